@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The binary records that workers write and that every face (table, eve, facts, ...) is rendered from.
+// One ring a worker, single producer, single consumer, cells of 64 bytes; a record takes as many cells as it
+// needs. Fixed layout, host byte order, never leaves the machine in this form.
+//
+//   | struct record (head) | struct fact | bytes, padded to 8 | struct fact | bytes ... |
+//
+// `frame` is the sort key: in replay the output is ordered by it, whatever the number of workers.
+// A fact's (frame, off, len) tell which bytes of which input frame it came from; len 0: not from bytes.
+#pragma once
+
+#include <stdint.h>
+
+#define RECORD_CELL 64
+#define RECORD_MAX (32 * 1024) // bytes of a whole record; longer values are shortened and counted
+#define FACT_VALUE_MAX (8 * 1024)
+
+// X(symbol, name): kinds of record.
+#define RECORD_KINDS(X)                                                                                                \
+	X(FLOW_START, "flow_start") /* first frame of a flow: its layers, VLANs, VNIs */                               \
+	X(FLOW, "flow")		    /* end of a flow: counters, TCP flags, why it ended */                             \
+	X(TLS, "tls")		    /* a hello (TLS or DTLS) and what was answered */                                  \
+	X(QUIC, "quic")                                                                                                \
+	X(HTTP, "http") /* a request and the head of its response */                                                   \
+	X(DNS, "dns")   /* a message, query or answer */                                                               \
+	X(SSH, "ssh")                                                                                                  \
+	X(ANOMALY, "anomaly")
+
+enum record_kind {
+	RECORD_NONE = 0,
+#define X(symbol, name) RECORD_##symbol,
+	RECORD_KINDS(X)
+#undef X
+		RECORD_KIND_COUNT
+};
+
+// X(symbol, name, type, asked): names are those of the policy language where it has them. type: STR bytes as
+// sent, NUM uint64. asked 1: printed by --format facts without -v too.
+#define FACTS(X)                                                                                                       \
+	X(FLOW, "flow", NUM, 1)                                                                                        \
+	X(VLAN, "vlan", NUM, 1)                                                                                        \
+	X(VNI, "vni", NUM, 1)                                                                                          \
+	X(OUTER_IP, "outer.ip", IP, 1)                                                                                 \
+	X(COMMUNITY_ID, "community_id", STR, 1)                                                                        \
+	X(APP, "app", STR, 1)                                                                                          \
+	X(STREAM_AMBIGUOUS, "stream.ambiguous", NUM, 1)                                                                \
+	X(STREAM_GAP, "stream.gap", NUM, 1)                                                                            \
+	X(DECAP_DEEPER, "decap.deeper", NUM, 1)                                                                        \
+	X(TLS_SNI, "tls.sni", STR, 1)                                                                                  \
+	X(TLS_ALPN, "tls.alpn", STR, 1)                                                                                \
+	X(TLS_VERSION, "tls.version", STR, 1)                                                                          \
+	X(TLS_JA3, "tls.ja3", STR, 1)                                                                                  \
+	X(TLS_JA3_FULL, "tls.ja3_full", STR, 1)                                                                        \
+	X(TLS_JA4, "tls.ja4", STR, 1)                                                                                  \
+	X(TLS_ECH, "tls.ech", NUM, 1)                                                                                  \
+	X(TLS_SERVER_ALPN, "tls.server_alpn", STR, 0)                                                                  \
+	X(TLS_CIPHER, "tls.cipher", NUM, 0)                                                                            \
+	X(TLS_RESUMED, "tls.resumed", NUM, 0)                                                                          \
+	X(QUIC_VERSION, "quic.version", STR, 1)                                                                        \
+	X(QUIC_SNI, "quic.sni", STR, 1)                                                                                \
+	X(QUIC_ALPN, "quic.alpn", STR, 1)                                                                              \
+	X(QUIC_JA3, "quic.ja3", STR, 1)                                                                                \
+	X(QUIC_JA3_FULL, "quic.ja3_full", STR, 1)                                                                      \
+	X(QUIC_JA4, "quic.ja4", STR, 1)                                                                                \
+	X(QUIC_ECH, "quic.ech", NUM, 1)                                                                                \
+	X(QUIC_USER_AGENT, "quic.user_agent", STR, 1)                                                                  \
+	X(QUIC_MIDSTREAM, "quic.midstream", NUM, 1)                                                                    \
+	X(QUIC_CID, "quic.cid", BYTES, 0)                                                                                \
+	X(HTTP_METHOD, "http.method", STR, 1)                                                                          \
+	X(HTTP_URI, "http.uri", STR, 1)                                                                                \
+	X(HTTP_PATH, "http.path", STR, 1)                                                                              \
+	X(HTTP_HOST, "http.host", STR, 1)                                                                              \
+	X(HTTP_PORT, "http.port", NUM, 0)                                                                              \
+	X(HTTP_USER_AGENT, "http.user_agent", STR, 1)                                                                  \
+	X(HTTP_REFERER, "http.referer", STR, 0)                                                                        \
+	X(HTTP_PROTOCOL, "http.protocol", STR, 0)                                                                      \
+	X(HTTP_STATUS, "http.status", NUM, 1)                                                                          \
+	X(HTTP_CONTENT_TYPE, "http.content_type", STR, 0)                                                              \
+	X(HTTP_LENGTH, "http.length", NUM, 0)                                                                          \
+	X(HTTP_REDIRECT, "http.redirect", STR, 0)                                                                      \
+	X(HTTP_XFF, "http.xff", STR, 0)                                                                                \
+	X(HTTP_AMBIGUOUS, "http.ambiguous", STR, 1)                                                                    \
+	X(DNS_QNAME, "dns.qname", STR, 1)                                                                              \
+	X(DNS_QTYPE, "dns.qtype", NUM, 1)                                                                              \
+	X(DNS_RCODE, "dns.rcode", NUM, 1)                                                                              \
+	X(DNS_ID, "dns.id", NUM, 0)                                                                                    \
+	X(DNS_FLAGS, "dns.flags", NUM, 0)                                                                              \
+	X(DNS_ANSWER, "dns.answer", STR, 1)                                                                            \
+	X(DNS_RR, "dns.rr", BYTES, 0) /* one resource record: struct dns_rr of app/dns.h */                            \
+	X(SSH_SOFTWARE, "ssh.software", STR, 1)                                                                        \
+	X(SSH_PROTO, "ssh.proto", STR, 0)                                                                              \
+	X(SSH_SERVER_SOFTWARE, "ssh.server_software", STR, 1)                                                          \
+	X(SSH_SERVER_PROTO, "ssh.server_proto", STR, 0)                                                                \
+	X(HOST, "host", STR, 1)                                                                                        \
+	X(ANOMALY, "anomaly", STR, 1)
+
+enum fact_type { FACT_TYPE_STR, FACT_TYPE_NUM, FACT_TYPE_IP, FACT_TYPE_BYTES };
+
+enum fact_field {
+	FACT_NONE = 0,
+#define X(symbol, name, type, asked) FACT_##symbol,
+	FACTS(X)
+#undef X
+		FACT_COUNT
+};
+
+extern const char *const record_kind_names[RECORD_KIND_COUNT];
+extern const char *const fact_names[FACT_COUNT];
+extern const uint8_t fact_types[FACT_COUNT];
+extern const uint8_t fact_asked[FACT_COUNT];
+
+// Which bytes of which input frame. len counts bytes of the value's place in the frame(s); 0: from no bytes.
+struct origin {
+	uint64_t frame;
+	uint32_t off;
+	uint32_t len;
+};
+
+struct fact {
+	uint16_t field; // enum fact_field
+	uint16_t flags; // FACT_CUT, FACT_AFTER_GAP
+	uint32_t len;	// bytes of value that follow
+	struct origin origin;
+	uint8_t value[]; // STR and BYTES as sent; NUM one uint64_t; IP 4 or 16 bytes
+};
+#define FACT_CUT 1
+#define FACT_AFTER_GAP 2
+#define FACT_SIZE(len) ((sizeof(struct fact) + (len) + 7) & ~7u)
+
+// app of a flow: X(symbol, eve name)
+#define APPS(X)                                                                                                        \
+	X(TLS, "tls") X(DTLS, "dtls") X(HTTP, "http") X(DNS, "dns") X(QUIC, "quic") X(SSH, "ssh")                      \
+	X(SMTP, "smtp") X(FTP, "ftp") X(IMAP, "imap") X(POP3, "pop3") X(SOCKS, "socks") X(HTTP2, "http2")              \
+	X(OTHER, "unknown")
+
+enum app {
+	APP_NONE = 0, // not known yet
+#define X(symbol, name) APP_##symbol,
+	APPS(X)
+#undef X
+		APP_COUNT
+};
+extern const char *const app_names[APP_COUNT];
+
+// Why a flow ended.
+enum flow_end { FLOW_END_NONE, FLOW_END_TIMEOUT, FLOW_END_CLOSED, FLOW_END_RESET, FLOW_END_REUSED, FLOW_END_EVICTED, FLOW_END_SHUTDOWN };
+
+struct record {
+	uint32_t len;	 // whole record, head included, multiple of 8
+	uint16_t kind;	 // enum record_kind
+	uint16_t nfacts; // struct fact that follow
+	uint64_t frame;	 // sort key: the input frame at which it was written
+	uint64_t time_ns;
+	uint32_t seq; // per worker
+	uint16_t worker;
+	uint16_t anomaly; // enum anomaly, for RECORD_ANOMALY
+	uint64_t flow_id; // number of the flow's first frame and layer; 0: no flow
+	uint64_t tenant;
+	uint8_t src[16], dst[16]; // initiator, responder; IPv4 in the first 4 bytes
+	uint16_t sport, dport;	  // host order
+	uint8_t proto, ip_version, app, dir;
+	uint8_t icmp_type, icmp_code; // of the flow's first packet
+	uint8_t layer;		      // 0: innermost (inspected); else outer
+	uint8_t tx_kind;	      // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS
+	uint32_t tx_id;		      // number of the transaction in its flow, from 0
+	uint32_t pad;
+	// RECORD_FLOW
+	uint64_t start_ns, end_ns;
+	uint64_t pkts[2], bytes[2]; // [0] from the initiator
+	uint8_t tcp_flags[2];
+	uint8_t tcp_state, flow_end;
+	uint32_t tx_count;
+};
+
+static inline const struct fact *record_first(const struct record *r) { return (const struct fact *)(r + 1); }
+
+static inline const struct fact *fact_next(const struct fact *f)
+{
+	return (const struct fact *)((const uint8_t *)f + FACT_SIZE(f->len));
+}

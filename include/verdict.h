@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Every way in which a frame can end, and every oddity worth a word, has its name here and nowhere else.
+//
+// A frame that comes in leaves by exactly one *door* (corridor: rx + own = tx + kernel + mirrored + sum of
+// drops + held). A drop carries a *reason* out of DROP_REASONS: that table gives the enum, the name in CLI,
+// JSON and trace, and the help text. ANOMALIES names what is reported but is no reason to drop.
+// COUNTERS are facts about the traffic that are neither.
+#pragma once
+
+#include <stdint.h>
+
+// X(symbol, help). The symbol is the public name: <ROOM>_<CAUSE>. Append within a room's block.
+#define DROP_REASONS(X)                                                                                                \
+	X(DECAP_TRUNCATED, "a link or tunnel header is longer than the frame that should hold it")                     \
+	X(DECAP_MALFORMED, "a link or tunnel header that its own rules forbid")                                        \
+	X(PARSE_IP_TRUNCATED, "the frame ends inside the IP header although it was not cut")                           \
+	X(PARSE_IP_MALFORMED, "IP version, header length or total length that cannot be")                              \
+	X(PARSE_IP_CSUM, "wrong IPv4 header checksum")                                                                 \
+	X(PARSE_IP_OPTIONS, "malformed IPv4 option or IPv6 extension header")                                          \
+	X(PARSE_L4_TRUNCATED, "the datagram ends inside the TCP, UDP, ICMP or SCTP header")                            \
+	X(PARSE_L4_MALFORMED, "TCP, UDP, ICMP or SCTP header that cannot be")                                          \
+	X(PARSE_L4_CSUM, "wrong TCP, UDP or ICMP checksum, and the sender does not offload")                           \
+	X(DEFRAG_OVERLAP, "fragments of a datagram overlap (RFC 5722), all are dropped")                               \
+	X(DEFRAG_DUPLICATE, "exact copy of a fragment held (RFC 8200 4.5)")                                            \
+	X(DEFRAG_TINY, "first fragment without the whole L4 header")                                                   \
+	X(DEFRAG_MALFORMED, "fragment whose offset or length cannot be")                                               \
+	X(DEFRAG_TIMEOUT, "datagram not complete in time")                                                             \
+	X(DEFRAG_FULL, "no room to hold the fragment")                                                                 \
+	X(DEFRAG_REWRITE, "fragmented segment that would have to be rewritten")                                        \
+	X(FLOW_TABLE_FULL, "no room for a new flow")                                                                   \
+	X(FLOW_TCP_FLAGS, "TCP flags that no stack sends (none, SYN+FIN, SYN+RST)")                                    \
+	X(FLOW_TCP_NO_ACK, "segment without ACK in an established flow (RFC 9293 3.10.7.4)")                           \
+	X(FLOW_TCP_BAD_ACK, "ACK outside what RFC 5961 5.2 accepts")                                                   \
+	X(FLOW_TCP_PAWS, "stale timestamp (RFC 7323 5.3)")                                                             \
+	X(FLOW_TCP_SIGNATURE, "MD5 or AO option that the flow does not use, or lacks")                                 \
+	X(STREAM_NO_COPY, "overlaps evidence of which no copy is left to compare")                                     \
+	X(STREAM_DUPLICATE, "retransmission of bytes that are held")                                                   \
+	X(TLS_BAD_NAME, "TLS server name that cannot be (tls_bad_name: drop)")                                         \
+	X(DNS_BAD_NAME, "DNS name that cannot be (dns_bad_name: drop)")                                                \
+	X(HTTP_AMBIGUOUS, "HTTP message whose end two readers would see differently")                                  \
+	X(QUIC_CHANGED, "QUIC CRYPTO bytes that differ from those judged")
+
+// X(symbol, name, help). Reported as records of kind anomaly; the frame goes on.
+#define ANOMALIES(X)                                                                                                   \
+	X(STREAM_REWRITTEN, "stream.rewritten", "segment differed from bytes already sent; rewritten to the first")    \
+	X(STREAM_GAP, "stream.gap", "bytes never seen were skipped")                                                   \
+	X(STREAM_AMBIGUOUS, "stream.ambiguous", "two copies of the same bytes differ")                                 \
+	X(STREAM_URGENT, "stream.urgent", "urgent data: three readings differ")                                        \
+	X(DECAP_DEEPER, "decap.deeper", "encapsulated beyond the depth that is looked at")                             \
+	X(TLS_SNI_DIFFERS, "tls.sni_differs", "second hello names another server")                                     \
+	X(TLS_BAD_NAME, "tls.bad_name", "server name with NUL, over-long, or two of them")                             \
+	X(TLS_IP_NAME, "tls.ip_name", "server name is an IP literal")                                                  \
+	X(TLS_MALFORMED, "tls.malformed", "hello that cannot be read to its end")                                      \
+	X(TLS_CHANGED, "tls.changed", "handshake bytes sent again with other content")                                 \
+	X(HTTP_AMBIGUOUS, "http.ambiguous", "message whose end two readers would see differently")                     \
+	X(HTTP_USERINFO, "http.userinfo", "user information inside a request target")                                  \
+	X(HTTP_MALFORMED, "http.malformed", "request or response that cannot be read")                                 \
+	X(DNS_MALFORMED, "dns.malformed", "DNS message that cannot be read to its end")                                \
+	X(DNS_QDCOUNT, "dns.qdcount", "question count other than one")                                                 \
+	X(QUIC_UNDECRYPTABLE, "quic.undecryptable", "Initial that does not decrypt")                                   \
+	X(QUIC_CHANGED, "quic.changed", "CRYPTO bytes sent again with other content")                                  \
+	X(SSH_MALFORMED, "ssh.malformed", "SSH identification that cannot be")
+
+// X(symbol, name, help). Counters that are not doors; per worker, summed by the reader.
+#define COUNTERS(X)                                                                                                    \
+	X(FRAMES_CUT, "frames_cut", "frames cut by the snap length, parsed as far as they go")                         \
+	X(TIME_BACKWARDS, "time_backwards", "frames whose time ran backwards, clamped")                                \
+	X(OTHER_L2, "other_l2", "frames that are not IP, passed by ethertype")                                         \
+	X(DECAP_DEPTH, "decap_depth", "frames with more layers than are looked at, passed")                            \
+	X(CSUM_OFFLOADED, "csum_offloaded", "wrong L4 checksums of senders that offload")                              \
+	X(FRAGMENTS, "fragments", "IP fragments")                                                                      \
+	X(DATAGRAMS, "datagrams", "datagrams put together from fragments")                                             \
+	X(FLOWS, "flows", "flows begun")                                                                               \
+	X(FLOWS_EVICTED, "flows_evicted", "half-open flows that gave way when the table was full")                     \
+	X(STREAM_REWRITTEN, "stream_rewritten", "segments rewritten to the bytes sent first")                          \
+	X(STREAM_GAP, "stream_gap", "gaps skipped")                                                                    \
+	X(STREAM_POOL_EMPTY, "stream_pool_empty", "flows not reassembled, for want of memory")                         \
+	X(STREAM_BUDGET, "stream_budget", "directions that reached their share of the reassembly memory")             \
+	X(APP_POOL_EMPTY, "app_pool_empty", "handshakes not followed, for want of memory")                             \
+	X(FACTS_EVICTED, "facts_evicted", "transactions written early, for want of memory")                            \
+	X(RECORDS, "records", "records written")                                                                       \
+	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")
+
+enum reason {
+	REASON_NONE = 0,
+#define X(symbol, help) REASON_##symbol,
+	DROP_REASONS(X)
+#undef X
+		REASON_COUNT
+};
+
+enum anomaly {
+	ANOMALY_NONE = 0,
+#define X(symbol, name, help) ANOMALY_##symbol,
+	ANOMALIES(X)
+#undef X
+		ANOMALY_COUNT
+};
+
+enum counter {
+#define X(symbol, name, help) COUNTER_##symbol,
+	COUNTERS(X)
+#undef X
+		COUNTER_COUNT
+};
+
+// Where a frame ended. DOOR_NONE means it is still inside.
+enum door { DOOR_NONE = 0, DOOR_TX, DOOR_DROP, DOOR_KERNEL, DOOR_MIRRORED };
+
+// Names and help, defined once in base/names.c.
+extern const char *const reason_names[REASON_COUNT];
+extern const char *const reason_help[REASON_COUNT];
+extern const char *const anomaly_names[ANOMALY_COUNT];
+extern const char *const counter_names[COUNTER_COUNT];
+extern const char *const counter_help[COUNTER_COUNT];
+extern const char *const door_names[5];

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "path/worker.h"
+
+// Starts DPDK's EAL as an ordinary user: no hugepages, no PCI, nothing left in /var/run. mem_mb: what pools take.
+// 0 or -errno; the reason is logged by DPDK.
+int eal_init(unsigned mem_mb);
+void eal_fini(void);
+
+// Pools of frames whose mbufs have room for struct pkt. room: bytes of frame.
+struct rte_mempool *eal_pool(const char *name, unsigned count, unsigned room);
+
+// Memory that is there when asked for: zeroed, touched, huge pages where the kernel has them. NULL: none.
+void *mem_take(size_t bytes);
+void mem_give(void *p, size_t bytes);

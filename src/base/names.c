@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The printable side of the tables in include/: one definition of each name, made from the X-macros.
+#include "record.h"
+#include "verdict.h"
+
+const char *const reason_names[REASON_COUNT] = {
+	"NONE",
+#define X(symbol, help) #symbol,
+	DROP_REASONS(X)
+#undef X
+};
+
+const char *const reason_help[REASON_COUNT] = {
+	"not dropped",
+#define X(symbol, help) help,
+	DROP_REASONS(X)
+#undef X
+};
+
+const char *const anomaly_names[ANOMALY_COUNT] = {
+	"none",
+#define X(symbol, name, help) name,
+	ANOMALIES(X)
+#undef X
+};
+
+const char *const counter_names[COUNTER_COUNT] = {
+#define X(symbol, name, help) name,
+	COUNTERS(X)
+#undef X
+};
+
+const char *const counter_help[COUNTER_COUNT] = {
+#define X(symbol, name, help) help,
+	COUNTERS(X)
+#undef X
+};
+
+const char *const door_names[5] = {"held", "tx", "drop", "kernel", "mirrored"};
+
+const char *const record_kind_names[RECORD_KIND_COUNT] = {
+	"none",
+#define X(symbol, name) name,
+	RECORD_KINDS(X)
+#undef X
+};
+
+const char *const fact_names[FACT_COUNT] = {
+	"none",
+#define X(symbol, name, type, asked) name,
+	FACTS(X)
+#undef X
+};
+
+const uint8_t fact_types[FACT_COUNT] = {
+	0,
+#define X(symbol, name, type, asked) FACT_TYPE_##type,
+	FACTS(X)
+#undef X
+};
+
+const uint8_t fact_asked[FACT_COUNT] = {
+	0,
+#define X(symbol, name, type, asked) asked,
+	FACTS(X)
+#undef X
+};
+
+const char *const app_names[APP_COUNT] = {
+	"none",
+#define X(symbol, name) name,
+	APPS(X)
+#undef X
+};

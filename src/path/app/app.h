@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a protocol parser is given and what it answers. A parser reads bytes, writes facts and transactions, and
+// keeps no pointer. It runs on the worker's thread: no allocation, no system call, no unbounded loop; its input
+// is hostile. One protocol a file; inspect.c holds the table of them.
+#pragma once
+
+#include "../flow.h"
+
+struct app_in {
+	struct worker *w;
+	struct flow *f;
+	void *state;	     // APP_STATE_BYTES, zeroed when the parser takes over (TCP); NULL for datagrams
+	const uint8_t *data; // contiguous bytes not consumed yet (TCP), or one datagram
+	uint32_t len;
+	uint8_t dir;	// 0: from the initiator
+	bool end;	// no byte follows: parse what is whole, as far as it goes
+	bool after_gap; // bytes before data[0] are missing: look for a place to start again
+	bool cut;	// datagram shorter than it was on the wire
+	uint64_t offset; // of data[0] in the direction (TCP)
+	struct rte_mbuf *m; // datagrams: the packet
+
+	// answers
+	uint32_t consumed; // bytes done with, from data[0]
+	uint64_t skip;	   // then pass over this many without storing them (a body)
+	uint32_t need;	   // call again when this many bytes are there (0: at any new byte)
+};
+
+enum app_step {
+	APP_MORE,   // go on with this parser; consumed/skip/need say how
+	APP_WAIT,   // nothing to be done before the other direction has moved; bytes stay
+	APP_SWITCH, // this protocol ended (CONNECT, STARTTLS, SOCKS, 101): what follows, both ways, is detected anew
+	APP_DONE,   // rest of this direction is of no interest
+	APP_CLOSE,  // rest of both directions is of no interest (opaque)
+	APP_NOT,    // not this protocol after all: detect again
+};
+
+// Where p[0..len) of in->data came from.
+struct origin app_origin(const struct app_in *in, const void *p, uint32_t len);
+
+// ---- transactions and facts: txn.c -------------------------------------------------------------
+// A transaction is a record in the making, in the worker's arena, until it is ended. The arena is a ring: when it
+// is full the oldest is written as it stands (counter facts_evicted), so nothing is lost. A handle whose record
+// is gone is accepted and ignored.
+typedef uint64_t txn_t; // 0: none
+
+txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_bytes);
+void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p, uint32_t len); // p inside in->data: origin known
+void txn_str_from(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len, struct origin o);
+void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value, struct origin o);
+void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind);
+bool txn_alive(const struct app_in *in, txn_t t);
+void txn_end(const struct app_in *in, txn_t t); // writes the record
+
+// An anomaly of the flow, with an optional value.
+void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_t len);
+
+// ---- parsers ------------------------------------------------------------------------------------------------
+enum app_step tls_data(struct app_in *in);
+enum app_step http_data(struct app_in *in);
+enum app_step dns_data(struct app_in *in); // TCP
+enum app_step ssh_data(struct app_in *in);
+enum app_step prelude_data(struct app_in *in); // SMTP, FTP, IMAP, POP3 up to STARTTLS
+enum app_step socks_data(struct app_in *in);
+void tls_end(struct app_in *in); // the flow ends: write what is open. in->data is NULL
+void http_end(struct app_in *in);
+void ssh_end(struct app_in *in);
+
+// Datagrams. True: it was this protocol.
+bool dns_datagram(struct app_in *in);
+bool quic_datagram(struct app_in *in);
+bool dtls_datagram(struct app_in *in);
+void quic_end(struct app_in *in);
+void dtls_end(struct app_in *in);
+// Memory of the datagram protocols' handshakes (config->apps), reached through worker->inspect.
+struct quic *quic_new(const struct path_config *c);
+void quic_free(struct quic *q);
+struct dtls *dtls_new(const struct path_config *c);
+void dtls_free(struct dtls *d);

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The corridor as a whole. Two halves, so that several workers can share a capture or a port:
+//
+//   front:  decap -> parse -> defrag -> (flows of outer layers) -> steer
+//   back:   flow -> stream -> inspect -> tx
+//
+// With one worker the same thread walks both. Outer layers are tracked where the frame came in (RSS puts an
+// outer flow on one queue), the innermost where its tuple is owned; hence no flow is ever shared.
+#pragma once
+
+#include "worker.h"
+
+// Takes all memory of a worker. 0 or -ENOMEM.
+int path_init(struct worker *w, const struct path_config *config);
+void path_fini(struct worker *w);
+
+// All rooms, front to back. Consumes the burst.
+void path_burst(struct worker *w, struct burst *b);
+// The two halves. path_front leaves in the burst what goes on to path_back (virtual datagrams included, so up to
+// BURST_SIZE), in order; what it dropped it has accounted.
+void path_front(struct worker *w, struct burst *b);
+void path_back(struct worker *w, struct burst *b);
+
+// The capture clock reached time_ns at frame: runs timers that are due (fragments, flows). Returns true while
+// work is left over that the bound of one call did not allow; replay calls again until false.
+bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame);
+
+// End of a capture, or drain: all timers run out, every flow ends, held is 0 afterwards.
+void path_drain(struct worker *w);

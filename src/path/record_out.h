@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The worker's end of the record ring: one crossing out of the corridor. The far end is ship/.
+#pragma once
+
+#include "worker.h"
+
+int record_out_init(struct worker *w);
+void record_out_fini(struct worker *w);
+
+// A record being put together outside the arena, in the worker's scratch: begin, add facts, write.
+struct record *record_begin(struct worker *w, enum record_kind kind);
+void record_fact(struct worker *w, enum fact_field f, const void *value, uint32_t len, struct origin o);
+void record_num(struct worker *w, enum fact_field f, uint64_t value, struct origin o);
+void record_write(struct worker *w);
+// Writes a finished record from anywhere (the arena). Sets seq and worker. Waits (replay) or counts when full.
+void record_put(struct worker *w, struct record *r);
+
+// Far end: the next record, or NULL. The pointer is valid until record_done. Called by one other thread only.
+const struct record *record_peek(struct record_out *o);
+void record_done(struct record_out *o, const struct record *r);

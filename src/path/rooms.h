@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The rooms, in the order of the walk. Contract of each: it may fill the packet's facts, may set the reason once
+// (pkt_drop), passes over packets already decided, cannot fail, and leaves every packet in the burst. Only
+// defrag (holds fragments, adds the datagram), and tx (lets go) change the burst's membership, each with a counter.
+// <room>_init takes the room's memory (0 or -ENOMEM), <room>_fini gives it back and tolerates half-built.
+#pragma once
+
+#include "worker.h"
+
+// Finds the layers of a frame: link header, tags, tunnels; sets tenant, vlan[], vni[], layer[].l3 and, with
+// parse_ip below, all of layer[]. Starts at pkt->l3 with link_type 0xffff for datagrams that defrag put together.
+void decap_burst(struct worker *w, struct burst *b);
+
+// Validates every layer that decap found: lengths, options, L4 header, checksums; sets reasons PARSE_*.
+void parse_burst(struct worker *w, struct burst *b);
+
+// Holds fragments until their datagram is whole, then puts a PKT_VIRTUAL packet into the burst in place of the
+// last of them, to be walked through decap and parse again. Returns how many such packets are in the burst.
+int defrag_init(struct worker *w);
+void defrag_fini(struct worker *w);
+unsigned defrag_burst(struct worker *w, struct burst *b);
+// Datagrams not complete in time: their fragments leave by DEFRAG_TIMEOUT. True: more is due than was done.
+bool defrag_age(struct worker *w, uint64_t time_ns);
+void defrag_drain(struct worker *w);
+
+// Sets pkt->hash: symmetric in direction, keyed by config->seed, over tenant and innermost five-tuple.
+void steer_burst(struct worker *w, struct burst *b);
+// Which of n workers owns a hash: 1,024 buckets, so that a later move is a table change.
+static inline unsigned steer_owner(uint32_t hash, unsigned n) { return (hash >> 22) % n; }
+
+// Accounts the layers outside the innermost to flows of their own.
+void flow_outer_burst(struct worker *w, struct burst *b);
+// Finds or makes the innermost layer's flow, tracks TCP, sets pkt->flow and pkt->dir.
+int flow_init(struct worker *w);
+void flow_fini(struct worker *w);
+void flow_burst(struct worker *w, struct burst *b);
+bool flow_age(struct worker *w, uint64_t time_ns, uint64_t frame);
+void flow_drain(struct worker *w);
+
+// TCP bytes in order; in-line consistency: rewrites or drops what differs from bytes already sent.
+int stream_init(struct worker *w);
+void stream_fini(struct worker *w);
+void stream_burst(struct worker *w, struct burst *b);
+
+// What is this, and what does it say: runs the protocol parsers of app/ over streams and datagrams.
+int inspect_init(struct worker *w);
+void inspect_fini(struct worker *w);
+void inspect_burst(struct worker *w, struct burst *b);
+
+// Lets every packet go by its door and accounts it: decided by pkt->reason. Empties the burst.
+void tx_burst(struct worker *w, struct burst *b);
+// One packet by itself (timers, drain): same accounting. A PKT_VIRTUAL packet stands for its fragments.
+void tx_one(struct worker *w, struct rte_mbuf *m);
+
+// One end of a frame, reported on worker->exits where config->exits is set.
+struct exit {
+	uint64_t frame;
+	struct rte_mbuf *m; // to be written and freed by the reader; NULL where dropped
+	uint16_t door, reason;
+	uint32_t pad;
+};

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Bytes of a TCP direction in order, with where each came from. stream fills, inspect reads and consumes.
+//
+//     base            parsed            next                highest
+//      | copies kept    | not yet parsed | gap | out of order |
+//      |  until acked   |                |     |              |
+//
+// Everything is counted from the direction's first byte (offset 0), wrap of sequence numbers is stream.c's affair.
+#pragma once
+
+#include "flow.h"
+
+// What inspect sees of a direction.
+struct stream_view {
+	const uint8_t *data; // contiguous unparsed bytes; valid until the next call into stream
+	uint32_t len;
+	uint64_t offset; // of data[0] in the direction
+	bool end;	 // no byte will follow these: FIN or RST reached, a gap was given up, the flow ends
+	bool after_gap;	 // bytes before data[0] were skipped
+};
+
+// Contiguous unparsed bytes of direction dir; linearised into the worker's scratch where they lie in several
+// chunks. False where there are none and the end was not reached, or the flow has no stream.
+bool stream_view(struct worker *w, struct flow *f, unsigned dir, struct stream_view *v);
+// n bytes of the view have been parsed. They are kept as evidence until acknowledged.
+void stream_consume(struct worker *w, struct flow *f, unsigned dir, uint32_t n);
+// The next n bytes after what was consumed (bodies) are no evidence: not stored, not compared. May exceed the view.
+void stream_skip(struct worker *w, struct flow *f, unsigned dir, uint64_t n);
+// Do not call the parser of this direction before `need` bytes are in the view, or its end.
+void stream_need(struct worker *w, struct flow *f, unsigned dir, uint32_t need);
+uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir);
+// Nothing more of this direction is wanted: later bytes pass unstored; copies of evidence stay until acked.
+void stream_stop(struct worker *w, struct flow *f, unsigned dir);
+// Where the byte at `offset` of the direction came from; len as given, frame 0 where no longer known.
+struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len);
+// APP_STATE_BYTES of zeroed memory that live as long as the stream, for the parser in charge. NULL: no stream.
+#define APP_STATE_BYTES 192
+void *stream_app_state(struct worker *w, struct flow *f);
+// Inspect's private word pair of a stream (detection state), same life.
+uint32_t *stream_inspect_words(struct worker *w, struct flow *f);

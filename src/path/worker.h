@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One worker: one thread's share of the corridor. All it needs is reached from here and taken at start; nothing
+// in it is touched by another thread but the counters (read), the record ring and the exit ring (their far ends).
+#pragma once
+
+#include "pkt.h"
+#include "record.h"
+#include "verdict.h"
+
+enum transport_set { // bits: which encapsulations are transports, i.e. set the tenant
+	TRANSPORT_GWLB = 1 << 0,
+	TRANSPORT_VXLAN = 1 << 1,
+	TRANSPORT_VLAN = 1 << 2,
+};
+
+enum checksum_mode { CHECKSUM_OFFLOAD_AWARE, CHECKSUM_ENFORCE, CHECKSUM_IGNORE };
+
+// What is set before start and never changes after. Sizes are per worker.
+struct path_config {
+	uint32_t flows;		 // flow table entries
+	uint32_t streams;	 // TCP flows that are reassembled at a time
+	uint32_t chunks;	 // 2 KiB pieces of stream memory
+	uint32_t apps;		 // handshakes followed over datagrams (QUIC, DTLS)
+	uint32_t fragments;	 // fragments held
+	uint32_t arena_bytes;	 // facts of transactions that wait for their answer
+	uint32_t record_cells;	 // record ring, cells of RECORD_CELL bytes, a power of two
+	uint32_t transports;	 // enum transport_set
+	enum checksum_mode checksum;
+	uint64_t seed;		 // of every hash
+	bool live;		 // false: replay or mirror, where frames can be missing or out of order
+	bool exits;		 // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
+};
+
+struct senders; // base/senders.h: who offloads checksums
+struct record_out;
+struct rte_ring;
+struct rte_mempool;
+
+struct worker {
+	// the clock: never runs backwards within a capture
+	uint64_t now_ns;
+	uint64_t frame; // of the packet in work, for what is written on its behalf
+	uint16_t id;
+	const struct path_config *config;
+
+	// rooms' own memory, made by <room>_init, opaque outside the room
+	struct defrag *defrag;
+	struct flow_table *flows;
+	struct stream_pool *streams;
+	struct inspect *inspect;
+	struct record_out *records;
+	struct rte_ring *exits; // struct exit; see tx.h
+	const struct senders *senders;
+	struct rte_mempool *frames; // ordinary frames
+	struct rte_mempool *giants; // frames and datagrams up to 64 KiB
+
+	// who waits when a ring is full in replay: set by the program, may yield the processor. NULL: nobody, drop
+	void (*wait)(struct worker *);
+	void *wait_arg;
+
+	// the ledger: plain words, written by this worker only
+	uint64_t rx, own, tx, kernel, mirrored;
+	uint64_t rx_bytes, tx_bytes;
+	uint64_t drops[REASON_COUNT];
+	uint64_t counters[COUNTER_COUNT];
+	uint64_t anomalies[ANOMALY_COUNT];
+	uint64_t held; // frames inside: fragments waiting. 0 after path_drain
+};
+
+static inline void count(struct worker *w, enum counter c) { w->counters[c]++; }

@@ -80,6 +80,7 @@
 	X(APP_POOL_EMPTY, "app_pool_empty", "handshakes not followed, for want of memory")                             \
 	X(FACTS_EVICTED, "facts_evicted", "transactions written early, for want of memory")                            \
 	X(RECORDS, "records", "records written")                                                                       \
+	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")
 
 enum reason {

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include <rte_eal.h>
+#include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The worker's end of the record ring: one crossing out of the corridor. The far end is ship/.
+// The worker's end of the record ring: one crossing out of the corridor. The far end is record_ring.h.
 #pragma once
 
 #include "worker.h"
@@ -15,7 +15,5 @@ void record_num(struct worker *w, enum fact_field f, uint64_t value, struct orig
 void record_write(struct worker *w);
 // Writes a finished record from anywhere (the arena). Sets seq and worker. Waits (replay) or counts when full.
 void record_put(struct worker *w, struct record *r);
-
-// Far end: the next record, or NULL. The pointer is valid until record_done. Called by one other thread only.
-const struct record *record_peek(struct record_out *o);
-void record_done(struct record_out *o, const struct record *r);
+// Appends a fact to any record under construction that has room bytes in all; shortens or leaves out what does not fit.
+void record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len, struct origin o);

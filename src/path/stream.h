@@ -34,6 +34,8 @@ uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir);
 void stream_stop(struct worker *w, struct flow *f, unsigned dir);
 // Where the byte at `offset` of the direction came from; len as given, frame 0 where no longer known.
 struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len);
+// At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none left.
+bool stream_flush(struct worker *w, struct flow *f, unsigned dir);
 // APP_STATE_BYTES of zeroed memory that live as long as the stream, for the parser in charge. NULL: no stream.
 #define APP_STATE_BYTES 192
 void *stream_app_state(struct worker *w, struct flow *f);

@@ -7,6 +7,8 @@
 
 #include "../flow.h"
 
+#define APP_SCRATCH_BYTES (80 * 1024)
+
 struct app_in {
 	struct worker *w;
 	struct flow *f;
@@ -19,11 +21,13 @@ struct app_in {
 	bool cut;	// datagram shorter than it was on the wire
 	uint64_t offset; // of data[0] in the direction (TCP)
 	struct rte_mbuf *m; // datagrams: the packet
+	uint8_t *scratch;   // APP_SCRATCH_BYTES to work in; contents last until the parser returns
 
 	// answers
 	uint32_t consumed; // bytes done with, from data[0]
 	uint64_t skip;	   // then pass over this many without storing them (a body)
 	uint32_t need;	   // call again when this many bytes are there (0: at any new byte)
+	uint16_t drop;	   // enum reason: the packet in work is dropped for it
 };
 
 enum app_step {
@@ -72,6 +76,15 @@ bool quic_datagram(struct app_in *in);
 bool dtls_datagram(struct app_in *in);
 void quic_end(struct app_in *in);
 void dtls_end(struct app_in *in);
+// Is this the protocol? 1 yes, 0 no, -1 cannot be told from so few bytes. Strict: random bytes never say yes.
+int tls_looks(const uint8_t *p, uint32_t len);
+int dtls_looks(const uint8_t *p, uint32_t len);
+int http_looks(const uint8_t *p, uint32_t len);
+int ssh_looks(const uint8_t *p, uint32_t len);
+int prelude_looks(const uint8_t *p, uint32_t len);
+int socks_looks(const uint8_t *p, uint32_t len);
+int dns_looks(const uint8_t *p, uint32_t len, bool tcp);
+int quic_looks(const uint8_t *p, uint32_t len);
 // Memory of the datagram protocols' handshakes (config->apps), reached through worker->inspect.
 struct quic *quic_new(const struct path_config *c);
 void quic_free(struct quic *q);

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Transactions in the making: a hello waits for its answer, a request for its response. Each is a record under
+// construction in the worker's arena; ending it copies it to the record ring.
+//
+//   | block | block (ended) | block | ...        a ring of bytes; tail = oldest, head = next free
+//
+// The arena is bounded. When it is full the oldest block gives way: if it is still open its record is written as
+// it stands (counter facts_evicted). So a fact is never lost, only its answer may be. A handle is the block's
+// position since start + 1, never reused: one whose block is gone is seen as such and ignored.
+// Rejected: a free list of fixed blocks (a URI can be 8 KiB, most are 30 bytes).
+#include "app.h"
+
+#include <string.h>
+
+#include <rte_common.h>
+
+#include "../inspect.h"
+#include "../record_out.h"
+#include "base/eal.h"
+
+#define BLOCK_ALIGN 64
+
+struct block {
+	uint64_t at;   // position since start: block address = at % size
+	uint32_t size; // of the whole block
+	uint32_t open; // 0: ended, or filler at the end of the ring
+	struct record record;
+};
+
+struct arena {
+	uint64_t head, tail;
+	uint32_t size;
+	size_t bytes;
+	uint8_t data[] __rte_aligned(64);
+};
+
+struct arena *txn_arena_new(uint32_t bytes)
+{
+	uint32_t size = RTE_ALIGN_CEIL(RTE_MAX(bytes, 2u * RECORD_MAX), BLOCK_ALIGN);
+	struct arena *a = mem_take(sizeof(*a) + size);
+	if (!a)
+		return NULL;
+	a->size = size;
+	a->bytes = sizeof(*a) + size;
+	return a;
+}
+
+void txn_arena_free(struct arena *a)
+{
+	if (a)
+		mem_give(a, a->bytes);
+}
+
+static struct block *block_at(struct arena *a, uint64_t at)
+{
+	return (struct block *)(a->data + at % a->size);
+}
+
+static void write_out(struct worker *w, struct block *b)
+{
+	b->open = 0;
+	b->record.frame = w->frame;
+	record_put(w, &b->record);
+}
+
+static void give_way(struct worker *w, struct arena *a)
+{
+	struct block *b = block_at(a, a->tail);
+	if (b->open) {
+		count(w, COUNTER_FACTS_EVICTED);
+		write_out(w, b);
+	}
+	a->tail += b->size;
+}
+
+static struct block *take(struct worker *w, uint32_t size)
+{
+	struct arena *a = w->inspect->arena;
+	uint32_t to_end = a->size - a->head % a->size;
+	uint32_t filler = to_end < size ? to_end : 0;
+	// ended blocks at the tail cost nothing to let go
+	while (a->tail < a->head && (!block_at(a, a->tail)->open || a->head + filler + size - a->tail > a->size))
+		give_way(w, a);
+	if (filler) {
+		struct block *f = block_at(a, a->head);
+		f->at = UINT64_MAX;
+		f->size = filler;
+		f->open = 0;
+		a->head += filler;
+	}
+	struct block *b = block_at(a, a->head);
+	b->at = a->head;
+	b->size = size;
+	b->open = 1;
+	a->head += size;
+	return b;
+}
+
+static struct block *find(const struct app_in *in, txn_t t)
+{
+	struct arena *a = in->w->inspect->arena;
+	if (t == 0 || t - 1 < a->tail || t - 1 >= a->head)
+		return NULL;
+	struct block *b = block_at(a, t - 1);
+	return b->at == t - 1 && b->open ? b : NULL;
+}
+
+txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_bytes)
+{
+	uint32_t room = RTE_MIN(RTE_ALIGN_CEIL(max_bytes, 8u), (uint32_t)(RECORD_MAX - sizeof(struct record)));
+	struct block *b = take(in->w, RTE_ALIGN_CEIL((uint32_t)sizeof(struct block) + room, BLOCK_ALIGN));
+	struct record *r = &b->record;
+	memset(r, 0, sizeof(*r));
+	flow_record(in->w, in->f, r, kind);
+	r->len = sizeof(*r);
+	r->time_ns = in->w->now_ns;
+	r->dir = in->dir;
+	r->tx_id = in->f->tx_count;
+	if (in->f->tx_count < UINT16_MAX)
+		in->f->tx_count++;
+	return b->at + 1;
+}
+
+static void add(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len, struct origin o)
+{
+	struct block *b = find(in, t);
+	if (!b)
+		return;
+	uint32_t before = b->record.len;
+	record_add(&b->record, b->size - offsetof(struct block, record), f, value, len, o);
+	if (unlikely(b->record.len - before < FACT_SIZE(len)))
+		count(in->w, COUNTER_RECORDS_CUT);
+	else if (unlikely(in->after_gap))
+		((struct fact *)((uint8_t *)&b->record + before))->flags |= FACT_AFTER_GAP;
+}
+
+void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p, uint32_t len)
+{
+	add(in, t, f, p, len, app_origin(in, p, len));
+}
+
+void txn_str_from(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len, struct origin o)
+{
+	add(in, t, f, value, len, o);
+}
+
+void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value, struct origin o)
+{
+	add(in, t, f, &value, sizeof(value), o);
+}
+
+void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind)
+{
+	struct block *b = find(in, t);
+	if (b)
+		b->record.tx_kind = tx_kind;
+}
+
+bool txn_alive(const struct app_in *in, txn_t t)
+{
+	return find(in, t) != NULL;
+}
+
+void txn_end(const struct app_in *in, txn_t t)
+{
+	struct block *b = find(in, t);
+	if (b) {
+		b->record.app = in->f->app;
+		write_out(in->w, b);
+	}
+}
+
+void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_t len)
+{
+	struct record *r = record_begin(in->w, RECORD_ANOMALY);
+	flow_record(in->w, in->f, r, RECORD_ANOMALY);
+	r->anomaly = a;
+	r->dir = in->dir;
+	in->w->anomalies[a]++;
+	if (p) {
+		bool inside = in->data && (const uint8_t *)p >= in->data && (const uint8_t *)p < in->data + in->len;
+		record_fact(in->w, FACT_ANOMALY, p, len,
+			    inside ? app_origin(in, p, len) : (struct origin){in->w->frame, 0, 0});
+	}
+	record_write(in->w);
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What is this, and what does it say. Streams and datagrams come in, facts go out by the parsers of app/. This file
+// decides which parser speaks: by content, never by port (port 53 alone lowers DNS's threshold, inside dns.c).
+//
+// A TCP stream has one parser at a time for both directions. While it has none, each direction's first bytes are
+// shown to every row of the table; the first "yes" takes the stream. A parser can hand the stream back
+// (APP_SWITCH: after CONNECT, STARTTLS, SOCKS, 101), and what follows is detected anew. Directions may come in
+// any order (a capture can show all of the server before the client): a parser that needs the other side first
+// says APP_WAIT and is asked again when the other side has moved.
+//
+// Worker's thread. Every loop is bounded: a packet can cause at most STEPS_MAX calls of parsers.
+#include "inspect.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "base/eal.h"
+#include "rooms.h"
+
+#define STEPS_MAX 256      // a 64 KiB segment of pipelined requests; what is left waits for the next packet
+#define MIDSTREAM_TRIES 64 // segments of a stream picked up in its middle that are tried as a beginning
+#define DATAGRAM_TRIES 16  // datagrams of a flow that are tried before it counts as opaque
+
+static int dns_looks_tcp(const uint8_t *p, uint32_t len)
+{
+	return dns_looks(p, len, true);
+}
+
+struct parser {
+	enum app app; // 0: the parser sets flow->app itself
+	int (*looks)(const uint8_t *p, uint32_t len);
+	enum app_step (*data)(struct app_in *in);
+	void (*end)(struct app_in *in);
+};
+
+// Order: cheapest and strictest first. Index 0 is "none yet".
+static const struct parser parsers[] = {
+	{APP_NONE, NULL, NULL, NULL},
+	{APP_TLS, tls_looks, tls_data, tls_end},
+	{APP_HTTP, http_looks, http_data, http_end},
+	{APP_SSH, ssh_looks, ssh_data, ssh_end},
+	{APP_NONE, prelude_looks, prelude_data, NULL},
+	{APP_SOCKS, socks_looks, socks_data, NULL},
+	{APP_DNS, dns_looks_tcp, dns_data, NULL},
+};
+#define PARSERS (sizeof(parsers) / sizeof(parsers[0]))
+
+// stream_inspect_words: what is known of a stream besides the parser's own state.
+struct words {
+	uint8_t parser;    // index into parsers[]
+	uint8_t wait;      // bit dir: waits for the other direction
+	uint8_t stopped;   // bit dir: nothing more is wanted
+	uint8_t not_start; // bit dir: past its first bytes, no parser found
+	uint8_t tries[2];
+	uint8_t ended; // bit dir: the parser has been told the end
+	uint8_t pad;
+};
+static_assert(sizeof(struct words) <= 8, "two words a stream");
+
+static struct words *words_of(struct worker *w, struct flow *f)
+{
+	return (struct words *)stream_inspect_words(w, f);
+}
+
+struct origin app_origin(const struct app_in *in, const void *p, uint32_t len)
+{
+	size_t at = (const uint8_t *)p - in->data;
+	if (in->m) {
+		const struct pkt *k = pkt_of(in->m);
+		return (struct origin){k->frame, (uint32_t)(in->data - pkt_data(in->m) + at), len};
+	}
+	return stream_origin(in->w, in->f, in->dir, in->offset + at, len);
+}
+
+static void stop(struct worker *w, struct flow *f, struct words *s, unsigned dir)
+{
+	s->stopped |= 1 << dir;
+	stream_stop(w, f, dir);
+	if (s->stopped == 3)
+		f->flags |= FLOW_APP_DONE;
+}
+
+// First bytes of a direction: whose are they? Returns whether anything moved.
+static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned dir, const struct stream_view *v)
+{
+	bool start = !(s->not_start & (1 << dir)) || v->after_gap;
+	if (start || ((f->flags & FLOW_MIDSTREAM) && s->tries[dir] < MIDSTREAM_TRIES)) {
+		bool unsure = false;
+		for (unsigned i = 1; i < PARSERS; i++) {
+			int yes = v->len ? parsers[i].looks(v->data, v->len) : 0;
+			if (yes > 0) {
+				s->parser = i;
+				s->wait = s->not_start = 0;
+				if (parsers[i].app)
+					f->app = parsers[i].app;
+				return true;
+			}
+			unsure |= yes < 0;
+		}
+		if (unsure && !v->end) {
+			stream_need(w, f, dir, v->len + 1);
+			return false;
+		}
+	}
+	if (v->len == 0)
+		return false;
+	s->not_start |= 1 << dir;
+	stream_consume(w, f, dir, v->len);
+	bool more = (f->flags & (FLOW_MIDSTREAM | FLOW_GAP)) && ++s->tries[dir] < MIDSTREAM_TRIES;
+	if (!more)
+		stop(w, f, s, dir);
+	return false;
+}
+
+static void switch_protocol(struct worker *w, struct flow *f, struct words *s)
+{
+	void *state = stream_app_state(w, f);
+	if (parsers[s->parser].end) {
+		struct app_in in = {.w = w, .f = f, .state = state, .scratch = w->inspect->scratch, .end = true};
+		parsers[s->parser].end(&in);
+	}
+	memset(state, 0, APP_STATE_BYTES);
+	*s = (struct words){.stopped = s->stopped, .ended = s->ended};
+	stream_need(w, f, 0, 0);
+	stream_need(w, f, 1, 0);
+}
+
+// One call of the parser on one direction. Returns whether the stream moved on (so that the other side, which may
+// wait for this one, is worth a look).
+static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint16_t *drop)
+{
+	struct words *s = words_of(w, f);
+	struct stream_view v;
+	if (!s || (s->stopped & (1 << dir)) || !stream_view(w, f, dir, &v))
+		return false;
+	v.end |= last;
+	if ((v.len < stream_needs(w, f, dir) && !v.end) || (v.len == 0 && (s->ended & (1 << dir))))
+		return false;
+	if (!s->parser)
+		return detect(w, f, s, dir, &v);
+	struct app_in in = {
+		.w = w,
+		.f = f,
+		.state = stream_app_state(w, f),
+		.data = v.data,
+		.len = v.len,
+		.dir = dir,
+		.end = v.end,
+		.after_gap = v.after_gap,
+		.offset = v.offset,
+		.scratch = w->inspect->scratch,
+	};
+	enum app_step st = parsers[s->parser].data(&in);
+	if (in.drop)
+		*drop = in.drop;
+	s->wait &= ~(1 << dir);
+	if (in.consumed)
+		stream_consume(w, f, dir, in.consumed);
+	if (in.skip)
+		stream_skip(w, f, dir, in.skip);
+	stream_need(w, f, dir, in.need);
+	switch (st) {
+	case APP_WAIT:
+		s->wait |= 1 << dir;
+		if (!v.end)
+			return in.consumed > 0;
+		break; // it will not move any more: fall to the end's handling
+	case APP_SWITCH:
+		switch_protocol(w, f, s);
+		return true;
+	case APP_NOT:
+		s->parser = 0;
+		s->not_start |= 1 << dir;
+		f->app = APP_OTHER;
+		return in.consumed < v.len && (f->flags & FLOW_MIDSTREAM);
+	case APP_DONE:
+		stop(w, f, s, dir);
+		return true;
+	case APP_CLOSE:
+		stop(w, f, s, 0);
+		stop(w, f, s, 1);
+		return false;
+	case APP_MORE:
+		break;
+	}
+	if (v.end && in.consumed + in.skip < v.len && in.consumed == 0 && in.skip == 0) {
+		stream_consume(w, f, dir, v.len); // what a parser leaves at the end is nobody's
+		in.consumed = v.len;
+	}
+	if (v.end && v.len == in.consumed)
+		s->ended |= 1 << dir;
+	return in.consumed > 0 || in.skip > 0;
+}
+
+static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
+{
+	uint16_t drop = REASON_NONE;
+	for (unsigned n = 0; n < STEPS_MAX; n++) {
+		bool moved = step(w, f, dir, last, &drop);
+		struct words *s = words_of(w, f);
+		if (s && (s->wait & (1 << !dir)) && moved)
+			step(w, f, !dir, last, &drop);
+		else if (s && !s->parser && moved)
+			step(w, f, !dir, last, &drop);
+		if (!moved)
+			break;
+	}
+	return drop;
+}
+
+static void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p, const struct layer *l)
+{
+	struct flow *f = p->flow;
+	struct app_in in = {
+		.w = w,
+		.f = f,
+		.data = pkt_data(m) + l->payload,
+		.len = l->payload_len,
+		.dir = p->dir,
+		.m = m,
+		.end = true,
+		.cut = l->payload_len < l->wire_len,
+		.scratch = w->inspect->scratch,
+	};
+	static bool (*const table[])(struct app_in *) = {dtls_datagram, quic_datagram, dns_datagram};
+	static const uint8_t apps[] = {APP_DTLS, APP_QUIC, APP_DNS};
+	bool known = false;
+	for (unsigned i = 0; i < 3; i++)
+		if (f->app == apps[i])
+			known = table[i](&in);
+	for (unsigned i = 0; i < 3 && !known; i++)
+		if (f->app != apps[i] && (known = table[i](&in)))
+			f->app = apps[i];
+	if (in.drop)
+		pkt_drop(p, in.drop);
+	if (!known && f->app == APP_NONE && f->pkts[0] + f->pkts[1] >= DATAGRAM_TRIES) {
+		f->app = APP_OTHER;
+		f->flags |= FLOW_APP_DONE;
+	}
+}
+
+void inspect_burst(struct worker *w, struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct pkt *p = pkt_of(b->m[i]);
+		const struct layer *l;
+		if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_APP_DONE))
+			continue;
+		l = pkt_inner(p);
+		w->frame = p->frame;
+		if (l->proto == IPPROTO_TCP) {
+			if (p->flags & PKT_HAS_DATA) {
+				uint16_t drop = run(w, p->flow, p->dir, false);
+				if (drop)
+					pkt_drop(p, drop);
+			}
+		} else if (l->proto == IPPROTO_UDP && l->payload_len) {
+			datagram(w, b->m[i], p, l);
+		}
+	}
+}
+
+// Nothing more will come: what waits is parsed as far as it goes, holes given up one by one.
+static void end_stream(struct worker *w, struct flow *f)
+{
+	struct words *s = words_of(w, f);
+	if (!s)
+		return;
+	for (unsigned n = 0; n < STEPS_MAX; n++) {
+		run(w, f, 0, false);
+		run(w, f, 1, false);
+		bool more = stream_flush(w, f, 0);
+		if (!(stream_flush(w, f, 1) || more))
+			break;
+	}
+	run(w, f, 0, true);
+	run(w, f, 1, true);
+	if (parsers[s->parser].end) {
+		struct app_in in = {
+			.w = w, .f = f, .state = stream_app_state(w, f), .end = true, .scratch = w->inspect->scratch};
+		parsers[s->parser].end(&in);
+	}
+}
+
+void inspect_end(struct worker *w, struct flow *f)
+{
+	if (f->key.proto == IPPROTO_TCP) {
+		if (f->stream)
+			end_stream(w, f);
+		return;
+	}
+	struct app_in in = {.w = w, .f = f, .end = true, .scratch = w->inspect->scratch};
+	if (f->app_state && f->app == APP_QUIC)
+		quic_end(&in);
+	else if (f->app_state && f->app == APP_DTLS)
+		dtls_end(&in);
+}
+
+int inspect_init(struct worker *w)
+{
+	struct inspect *n = mem_take(sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	w->inspect = n;
+	n->quic = quic_new(w->config);
+	n->dtls = dtls_new(w->config);
+	n->arena = txn_arena_new(w->config->arena_bytes);
+	n->scratch = mem_take(APP_SCRATCH_BYTES);
+	return n->quic && n->dtls && n->arena && n->scratch ? 0 : -ENOMEM;
+}
+
+void inspect_fini(struct worker *w)
+{
+	struct inspect *n = w->inspect;
+	if (!n)
+		return;
+	if (n->quic)
+		quic_free(n->quic);
+	if (n->dtls)
+		dtls_free(n->dtls);
+	txn_arena_free(n->arena);
+	mem_give(n->scratch, APP_SCRATCH_BYTES);
+	mem_give(n, sizeof(*n));
+	w->inspect = NULL;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "app/app.h"
+#include "stream.h"
+
+// One worker's inspect memory: the parsers' pools, the arena of transactions, a scratch.
+struct inspect {
+	struct quic *quic;
+	struct dtls *dtls;
+	struct arena *arena;
+	uint8_t *scratch; // APP_SCRATCH_BYTES
+};
+
+// app/txn.c: memory of transactions in the making.
+struct arena *txn_arena_new(uint32_t bytes);
+void txn_arena_free(struct arena *a);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The corridor: the rooms in the order in which a packet walks them. In comes a burst from whatever port, out goes
+// every packet of it by tx, by a named reason, or into defrag's hold, from where it leaves later. Runs on a
+// worker's thread; nothing here or below allocates, locks, logs or calls the kernel.
+//
+// Datagrams that defrag puts together are walked through decap and parse once more, since what they carry may be
+// a tunnel, which may carry fragments again: hence the bounded loop. It was tried to let decap call defrag where
+// it meets a fragment; then every packet pays for the rare one.
+#include "path.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "record_out.h"
+#include "rooms.h"
+
+int path_init(struct worker *w, const struct path_config *config)
+{
+	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init, flow_init, stream_init,
+							inspect_init};
+	w->config = config;
+	for (unsigned i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
+		int rc = inits[i](w);
+		if (rc < 0) {
+			path_fini(w);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void path_fini(struct worker *w)
+{
+	inspect_fini(w);
+	stream_fini(w);
+	flow_fini(w);
+	defrag_fini(w);
+	record_out_fini(w);
+}
+
+void path_front(struct worker *w, struct burst *b)
+{
+	decap_burst(w, b);
+	parse_burst(w, b);
+	for (unsigned depth = 0; depth < LAYERS_MAX && defrag_burst(w, b) > 0; depth++) {
+		decap_burst(w, b);
+		parse_burst(w, b);
+	}
+	flow_outer_burst(w, b);
+	steer_burst(w, b);
+}
+
+void path_back(struct worker *w, struct burst *b)
+{
+	flow_burst(w, b);
+	stream_burst(w, b);
+	inspect_burst(w, b);
+	tx_burst(w, b);
+}
+
+void path_burst(struct worker *w, struct burst *b)
+{
+	path_front(w, b);
+	path_back(w, b);
+}
+
+bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame)
+{
+	bool more = defrag_age(w, time_ns);
+	return flow_age(w, time_ns, frame) || more;
+}
+
+void path_drain(struct worker *w)
+{
+	defrag_drain(w);
+	flow_drain(w);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The last room: every packet leaves here, by tx or by its reason, and is counted exactly once. A datagram put
+// together from fragments is not a frame: its fragments leave in its place, with its verdict, all or none.
+//
+// Where somebody wants to see the ends (-w, --trace) each is reported on the exit ring, and what is sent is handed
+// over with it; otherwise frames are freed here. Worker's thread; the exit ring's far end is the program's.
+#include "rooms.h"
+
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+static void report(struct worker *w, const struct exit *e)
+{
+	while (rte_ring_sp_enqueue_elem(w->exits, (void *)(uintptr_t)e, sizeof(*e)) != 0)
+		w->wait(w);
+}
+
+static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
+{
+	struct pkt *p = pkt_of(m);
+	struct exit e = {.frame = p->frame, .door = reason ? DOOR_DROP : DOOR_TX, .reason = reason};
+	if (reason) {
+		w->drops[reason]++;
+	} else {
+		w->tx++;
+		w->tx_bytes += rte_pktmbuf_pkt_len(m);
+	}
+	if (!w->exits) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (reason)
+		rte_pktmbuf_free(m);
+	else
+		e.m = m;
+	report(w, &e);
+}
+
+void tx_one(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	if (likely(!(p->flags & PKT_VIRTUAL))) {
+		account(w, m, p->reason);
+		return;
+	}
+	uint16_t reason = p->reason;
+	for (struct rte_mbuf *f = p->fragments, *next; f; f = next) {
+		next = pkt_of(f)->next;
+		// a fragment of a fragmented tunnel packet may itself stand for fragments
+		if (reason)
+			pkt_drop(pkt_of(f), reason);
+		tx_one(w, f);
+	}
+	rte_pktmbuf_free(m);
+}
+
+void tx_burst(struct worker *w, struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		tx_one(w, b->m[i]);
+	b->n = 0;
+}

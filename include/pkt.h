@@ -57,7 +57,7 @@ enum pkt_flag {
 
 struct pkt {
 	uint64_t frame;	   // number in the capture or since start, from 1
-	uint64_t time_ns;  // as stamped by the port; may run backwards. worker->now_ns is the clamped clock
+	uint64_t time_ns;  // the clock when it came: clamped by rx, never runs backwards within a capture
 	uint64_t tenant;   // 0: none
 	struct flow *flow; // of the innermost layer, set by flow
 	uint32_t hash;	   // symmetric hash of tenant and innermost five-tuple, set by steer
@@ -73,6 +73,7 @@ struct pkt {
 	struct rte_mbuf *fragments;  // PKT_VIRTUAL: the frames it came from, in order of frame number
 	struct rte_mbuf *next;	     // link in lists of held frames
 	struct layer layer[LAYERS_MAX];
+	uint64_t stamp_ns; // as stamped by the port or in the file; may run backwards. What -w writes
 };
 
 struct burst {

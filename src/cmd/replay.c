@@ -61,7 +61,7 @@ int replay_main(int argc, char **argv)
 			struct pkt *k = pkt_of(m);
 			memset(k, 0, sizeof(*k));
 			k->frame = ++w.rx;
-			k->time_ns = h->ts.tv_sec * 1000000000ull + h->ts.tv_usec;
+			k->stamp_ns = k->time_ns = h->ts.tv_sec * 1000000000ull + h->ts.tv_usec;
 			k->wire_len = h->len;
 			k->link_type = pcap_datalink(p) == 12 ? 101 : pcap_datalink(p);
 			if (h->caplen < h->len)

@@ -51,7 +51,8 @@ struct worker {
 	struct inspect *inspect;
 	struct record_out *records;
 	struct rte_ring *exits; // struct exit; see tx.h
-	const struct senders *senders;
+	struct senders *senders;	// asked where a checksum is wrong; NULL: nobody offloads
+	struct senders *senders_pass;	// first pass over a capture: checksums are noted here and not judged
 	struct rte_mempool *frames; // ordinary frames
 	struct rte_mempool *giants; // frames and datagrams up to 64 KiB
 

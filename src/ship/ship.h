@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The shipper: one thread that drains the workers' record rings, puts what they wrote into one order, and lets a
+// face (table, eve, facts) render each record into a file.
+//
+// Order: (frame, flow_id, seq), whatever the number of workers. A worker's ring alone is in order of frames, so a
+// frame's records are complete once every worker has something later in its ring, or has said so by its watermark:
+// `*done` = f means "every record of frames <= f is in my ring" and is stored (release) after the records. A worker
+// that has nothing to do must publish the frame up to which it has been given everything, else the others' records
+// wait for it. The watermark only grows within a capture.
+//
+// Life: ship_start; for each capture { ship_capture; workers run; path_drain; }; ship_stop. The rings live longer
+// than the shipper.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct record_out;
+struct ship;
+
+enum ship_format { SHIP_TABLE, SHIP_EVE, SHIP_FACTS };
+#define SHIP_FORMATS 3
+extern const char *const ship_format_names[SHIP_FORMATS]; // "table", "eve", "facts": the values of --format
+
+struct ship_source {
+	struct record_out *ring;
+	const _Atomic uint64_t *done; // watermark, see above
+};
+
+struct ship_config {
+	enum ship_format format;
+	int fd;           // written to, never closed
+	bool verbose;     // -v: facts that were not asked for, and where each came from
+	bool colour;      // table
+	unsigned width;   // table: columns of the terminal; 0: nothing is cut
+	const char *node; // eve: who writes; NULL: "replay"
+	uint64_t boot;    // eve: which start of it; 0 in replay, so that its output is the same each time
+	bool renumber; // eve: seq counts the records as shipped, worker is 0 (replay: same for any number of workers)
+	struct ship_source *sources;
+	unsigned nsources;
+};
+
+// Colour and width for fd as it is: colour where it is a terminal and NO_COLOR is unset; COLUMNS, else the
+// terminal's own width; 0 where it is none.
+void ship_look(int fd, bool *colour, unsigned *width);
+
+// Starts the thread. The sources and the strings are used until ship_stop. NULL: errno says why.
+struct ship *ship_start(const struct ship_config *config);
+
+// A capture begins: `path` is what facts say in "pcap" (copied). Call with the workers at rest (drained): returns
+// when everything written so far has been rendered; watermarks may be set back to 0 after it, before it no longer.
+void ship_capture(struct ship *s, const char *path);
+
+// The reader of fd has gone (EPIPE): what follows is drained and thrown away, the program may as well end.
+bool ship_closed(const struct ship *s);
+
+struct ship_result {
+	int error;             // first error of write(2), as errno; 0: all is written. EPIPE is no error, see closed
+	bool closed;           // EPIPE
+	uint64_t records;      // rendered
+	uint64_t lines, bytes; // written
+};
+
+// Renders what is left (watermarks are not waited for: the workers are at rest), flushes, ends the thread, frees.
+struct ship_result ship_stop(struct ship *s);

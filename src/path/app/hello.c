@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Reads a ClientHello: its bytes come in whole (or, where a capture was cut, as far as they go), facts of the
+// transaction go out. On the worker's thread, with about 30 KiB of its stack; nothing is kept between calls.
+//
+// Two passes, so that what is said does not depend on the order of extensions: `parse` finds where each list lies
+// and whether the message is sound, `say_*` writes facts. A hello that is not sound (RFC 8446 4.1.2 and the rules of
+// the extensions that are read here) gives no fingerprint: a server would not have answered it, and two readers of a
+// broken list see different lists.
+//
+// A server name is never repaired and never shortened to what looks right: a reader that stops at a NUL, or takes
+// the first of two names, would judge another name than the server serves. All of it is reported as sent, and
+// the name is bad (tls_bad_name).
+#include "hello.h"
+
+#include <string.h>
+
+#include "ja.h"
+
+#define NAMES_MAX 4        // names reported of one hello; more than one is a fault anyway
+#define NAME_MAX_BYTES 253 // RFC 1035 2.3.4: 255 octets on the wire, 253 as text
+#define LABEL_MAX_BYTES 63
+
+enum extension {
+	EXT_SERVER_NAME = 0,
+	EXT_GROUPS = 10,
+	EXT_POINTS = 11,
+	EXT_SIGALGS = 13,
+	EXT_ALPN = 16,
+	EXT_VERSIONS = 43,
+	EXT_ECH = 0xfe0d, // RFC 9849
+};
+
+struct piece {
+	const uint8_t *p;
+	uint32_t len;
+};
+
+struct hello {
+	struct ja_hello ja;
+	struct piece name[NAMES_MAX];
+	struct piece alpn; // the list without its length
+	struct piece ech;
+	uint32_t nnames;
+	uint32_t name_exts;
+	bool bad_name;
+	bool too_long; // more values than a fingerprint takes
+};
+
+// Reads forward; once it has run over the end, everything it gives is empty.
+struct cursor {
+	const uint8_t *p, *end;
+	bool over;
+};
+
+static uint32_t number(struct cursor *c, unsigned bytes)
+{
+	uint32_t v = 0;
+	if ((size_t)(c->end - c->p) < bytes) {
+		c->over = true;
+		c->p = c->end;
+		return 0;
+	}
+	for (unsigned i = 0; i < bytes; i++)
+		v = v << 8 | *c->p++;
+	return v;
+}
+
+static struct piece take(struct cursor *c, uint32_t len)
+{
+	struct piece r = {c->p, len};
+	if ((size_t)(c->end - c->p) < len) {
+		c->over = true;
+		r.len = 0;
+		c->p = c->end;
+	}
+	c->p += r.len;
+	return r;
+}
+
+// A vector with its length in front.
+static struct piece vector(struct cursor *c, unsigned bytes)
+{
+	return take(c, number(c, bytes));
+}
+
+// An extension that is one vector and nothing else.
+static struct piece sole(struct piece e, unsigned bytes, bool *sound)
+{
+	struct cursor c = {e.p, e.p + e.len, false};
+	struct piece r = vector(&c, bytes);
+	if (c.over || c.p != c.end)
+		*sound = false;
+	return r;
+}
+
+static struct ja_list list16(struct hello *h, struct piece v, bool *sound)
+{
+	if (v.len % 2)
+		*sound = false;
+	if (v.len / 2 > JA_LIST_MAX) {
+		h->too_long = true;
+		return (struct ja_list){v.p, 0};
+	}
+	return (struct ja_list){v.p, v.len / 2};
+}
+
+// RFC 6066 3: a list of names with a type each, at most one of a type.
+static void server_names(struct hello *h, struct piece e)
+{
+	bool sound = true;
+	struct piece list = sole(e, 2, &sound);
+	struct cursor c = {list.p, list.p + list.len, false};
+	uint32_t before = h->nnames;
+	if (h->name_exts++)
+		h->bad_name = true;
+	while (sound && c.p < c.end) {
+		uint32_t type = number(&c, 1);
+		struct piece name = vector(&c, 2);
+		if (c.over)
+			sound = false;
+		else if (type == 0 && h->nnames++ < NAMES_MAX)
+			h->name[h->nnames - 1] = name;
+	}
+	if (!sound || h->nnames != before + 1)
+		h->bad_name = true;
+}
+
+static bool alpn_sound(struct hello *h)
+{
+	struct cursor c = {h->alpn.p, h->alpn.p + h->alpn.len, false};
+	while (c.p < c.end) {
+		struct piece name = vector(&c, 1);
+		if (c.over || name.len == 0)
+			return false;
+		if (!h->ja.alpn_len && !(name.len == 2 && ja_grease((uint16_t)(name.p[0] << 8 | name.p[1])))) {
+			h->ja.alpn = name.p;
+			h->ja.alpn_len = name.len;
+		}
+	}
+	return h->alpn.len > 0;
+}
+
+static bool extension(struct hello *h, uint32_t type, struct piece e)
+{
+	bool sound = true;
+	struct piece v;
+	if (h->ja.nexts < JA_LIST_MAX)
+		h->ja.exts[h->ja.nexts++] = (uint16_t)type;
+	else
+		h->too_long = true;
+	switch (type) {
+	case EXT_SERVER_NAME:
+		h->ja.sni = true;
+		server_names(h, e);
+		break;
+	case EXT_GROUPS:
+		h->ja.groups = list16(h, sole(e, 2, &sound), &sound);
+		break;
+	case EXT_POINTS:
+		v = sole(e, 1, &sound);
+		h->ja.points = v.p;
+		h->ja.npoints = (uint16_t)v.len;
+		break;
+	case EXT_SIGALGS:
+		h->ja.sigalgs = list16(h, sole(e, 2, &sound), &sound);
+		break;
+	case EXT_ALPN:
+		h->alpn = sole(e, 2, &sound);
+		sound = sound && alpn_sound(h);
+		break;
+	case EXT_VERSIONS:
+		h->ja.versions = list16(h, sole(e, 1, &sound), &sound);
+		break;
+	case EXT_ECH:
+		h->ech = e;
+		break;
+	}
+	return sound;
+}
+
+// RFC 8446 4.1.2; the cookie: RFC 6347 4.2.1. False: not sound, or it does not end here.
+static bool parse(struct hello *h, enum hello_transport transport, const uint8_t *p, uint32_t len, bool *over)
+{
+	struct cursor c = {p, p + len, false};
+	bool sound = true;
+	h->ja.transport = "tdq"[transport];
+	h->ja.version = (uint16_t)number(&c, 2);
+	take(&c, 32);
+	if (vector(&c, 1).len > 32)
+		sound = false;
+	if (transport == HELLO_DTLS)
+		vector(&c, 1);
+	struct piece ciphers = vector(&c, 2);
+	h->ja.ciphers = list16(h, ciphers, &sound);
+	bool compression = vector(&c, 1).len > 0;
+	if (!c.over && (!compression || ciphers.len == 0))
+		sound = false;
+	if (!c.over && c.p != c.end) {
+		uint32_t total = number(&c, 2);
+		if (total < (size_t)(c.end - c.p)) // bytes after the extensions
+			sound = false;
+		if (total > (size_t)(c.end - c.p))
+			*over = true;
+		c.end = total < (size_t)(c.end - c.p) ? c.p + total : c.end;
+		while (c.p < c.end && !c.over) {
+			uint32_t type = number(&c, 2);
+			struct piece e = vector(&c, 2);
+			if (!c.over && !extension(h, type, e))
+				sound = false;
+		}
+	}
+	*over |= c.over;
+	return sound;
+}
+
+uint64_t hello_hash(const void *p, uint32_t len) // FNV-1a
+{
+	const uint8_t *b = p;
+	uint64_t h = 0xcbf29ce484222325ull;
+	for (uint32_t i = 0; i < len; i++)
+		h = (h ^ b[i]) * 0x100000001b3ull;
+	return h ? h : 1;
+}
+
+static uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
+// RFC 1035 2.3.4: labels of 1 to 63, 253 in all; RFC 6066 3: ASCII. A last dot is let pass (it is common).
+static bool name_good(struct piece n)
+{
+	uint32_t label = 0;
+	uint32_t len = n.len && n.p[n.len - 1] == '.' ? n.len - 1 : n.len;
+	if (len == 0 || len > NAME_MAX_BYTES)
+		return false;
+	for (uint32_t i = 0; i < len; i++) {
+		if (n.p[i] <= ' ' || n.p[i] >= 0x7f)
+			return false;
+		if (n.p[i] != '.')
+			label++;
+		else if (label == 0 || label > LABEL_MAX_BYTES)
+			return false;
+		else
+			label = 0;
+	}
+	return label > 0 && label <= LABEL_MAX_BYTES;
+}
+
+static bool hex_digit(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f');
+}
+
+// Dotted quad, or hex digits, dots and at least two colons, in brackets or not.
+static bool name_is_ip(struct piece n)
+{
+	unsigned dots = 0, colons = 0, others = 0;
+	if (n.len > 2 && n.p[0] == '[' && n.p[n.len - 1] == ']')
+		n = (struct piece){n.p + 1, n.len - 2};
+	if (n.len == 0 || n.len > 45) // INET6_ADDRSTRLEN
+		return false;
+	for (uint32_t i = 0; i < n.len; i++) {
+		dots += n.p[i] == '.';
+		colons += n.p[i] == ':';
+		others += n.p[i] != '.' && n.p[i] != ':' && !(n.p[i] >= '0' && n.p[i] <= '9');
+		if (n.p[i] != '.' && n.p[i] != ':' && !hex_digit(n.p[i]))
+			return false;
+	}
+	return colons >= 2 || (dots == 3 && colons == 0 && others == 0);
+}
+
+static const struct {
+	enum fact_field sni, alpn, ech, ja3, ja3_full, ja4;
+} fields[] = {
+	{FACT_TLS_SNI, FACT_TLS_ALPN, FACT_TLS_ECH, FACT_TLS_JA3, FACT_TLS_JA3_FULL, FACT_TLS_JA4},
+	{FACT_TLS_SNI, FACT_TLS_ALPN, FACT_TLS_ECH, FACT_TLS_JA3, FACT_TLS_JA3_FULL, FACT_TLS_JA4},
+	{FACT_QUIC_SNI, FACT_QUIC_ALPN, FACT_QUIC_ECH, FACT_QUIC_JA3, FACT_QUIC_JA3_FULL, FACT_QUIC_JA4},
+};
+
+struct saying {
+	const struct hello_source *src;
+	txn_t t;
+	enum hello_transport transport;
+	const uint8_t *p;
+	uint32_t len;
+};
+
+static struct origin place(const struct saying *s, struct piece v)
+{
+	return s->src->origin_at(s->src, (uint32_t)(v.p - s->p), v.len);
+}
+
+static uint64_t say_name(const struct saying *s, struct piece n, bool *bad)
+{
+	struct origin o = place(s, n);
+	uint8_t host[NAME_MAX_BYTES + 1];
+	txn_str_from(s->src->in, s->t, fields[s->transport].sni, n.p, n.len, o);
+	if (!name_good(n)) {
+		*bad = true;
+		return hello_hash(n.p, n.len);
+	}
+	uint32_t len = n.p[n.len - 1] == '.' ? n.len - 1 : n.len;
+	for (uint32_t i = 0; i < len; i++)
+		host[i] = lower(n.p[i]);
+	txn_str_from(s->src->in, s->t, FACT_HOST, host, len, o);
+	if (name_is_ip((struct piece){host, len}))
+		app_anomaly(s->src->in, ANOMALY_TLS_IP_NAME, host, len);
+	return hello_hash(host, len);
+}
+
+static uint64_t say_names(const struct saying *s, const struct hello *h)
+{
+	uint64_t hash = 0;
+	bool bad = h->bad_name;
+	for (uint32_t i = 0; i < h->nnames && i < NAMES_MAX; i++)
+		hash = hash * 31 + say_name(s, h->name[i], &bad);
+	if (bad) {
+		bool one = h->nnames > 0;
+		app_anomaly(s->src->in, ANOMALY_TLS_BAD_NAME, one ? h->name[0].p : NULL, one ? h->name[0].len : 0);
+		if (!s->src->in->drop)
+			s->src->in->drop = REASON_TLS_BAD_NAME;
+	}
+	return hash;
+}
+
+static void say_alpn(const struct saying *s, struct piece list)
+{
+	struct cursor c = {list.p, list.p + list.len, false};
+	while (c.p < c.end) {
+		struct piece n = vector(&c, 1);
+		if (c.over)
+			return;
+		if (!(n.len == 2 && ja_grease((uint16_t)(n.p[0] << 8 | n.p[1]))))
+			txn_str_from(s->src->in, s->t, fields[s->transport].alpn, n.p, n.len, place(s, n));
+	}
+}
+
+static void say_fingerprints(const struct saying *s, const struct hello *h)
+{
+	char room[JA3_FULL_MAX], text[JA4_LEN > JA3_LEN ? JA4_LEN : JA3_LEN];
+	const struct app_in *in = s->src->in;
+	struct origin all = place(s, (struct piece){s->p, s->len});
+	uint32_t len = ja_ja3(&h->ja, room, text);
+	txn_str_from(in, s->t, fields[s->transport].ja3, text, JA3_LEN, all);
+	txn_str_from(in, s->t, fields[s->transport].ja3_full, room, len, all);
+	ja_ja4(&h->ja, room, text);
+	txn_str_from(in, s->t, fields[s->transport].ja4, text, JA4_LEN, all);
+}
+
+// RFC 8446 4.2: no extension twice. A coarse bitmap first; only where two types share a bit is the list sorted.
+static bool twice(const struct ja_hello *j)
+{
+	uint64_t seen[16] = {0};
+	for (uint32_t i = 0; i < j->nexts; i++) {
+		uint32_t slot = (j->exts[i] ^ j->exts[i] >> 6) & 1023;
+		if (seen[slot >> 6] >> (slot & 63) & 1)
+			return ja_repeats(j->exts, j->nexts);
+		seen[slot >> 6] |= 1ull << (slot & 63);
+	}
+	return false;
+}
+
+bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport transport, const uint8_t *p, uint32_t len,
+		uint64_t *sni_hash)
+{
+	struct hello h;
+	bool over = false;
+	memset(&h, 0, offsetof(struct hello, ja) + offsetof(struct ja_hello, exts));
+	memset((uint8_t *)&h + sizeof(h.ja), 0, sizeof(h) - sizeof(h.ja));
+	struct saying s = {src, t, transport, p, len};
+	bool sound = parse(&h, transport, p, len, &over);
+	bool whole = sound && !over && !h.too_long && !twice(&h.ja);
+	*sni_hash = say_names(&s, &h);
+	say_alpn(&s, h.alpn);
+	if (h.ech.p)
+		txn_num(src->in, t, fields[transport].ech, 1, place(&s, h.ech));
+	if (whole && !src->cut)
+		say_fingerprints(&s, &h);
+	if (whole || (src->cut && sound && !h.too_long))
+		return true;
+	app_anomaly(src->in, ANOMALY_TLS_MALFORMED, NULL, 0);
+	return false;
+}

@@ -147,6 +147,7 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 		.len = v.len,
 		.dir = dir,
 		.end = v.end,
+		.last = last,
 		.after_gap = v.after_gap,
 		.offset = v.offset,
 		.scratch = w->inspect->scratch,
@@ -163,9 +164,9 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 	switch (st) {
 	case APP_WAIT:
 		s->wait |= 1 << dir;
-		if (!v.end)
+		if (!last)
 			return in.consumed > 0;
-		break; // it will not move any more: fall to the end's handling
+		break; // nothing will move any more: fall to the end's handling
 	case APP_SWITCH:
 		switch_protocol(w, f, s);
 		return true;
@@ -195,14 +196,14 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 
 static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 {
-	uint16_t drop = REASON_NONE;
+	uint16_t drop = REASON_NONE, not_ours; // a reason found in the other direction is not this packet's
 	for (unsigned n = 0; n < STEPS_MAX; n++) {
 		bool moved = step(w, f, dir, last, &drop);
 		struct words *s = words_of(w, f);
 		if (s && (s->wait & (1 << !dir)) && moved)
-			step(w, f, !dir, last, &drop);
+			step(w, f, !dir, last, &not_ours);
 		else if (s && !s->parser && moved)
-			step(w, f, !dir, last, &drop);
+			step(w, f, !dir, last, &not_ours);
 		if (!moved)
 			break;
 	}

@@ -17,6 +17,7 @@ struct app_in {
 	uint32_t len;
 	uint8_t dir;	// 0: from the initiator
 	bool end;	// no byte follows: parse what is whole, as far as it goes
+	bool last;	// the flow ends: neither direction will move again, waiting is in vain
 	bool after_gap; // bytes before data[0] are missing: look for a place to start again
 	bool cut;	// datagram shorter than it was on the wire
 	uint64_t offset; // of data[0] in the direction (TCP)

@@ -1,6 +1,550 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// HTTP/1 on a TCP stream: cuts both directions into messages and says one transaction for each request. Bytes of a
+// direction come in, in order and in any pieces; transactions with their facts go out; bodies are passed over
+// without being stored. Worker's thread; all memory is the 192 bytes of the stream's state.
+//
+//	client   head ... body ... head ... body ...       requests wait in `open`, oldest first
+//	server   head ... body ... head ... body ...       each final response takes the oldest
+//
+// The framing of a response depends on its request (HEAD, CONNECT), and what follows a CONNECT or an Upgrade on the
+// client's side depends on the answer; the directions may come in any order. So each waits for the other where it
+// must (APP_WAIT), and goes on alone only where the other will never come: at the flow's end, in one-way traffic
+// that is known to be so, after a gap.
+//
+// Which direction is the client's is seen by content: a flow that was picked up in its middle may have them swapped.
+//
+// Ambiguous messages (http_head.h) are facts and one anomaly a message. Only a request whose framing is stated
+// twice and differently is dropped, at the frame that completes its head: there, and only there, what the server
+// understands cannot be known. Everything else passes until a policy can decide; a capture of ordinary traffic
+// leaves unchanged. Rejected: following the RFC's preference (Transfer-Encoding wins) silently, since the other
+// reader of the message need not.
 #include "app.h"
 
-enum app_step http_data(struct app_in *in) { return APP_CLOSE; }
-void http_end(struct app_in *in) {}
-int http_looks(const uint8_t *p, uint32_t len) { return 0; }
+#include <string.h>
+
+#include "../stream.h"
+#include "http_head.h"
+
+#define OPEN_MAX 16         // requests without their answer; more wait, or the oldest is said without its answer
+#define CHUNK_INLINE 512    // smaller chunks are stepped over in place: a call each would cost more than the bytes
+#define CHUNK_LINE_MAX 4096 // a size line with its extensions; RFC 9112 7.1.1 asks for a limit
+#define RESPONSE_ROOM 3072  // bytes of arena kept for what the response will say
+#define DIGEST_ROOM 1024    // numbers, and names of causes
+
+enum phase {
+	PHASE_START, // before a message
+	PHASE_CHUNK, // before a chunk's size line
+	PHASE_CHUNK_END,
+	PHASE_TRAILER,
+	PHASE_REST,   // in a head too long to be kept: before its empty line
+	PHASE_TUNNEL, // client: CONNECT or Upgrade was asked for; the answer decides
+	PHASE_LOST,   // not at a known place: looking for the start of a message
+};
+
+enum role { ROLE_UNKNOWN, ROLE_DIR0_CLIENT, ROLE_DIR1_CLIENT };
+enum kind { KIND_PLAIN, KIND_HEAD, KIND_CONNECT, KIND_UPGRADE };
+
+struct http {
+	txn_t open[OPEN_MAX];
+	uint8_t kind[OPEN_MAX]; // enum kind
+	uint32_t scanned[2];    // http_head_read's memory
+	uint32_t said[2];       // causes of the message in work that have been said
+	uint8_t first, count;   // ring of open
+	uint8_t unpaired;       // oldest requests that were said early: as many responses are not taken from open
+	uint8_t role;           // enum role
+	uint8_t phase[2];       // enum phase
+	bool gap[2];            // bytes of this direction were missed
+	bool answered;          // server: reads until the connection closes; no answer will be told apart
+};
+static_assert(sizeof(struct http) <= APP_STATE_BYTES, "fits the stream's state");
+
+// What a step of a direction asks its caller to do: one of app_step, or go on with the bytes that are left.
+#define STEP_ON (-1)
+
+static unsigned client_dir(const struct http *s)
+{
+	return s->role == ROLE_DIR1_CLIENT;
+}
+static bool is_client(const struct app_in *in, const struct http *s)
+{
+	return in->dir == client_dir(s);
+}
+static struct http_span rest(const struct app_in *in)
+{
+	return (struct http_span){in->data + in->consumed, in->len - in->consumed};
+}
+
+// Can the other direction still move? Not at the flow's end; not in a flow seen from its start of which one side
+// has been silent while the other spoke: that is one-way traffic.
+static bool other_may_come(const struct app_in *in)
+{
+	return !in->last && (in->f->flags & (FLOW_REPLIED | FLOW_MIDSTREAM));
+}
+
+// ---- the queue of requests ------------------------------------------------------------------------------------
+
+static void open_push(struct http *s, txn_t t, enum kind k)
+{
+	unsigned i = (s->first + s->count++) % OPEN_MAX;
+
+	s->open[i] = t;
+	s->kind[i] = k;
+}
+
+static txn_t open_pop(struct http *s, enum kind *k)
+{
+	txn_t t = s->open[s->first];
+
+	*k = s->kind[s->first];
+	s->first = (s->first + 1) % OPEN_MAX;
+	s->count--;
+	return t;
+}
+
+static txn_t open_newest(const struct http *s)
+{
+	return s->count ? s->open[(s->first + s->count - 1) % OPEN_MAX] : 0;
+}
+
+void http_end(struct app_in *in)
+{
+	struct http *s = in->state;
+	enum kind k;
+
+	while (s && s->count)
+		txn_end(in, open_pop(s, &k));
+}
+
+// ---- saying it --------------------------------------------------------------------------------------------------
+
+// Causes not yet said of the message in work: a fact each, and one anomaly a message.
+static void say_causes(struct app_in *in, struct http *s, txn_t t, uint32_t causes, const uint8_t *at)
+{
+	uint32_t fresh = causes & ~s->said[in->dir];
+
+	for (uint32_t left = fresh; left; left &= left - 1) {
+		const char *name = http_head_causes[__builtin_ctz(left)];
+		txn_str_from(in, t, FACT_HTTP_AMBIGUOUS, name, strlen(name), app_origin(in, at, 1));
+	}
+	if (fresh && !s->said[in->dir]) {
+		const char *name = http_head_causes[__builtin_ctz(fresh)];
+		app_anomaly(in, ANOMALY_HTTP_AMBIGUOUS, name, strlen(name));
+	}
+	s->said[in->dir] |= causes;
+}
+
+// One name the request shows. Returns its normal form's length, in out.
+static uint32_t say_name(struct app_in *in, txn_t t, struct http_span raw, bool host_field, uint32_t *causes,
+			 uint8_t *out)
+{
+	struct http_authority a = http_name_authority(raw);
+	struct origin o = app_origin(in, a.name.p, a.name.len);
+	uint32_t n = http_name_host(a.name, out, FACT_VALUE_MAX);
+
+	if (a.userinfo)
+		app_anomaly(in, ANOMALY_HTTP_USERINFO, raw.p, raw.len);
+	if (a.bad)
+		*causes |= HTTP_CAUSE_BIT(HOST_BAD);
+	if (!n)
+		return 0;
+	if (host_field) {
+		txn_str_from(in, t, FACT_HTTP_HOST, out, n, o);
+		if (a.port)
+			txn_num(in, t, FACT_HTTP_PORT, a.port, app_origin(in, raw.p, raw.len));
+	}
+	if (n > 2 && out[0] == '[' && out[n - 1] == ']') // as an address is written elsewhere
+		txn_str_from(in, t, FACT_HOST, out + 1, n - 2, o);
+	else
+		txn_str_from(in, t, FACT_HOST, out, n, o);
+	return n;
+}
+
+// Every name of the request: the target's authority, then each Host (RFC 9112 3.2).
+static void say_names(struct app_in *in, txn_t t, struct http_head *h)
+{
+	uint8_t *first = in->scratch, *other = in->scratch + FACT_VALUE_MAX;
+	uint32_t nfirst = 0, hosts = 0;
+	struct http_span target = h->method_id == HTTP_METHOD_CONNECT ? h->target : http_name_absolute(h->target);
+
+	if (h->method_id == HTTP_METHOD_CONNECT && target.len && target.p[0] == '/')
+		target.len = 0;
+	if (target.len)
+		nfirst = say_name(in, t, target, false, &h->causes, first);
+	for (unsigned i = 0; i < h->nfields; i++) {
+		if (h->field[i] != HTTP_FIELD_HOST)
+			continue;
+		uint32_t n = say_name(in, t, h->value[i], true, &h->causes, other);
+		if (nfirst && n && (n != nfirst || memcmp(first, other, n)))
+			h->causes |= HTTP_CAUSE_BIT(HOST_DIFFERS);
+		hosts++;
+	}
+	if (hosts > 1)
+		h->causes |= HTTP_CAUSE_BIT(HOST_TWO);
+	if (!hosts && h->minor == 1 && h->whole)
+		h->causes |= HTTP_CAUSE_BIT(HOST_MISSING);
+}
+
+static void say_fields(const struct app_in *in, txn_t t, const struct http_head *h)
+{
+	static const uint16_t request[] = {[HTTP_FIELD_USER_AGENT] = FACT_HTTP_USER_AGENT,
+					   [HTTP_FIELD_REFERER] = FACT_HTTP_REFERER,
+					   [HTTP_FIELD_XFF] = FACT_HTTP_XFF,
+					   [HTTP_FIELD_NONE] = 0};
+	static const uint16_t response[] = {[HTTP_FIELD_CONTENT_TYPE] = FACT_HTTP_CONTENT_TYPE,
+					    [HTTP_FIELD_LOCATION] = FACT_HTTP_REDIRECT,
+					    [HTTP_FIELD_NONE] = 0};
+
+	for (unsigned i = 0; i < h->nfields; i++) {
+		uint16_t f = h->request ? request[h->field[i]] : response[h->field[i]];
+		struct http_span v = h->value[i];
+		if (f && v.len)
+			txn_str(in, t, f, v.p, v.len);
+		if (!h->request && h->field[i] == HTTP_FIELD_CONTENT_LENGTH && h->has_length)
+			txn_num(in, t, FACT_HTTP_LENGTH, h->length, app_origin(in, v.p, v.len));
+	}
+}
+
+// Arena bytes for a request: its values once as sent, path and names once more.
+static uint32_t request_room(const struct http_head *h)
+{
+	uint32_t n = h->method.len + 2 * h->target.len + RESPONSE_ROOM + DIGEST_ROOM + HTTP_CAUSE_COUNT * 40;
+
+	for (unsigned i = 0; i < h->nfields; i++)
+		n += h->value[i].len + (h->field[i] == HTTP_FIELD_HOST ? 400 : 32);
+	return n;
+}
+
+static txn_t say_request(struct app_in *in, struct http *s, struct http_head *h)
+{
+	txn_t t = txn_begin(in, RECORD_HTTP, request_room(h));
+
+	txn_str(in, t, FACT_HTTP_METHOD, h->method.p, h->method.len);
+	txn_str(in, t, FACT_HTTP_URI, h->target.p, h->target.len);
+	if (h->method_id != HTTP_METHOD_CONNECT || h->target.p[0] == '/') {
+		uint32_t n = http_name_path(h->target, in->scratch, FACT_VALUE_MAX);
+		if (n)
+			txn_str_from(in, t, FACT_HTTP_PATH, in->scratch, n, app_origin(in, h->target.p, h->target.len));
+	}
+	if (h->protocol.len)
+		txn_str(in, t, FACT_HTTP_PROTOCOL, h->protocol.p, h->protocol.len);
+	say_names(in, t, h);
+	say_fields(in, t, h);
+	say_causes(in, s, t, h->causes, h->method.p);
+	if (h->causes & http_head_contradictory)
+		in->drop = REASON_HTTP_AMBIGUOUS;
+	return t;
+}
+
+static void say_response(struct app_in *in, struct http *s, txn_t t, struct http_head *h)
+{
+	if (!t)
+		t = txn_begin(in, RECORD_HTTP, RESPONSE_ROOM + DIGEST_ROOM);
+	txn_num(in, t, FACT_HTTP_STATUS, h->status, app_origin(in, h->protocol.p + 9, 3));
+	say_fields(in, t, h);
+	say_causes(in, s, t, h->causes, h->protocol.p);
+	txn_end(in, t);
+}
+
+// ---- messages -----------------------------------------------------------------------------------------------------
+
+// The body begins at in->consumed. Sets phase and skip; `none`: there is no body, whatever the head says.
+static void body_begin(struct app_in *in, struct http *s, const struct http_head *h, enum phase after, bool none)
+{
+	s->phase[in->dir] = after;
+	if (none)
+		return;
+	if (h->coding == HTTP_CODING_CHUNKED)
+		s->phase[in->dir] = PHASE_CHUNK;
+	else if (h->has_length && h->coding == HTTP_CODING_NONE)
+		in->skip = h->length;
+	else if (h->coding != HTTP_CODING_NONE) // no end is stated: RFC 9112 6.3 rule 4 has a server refuse it
+		s->phase[in->dir] = PHASE_LOST;
+}
+
+static enum kind kind_of(const struct http_head *h)
+{
+	if (h->method_id == HTTP_METHOD_HEAD)
+		return KIND_HEAD;
+	if (h->method_id == HTTP_METHOD_CONNECT)
+		return KIND_CONNECT;
+	for (unsigned i = 0; i < h->nfields; i++)
+		if (h->field[i] == HTTP_FIELD_UPGRADE)
+			return KIND_UPGRADE;
+	return KIND_PLAIN;
+}
+
+static int request(struct app_in *in, struct http *s, struct http_head *h)
+{
+	if (h->method_id == HTTP_METHOD_PRI && in->offset + in->consumed == 0) { // RFC 9113 3.4
+		in->f->app = APP_HTTP2;
+		return APP_CLOSE;
+	}
+	enum kind k = kind_of(h);
+	txn_t t = say_request(in, s, h);
+	if (s->answered) {
+		txn_end(in, t);
+	} else {
+		if (s->count == OPEN_MAX) {
+			enum kind old;
+			txn_end(in, open_pop(s, &old));
+			s->unpaired++;
+		}
+		open_push(s, t, k);
+	}
+	in->consumed += h->len;
+	bool tunnel = (k == KIND_CONNECT || k == KIND_UPGRADE) && !s->answered;
+	body_begin(in, s, h, tunnel ? PHASE_TUNNEL : PHASE_START, k == KIND_CONNECT);
+	// An Upgrade with a chunked body is told again at the body's end, from the queue.
+	return in->skip ? APP_MORE : STEP_ON;
+}
+
+// The request of the response that begins here, or 0. False: it has not been seen yet.
+static bool request_of(struct app_in *in, struct http *s, txn_t *t, enum kind *k)
+{
+	*t = 0;
+	*k = KIND_PLAIN;
+	if (s->unpaired) {
+		s->unpaired--;
+		return true;
+	}
+	if (!s->count) // a flow picked up in its middle may show the answer to what was asked before
+		return !other_may_come(in) || (in->f->flags & FLOW_MIDSTREAM) || s->gap[!in->dir];
+	*t = open_pop(s, k);
+	return true;
+}
+
+// Interim responses (RFC 9110 15.2) say nothing of the transaction; 101 ends the protocol.
+static int response(struct app_in *in, struct http *s, struct http_head *h)
+{
+	uint8_t *client_phase = &s->phase[!in->dir];
+	enum kind k;
+	txn_t t;
+
+	if (h->status < 200 && h->status != 101) {
+		in->consumed += h->len;
+		return STEP_ON;
+	}
+	if (h->status == 101 && s->count && s->kind[s->first] == KIND_UPGRADE && *client_phase != PHASE_TUNNEL &&
+	    other_may_come(in))
+		return APP_WAIT; // the request's body is still on its way
+	if (!request_of(in, s, &t, &k))
+		return APP_WAIT;
+	say_response(in, s, t, h);
+	in->consumed += h->len;
+	if (h->status == 101 || (k == KIND_CONNECT && h->status < 300))
+		return APP_SWITCH;
+	if (*client_phase == PHASE_TUNNEL && (k == KIND_CONNECT || k == KIND_UPGRADE))
+		*client_phase = PHASE_START; // refused: HTTP goes on
+	bool none = k == KIND_HEAD || h->status == 204 || h->status == 304;
+	body_begin(in, s, h, PHASE_START, none);
+	if (none || h->coding == HTTP_CODING_CHUNKED || (h->has_length && h->coding == HTTP_CODING_NONE))
+		return in->skip ? APP_MORE : STEP_ON;
+	s->answered = true; // until close (RFC 9112 6.3 rule 8)
+	http_end(in);
+	return APP_DONE;
+}
+
+static bool known_role(struct app_in *in, struct http *s, enum http_start is)
+{
+	bool client_here = is == HTTP_START_REQUEST;
+
+	if (s->role == ROLE_UNKNOWN)
+		s->role = (in->dir == 0) == client_here ? ROLE_DIR0_CLIENT : ROLE_DIR1_CLIENT;
+	return is_client(in, s) == client_here;
+}
+
+// No message begins here. Before the first message it is not HTTP; later the place is lost.
+static int lost(struct app_in *in, struct http *s)
+{
+	if (s->role == ROLE_UNKNOWN)
+		return APP_NOT;
+	struct http_span b = rest(in);
+	if (s->phase[in->dir] != PHASE_LOST)
+		app_anomaly(in, ANOMALY_HTTP_MALFORMED, b.p, b.len < 64 ? b.len : 64);
+	s->phase[in->dir] = PHASE_LOST;
+	s->scanned[in->dir] = 0;
+	in->consumed = in->len;
+	return APP_MORE;
+}
+
+// Client: the answer to an earlier request decides what these bytes are, or there is no room for another.
+static int client_waits(struct app_in *in, struct http *s, enum http_start is)
+{
+	if (s->phase[in->dir] == PHASE_TUNNEL) {
+		if (other_may_come(in) && !s->answered && !s->gap[!in->dir])
+			return APP_WAIT;
+		if (is == HTTP_START_MORE && !in->end)
+			return APP_MORE;
+		if (is != HTTP_START_REQUEST)
+			return APP_SWITCH;
+		s->phase[in->dir] = PHASE_START;
+	}
+	return s->count == OPEN_MAX && other_may_come(in) && !s->answered ? APP_WAIT : STEP_ON;
+}
+
+static int start(struct app_in *in, struct http *s)
+{
+	struct http_span b = rest(in);
+	bool lost_before = s->phase[in->dir] == PHASE_LOST;
+
+	enum http_start is = http_head_start(b.p, b.len, false);
+	if (s->role != ROLE_UNKNOWN && is_client(in, s)) {
+		int wait = client_waits(in, s, is);
+		if (wait != STEP_ON)
+			return wait;
+	}
+	while (b.len && !lost_before && (b.p[0] == '\r' || b.p[0] == '\n')) { // RFC 9112 2.2
+		b.p++, b.len--;
+		in->consumed++;
+	}
+	if (!b.len)
+		return APP_MORE;
+	if (is == HTTP_START_MORE) {
+		if (!in->end && b.len < HTTP_HEAD_MAX)
+			return APP_MORE;
+		is = HTTP_START_NO;
+	}
+	if (is == HTTP_START_NO || !known_role(in, s, is))
+		return in->end && !lost_before ? (in->consumed = in->len, APP_MORE) : lost(in, s);
+	struct http_head h;
+	if (!http_head_read(b.p, b.len, in->end || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &h))
+		return APP_MORE;
+	s->scanned[in->dir] = s->said[in->dir] = 0;
+	if (!h.whole && !in->end)
+		h.causes |= HTTP_CAUSE_BIT(HEAD_LONG);
+	int step = h.request ? request(in, s, &h) : response(in, s, &h);
+	if (h.causes & HTTP_CAUSE_BIT(HEAD_LONG) && (step == STEP_ON || step == APP_MORE)) {
+		in->skip = 0;
+		s->phase[in->dir] = PHASE_REST;
+		return STEP_ON;
+	}
+	return step;
+}
+
+// ---- chunked bodies (RFC 9112 7.1) -------------------------------------------------------------------------------
+
+static void chunk_cause(struct app_in *in, struct http *s, uint32_t cause)
+{
+	struct http_span b = rest(in);
+
+	say_causes(in, s, is_client(in, s) ? open_newest(s) : 0, cause, b.p);
+}
+
+static int chunk_size(struct app_in *in, struct http *s)
+{
+	struct http_span b = rest(in);
+	uint32_t n = http_head_line(b.p, b.len);
+	uint64_t size;
+
+	if (!n && b.len < CHUNK_LINE_MAX)
+		return APP_MORE;
+	uint32_t ending = n >= 2 && b.p[n - 2] == '\r' ? 2 : 1;
+	if (!n || !http_head_chunk(b.p, n - ending, &size)) {
+		chunk_cause(in, s, HTTP_CAUSE_BIT(CHUNK_SIZE));
+		return lost(in, s);
+	}
+	if (ending == 1)
+		chunk_cause(in, s, HTTP_CAUSE_BIT(BARE_LF));
+	in->consumed += n;
+	s->phase[in->dir] = size ? PHASE_CHUNK_END : PHASE_TRAILER;
+	if (size < CHUNK_INLINE && size <= b.len - n) {
+		in->consumed += size;
+		return STEP_ON;
+	}
+	in->skip = size;
+	return APP_MORE;
+}
+
+static int chunk_end(struct app_in *in, struct http *s)
+{
+	struct http_span b = rest(in);
+	uint32_t n = b.len && b.p[0] == '\n' ? 1 : 2;
+
+	if (n == 2 && b.len < 2)
+		return APP_MORE;
+	if (b.p[n - 1] != '\n' || (n == 2 && b.p[0] != '\r')) {
+		chunk_cause(in, s, HTTP_CAUSE_BIT(CHUNK_END));
+		return lost(in, s);
+	}
+	if (n == 1)
+		chunk_cause(in, s, HTTP_CAUSE_BIT(BARE_LF));
+	in->consumed += n;
+	s->phase[in->dir] = PHASE_CHUNK;
+	return STEP_ON;
+}
+
+// Lines up to an empty one: trailers, or what is left of a head too long to be kept.
+static int lines(struct app_in *in, struct http *s)
+{
+	struct http_span b = rest(in);
+	uint32_t n = http_head_line(b.p, b.len);
+
+	if (!n) {
+		if (b.len >= HTTP_HEAD_MAX)
+			in->consumed = in->len; // the middle of one line
+		return APP_MORE;
+	}
+	in->consumed += n;
+	if (n > 2 || (n == 2 && b.p[0] != '\r'))
+		return STEP_ON;
+	bool tunnel = is_client(in, s) && s->count && s->kind[(s->first + s->count - 1) % OPEN_MAX] == KIND_UPGRADE;
+	bool rest_of_head = s->phase[in->dir] == PHASE_REST;
+	// Behind a head that was not kept whole the framing is not known for certain.
+	s->phase[in->dir] = rest_of_head ? PHASE_LOST : tunnel ? PHASE_TUNNEL : PHASE_START;
+	return STEP_ON;
+}
+
+// ---- ---------------------------------------------------------------------------------------------------------------
+
+static void after_gap(struct app_in *in, struct http *s)
+{
+	s->gap[in->dir] = true;
+	s->scanned[in->dir] = 0;
+	s->phase[in->dir] = PHASE_LOST;
+	if (s->role == ROLE_UNKNOWN || is_client(in, s))
+		return;
+	while (s->count > 1) { // of several answers some may be gone: only the last request is likely to be next
+		enum kind k;
+		txn_end(in, open_pop(s, &k));
+	}
+	s->unpaired = 0;
+}
+
+enum app_step http_data(struct app_in *in)
+{
+	struct http *s = in->state;
+	int step = STEP_ON;
+
+	if (in->after_gap && in->len)
+		after_gap(in, s);
+	while (step == STEP_ON) {
+		if (in->consumed == in->len)
+			return APP_MORE;
+		switch ((enum phase)s->phase[in->dir]) {
+		case PHASE_CHUNK:
+			step = chunk_size(in, s);
+			break;
+		case PHASE_CHUNK_END:
+			step = chunk_end(in, s);
+			break;
+		case PHASE_TRAILER:
+		case PHASE_REST:
+			step = lines(in, s);
+			break;
+		case PHASE_START:
+		case PHASE_TUNNEL:
+		case PHASE_LOST:
+			step = start(in, s);
+			break;
+		}
+	}
+	return (enum app_step)step;
+}
+
+int http_looks(const uint8_t *p, uint32_t len)
+{
+	enum http_start is = http_head_start(p, len, true);
+
+	return is == HTTP_START_MORE ? -1 : is != HTTP_START_NO;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a request's target and Host say, in the one spelling in which policies compare. In: bytes as sent.
+// Out: the same, decoded once. Runs on the worker; touches nothing but its arguments; every loop is over the input.
+//
+// Decoding once and only once is the point: a server decodes once too, so "%252e" is a name with a percent sign
+// for both. Slashes that come out of decoding count as slashes: some servers see them so, and a path rule that
+// could be dodged by %2F would be none. Rejected: decoding unreserved bytes only (RFC 3986 6.2.2.2), for that.
+#include "http_name.h"
+
+#include <string.h>
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// One byte of a percent-encoded text; *at moves behind it. A percent sign without two hex digits is itself.
+static uint8_t decode_one(struct http_span s, uint32_t *at)
+{
+	uint32_t i = (*at)++;
+
+	if (s.p[i] != '%' || s.len - i < 3)
+		return s.p[i];
+	int hi = hex_digit(s.p[i + 1]), lo = hex_digit(s.p[i + 2]);
+	if (hi < 0 || lo < 0)
+		return '%';
+	*at = i + 3;
+	return (uint8_t)(hi << 4 | lo);
+}
+
+static uint32_t find(struct http_span s, const char *any)
+{
+	uint32_t i = 0;
+
+	while (i < s.len && (s.p[i] == 0 || !strchr(any, s.p[i])))
+		i++;
+	return i;
+}
+
+struct http_span http_name_absolute(struct http_span t)
+{
+	uint32_t colon = find(t, ":/?#");
+
+	if (t.len - colon < 3 || memcmp(t.p + colon, "://", 3) || colon == 0)
+		return (struct http_span){0};
+	struct http_span rest = {t.p + colon + 3, t.len - colon - 3};
+	rest.len = find(rest, "/?#");
+	return rest;
+}
+
+// ":80" at the end, where what follows the last colon is digits only (RFC 3986 3.2.3 allows none).
+static void split_port(struct http_authority *a)
+{
+	struct http_span n = a->name;
+	uint32_t colon = n.len, port = 0;
+
+	while (colon && n.p[colon - 1] != ':' && n.p[colon - 1] != ']')
+		colon--;
+	if (!colon || n.p[colon - 1] == ']') {
+		a->bad |= colon && colon < n.len;
+		return;
+	}
+	for (uint32_t i = colon; i < n.len; i++) {
+		if (n.p[i] < '0' || n.p[i] > '9' || port > 65535) {
+			a->bad = true;
+			return;
+		}
+		port = port * 10 + n.p[i] - '0';
+	}
+	a->bad |= port > 65535;
+	a->port = port <= 65535 ? port : 0;
+	a->name.len = colon - 1;
+}
+
+struct http_authority http_name_authority(struct http_span in)
+{
+	struct http_authority a = {.name = in};
+
+	// The last '@' ends the user information: what a browser does with two (WHATWG URL, authority state).
+	for (uint32_t i = in.len; i > 0; i--)
+		if (in.p[i - 1] == '@') {
+			a.userinfo = true;
+			a.name = (struct http_span){in.p + i, in.len - i};
+			break;
+		}
+	split_port(&a);
+	for (uint32_t i = 0; i < a.name.len; i++)
+		a.bad |= a.name.p[i] <= ' ' || a.name.p[i] == 0x7f || strchr("/?#,\\", a.name.p[i]);
+	return a;
+}
+
+uint32_t http_name_host(struct http_span name, uint8_t *out, uint32_t room)
+{
+	uint32_t n = 0;
+
+	for (uint32_t at = 0; at < name.len && n < room;) {
+		uint8_t c = decode_one(name, &at);
+		out[n++] = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+	}
+	if (n > 1 && out[n - 1] == '.')
+		n--;
+	return n;
+}
+
+// Drops the last segment that was written: out[0..n) without "/x" at its end.
+static uint32_t drop_segment(const uint8_t *out, uint32_t n)
+{
+	while (n && out[n - 1] != '/')
+		n--;
+	return n ? n - 1 : 0;
+}
+
+// out[0..n) ends with a whole segment that began at `from` (behind its slash): "." and ".." take effect.
+// last: nothing follows, so that a dot segment leaves its slash ("/a/.." is "/").
+static uint32_t close_segment(uint8_t *out, uint32_t n, uint32_t from, bool last)
+{
+	uint32_t len = n - from;
+
+	if (!(len == 1 && out[from] == '.') && !(len == 2 && out[from] == '.' && out[from + 1] == '.'))
+		return n;
+	n = from - 1;
+	if (len == 2)
+		n = drop_segment(out, n);
+	if (last)
+		out[n++] = '/';
+	return n;
+}
+
+uint32_t http_name_path(struct http_span t, uint8_t *out, uint32_t room)
+{
+	struct http_span auth = http_name_absolute(t);
+	uint32_t n = 0, from = 1;
+
+	if (auth.p) {
+		uint32_t before = (uint32_t)(auth.p - t.p) + auth.len;
+		t = (struct http_span){t.p + before, t.len - before};
+	}
+	t.len = find(t, "?#");
+	if (!t.len && auth.p)
+		return room ? (out[0] = '/', 1) : 0;
+	if (!t.len || t.p[0] != '/') { // "*", or what no request has: decoded, else as it is
+		for (uint32_t at = 0; at < t.len && n < room;)
+			out[n++] = decode_one(t, &at);
+		return n;
+	}
+	for (uint32_t at = 0; at < t.len && n < room;) {
+		uint8_t c = decode_one(t, &at);
+		if (c == '/') {
+			if (n)
+				n = close_segment(out, n, from, false);
+			if (n && out[n - 1] == '/')
+				n--;
+			from = n + 1;
+		}
+		out[n++] = c;
+	}
+	return n ? close_segment(out, n, from, true) : 0;
+}

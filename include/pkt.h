@@ -53,6 +53,7 @@ enum pkt_flag {
 	PKT_DONE = 1 << 3,     // passed without looking further (other_l2)
 	PKT_REWRITTEN = 1 << 4, // bytes changed: checksum has been mended
 	PKT_HAS_DATA = 1 << 5, // stream has new bytes for inspect
+	PKT_NO_EVIDENCE = 1 << 6, // passes, but the receiver does not take it as data (old, keep-alive, challenge)
 };
 
 struct pkt {

@@ -50,6 +50,7 @@ enum flow_flag {
 	FLOW_STREAM_TRIED = 1 << 4,
 	FLOW_AMBIGUOUS = 1 << 5, // stream.ambiguous was true once
 	FLOW_GAP = 1 << 6,
+	FLOW_STREAM_IDLE = 1 << 7, // stream: both directions stopped, no copy left to compare with
 };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,

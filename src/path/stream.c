@@ -1,21 +1,313 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "rooms.h"
-#include "stream.h"
+//
+// The stream room: TCP segments come in, with their flow; the bytes of each direction go into ordered chunks for
+// inspect, and what differs from bytes that already left is rewritten or dropped (corridor.md 3: the first copy
+// of a byte that left the box is the truth). Worker's thread.
+//
+// What must never happen here: that inspect reads other bytes than a receiver can. So a byte counts as sent once
+// its first copy passed; a later copy is compared with it while the peer may still take it (until its ACK); and
+// where the copy is gone although it was evidence, the segment is refused (STREAM_NO_COPY).
+//
+// Offsets are 64 bits from the first byte, so sequence numbers wrap as often as they like. ACKs are read from the
+// packets here, not from flow: flow may already have seen the rest of the burst.
+//
+// stream_pool.c has the memory, stream_chain.c the list, stream_rewrite.c the comparison, stream_view.c the
+// reading side.
+#include <netinet/in.h>
+#include <string.h>
 
-int stream_init(struct worker *w) { return 0; }
-void stream_fini(struct worker *w) {}
-void stream_burst(struct worker *w, struct burst *b) {}
-bool stream_view(struct worker *w, struct flow *f, unsigned dir, struct stream_view *v) { return false; }
-void stream_consume(struct worker *w, struct flow *f, unsigned dir, uint32_t n) {}
-void stream_skip(struct worker *w, struct flow *f, unsigned dir, uint64_t n) {}
-void stream_need(struct worker *w, struct flow *f, unsigned dir, uint32_t need) {}
-uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir) { return 0; }
-void stream_stop(struct worker *w, struct flow *f, unsigned dir) {}
-bool stream_flush(struct worker *w, struct flow *f, unsigned dir) { return false; }
-void *stream_app_state(struct worker *w, struct flow *f) { return NULL; }
-uint32_t *stream_inspect_words(struct worker *w, struct flow *f) { return NULL; }
-struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len)
+#include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
+#include <rte_common.h>
+#include <rte_tcp.h>
+
+#include "rooms.h"
+#include "stream_pool.h"
+
+#define FIN RTE_TCP_FIN_FLAG
+#define SYN RTE_TCP_SYN_FLAG
+#define RST RTE_TCP_RST_FLAG
+#define ACK RTE_TCP_ACK_FLAG
+#define URG RTE_TCP_URG_FLAG
+#define URGENT_POINTER 18 // offset in the TCP header
+
+// One segment on its walk through the room.
+struct segment {
+	struct worker *w;
+	struct rte_mbuf *m;
+	struct pkt *p;
+	const struct layer *l;
+	struct flow *f;
+	struct stream *st;
+	struct stream_side *s;
+	const struct rte_tcp_hdr *tcp;
+	uint64_t at;  // offset of its first byte
+	uint64_t end; // of the last, as sent
+	const uint8_t *data;
+	uint32_t len;     // bytes that are there (fewer than sent where the frame was cut)
+	uint32_t off;     // of data[0] in the frame
+	uint32_t pending; // before it
+	bool evidence;    // the receiver will take it
+};
+
+static int64_t offset_of(const struct stream_side *s, uint32_t seq)
 {
-	return (struct origin){0};
+	return (int64_t)s->highest + (int32_t)(seq - (s->base_seq + (uint32_t)s->highest));
 }
-void stream_end(struct worker *w, struct flow *f) {}
+
+// Offset 0: behind the SYN, or what the peer asks for, or what comes first.
+static void base(struct segment *g, uint32_t seq)
+{
+	const struct flow_side *fs = &g->f->side[g->p->dir];
+	if (fs->flags & SIDE_SYN)
+		seq = fs->isn + 1;
+	else if ((fs->flags & SIDE_ACKED) && !(g->f->flags & FLOW_MIDSTREAM) && seq - fs->acked < STREAM_PENDING_MAX)
+		seq = fs->acked;
+	g->s->base_seq = seq;
+	g->s->flags |= STREAM_BASED;
+}
+
+static void acknowledge(struct segment *g)
+{
+	struct stream_side *o = &g->st->side[!g->p->dir];
+	if (!(o->flags & STREAM_BASED))
+		return;
+	int64_t to = offset_of(o, rte_be_to_cpu_32(g->tcp->recv_ack));
+	if (to <= (int64_t)o->acked)
+		return;
+	// what was not seen yet cannot be forgotten: an ACK may come before its data where captures are merged
+	o->acked = RTE_MIN((uint64_t)to, o->highest);
+	if (o->head || o->nlost) {
+		stream_chain_release(g->w->streams, o);
+		stream_idle(g->f, g->st);
+	}
+}
+
+void stream_idle(struct flow *f, const struct stream *st)
+{
+	const struct stream_side *a = &st->side[0], *b = &st->side[1];
+	if ((a->flags & b->flags & STREAM_STOPPED) && !a->head && !b->head && !a->nlost && !b->nlost)
+		f->flags |= FLOW_STREAM_IDLE;
+}
+
+static struct origin origin_in(const struct segment *g, uint64_t at, uint32_t len)
+{
+	return (struct origin){g->p->frame, g->off + (uint32_t)(at - g->at), len};
+}
+
+// Bytes that were sent before, against their first copies. False: the packet does not leave.
+static bool consistent(struct segment *g)
+{
+	struct stream_pool *p = g->w->streams;
+	if (stream_chain_lost(g->s, g->at, g->at + g->len)) {
+		pkt_drop(g->p, REASON_STREAM_NO_COPY);
+		return false;
+	}
+	if (likely(!stream_differs(p, g->s, g->at, g->data, g->len)))
+		return true;
+	// RFC 9293 3.8.4: a keep-alive's octet is garbage, and the receiver has the true one
+	if (g->len == 1 && g->end <= g->s->acked)
+		return true;
+	g->f->flags |= FLOW_AMBIGUOUS;
+	if (g->p->flags & PKT_VIRTUAL) { // its fragments leave as they are, or not at all
+		pkt_drop(g->p, REASON_DEFRAG_REWRITE);
+		return false;
+	}
+	uint8_t *frame = pkt_data(g->m);
+	stream_rewrite(p, g->s, g->at, frame + g->l->l4, frame + g->off, g->len);
+	g->p->flags |= PKT_REWRITTEN;
+	count(g->w, COUNTER_STREAM_REWRITTEN);
+	stream_anomaly(g->w, g->f, g->p->dir, ANOMALY_STREAM_REWRITTEN, origin_in(g, g->at, g->len));
+	return true;
+}
+
+// Stores [from, to), of which there is no copy. Where memory lacks the bytes are given up: they left unseen, so
+// what comes for them later must not be taken for the first copy.
+static void store(struct segment *g, uint64_t from, uint64_t to)
+{
+	struct stream_side *s = g->s;
+	struct stream_bytes b = {
+		.data = g->data + (from - g->at),
+		.at = from,
+		.frame = g->p->frame,
+		.off = g->off + (uint32_t)(from - g->at),
+		.len = to - from,
+		.cut_to = g->at + g->len == to && to < g->end ? g->end : 0,
+	};
+	bool room = stream_pending(s) < STREAM_PENDING_MAX + STREAM_SEGMENT_MAX;
+	uint32_t done = room ? stream_chain_store(g->w, s, &b) : 0;
+	if (likely(done == b.len))
+		return;
+	count(g->w, room ? COUNTER_STREAM_POOL_EMPTY : COUNTER_STREAM_BUDGET);
+	stream_chain_advance(g->w->streams, s);
+	if (s->flags & STREAM_GIVEN_UP)
+		s->give_to = RTE_MAX(s->give_to, to);
+	else
+		stream_give_up(g->w, g->f, g->p->dir, s, to);
+}
+
+// New bytes between the copies that are there already.
+static void take(struct segment *g)
+{
+	struct stream_side *s = g->s;
+	struct stream_pool *p = g->w->streams;
+	uint64_t from = RTE_MAX(g->at, s->flags & STREAM_GIVEN_UP ? RTE_MAX(s->give_to, s->next) : s->next);
+	uint64_t to = RTE_MIN(g->at + g->len, s->fin); // data behind a FIN is ignored by every receiver
+	while (from < to) {
+		const struct chunk *c = stream_chain_find(p, s, from);
+		uint64_t until = c && c->start < to ? c->start : to;
+		uint64_t behind = c ? chunk_end(c) : to;
+		if (from < until)
+			store(g, from, until);
+		from = RTE_MAX(behind, until);
+	}
+	stream_chain_advance(p, s);
+	// nothing of it was captured
+	if (unlikely(g->len == 0 && g->end > g->at) && g->at == s->next && !(s->flags & STREAM_GIVEN_UP) &&
+	    !stream_chain_beyond(p, s))
+		stream_give_up(g->w, g->f, g->p->dir, s, g->end);
+}
+
+// Stacks read the byte at the pointer in line, skip it, or skip the one before (RFC 1122 4.2.2.4, RFC 6093): where
+// that byte is evidence, the three do not read the same stream.
+static void urgent(struct segment *g)
+{
+	uint16_t ptr_be;
+	memcpy(&ptr_be, (const uint8_t *)g->tcp + URGENT_POINTER, sizeof(ptr_be));
+	if (g->at + rte_be_to_cpu_16(ptr_be) < g->s->next || (g->s->flags & STREAM_URGENT_SAID))
+		return;
+	g->s->flags |= STREAM_URGENT_SAID;
+	g->f->flags |= FLOW_AMBIGUOUS;
+	stream_anomaly(g->w, g->f, g->p->dir, ANOMALY_STREAM_URGENT, origin_in(g, g->at, g->len));
+}
+
+static void finish(struct segment *g, uint8_t flags)
+{
+	struct stream_side *s = g->s, *o = &g->st->side[!g->p->dir];
+	// the end is behind all that was sent; a FIN among old data is not one
+	if (s->fin == STREAM_NONE && (g->end >= s->highest || (flags & RST)))
+		s->fin = RTE_MAX(g->end, s->highest);
+	// Live, a RST ends the other half as well. In replay its data may merely stand later in the capture.
+	if ((flags & RST) && g->w->config->live && o->fin == STREAM_NONE)
+		o->fin = o->highest;
+}
+
+// What inspect has to look at, now that the segment is in.
+static bool news(const struct stream_side *s, uint64_t next, bool ended)
+{
+	if (s->flags & STREAM_STOPPED)
+		return false;
+	if ((s->flags & STREAM_GIVEN_UP) || (s->next >= s->fin && !ended))
+		return true;
+	return s->next > next && s->next - s->parsed >= s->need && s->next > s->parsed;
+}
+
+static void data(struct segment *g, uint8_t flags)
+{
+	struct stream_side *s = g->s;
+	if (unlikely(s->flags & STREAM_GIVEN_UP) && s->parsed == s->next)
+		stream_cross(g->w, s); // inspect has been told
+	uint64_t next = s->next;
+	bool ended = next >= s->fin;
+	s->segs += g->end > g->at;
+	if (g->len && (s->head || s->nlost) && !consistent(g))
+		return;
+	if (!g->evidence)
+		return;
+	if (flags & (FIN | RST))
+		finish(g, flags);
+	if (!(s->flags & STREAM_STOPPED) && g->end > g->at) {
+		if (unlikely(flags & URG))
+			urgent(g);
+		if (g->end > s->next)
+			take(g);
+		stream_gap_due(g->w, g->f, g->p->dir, s,
+			       g->pending >= STREAM_PENDING_MAX || s->nchunks >= STREAM_CHUNKS_MAX - 1);
+	}
+	s->highest = RTE_MAX(s->highest, g->end);
+	if (news(s, next, ended))
+		g->p->flags |= PKT_HAS_DATA;
+}
+
+// The part of a segment that lies before offset 0 (older than what was seen first) is nobody's evidence.
+static bool place(struct segment *g, uint32_t seq)
+{
+	int64_t at = offset_of(g->s, seq);
+	uint64_t before = at < 0 ? (uint64_t)-at : 0;
+	if (before && before >= g->l->wire_len)
+		return false;
+	g->at = at < 0 ? 0 : (uint64_t)at;
+	g->end = (uint64_t)(at + (int64_t)g->l->wire_len);
+	g->len = g->l->payload_len > before ? g->l->payload_len - (uint32_t)before : 0;
+	g->off = g->l->payload + (uint32_t)before;
+	g->data = pkt_data(g->m) + g->off;
+	return true;
+}
+
+static void segment(struct worker *w, struct rte_mbuf *m, struct pkt *p, const struct layer *l)
+{
+	struct flow *f = p->flow;
+	struct segment g = {
+		.w = w,
+		.m = m,
+		.p = p,
+		.l = l,
+		.f = f,
+		.st = stream_of(w, f),
+		.tcp = (const struct rte_tcp_hdr *)(pkt_data(m) + l->l4),
+		.evidence = !(p->flags & PKT_NO_EVIDENCE),
+	};
+	uint8_t flags = l->tcp_flags;
+	if (!g.st) {
+		if (l->wire_len == 0 || !g.evidence || (f->flags & FLOW_STREAM_TRIED) || (flags & RST))
+			return;
+		f->flags |= FLOW_STREAM_TRIED;
+		g.st = stream_pool_stream(w->streams, f);
+		if (!g.st) {
+			count(w, COUNTER_STREAM_POOL_EMPTY);
+			return;
+		}
+	}
+	w->frame = p->frame;
+	if (flags & ACK)
+		acknowledge(&g);
+	if (l->wire_len == 0 && !(flags & (FIN | RST)))
+		return;
+	uint32_t seq = rte_be_to_cpu_32(g.tcp->sent_seq) + !!(flags & SYN);
+	g.s = &g.st->side[p->dir];
+	if (!(g.s->flags & STREAM_BASED)) {
+		if (!g.evidence)
+			return;
+		base(&g, seq);
+	}
+	g.pending = stream_pending(g.s);
+	if (!place(&g, seq))
+		return;
+	if (flags & RST) { // what a RST carries is a message to people (RFC 9293 3.5.3)
+		g.len = 0;
+		g.end = g.at;
+	}
+	data(&g, flags);
+}
+
+void stream_burst(struct worker *w, struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct pkt *p = pkt_of(b->m[i]);
+		const struct layer *l = pkt_inner(p);
+		if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_STREAM_IDLE))
+			continue;
+		if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))
+			segment(w, b->m[i], p, l);
+	}
+}
+
+void stream_end(struct worker *w, struct flow *f)
+{
+	struct stream *st = stream_of(w, f);
+	if (!st)
+		return;
+	stream_chain_clear(w->streams, &st->side[0]);
+	stream_chain_clear(w->streams, &st->side[1]);
+	stream_pool_stream_free(w->streams, f);
+}

@@ -16,8 +16,8 @@ struct stream_view {
 	const uint8_t *data; // contiguous unparsed bytes; valid until the next call into stream
 	uint32_t len;
 	uint64_t offset; // of data[0] in the direction
-	bool end;	 // no byte will follow these: FIN or RST reached, a gap was given up, the flow ends
-	bool after_gap;	 // bytes before data[0] were skipped
+	bool end;        // no byte will follow these: FIN or RST reached, a gap was given up, the flow ends
+	bool after_gap;  // bytes before data[0] were skipped
 };
 
 // Contiguous unparsed bytes of direction dir; linearised into the worker's scratch where they lie in several
@@ -34,7 +34,8 @@ uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir);
 void stream_stop(struct worker *w, struct flow *f, unsigned dir);
 // Where the byte at `offset` of the direction came from; len as given, frame 0 where no longer known.
 struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len);
-// At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none left.
+// At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none
+// left.
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir);
 // APP_STATE_BYTES of zeroed memory that live as long as the stream, for the parser in charge. NULL: no stream.
 #define APP_STATE_BYTES 192

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The reading side: what inspect sees of a direction, and how it says what it is done with. Worker's thread, called
+// from inspect and from the end of a flow.
+//
+// Holes: a hole that will not close is given up (stream_give_up). The bytes before it are then shown with `end`,
+// and when they are consumed the next view begins behind the hole, with `after_gap`. Nothing is thrown away: what
+// the parser left before a hole is consumed by inspect.
+#include <string.h>
+
+#include <rte_common.h>
+
+#include "record_out.h"
+#include "stream_pool.h"
+
+void stream_anomaly(struct worker *w, struct flow *f, unsigned dir, enum anomaly a, struct origin o)
+{
+	struct record *r = record_begin(w, RECORD_ANOMALY);
+	flow_record(w, f, r, RECORD_ANOMALY);
+	r->anomaly = a;
+	r->dir = dir;
+	w->anomalies[a]++;
+	record_num(w, a == ANOMALY_STREAM_GAP ? FACT_STREAM_GAP : FACT_STREAM_AMBIGUOUS, 1, o);
+	record_write(w);
+}
+
+void stream_give_up(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, uint64_t to)
+{
+	struct origin o = stream_origin(w, f, dir, s->next ? s->next - 1 : 0, 0);
+	s->flags |= STREAM_GIVEN_UP;
+	s->give_to = to;
+	f->flags |= FLOW_GAP;
+	count(w, COUNTER_STREAM_GAP);
+	if (s->flags & STREAM_GAP_SAID) // the counter has them all, the log one a direction
+		return;
+	s->flags |= STREAM_GAP_SAID;
+	stream_anomaly(w, f, dir, ANOMALY_STREAM_GAP, o);
+}
+
+bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, bool full)
+{
+	struct stream_pool *p = w->streams;
+	const struct chunk *fill = chunk_of(p, s->fill), *beyond = stream_chain_beyond(p, s);
+	uint64_t to;
+	if (s->flags & (STREAM_GIVEN_UP | STREAM_STOPPED))
+		return false;
+	if (fill && fill->cut_to > s->next) { // was never captured: it cannot come
+		to = beyond ? RTE_MIN(fill->cut_to, beyond->start) : fill->cut_to;
+	} else if (full) {
+		count(w, COUNTER_STREAM_BUDGET);
+		to = beyond ? beyond->start : s->next;
+	} else if (beyond && s->segs - beyond->born > STREAM_GAP_SEGMENTS) {
+		to = beyond->start;
+	} else if (beyond && w->config->live && w->now_ns - beyond->born_ns > STREAM_GAP_NS) {
+		// only live: in replay reordering by some places must not lose facts, whatever the stamps say
+		to = beyond->start;
+	} else {
+		return false;
+	}
+	stream_give_up(w, f, dir, s, to);
+	return true;
+}
+
+void stream_cross(struct worker *w, struct stream_side *s)
+{
+	struct stream_pool *p = w->streams;
+	s->flags &= ~STREAM_GIVEN_UP;
+	s->flags |= STREAM_AFTER_GAP;
+	s->next = RTE_MAX(s->next, s->give_to);
+	s->fill = 0;
+	stream_chain_parsed(p, s, s->next);
+	stream_chain_advance(p, s);
+}
+
+static struct stream_side *side_of(struct worker *w, const struct flow *f, unsigned dir)
+{
+	struct stream *st = stream_of(w, f);
+	return st ? &st->side[dir] : NULL;
+}
+
+bool stream_view(struct worker *w, struct flow *f, unsigned dir, struct stream_view *v)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	struct stream_pool *p = w->streams;
+	if (!s || (s->flags & STREAM_STOPPED))
+		return false;
+	// bounded: each round leaves a cut chunk behind
+	while ((s->flags & STREAM_GIVEN_UP) && s->parsed == s->next) {
+		stream_cross(w, s);
+		stream_gap_due(w, f, dir, s, false);
+	}
+	v->offset = s->parsed;
+	v->len = RTE_MIN(s->next - s->parsed, (uint64_t)STREAM_SCRATCH);
+	v->end = (s->flags & STREAM_GIVEN_UP) || s->next >= s->fin;
+	v->after_gap = s->flags & STREAM_AFTER_GAP;
+	v->data = p->scratch;
+	if (v->len == 0)
+		return v->end;
+	const struct chunk *c = &p->chunks[s->parse];
+	if (chunk_end(c) >= s->parsed + v->len) {
+		v->data = c->room + (s->parsed - c->start);
+		return true;
+	}
+	for (uint32_t done = 0; done < v->len; c = &p->chunks[c->next]) {
+		uint32_t skip = s->parsed + done - c->start, n = RTE_MIN(c->len - skip, v->len - done);
+		memcpy(p->scratch + done, c->room + skip, n);
+		done += n;
+	}
+	return true;
+}
+
+void stream_consume(struct worker *w, struct flow *f, unsigned dir, uint32_t n)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (!s || n == 0 || (s->flags & STREAM_STOPPED))
+		return;
+	s->flags &= ~STREAM_AFTER_GAP;
+	stream_chain_parsed(w->streams, s, s->parsed + RTE_MIN(n, s->next - s->parsed));
+}
+
+void stream_skip(struct worker *w, struct flow *f, unsigned dir, uint64_t n)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (!s || n == 0 || (s->flags & STREAM_STOPPED))
+		return;
+	s->flags &= ~STREAM_AFTER_GAP;
+	stream_chain_skip(w->streams, s, s->parsed + RTE_MIN(n, STREAM_NONE / 4));
+	if ((s->flags & STREAM_GIVEN_UP) && s->next >= s->give_to)
+		s->flags &= ~STREAM_GIVEN_UP;
+}
+
+void stream_need(struct worker *w, struct flow *f, unsigned dir, uint32_t need)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (s)
+		s->need = need;
+}
+
+uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir)
+{
+	const struct stream_side *s = side_of(w, f, dir);
+	return s ? s->need : 0;
+}
+
+void stream_stop(struct worker *w, struct flow *f, unsigned dir)
+{
+	struct stream *st = stream_of(w, f);
+	struct stream_side *s = side_of(w, f, dir);
+	if (!s || (s->flags & STREAM_STOPPED))
+		return;
+	stream_chain_skip(w->streams, s, RTE_MAX(s->highest, s->next));
+	s->flags |= STREAM_STOPPED;
+	s->flags &= ~STREAM_GIVEN_UP;
+	stream_idle(f, st);
+}
+
+bool stream_flush(struct worker *w, struct flow *f, unsigned dir)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (!s || (s->flags & STREAM_STOPPED))
+		return false;
+	if (s->flags & STREAM_GIVEN_UP) { // inspect would not have what lies before: go on
+		stream_cross(w, s);
+		return true;
+	}
+	const struct chunk *beyond = stream_chain_beyond(w->streams, s);
+	if (beyond)
+		stream_give_up(w, f, dir, s, beyond->start);
+	return beyond != NULL;
+}
+
+struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len)
+{
+	const struct stream_side *s = side_of(w, f, dir);
+	struct origin none = {0, 0, len};
+	if (!s)
+		return none;
+	const struct chunk *c = stream_chain_find(w->streams, s, offset);
+	if (!c || c->start > offset)
+		return none;
+	unsigned lo = 0, hi = c->nbreaks, at = offset - c->start;
+	while (hi - lo > 1) { // breaks ascend
+		unsigned mid = (lo + hi) / 2;
+		if (chunk_break_at(c, mid)->at <= at)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	const struct chunk_break *k = chunk_break_at(c, lo);
+	return (struct origin){k->frame, k->off + (at - k->at), len};
+}
+
+void *stream_app_state(struct worker *w, struct flow *f)
+{
+	struct stream *st = stream_of(w, f);
+	return st ? st->app : NULL;
+}
+
+uint32_t *stream_inspect_words(struct worker *w, struct flow *f)
+{
+	struct stream *st = stream_of(w, f);
+	return st ? st->words : NULL;
+}

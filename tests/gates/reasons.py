@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every drop reason of include/verdict.h is reached by a golden case, but those named here with why not yet.
+usage: reasons.py SLUICE"""
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LATER = {
+    "STREAM_DUPLICATE": "needs held bytes: holding comes with the policy",
+}
+
+table = (ROOT / "include/verdict.h").read_text().split("#define DROP_REASONS(X)")[1].split("\n\n")[0]
+reasons = set(re.findall(r"X\(([A-Z0-9_]+),", table))
+reached = set()
+for expect in sorted((ROOT / "tests/golden").glob("*/expect.json")):
+    reached |= set(json.loads(expect.read_text()).get("drops", {}))
+unknown = reached - reasons
+missing = reasons - reached - set(LATER)
+for r in sorted(missing):
+    print(f"no golden case reaches {r}")
+for r in sorted(unknown):
+    print(f"a golden case expects {r}, which is no reason")
+print(f"{len(reached)} of {len(reasons)} reasons reached by golden cases, {len(LATER)} excused")
+sys.exit(bool(missing or unknown))

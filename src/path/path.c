@@ -39,31 +39,32 @@ void path_fini(struct worker *w)
 	record_out_fini(w);
 }
 
-void path_front(struct worker *w, struct burst *b)
+// Datagrams that were put together are read again from where their fragments' header stood.
+static void defrag_room(struct worker *w, struct burst *b)
 {
-	decap_burst(w, b);
-	parse_burst(w, b);
 	for (unsigned depth = 0; depth < LAYERS_MAX && defrag_burst(w, b) > 0; depth++) {
 		decap_burst(w, b);
 		parse_burst(w, b);
 	}
-	flow_outer_burst(w, b);
-	steer_burst(w, b);
 }
 
-void path_back(struct worker *w, struct burst *b)
+const struct path_room path_rooms[PATH_ROOMS] = {
+	{"decap", decap_burst}, {"parse", parse_burst},	  {"defrag", defrag_room},   {"outer", flow_outer_burst},
+	{"steer", steer_burst}, {"flow", flow_burst},	  {"stream", stream_burst}, {"inspect", inspect_burst},
+	{"tx", tx_burst},
+};
+
+static void walk(struct worker *w, struct burst *b, unsigned from, unsigned to)
 {
-	flow_burst(w, b);
-	stream_burst(w, b);
-	inspect_burst(w, b);
-	tx_burst(w, b);
+	for (unsigned i = from; i < to; i++)
+		path_rooms[i].burst(w, b);
 }
 
-void path_burst(struct worker *w, struct burst *b)
-{
-	path_front(w, b);
-	path_back(w, b);
-}
+void path_front(struct worker *w, struct burst *b) { walk(w, b, 0, PATH_BACK); }
+
+void path_back(struct worker *w, struct burst *b) { walk(w, b, PATH_BACK, PATH_ROOMS); }
+
+void path_burst(struct worker *w, struct burst *b) { walk(w, b, 0, PATH_ROOMS); }
 
 bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame)
 {

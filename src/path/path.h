@@ -15,6 +15,15 @@
 int path_init(struct worker *w, const struct path_config *config);
 void path_fini(struct worker *w);
 
+// The rooms in the order of the walk; the first PATH_BACK of them are the front.
+struct path_room {
+	const char *name;
+	void (*burst)(struct worker *w, struct burst *b);
+};
+#define PATH_ROOMS 9
+#define PATH_BACK 5
+extern const struct path_room path_rooms[PATH_ROOMS];
+
 // All rooms, front to back. Consumes the burst.
 void path_burst(struct worker *w, struct burst *b);
 // The two halves. path_front leaves in the burst what goes on to path_back (virtual datagrams included, so up to

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// sluice bench: the corridor alone. Packets are preloaded, one worker walks them, records are drained and thrown
+// away by another thread. Printed are CPU time of the worker (not wall) for three bodies over the same packets in the
+// same run: the empty loop, the bare loop (bench_calibrate.c), the corridor; then the corridor room by room.
+//
+// Each loop over the capture is a world later than all timeouts of the one before, so that flows begin and end anew
+// in each; with --steady time goes on, and from the second loop on every flow is known.
+//
+// For instruction counts: valgrind --tool=callgrind --toggle-collect=bench_corridor (tests/gates/instructions.sh).
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sched.h>
+#include <time.h>
+
+#include <jansson.h>
+#include <rte_cycles.h>
+
+#include "base/capture.h"
+#include "base/eal.h"
+#include "bench_calibrate.h"
+#include "bench_load.h"
+#include "cmd.h"
+#include "path/path.h"
+#include "record_ring.h"
+
+#define BETWEEN_LOOPS_NS (4000ull * 1000000000) // later than the longest timeout (established TCP, 3,600 s)
+#define BODIES 3
+
+typedef void body_fn(struct worker *w, struct burst *b);
+
+struct bench {
+	struct worker w;
+	struct load load;
+	const char *path;
+	unsigned loops;
+	bool json, steady, inline_drain;
+	const char *only; // name of one body: for instruction counts
+	uint64_t offset_ns, age_ns;
+	uint64_t room_cycles[PATH_ROOMS];
+	double seconds[BODIES]; // best loop of each body
+	atomic_bool stop;
+	pthread_t drainer;
+};
+
+static const char *const body_names[BODIES] = {"empty", "bare", "corridor"};
+
+static uint64_t drain(struct worker *w)
+{
+	uint64_t n = 0;
+	for (const struct record *r; (r = record_peek(w->records)); n++)
+		record_done(w->records, r);
+	return n;
+}
+
+static void *drainer(void *arg)
+{
+	struct bench *b = arg;
+	while (!atomic_load_explicit(&b->stop, memory_order_acquire))
+		if (drain(&b->w) == 0)
+			sched_yield();
+	drain(&b->w);
+	return NULL;
+}
+
+static void wait_ring(struct worker *w)
+{
+	struct bench *b = w->wait_arg;
+	if (b->inline_drain)
+		drain(w);
+	else
+		sched_yield();
+}
+
+static double cpu_seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void tick(struct bench *b, uint64_t time_ns, uint64_t frame)
+{
+	b->w.now_ns = time_ns;
+	if (time_ns < b->age_ns)
+		return;
+	while (path_age(&b->w, time_ns, frame))
+		;
+	b->age_ns = time_ns + 1000000000ull;
+}
+
+static void timed_rooms(struct bench *b, struct burst *burst)
+{
+	uint64_t t = rte_rdtsc();
+	for (unsigned i = 0; i < PATH_ROOMS; i++) {
+		path_rooms[i].burst(&b->w, burst);
+		uint64_t now = rte_rdtsc();
+		b->room_cycles[i] += now - t;
+		t = now;
+	}
+}
+
+// One walk over the capture. Not inlined: instruction counts begin and end here.
+static __rte_noinline void bench_corridor(struct bench *b, body_fn *body)
+{
+	struct burst burst;
+	struct load *l = &b->load;
+	for (uint64_t at = 0; at < l->n; at += BURST_SIZE) {
+		bench_fill(l, &burst, at, RTE_MIN((uint64_t)BURST_SIZE, l->n - at), b->offset_ns);
+		b->w.rx += burst.n;
+		tick(b, l->time_ns[at] + b->offset_ns, at + 1);
+		if (body)
+			body(&b->w, &burst);
+		else
+			timed_rooms(b, &burst);
+	}
+}
+
+static double loop(struct bench *b, body_fn *body)
+{
+	double begin = cpu_seconds();
+	bench_corridor(b, body);
+	double took = cpu_seconds() - begin;
+	b->offset_ns += b->load.span_ns + (b->steady ? 1000000 : BETWEEN_LOOPS_NS);
+	if (b->inline_drain)
+		drain(&b->w);
+	return took;
+}
+
+static void run(struct bench *b)
+{
+	static body_fn *const bodies[BODIES] = {calibrate_empty_burst, calibrate_bare_burst, path_burst};
+	for (unsigned i = 0; i < BODIES; i++) {
+		if (b->only && strcmp(b->only, body_names[i]))
+			continue;
+		for (unsigned n = 0; n < b->loops; n++) {
+			double took = loop(b, bodies[i]);
+			if (n == 0 || took < b->seconds[i])
+				b->seconds[i] = took;
+		}
+	}
+	if (!b->only)
+		for (unsigned n = 0; n < b->loops; n++)
+			loop(b, NULL);
+	path_drain(&b->w);
+}
+
+static json_t *figures(const struct bench *b)
+{
+	json_t *all = json_object();
+	for (unsigned i = 0; i < BODIES; i++) {
+		double ns = b->seconds[i] * 1e9 / b->load.n;
+		if (b->seconds[i] > 0)
+			json_object_set_new(all, body_names[i],
+					    json_pack("{s:f,s:f,s:f}", "ns_a_packet", ns, "mpps", 1e3 / ns, "gbps",
+						      b->load.bytes * 8 / b->seconds[i] / 1e9));
+	}
+	return all;
+}
+
+static json_t *rooms(const struct bench *b)
+{
+	json_t *all = json_object();
+	double per = 1e9 / rte_get_tsc_hz() / ((double)b->load.n * b->loops);
+	for (unsigned i = 0; i < PATH_ROOMS; i++)
+		json_object_set_new(all, path_rooms[i].name, json_real(b->room_cycles[i] * per));
+	return all;
+}
+
+static json_t *report(const struct bench *b, double flow_bytes)
+{
+	return json_pack("{s:s,s:I,s:f,s:i,s:o,s:o,s:f,s:I,s:I}", "capture", b->path, "packets",
+			 (json_int_t)b->load.n, "bytes_a_packet", (double)b->load.bytes / b->load.n, "loops", b->loops,
+			 "bodies", figures(b), "rooms_ns_a_packet", rooms(b), "bytes_a_flow", flow_bytes, "flows",
+			 (json_int_t)b->w.counters[COUNTER_FLOWS], "records", (json_int_t)b->w.counters[COUNTER_RECORDS]);
+}
+
+static void print(const struct bench *b, double flow_bytes)
+{
+	double bare = b->seconds[1];
+	printf("%s: %lu packets, %.0f bytes a packet, best of %u loops, CPU time of the worker\n\n", b->path, b->load.n,
+	       (double)b->load.bytes / b->load.n, b->loops);
+	printf("%-12s %12s %10s %10s %12s\n", "", "ns/packet", "Mpps", "Gbit/s", "x bare loop");
+	for (unsigned i = 0; i < BODIES; i++) {
+		double s = b->seconds[i], ns = s * 1e9 / b->load.n;
+		if (s > 0)
+			printf("%-12s %12.1f %10.2f %10.2f %12.2f\n", body_names[i], ns, 1e3 / ns,
+			       b->load.bytes * 8 / s / 1e9, bare > 0 ? s / bare : 0);
+	}
+	double per = 1e9 / rte_get_tsc_hz() / ((double)b->load.n * b->loops), sum = 0;
+	for (unsigned i = 0; i < PATH_ROOMS; i++)
+		sum += b->room_cycles[i] * per;
+	printf("\n%-12s %12s %10s\n", "room", "ns/packet", "share");
+	for (unsigned i = 0; i < PATH_ROOMS && sum > 0; i++)
+		printf("%-12s %12.1f %9.1f%%\n", path_rooms[i].name, b->room_cycles[i] * per,
+		       100 * b->room_cycles[i] * per / sum);
+	printf("\n%.1f bytes a flow, %lu flows, %lu records\n", flow_bytes, b->w.counters[COUNTER_FLOWS],
+	       b->w.counters[COUNTER_RECORDS]);
+}
+
+static void usage(FILE *f)
+{
+	fputs("usage: sluice bench [OPTION]... PCAP\n\n"
+	      "The corridor alone, packets preloaded: Mpps, Gbit/s, ns a packet, room by room, beside an empty and a\n"
+	      "bare loop over the same packets.\n\n"
+	      "  -j, --json        figures as one JSON object\n"
+	      "  -n, --loops N     loops over the capture for each body, the best counts (default 5)\n"
+	      "      --flows N     flow table entries (default 1048576)\n"
+	      "      --steady      time goes on between loops: from the second on every flow is known\n"
+	      "      --only BODY   empty, bare or corridor alone, records drained in line (instruction counts)\n"
+	      "  -h, --help        this\n\n"
+	      "example: sluice bench -n 3 mix.pcap\n",
+	      f);
+}
+
+// -1: go on
+static int options(int argc, char **argv, struct bench *b, struct path_config *c)
+{
+	static const struct option table[] = {{"json", 0, 0, 'j'},   {"loops", 1, 0, 'n'}, {"flows", 1, 0, 'f'},
+					      {"steady", 0, 0, 's'}, {"only", 1, 0, 'o'},  {"help", 0, 0, 'h'},
+					      {0}};
+	for (int o; (o = getopt_long(argc, argv, "jn:h", table, NULL)) != -1;) {
+		switch (o) {
+		case 'j':
+			b->json = true;
+			break;
+		case 'n':
+			b->loops = atoi(optarg);
+			break;
+		case 'f':
+			c->flows = strtoul(optarg, NULL, 0);
+			break;
+		case 's':
+			b->steady = true;
+			break;
+		case 'o':
+			b->only = optarg;
+			b->inline_drain = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_DONE;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind + 1 != argc || b->loops < 1 || b->loops > 1000 || c->flows < 64 || c->flows > 1u << 24) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	b->path = argv[optind];
+	return -1;
+}
+
+static int measure(struct bench *b, const struct path_config *c)
+{
+	char err[CAPTURE_ERROR_MAX];
+	struct worker *w = &b->w;
+	// reserved, touched only as far as the capture needs it
+	if (eal_init(8192) < 0)
+		return EXIT_ENVIRONMENT;
+	w->frames = eal_pool("frames", 1023, CAPTURE_FRAME_ROOM);
+	w->giants = eal_pool("giants", 255, CAPTURE_GIANT_ROOM);
+	w->wait = wait_ring;
+	w->wait_arg = b;
+	if (!w->frames || !w->giants || path_init(w, c) < 0 || calibrate_init(c->flows) < 0) {
+		fprintf(stderr, "sluice bench: not enough memory\n");
+		return EXIT_ENVIRONMENT;
+	}
+	if (bench_load(&b->load, w, b->path, err, sizeof(err)) < 0) {
+		fprintf(stderr, "sluice bench: %s: %s\n", b->path, err);
+		return EXIT_ENVIRONMENT;
+	}
+	memset(w->counters, 0, sizeof(w->counters));
+	if (!b->inline_drain)
+		pthread_create(&b->drainer, NULL, drainer, b);
+	run(b);
+	atomic_store_explicit(&b->stop, true, memory_order_release);
+	if (!b->inline_drain)
+		pthread_join(b->drainer, NULL);
+	return EXIT_DONE;
+}
+
+int bench_main(int argc, char **argv)
+{
+	static struct bench b = {.loops = 5};
+	struct path_config c = {
+		.flows = 1 << 20, .streams = 65536, .chunks = 16384, .apps = 4096, .fragments = 4096,
+		.arena_bytes = 16 << 20, .record_cells = 1 << 18, .transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
+		.checksum = CHECKSUM_IGNORE, .seed = 0x5eed,
+	};
+	int rc = options(argc, argv, &b, &c);
+	if (rc >= 0)
+		return rc;
+	rc = measure(&b, &c);
+	if (rc != EXIT_DONE)
+		return rc;
+	double flow_bytes = path_flow_bytes(&b.w);
+	if (b.json) {
+		json_t *j = report(&b, flow_bytes);
+		json_dumpf(j, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(j);
+	} else {
+		print(&b, flow_bytes);
+	}
+	return EXIT_DONE;
+}

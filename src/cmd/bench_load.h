@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "path/worker.h"
+
+// A capture in memory, as mbufs that survive being sent.
+struct load {
+	struct rte_mbuf **m;
+	uint64_t *time_ns; // of each frame, from the first
+	uint64_t n, bytes, span_ns;
+	struct rte_mempool *pool;
+	uint8_t *data;
+	size_t data_bytes;
+};
+
+// Reads the whole capture. 0, or -errno with the reason in err. w lends its pools.
+int bench_load(struct load *l, struct worker *w, const char *path, char *err, size_t err_len);
+void bench_unload(struct load *l);
+// Puts frames [at, at + n) into the burst as rx would, at their time plus offset_ns.
+void bench_fill(struct load *l, struct burst *b, uint64_t at, unsigned n, uint64_t offset_ns);

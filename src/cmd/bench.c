@@ -174,10 +174,11 @@ static json_t *rooms(const struct bench *b)
 
 static json_t *report(const struct bench *b, double flow_bytes)
 {
-	return json_pack("{s:s,s:I,s:f,s:i,s:o,s:o,s:f,s:I,s:I}", "capture", b->path, "packets",
-			 (json_int_t)b->load.n, "bytes_a_packet", (double)b->load.bytes / b->load.n, "loops", b->loops,
-			 "bodies", figures(b), "rooms_ns_a_packet", rooms(b), "bytes_a_flow", flow_bytes, "flows",
-			 (json_int_t)b->w.counters[COUNTER_FLOWS], "records", (json_int_t)b->w.counters[COUNTER_RECORDS]);
+	return json_pack("{s:s,s:I,s:f,s:i,s:o,s:o,s:f,s:I,s:I}", "capture", b->path, "packets", (json_int_t)b->load.n,
+			 "bytes_a_packet", (double)b->load.bytes / b->load.n, "loops", b->loops, "bodies", figures(b),
+			 "rooms_ns_a_packet", rooms(b), "bytes_a_flow", flow_bytes, "flows",
+			 (json_int_t)b->w.counters[COUNTER_FLOWS], "records",
+			 (json_int_t)b->w.counters[COUNTER_RECORDS]);
 }
 
 static void print(const struct bench *b, double flow_bytes)
@@ -221,8 +222,12 @@ static void usage(FILE *f)
 // -1: go on
 static int options(int argc, char **argv, struct bench *b, struct path_config *c)
 {
-	static const struct option table[] = {{"json", 0, 0, 'j'},   {"loops", 1, 0, 'n'}, {"flows", 1, 0, 'f'},
-					      {"steady", 0, 0, 's'}, {"only", 1, 0, 'o'},  {"help", 0, 0, 'h'},
+	static const struct option table[] = {{"json", 0, 0, 'j'},
+					      {"loops", 1, 0, 'n'},
+					      {"flows", 1, 0, 'f'},
+					      {"steady", 0, 0, 's'},
+					      {"only", 1, 0, 'o'},
+					      {"help", 0, 0, 'h'},
 					      {0}};
 	for (int o; (o = getopt_long(argc, argv, "jn:h", table, NULL)) != -1;) {
 		switch (o) {
@@ -291,9 +296,16 @@ int bench_main(int argc, char **argv)
 {
 	static struct bench b = {.loops = 5};
 	struct path_config c = {
-		.flows = 1 << 20, .streams = 65536, .chunks = 16384, .apps = 4096, .fragments = 4096,
-		.arena_bytes = 16 << 20, .record_cells = 1 << 18, .transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
-		.checksum = CHECKSUM_IGNORE, .seed = 0x5eed,
+		.flows = 1 << 20,
+		.streams = 65536,
+		.chunks = 16384,
+		.apps = 4096,
+		.fragments = 4096,
+		.arena_bytes = 16 << 20,
+		.record_cells = 1 << 18,
+		.transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
+		.checksum = CHECKSUM_IGNORE,
+		.seed = 0x5eed,
 	};
 	int rc = options(argc, argv, &b, &c);
 	if (rc >= 0)

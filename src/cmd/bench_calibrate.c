@@ -36,7 +36,10 @@ int calibrate_init(uint32_t flows)
 	return table ? 0 : -ENOMEM;
 }
 
-void calibrate_fini(void) { mem_give(table, (size_t)(mask + 1) * sizeof(*table)); }
+void calibrate_fini(void)
+{
+	mem_give(table, (size_t)(mask + 1) * sizeof(*table));
+}
 
 static void let_go(struct worker *w, struct burst *b)
 {
@@ -46,7 +49,10 @@ static void let_go(struct worker *w, struct burst *b)
 	b->n = 0;
 }
 
-void calibrate_empty_burst(struct worker *w, struct burst *b) { let_go(w, b); }
+void calibrate_empty_burst(struct worker *w, struct burst *b)
+{
+	let_go(w, b);
+}
 
 // Reads the five-tuple of plain Ethernet + IPv4/IPv6 + TCP/UDP; false: something else.
 static bool tuple(const uint8_t *d, uint32_t len, struct bare_flow *k)

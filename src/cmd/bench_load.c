@@ -18,7 +18,10 @@
 
 static struct rte_mbuf_ext_shared_info shared;
 
-static void keep(void *addr, void *arg) { (void)addr, (void)arg; }
+static void keep(void *addr, void *arg)
+{
+	(void)addr, (void)arg;
+}
 
 // First pass: how many frames and bytes.
 static int measure(struct load *l, struct worker *w, const char *path, char *err, size_t err_len)

@@ -49,9 +49,9 @@ static void defrag_room(struct worker *w, struct burst *b)
 }
 
 const struct path_room path_rooms[PATH_ROOMS] = {
-	{"decap", decap_burst}, {"parse", parse_burst},	  {"defrag", defrag_room},   {"outer", flow_outer_burst},
-	{"steer", steer_burst}, {"flow", flow_burst},	  {"stream", stream_burst}, {"inspect", inspect_burst},
-	{"tx", tx_burst},
+	{"decap", decap_burst},      {"parse", parse_burst},     {"defrag", defrag_room},
+	{"outer", flow_outer_burst}, {"steer", steer_burst},     {"flow", flow_burst},
+	{"stream", stream_burst},    {"inspect", inspect_burst}, {"tx", tx_burst},
 };
 
 static void walk(struct worker *w, struct burst *b, unsigned from, unsigned to)
@@ -60,11 +60,20 @@ static void walk(struct worker *w, struct burst *b, unsigned from, unsigned to)
 		path_rooms[i].burst(w, b);
 }
 
-void path_front(struct worker *w, struct burst *b) { walk(w, b, 0, PATH_BACK); }
+void path_front(struct worker *w, struct burst *b)
+{
+	walk(w, b, 0, PATH_BACK);
+}
 
-void path_back(struct worker *w, struct burst *b) { walk(w, b, PATH_BACK, PATH_ROOMS); }
+void path_back(struct worker *w, struct burst *b)
+{
+	walk(w, b, PATH_BACK, PATH_ROOMS);
+}
 
-void path_burst(struct worker *w, struct burst *b) { walk(w, b, 0, PATH_ROOMS); }
+void path_burst(struct worker *w, struct burst *b)
+{
+	walk(w, b, 0, PATH_ROOMS);
+}
 
 bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame)
 {

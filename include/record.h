@@ -87,7 +87,7 @@ enum record_kind {
 	X(DNS_ID, "dns.id", NUM, 0)                                                                                    \
 	X(DNS_FLAGS, "dns.flags", NUM, 0)                                                                              \
 	X(DNS_ANSWER, "dns.answer", STR, 1)                                                                            \
-	X(DNS_RR, "dns.rr", BYTES, 0) /* one resource record: struct dns_rr of app/dns.h */                            \
+	X(DNS_RR, "dns.rr", BYTES, 0) /* one resource record: struct dns_rr of dns_rr.h */                            \
 	X(SSH_SOFTWARE, "ssh.software", STR, 1)                                                                        \
 	X(SSH_PROTO, "ssh.proto", STR, 0)                                                                              \
 	X(SSH_SERVER_SOFTWARE, "ssh.server_software", STR, 1)                                                          \

@@ -7,7 +7,8 @@
 // frame's records are complete once every worker has something later in its ring, or has said so by its watermark:
 // `*done` = f means "every record of frames <= f is in my ring" and is stored (release) after the records. A worker
 // that has nothing to do must publish the frame up to which it has been given everything, else the others' records
-// wait for it. The watermark only grows within a capture.
+// wait for it. The watermark only grows within a capture. What path_drain writes carries the same frame on every
+// worker, and that frame is above every watermark (last frame + 1), so that it is put in order as one group.
 //
 // Life: ship_start; for each capture { ship_capture; workers run; path_drain; }; ship_stop. The rings live longer
 // than the shipper.

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// In: the facts of a DNS record. Out: Suricata's dns object (version 3: detailed and grouped), and single resource
+// records as lines. Shipper's thread. The layout of struct dns_rr is our own worker's, but a fact may have been cut
+// to fit its record: every length is checked against the fact's.
+#include "ship/dnsrr.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dns_rr.h"
+#include "ship/eve.h"
+
+// IANA "Domain Name System (DNS) Parameters", 2024-10. Those that a resolver or a server may meet.
+#define TYPES(X)                                                                                                       \
+	X(1, "A")                                                                                                      \
+	X(2, "NS")                                                                                                     \
+	X(3, "MD") X(4, "MF") X(5, "CNAME") X(6, "SOA") X(7, "MB") X(8, "MG") X(9, "MR") X(10, "NULL") X(11, "WKS") X( \
+		12, "PTR") X(13, "HINFO") X(14, "MINFO") X(15, "MX") X(16, "TXT") X(17, "RP") X(18, "AFSDB")           \
+		X(19, "X25") X(20, "ISDN") X(21, "RT") X(22, "NSAP") X(23, "NSAPPTR") X(24, "SIG") X(25, "KEY") X(     \
+			26, "PX") X(27, "GPOS") X(28, "AAAA") X(29, "LOC") X(30, "NXT") X(31, "EID") X(32, "NIMLOC")   \
+			X(33, "SRV") X(34, "ATMA") X(35, "NAPTR") X(36, "KX") X(37, "CERT") X(38, "A6") X(             \
+				39, "DNAME") X(40, "SINK") X(41, "OPT") X(42, "APL") X(43, "DS") X(44, "SSHFP")        \
+				X(45, "IPSECKEY") X(46, "RRSIG") X(47, "NSEC") X(48, "DNSKEY") X(49, "DHCID") X(       \
+					50, "NSEC3") X(51, "NSEC3PARAM") X(52, "TLSA") X(53, "SMIMEA") X(55, "HIP")    \
+					X(56, "NINFO") X(57, "RKEY") X(58, "TALINK") X(59, "CDS") X(60, "CDNSKEY")     \
+						X(61, "OPENPGPKEY") X(62, "CSYNC") X(63, "ZONEMD") X(64, "SVCB") X(    \
+							65, "HTTPS") X(66, "DSYNC")                                    \
+							X(99, "SPF") X(100, "UINFO") X(101, "UID") X(102, "GID") X(    \
+								103, "UNSPEC") X(104, "NID") X(105,                    \
+											       "L32") X(106, "L64")    \
+								X(107, "LP") X(108, "EUI48") X(109, "EUI64") X(        \
+									128, "NXNAME") X(249,                          \
+											 "TKEY") X(250, "TSIG")        \
+									X(251, "IXFR") X(252, "AXFR") X(               \
+										253, "MAILB") X(254, "MAILA")          \
+										X(255, "ANY") X(256, "URI") X(         \
+											257, "CAA") X(258, "AVC")      \
+											X(259,                         \
+											  "DOA") X(260, "AMTRELAY")    \
+												X(261, "RESINFO") X(   \
+													262, "WALLET")
+
+static const char *const types[263] = {
+#define X(number, name) [number] = name,
+	TYPES(X)
+#undef X
+};
+
+static const char *const rcodes[] = {
+	"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",  "NOTIMP",  "REFUSED", "YXDOMAIN", "YXRRSET",
+	"NXRRSET", "NOTAUTH", "NOTZONE",  "DSOTYPENI", NULL,      NULL,      NULL,       NULL,
+	"BADVERS", "BADKEY",  "BADTIME",  "BADMODE",   "BADNAME", "BADALG",  "BADTRUNC", "BADCOOKIE",
+};
+
+const char *dnsrr_type(uint16_t type, char buf[12])
+{
+	if (type < sizeof(types) / sizeof(types[0]) && types[type])
+		return types[type];
+	snprintf(buf, 12, "TYPE%u", type);
+	return buf;
+}
+
+const char *dnsrr_rcode(uint16_t rcode, char buf[12])
+{
+	if (rcode < sizeof(rcodes) / sizeof(rcodes[0]) && rcodes[rcode])
+		return rcodes[rcode];
+	snprintf(buf, 12, "RCODE%u", rcode);
+	return buf;
+}
+
+// A resource record out of its fact, its parts within the fact's bounds.
+struct rr {
+	struct dns_rr head;
+	const uint8_t *name, *rdata;
+};
+
+static bool rr_read(const struct fact *f, struct rr *rr)
+{
+	if (f->len < sizeof(rr->head))
+		return false;
+	memcpy(&rr->head, f->value, sizeof(rr->head));
+	uint32_t room = f->len - (uint32_t)sizeof(rr->head);
+	if (rr->head.name_len > room)
+		return false;
+	if (rr->head.rdata_len > room - rr->head.name_len)
+		rr->head.rdata_len = (uint16_t)(room - rr->head.name_len);
+	rr->name = f->value + sizeof(rr->head);
+	rr->rdata = rr->name + rr->head.name_len;
+	return true;
+}
+
+static uint16_t u16(const uint8_t *p)
+{
+	uint16_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint32_t u32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+// Bytes of numbers before the name, by form.
+static const uint8_t numbers[] = {[DNS_RDATA_NAME] = 0, [DNS_RDATA_MX] = 2, [DNS_RDATA_SRV] = 6, [DNS_RDATA_SOA] = 22};
+
+// A form whose fixed part is not there is shown raw.
+static enum dns_rdata form_of(const struct rr *rr)
+{
+	uint8_t form = rr->head.form;
+	if (form == DNS_RDATA_ADDRESS)
+		return rr->head.rdata_len == 4 || rr->head.rdata_len == 16 ? form : DNS_RDATA_RAW;
+	if (form < DNS_RDATA_NAME || form > DNS_RDATA_SOA || rr->head.rdata_len < numbers[form])
+		return DNS_RDATA_RAW;
+	if (form == DNS_RDATA_SOA && u16(rr->rdata + 20) > rr->head.rdata_len - 22)
+		return DNS_RDATA_RAW;
+	return form;
+}
+
+// TXT: the strings one after the other (RFC 1035 3.3.14), without their length bytes.
+static void strings(struct jsonl *j, const struct rr *rr)
+{
+	for (uint32_t at = 0; at < rr->head.rdata_len;) {
+		uint32_t len = rr->rdata[at++], left = rr->head.rdata_len - at;
+		len = len < left ? len : left;
+		jsonl_string_bytes(j, rr->rdata + at, len, false);
+		at += len;
+	}
+}
+
+#define TYPE_TXT 16
+#define TYPE_SPF 99
+
+// rdata as one text, inside a string that is open. SOA, MX and SRV as in a zone file.
+static void rdata_text(struct jsonl *j, const struct rr *rr)
+{
+	enum dns_rdata form = form_of(rr);
+	char hex[2 * 512];
+	if (form == DNS_RDATA_ADDRESS) {
+		char ip[TEXT_IP_MAX];
+		char *e = text_ip(ip, rr->rdata, rr->head.rdata_len == 16 ? 6 : 4);
+		jsonl_string_bytes(j, ip, (size_t)(e - ip), false);
+		return;
+	}
+	if (form == DNS_RDATA_RAW && (rr->head.type == TYPE_TXT || rr->head.type == TYPE_SPF)) {
+		strings(j, rr);
+		return;
+	}
+	if (form == DNS_RDATA_RAW) {
+		uint32_t len = rr->head.rdata_len < 512 ? rr->head.rdata_len : 512;
+		char *e = text_hex(hex, rr->rdata, len);
+		jsonl_string_bytes(j, hex, (size_t)(e - hex), false);
+		return;
+	}
+	const uint8_t *name = rr->rdata + numbers[form];
+	uint32_t len = rr->head.rdata_len - numbers[form];
+	if (form == DNS_RDATA_SOA) {
+		uint32_t mname = u16(rr->rdata + 20);
+		jsonl_string_bytes(j, name, mname, false);
+		jsonl_string_bytes(j, " ", 1, false);
+		jsonl_string_bytes(j, name + mname, len - mname, false);
+		for (unsigned i = 0; i < 5; i++) {
+			jsonl_string_bytes(j, " ", 1, false);
+			jsonl_string_num(j, u32(rr->rdata + 4 * i));
+		}
+		return;
+	}
+	for (unsigned i = 0; i < numbers[form]; i += 2) {
+		jsonl_string_num(j, u16(rr->rdata + i));
+		jsonl_string_bytes(j, " ", 1, false);
+	}
+	jsonl_string_bytes(j, name, len, false);
+}
+
+void dnsrr_line(struct jsonl *j, const struct fact *f)
+{
+	struct rr rr;
+	char buf[12];
+	jsonl_string_open(j);
+	if (rr_read(f, &rr)) {
+		const char *type = dnsrr_type(rr.head.type, buf);
+		jsonl_string_bytes(j, rr.name, rr.head.name_len, false);
+		jsonl_string_bytes(j, " ", 1, false);
+		jsonl_string_num(j, rr.head.ttl);
+		jsonl_string_bytes(j, " ", 1, false);
+		jsonl_string_bytes(j, type, strlen(type), false);
+		jsonl_string_bytes(j, " ", 1, false);
+		rdata_text(j, &rr);
+	}
+	jsonl_string_close(j);
+}
+
+unsigned dnsrr_short(const struct fact *f, char *out, unsigned room)
+{
+	struct rr rr;
+	if (!rr_read(f, &rr) || rr.head.section != DNS_ANSWER)
+		return 0;
+	enum dns_rdata form = form_of(&rr);
+	if (form == DNS_RDATA_ADDRESS && room >= TEXT_IP_MAX)
+		return (unsigned)(text_ip(out, rr.rdata, rr.head.rdata_len == 16 ? 6 : 4) - out);
+	if (form != DNS_RDATA_NAME && form != DNS_RDATA_MX && form != DNS_RDATA_SRV)
+		return 0;
+	uint32_t len = rr.head.rdata_len - numbers[form];
+	if (len > room)
+		len = room;
+	memcpy(out, rr.rdata + numbers[form], len);
+	return len;
+}
+
+static void name_member(struct jsonl *j, const char *member, const uint8_t *p, size_t len)
+{
+	eve_member(j, member);
+	jsonl_bytes(j, p, len);
+}
+
+static void number_member(struct jsonl *j, const char *member, uint64_t n)
+{
+	eve_member(j, member);
+	jsonl_num(j, n);
+}
+
+static void soa(struct jsonl *j, const struct rr *rr)
+{
+	static const char *const names[] = {"serial", "refresh", "retry", "expire", "minimum"};
+	uint32_t mname = u16(rr->rdata + 20), rest = rr->head.rdata_len - 22u - mname;
+	JSONL_NAME(j, "soa");
+	jsonl_open(j, '{');
+	name_member(j, "mname", rr->rdata + 22, mname);
+	name_member(j, "rname", rr->rdata + 22 + mname, rest);
+	for (unsigned i = 0; i < 5; i++)
+		number_member(j, names[i], u32(rr->rdata + 4 * i));
+	jsonl_close(j, '}');
+}
+
+static void srv(struct jsonl *j, const struct rr *rr)
+{
+	JSONL_NAME(j, "srv");
+	jsonl_open(j, '{');
+	number_member(j, "priority", u16(rr->rdata));
+	number_member(j, "weight", u16(rr->rdata + 2));
+	number_member(j, "port", u16(rr->rdata + 4));
+	name_member(j, "name", rr->rdata + 6, rr->head.rdata_len - 6u);
+	jsonl_close(j, '}');
+}
+
+// As Suricata: rdata is a text, but SOA and SRV are objects of their own; MX's preference is left out there.
+static void rdata(struct jsonl *j, const struct rr *rr)
+{
+	enum dns_rdata form = form_of(rr);
+	if (form == DNS_RDATA_SOA) {
+		soa(j, rr);
+	} else if (form == DNS_RDATA_SRV) {
+		srv(j, rr);
+	} else if (form == DNS_RDATA_MX) {
+		name_member(j, "rdata", rr->rdata + 2, rr->head.rdata_len - 2u);
+	} else if (rr->head.rdata_len) {
+		JSONL_NAME(j, "rdata");
+		jsonl_string_open(j);
+		rdata_text(j, rr);
+		jsonl_string_close(j);
+	}
+}
+
+static void resource(struct jsonl *j, const struct rr *rr)
+{
+	char buf[12];
+	jsonl_open(j, '{');
+	name_member(j, "rrname", rr->name, rr->head.name_len);
+	JSONL_NAME(j, "rrtype");
+	jsonl_text(j, dnsrr_type(rr->head.type, buf));
+	number_member(j, "ttl", rr->head.ttl);
+	rdata(j, rr);
+	jsonl_close(j, '}');
+}
+
+static void section(struct jsonl *j, const struct record *r, uint8_t which, const char *name)
+{
+	bool open = false;
+	const struct fact *f = record_first(r);
+	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+		struct rr rr;
+		if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || rr.head.section != which)
+			continue;
+		if (!open) {
+			eve_member(j, name);
+			jsonl_open(j, '[');
+			open = true;
+		}
+		resource(j, &rr);
+	}
+	if (open)
+		jsonl_close(j, ']');
+}
+
+// The answers once more, by type: what people filter on. The types that Suricata groups.
+static void grouped(struct jsonl *j, const struct record *r)
+{
+	static const uint16_t groups[] = {1, 28, 5, 15, 2, 12, 16};
+	bool any = false;
+	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
+		bool open = false;
+		const struct fact *f = record_first(r);
+		for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+			struct rr rr;
+			if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || rr.head.section != DNS_ANSWER ||
+			    rr.head.type != groups[g] || rr.head.rdata_len == 0)
+				continue;
+			if (!any) {
+				JSONL_NAME(j, "grouped");
+				jsonl_open(j, '{');
+			}
+			if (!open) {
+				eve_member(j, types[groups[g]]);
+				jsonl_open(j, '[');
+			}
+			any = open = true;
+			jsonl_string_open(j);
+			if (form_of(&rr) == DNS_RDATA_MX)
+				jsonl_string_bytes(j, rr.rdata + 2, rr.head.rdata_len - 2u, false);
+			else
+				rdata_text(j, &rr);
+			jsonl_string_close(j);
+		}
+		if (open)
+			jsonl_close(j, ']');
+	}
+	if (any)
+		jsonl_close(j, '}');
+}
+
+// Names and types stand in the record in the order of the questions.
+static void queries(struct jsonl *j, const struct record *r)
+{
+	char buf[12];
+	bool any = false;
+	const struct fact *f = record_first(r), *type = f;
+	unsigned left = r->nfacts; // facts from `type` on
+	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+		if (f->field != FACT_DNS_QNAME)
+			continue;
+		if (!any) {
+			JSONL_NAME(j, "queries");
+			jsonl_open(j, '[');
+			any = true;
+		}
+		jsonl_open(j, '{');
+		name_member(j, "rrname", f->value, f->len);
+		while (left && type->field != FACT_DNS_QTYPE) {
+			type = fact_next(type);
+			left--;
+		}
+		if (left) {
+			JSONL_NAME(j, "rrtype");
+			jsonl_text(j, dnsrr_type((uint16_t)eve_number(type), buf));
+			type = fact_next(type);
+			left--;
+		}
+		jsonl_close(j, '}');
+	}
+	if (any)
+		jsonl_close(j, ']');
+}
+
+// RFC 1035 4.1.1: QR, opcode, AA, TC, RD, RA, Z; only what is set, as Suricata.
+static void flags(struct jsonl *j, uint16_t v)
+{
+	static const struct {
+		uint16_t bit;
+		const char *name;
+	} bits[] = {{0x8000, "qr"}, {0x0400, "aa"}, {0x0200, "tc"}, {0x0100, "rd"}, {0x0080, "ra"}, {0x0040, "z"}};
+	char text[8];
+	snprintf(text, sizeof(text), "%x", v);
+	JSONL_NAME(j, "flags");
+	jsonl_text(j, text);
+	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		if (!(v & bits[i].bit))
+			continue;
+		eve_member(j, bits[i].name);
+		jsonl_bool(j, true);
+	}
+	number_member(j, "opcode", v >> 11 & 15);
+}
+
+void dnsrr_eve(struct jsonl *j, const struct record *r)
+{
+	struct eve_index x;
+	char buf[12];
+	eve_index(&x, r);
+	JSONL_NAME(j, "dns");
+	jsonl_open(j, '{');
+	number_member(j, "version", 3);
+	JSONL_NAME(j, "type");
+	jsonl_text(j, r->tx_kind ? "response" : "request");
+	number_member(j, "tx_id", r->tx_id);
+	eve_num(j, &x, FACT_DNS_ID, "id");
+	uint16_t header = x.first[FACT_DNS_FLAGS] ? (uint16_t)eve_number(x.first[FACT_DNS_FLAGS]) : 0;
+	if (x.first[FACT_DNS_FLAGS])
+		flags(j, header);
+	// an extended rcode (RFC 6891) is in the fact, the header's four bits are not all of it
+	const struct fact *rcode = x.first[FACT_DNS_RCODE];
+	JSONL_NAME(j, "rcode");
+	jsonl_text(j, dnsrr_rcode(rcode ? (uint16_t)eve_number(rcode) : header & 15, buf));
+	queries(j, r);
+	section(j, r, DNS_ANSWER, "answers");
+	section(j, r, DNS_AUTHORITY, "authorities");
+	section(j, r, DNS_ADDITIONAL, "additionals");
+	if (r->tx_kind)
+		grouped(j, r);
+	jsonl_close(j, '}');
+}

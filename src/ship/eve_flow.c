@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The objects flow and tcp of an eve event: counters and the end of a flow.
+#include "ship/eve.h"
+
+#include <netinet/in.h>
+
+// enum tcp_state of the path, in its order; the names are Suricata's.
+static const char *const tcp_states[] = {"none",      "syn_sent", "syn_recv",   "established", "fin_wait1", "fin_wait2",
+					 "time_wait", "last_ack", "close_wait", "closing",     "closed"};
+#define TCP_STATES (sizeof(tcp_states) / sizeof(tcp_states[0]))
+#define STATE_ESTABLISHED 3
+#define STATE_CLOSED 10
+
+// Suricata says timeout, forced, shutdown and tcp_reuse; closed and reset are said there by the state alone.
+static const char *reason(uint8_t end)
+{
+	switch (end) {
+	case FLOW_END_TIMEOUT:
+		return "timeout";
+	case FLOW_END_CLOSED:
+		return "closed";
+	case FLOW_END_RESET:
+		return "reset";
+	case FLOW_END_REUSED:
+		return "tcp_reuse";
+	case FLOW_END_EVICTED:
+		return "forced";
+	case FLOW_END_SHUTDOWN:
+		return "shutdown";
+	default:
+		return "unknown";
+	}
+}
+
+static const char *state(const struct record *r)
+{
+	if (r->flow_end == FLOW_END_CLOSED || r->flow_end == FLOW_END_RESET)
+		return "closed";
+	if (r->proto != IPPROTO_TCP)
+		return r->pkts[0] && r->pkts[1] ? "established" : "new";
+	if (r->tcp_state == STATE_CLOSED)
+		return "closed";
+	return r->tcp_state >= STATE_ESTABLISHED ? "established" : "new";
+}
+
+static void flags(struct jsonl *j, const char *name, uint8_t flags)
+{
+	eve_member(j, name);
+	jsonl_hex(j, &flags, 1);
+}
+
+static void tcp(struct jsonl *j, const struct record *r)
+{
+	static const char *const bits[8] = {"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"};
+	uint8_t all = r->tcp_flags[0] | r->tcp_flags[1];
+	JSONL_NAME(j, "tcp");
+	jsonl_open(j, '{');
+	flags(j, "tcp_flags", all);
+	flags(j, "tcp_flags_ts", r->tcp_flags[0]);
+	flags(j, "tcp_flags_tc", r->tcp_flags[1]);
+	for (unsigned i = 0; i < 8; i++) {
+		if (!(all >> i & 1))
+			continue;
+		eve_member(j, bits[i]);
+		jsonl_bool(j, true);
+	}
+	JSONL_NAME(j, "state");
+	jsonl_text(j, r->tcp_state < TCP_STATES ? tcp_states[r->tcp_state] : "none");
+	jsonl_close(j, '}');
+}
+
+static void count(struct jsonl *j, const char *name, uint64_t n)
+{
+	eve_member(j, name);
+	jsonl_num(j, n);
+}
+
+static void when(struct jsonl *j, const char *name, struct text_clock *clock, uint64_t time_ns)
+{
+	char text[TEXT_TIME_LEN + 1];
+	*text_time(text, clock, time_ns) = 0;
+	eve_member(j, name);
+	jsonl_text(j, text);
+}
+
+void eve_flow(struct jsonl *j, const struct record *r, struct text_clock *clock)
+{
+	JSONL_NAME(j, "flow");
+	jsonl_open(j, '{');
+	count(j, "pkts_toserver", r->pkts[0]);
+	count(j, "pkts_toclient", r->pkts[1]);
+	count(j, "bytes_toserver", r->bytes[0]);
+	count(j, "bytes_toclient", r->bytes[1]);
+	when(j, "start", clock, r->start_ns);
+	when(j, "end", clock, r->end_ns);
+	count(j, "age", r->end_ns > r->start_ns ? (r->end_ns - r->start_ns) / 1000000000 : 0);
+	JSONL_NAME(j, "state");
+	jsonl_text(j, state(r));
+	JSONL_NAME(j, "reason");
+	jsonl_text(j, reason(r->flow_end));
+	JSONL_NAME(j, "alerted");
+	jsonl_bool(j, false);
+	count(j, "tx_cnt", r->tx_count);
+	jsonl_close(j, '}');
+	if (r->proto == IPPROTO_TCP)
+		tcp(j, r);
+}

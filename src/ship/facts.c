@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The face for tests and for asking: one fact a line, normalised.
+//
+//   {"pcap":"a.pcap","tuple":["tcp","10.0.0.1",40000,"10.0.0.2",443],"field":"tls.sni","value":"example.com"}
+//
+// A flow says `flow` and `community_id`, the innermost layer also what it was wrapped in (vlan, vni, outer.ip); every
+// other fact stands as the parser wrote it. -v adds the fields that are not asked for and frame, off, len: which
+// bytes of which frame the value came from (len 0: from none in particular). Shipper's thread; allocates at open.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record.h"
+#include "ship/dnsrr.h"
+#include "ship/face.h"
+#include "ship/proto.h"
+#include "verdict.h"
+
+struct facts {
+	char tuple[256]; // "tuple":[...] of the record in work
+	size_t tuple_len;
+};
+
+static int facts_open(struct render *r)
+{
+	r->state = calloc(1, sizeof(struct facts));
+	return r->state ? 0 : -ENOMEM;
+}
+
+static void facts_close(struct render *r)
+{
+	free(r->state);
+}
+
+static void tuple(struct facts *s, const struct record *rec)
+{
+	struct jsonl j = {.at = s->tuple, .end = s->tuple + sizeof(s->tuple)};
+	JSONL_NAME(&j, "tuple");
+	jsonl_open(&j, '[');
+	jsonl_text(&j, proto_name(rec->proto));
+	jsonl_ip(&j, rec->src, rec->ip_version);
+	jsonl_num(&j, rec->sport);
+	jsonl_ip(&j, rec->dst, rec->ip_version);
+	jsonl_num(&j, rec->dport);
+	jsonl_close(&j, ']');
+	s->tuple_len = (size_t)(j.at - s->tuple);
+}
+
+static struct jsonl line(struct render *r, const char *field)
+{
+	const struct facts *s = r->state;
+	struct jsonl j = outlet_line(&r->out);
+	jsonl_open(&j, '{');
+	JSONL_NAME(&j, "pcap");
+	jsonl_raw(&j, r->path_json, r->path_json_len);
+	jsonl_raw(&j, s->tuple, s->tuple_len);
+	JSONL_NAME(&j, "field");
+	jsonl_text(&j, field);
+	JSONL_NAME(&j, "value");
+	return j;
+}
+
+// origin.frame 0: the place is no longer known, but the record's frame is.
+static void end(struct render *r, struct jsonl *j, const struct record *rec, const struct fact *f)
+{
+	if (r->config->verbose) {
+		bool known = f && f->origin.frame;
+		JSONL_NAME(j, "frame");
+		jsonl_num(j, known ? f->origin.frame : rec->frame);
+		JSONL_NAME(j, "off");
+		jsonl_num(j, known ? f->origin.off : 0);
+		JSONL_NAME(j, "len");
+		jsonl_num(j, known ? f->origin.len : 0);
+		if (f && (f->flags & FACT_CUT)) {
+			JSONL_NAME(j, "cut");
+			jsonl_bool(j, true);
+		}
+		if (f && (f->flags & FACT_AFTER_GAP)) {
+			JSONL_NAME(j, "after_gap");
+			jsonl_bool(j, true);
+		}
+	}
+	jsonl_close(j, '}');
+	jsonl_end(j);
+	outlet_put(&r->out, j);
+}
+
+// Bytes of a host that stand before its port: "a:80", "[::1]:80". More than one colon outside brackets is no port.
+static size_t without_port(const uint8_t *p, size_t len)
+{
+	size_t i = len;
+	while (i > 0 && p[i - 1] >= '0' && p[i - 1] <= '9')
+		i--;
+	if (i == len || i < 2 || p[i - 1] != ':')
+		return len;
+	bool bracket = p[i - 2] == ']';
+	return bracket || !memchr(p, ':', i - 1) ? i - 1 : len;
+}
+
+static void name_value(struct jsonl *j, const struct fact *f)
+{
+	size_t len = f->len;
+	if (f->field == FACT_HTTP_HOST)
+		len = without_port(f->value, len);
+	if (len > 0 && f->value[len - 1] == '.')
+		len--;
+	if (len == 0 && f->field == FACT_DNS_QNAME)
+		jsonl_text(j, "<root>");
+	else
+		jsonl_lower(j, f->value, len);
+}
+
+static void value(struct jsonl *j, const struct fact *f)
+{
+	uint64_t n;
+	switch (f->field) {
+	case FACT_TLS_SNI:
+	case FACT_QUIC_SNI:
+	case FACT_HTTP_HOST:
+	case FACT_DNS_QNAME:
+	case FACT_HOST:
+		name_value(j, f);
+		return;
+	case FACT_DNS_RR:
+		dnsrr_line(j, f);
+		return;
+	}
+	switch (fact_types[f->field]) {
+	case FACT_TYPE_NUM:
+		memcpy(&n, f->value, sizeof(n));
+		jsonl_num(j, n);
+		break;
+	case FACT_TYPE_IP:
+		jsonl_ip(j, f->value, f->len == 16 ? 6 : 4);
+		break;
+	case FACT_TYPE_BYTES:
+		jsonl_hex(j, f->value, f->len);
+		break;
+	default:
+		jsonl_bytes(j, f->value, f->len);
+	}
+}
+
+static void flow_start(struct render *r, const struct record *rec)
+{
+	struct jsonl j = line(r, fact_names[FACT_FLOW]);
+	jsonl_num(&j, 1);
+	end(r, &j, rec, NULL);
+	j = line(r, fact_names[FACT_COMMUNITY_ID]);
+	jsonl_text(&j, communityid_of(r->communityid, rec));
+	end(r, &j, rec, NULL);
+}
+
+// The value of an anomaly's fact is the detail; its name is the record's.
+static void anomaly(struct render *r, const struct record *rec)
+{
+	const struct fact *f = rec->nfacts ? record_first(rec) : NULL;
+	struct jsonl j = line(r, fact_names[FACT_ANOMALY]);
+	jsonl_text(&j, anomaly_names[rec->anomaly]);
+	if (r->config->verbose && f) {
+		JSONL_NAME(&j, "detail");
+		jsonl_bytes(&j, f->value, f->len);
+	}
+	end(r, &j, rec, f);
+}
+
+static void facts_record(struct render *r, const struct record *rec)
+{
+	tuple(r->state, rec);
+	if (rec->kind == RECORD_ANOMALY) {
+		anomaly(r, rec);
+		return;
+	}
+	if (rec->kind == RECORD_FLOW_START)
+		flow_start(r, rec);
+	if (rec->kind == RECORD_FLOW && rec->app != APP_NONE) {
+		struct jsonl j = line(r, fact_names[FACT_APP]);
+		jsonl_text(&j, app_names[rec->app]);
+		end(r, &j, rec, NULL);
+	}
+	const struct fact *f = record_first(rec);
+	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+		bool made = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP;
+		if (made || !(fact_asked[f->field] || r->config->verbose))
+			continue;
+		struct jsonl j = line(r, fact_names[f->field]);
+		value(&j, f);
+		end(r, &j, rec, f);
+	}
+}
+
+const struct face facts_face = {facts_open, NULL, facts_record, facts_close};

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A writer of JSON objects, one a line, into memory that the caller owns. It streams: nothing is built, nothing is
+// allocated; commas come by themselves. When the room is used up it goes on without writing and says so at the end.
+//
+// Named jsonl because symbols that begin with json_ belong to jansson.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct jsonl {
+	char *at, *end;
+	bool comma; // a member or element precedes at this level
+	bool full;  // something did not fit: what was written is no JSON
+};
+
+// '{' '[' and their ends. As a member: jsonl_key first.
+void jsonl_open(struct jsonl *j, char bracket);
+void jsonl_close(struct jsonl *j, char bracket);
+// A member's name, a literal of ours that needs no escape.
+void jsonl_name(struct jsonl *j, const char *name, size_t len);
+#define JSONL_NAME(j, literal) jsonl_name(j, "" literal, sizeof(literal) - 1)
+
+// Values. Bytes are what came from the wire: valid UTF-8 stays, other bytes become the text \xHH, control and
+// invisible characters a JSON escape (\u001b), so that neither a reader nor a terminal is harmed.
+void jsonl_bytes(struct jsonl *j, const void *p, size_t len);
+// The same with A-Z made a-z.
+void jsonl_lower(struct jsonl *j, const void *p, size_t len);
+void jsonl_text(struct jsonl *j, const char *s); // ours: no escape needed
+void jsonl_num(struct jsonl *j, uint64_t v);
+void jsonl_bool(struct jsonl *j, bool v);
+void jsonl_hex(struct jsonl *j, const uint8_t *p, size_t len); // as a string
+void jsonl_ip(struct jsonl *j, const uint8_t *addr, unsigned version);
+// JSON written before, as it stands.
+void jsonl_raw(struct jsonl *j, const char *p, size_t len);
+// Parts of one string: between jsonl_string_open and _close, the inner calls add to it.
+void jsonl_string_open(struct jsonl *j);
+void jsonl_string_close(struct jsonl *j);
+void jsonl_string_bytes(struct jsonl *j, const void *p, size_t len, bool lower);
+void jsonl_string_num(struct jsonl *j, uint64_t v);
+// The end of a line.
+void jsonl_end(struct jsonl *j);

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The face for eyes: a row for each transaction and each flow as it ends.
+//
+//   TIME        PROTO  SOURCE             DESTINATION        APP    PKTS   BYTES  STATE      WHAT
+//   0.021331    tcp    10.0.0.1:40000     10.0.0.2:443       tls                             example.com  TLS 1.3  h2
+//   0.144002    tcp    10.0.0.1:40000     10.0.0.2:443       tls      21   9.8k   closed     0.123 s
+//
+// What comes first decides: columns stand where the eye expects them, what has no fixed length comes last and is cut
+// to the terminal's width with an ellipsis; nothing is cut where there is no terminal. The columns of addresses grow
+// with the longest seen, so that IPv6 has its place and IPv4 keeps its own. Control bytes, broken UTF-8 and invisible
+// characters never reach the terminal: they are shown as \xHH. Shipper's thread.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record.h"
+#include "ship/dnsrr.h"
+#include "ship/face.h"
+#include "ship/proto.h"
+#include "verdict.h"
+
+#define CELL_MAX 8192
+
+struct table {
+	uint64_t start_ns; // of the capture: its first record
+	bool started, utf8;
+	unsigned captures;
+	unsigned endpoint[2]; // widths of SOURCE and DESTINATION
+	// the row in work
+	char *at, *end;
+	unsigned column, width; // where the cursor stands; width 0: no limit
+	bool cut;
+};
+
+enum {
+	WIDTH_TIME = 11,
+	WIDTH_PROTO = 5,
+	WIDTH_ENDPOINT = 21,
+	WIDTH_APP = 7,
+	WIDTH_PKTS = 7,
+	WIDTH_BYTES = 7,
+	WIDTH_STATE = 11
+};
+
+static int table_open(struct render *r)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->endpoint[0] = t->endpoint[1] = WIDTH_ENDPOINT;
+	// A terminal that is not in UTF-8 could take its bytes for C1 controls.
+	const char *locale = getenv("LC_ALL");
+	if (!locale || !*locale)
+		locale = getenv("LC_CTYPE");
+	if (!locale || !*locale)
+		locale = getenv("LANG");
+	t->utf8 = r->config->width == 0 || (locale && (strcasestr(locale, "UTF-8") || strcasestr(locale, "utf8")));
+	r->state = t;
+	return 0;
+}
+
+static void table_close(struct render *r)
+{
+	free(r->state);
+}
+
+// ---- characters into the row ------------------------------------------------------------------------------------
+static void raw(struct table *t, const char *p, size_t len)
+{
+	if ((size_t)(t->end - t->at) < len)
+		return;
+	memcpy(t->at, p, len);
+	t->at += len;
+}
+
+// `columns` more on the screen. False: they do not fit, and the ellipsis has been put.
+static bool fits(struct table *t, unsigned columns)
+{
+	if (t->cut)
+		return false;
+	if (t->width == 0 || t->column + columns < t->width) {
+		t->column += columns;
+		return true;
+	}
+	if (t->column < t->width)
+		t->utf8 ? raw(t, "\xe2\x80\xa6", 3) : raw(t, "~", 1);
+	t->column++;
+	t->cut = true;
+	return false;
+}
+
+static void bytes(struct table *t, const void *value, size_t len)
+{
+	const uint8_t *p = value;
+	for (size_t i = 0; i < len && !t->cut;) {
+		uint32_t c = 0;
+		unsigned n = text_utf8(p + i, len - i, &c);
+		if (n && !text_harmful(c) && (c < 0x80 || t->utf8)) {
+			if (fits(t, text_columns(c)))
+				raw(t, (const char *)p + i, n);
+			i += n;
+			continue;
+		}
+		for (unsigned k = 0; k < (n ? n : 1); k++, i++) {
+			char hex[4] = "\\x";
+			text_hex(hex + 2, p + i, 1);
+			if (fits(t, 4))
+				raw(t, hex, 4);
+		}
+	}
+}
+
+static void text(struct table *t, const char *s)
+{
+	bytes(t, s, strlen(s));
+}
+
+static void pad(struct table *t, unsigned to)
+{
+	while (t->column < to && fits(t, 1))
+		raw(t, " ", 1);
+}
+
+// Colours take no columns.
+static void colour(const struct render *r, struct table *t, const char *sgr)
+{
+	if (r->config->colour)
+		raw(t, sgr, strlen(sgr));
+}
+
+#define BOLD "\033[1m"
+#define OFF "\033[0m"
+
+static const char *const colours[RECORD_KIND_COUNT] = {
+	[RECORD_FLOW] = "\033[90m",    [RECORD_TLS] = "\033[32m", [RECORD_QUIC] = "\033[35m",
+	[RECORD_HTTP] = "\033[36m",    [RECORD_DNS] = "\033[33m", [RECORD_SSH] = "\033[34m",
+	[RECORD_ANOMALY] = "\033[31m",
+};
+
+static void cell(struct table *t, const char *s, unsigned width)
+{
+	unsigned from = t->column;
+	text(t, s);
+	if (t->column >= from + width) // never two values without a space between
+		pad(t, t->column + 1);
+	pad(t, from + width);
+}
+
+static void cell_right(struct table *t, const char *s, unsigned width)
+{
+	unsigned len = (unsigned)strlen(s);
+	pad(t, t->column + (len < width ? width - len : 0));
+	text(t, s);
+	pad(t, t->column + 2);
+}
+
+// ---- rows ---------------------------------------------------------------------------------------------------------
+static struct jsonl row(struct render *r)
+{
+	struct table *t = r->state;
+	struct jsonl j = outlet_line(&r->out);
+	t->at = j.at;
+	t->end = j.end - 16; // for the end of the row
+	t->column = 0;
+	t->width = r->config->width;
+	t->cut = false;
+	return j;
+}
+
+static void row_end(struct render *r, struct jsonl *j)
+{
+	struct table *t = r->state;
+	while (t->at > j->at && t->at[-1] == ' ')
+		t->at--;
+	t->end += 16;
+	colour(r, t, OFF);
+	raw(t, "\n", 1);
+	j->at = t->at;
+	outlet_put(&r->out, j);
+}
+
+static void header(struct render *r)
+{
+	struct table *t = r->state;
+	struct jsonl j;
+	if (t->captures > 1) {
+		j = row(r);
+		row_end(r, &j);
+	}
+	if (r->path[0]) {
+		j = row(r);
+		colour(r, t, BOLD);
+		text(t, r->path);
+		row_end(r, &j);
+	}
+	j = row(r);
+	colour(r, t, BOLD);
+	cell(t, "TIME", WIDTH_TIME + 1);
+	cell(t, "PROTO", WIDTH_PROTO + 1);
+	cell(t, "SOURCE", t->endpoint[0] + 4);
+	cell(t, "DESTINATION", t->endpoint[1] + 1);
+	cell(t, "APP", WIDTH_APP);
+	cell_right(t, "PKTS", WIDTH_PKTS);
+	cell_right(t, "BYTES", WIDTH_BYTES);
+	cell(t, "STATE", WIDTH_STATE + 1);
+	text(t, "WHAT");
+	row_end(r, &j);
+}
+
+static void table_capture(struct render *r)
+{
+	struct table *t = r->state;
+	t->started = false;
+	t->captures++;
+}
+
+static void endpoint(struct table *t, const struct record *rec, const uint8_t *addr, uint16_t port, unsigned *width)
+{
+	char s[TEXT_IP_MAX + 16], *at = s;
+	bool bracket = rec->ip_version == 6 && port;
+	if (rec->ip_version) {
+		if (bracket)
+			*at++ = '[';
+		at = text_ip(at, addr, rec->ip_version);
+		if (bracket)
+			*at++ = ']';
+	}
+	if (port) {
+		*at++ = ':';
+		at = text_u64(at, port);
+	}
+	*at = 0;
+	if ((unsigned)(at - s) > *width)
+		*width = (unsigned)(at - s);
+	cell(t, s, *width);
+}
+
+static const char *size(uint64_t n, char out[16])
+{
+	static const char unit[] = " kMGTPE";
+	double v = (double)n;
+	unsigned u = 0;
+	if (n < 100000) {
+		*text_u64(out, n) = 0;
+		return out;
+	}
+	while (v >= 1000 && u < sizeof(unit) - 2) {
+		v /= 1000;
+		u++;
+	}
+	snprintf(out, 16, "%.*f%c", v < 10 ? 2 : v < 100 ? 1 : 0, v, unit[u]);
+	return out;
+}
+
+static const char *const ends[] = {
+	[FLOW_END_NONE] = "open",           [FLOW_END_TIMEOUT] = "timeout", [FLOW_END_CLOSED] = "closed",
+	[FLOW_END_RESET] = "reset",         [FLOW_END_REUSED] = "reused",   [FLOW_END_EVICTED] = "evicted",
+	[FLOW_END_SHUTDOWN] = "still open",
+};
+
+static const struct fact *first(const struct record *rec, enum fact_field field)
+{
+	const struct fact *f = record_first(rec);
+	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f))
+		if (f->field == field)
+			return f;
+	return NULL;
+}
+
+static uint64_t number(const struct fact *f)
+{
+	uint64_t n;
+	memcpy(&n, f->value, sizeof(n));
+	return n;
+}
+
+// A fact's value, with two spaces before it where something precedes.
+static bool say(struct table *t, const struct record *rec, enum fact_field field, bool precedes)
+{
+	const struct fact *f = first(rec, field);
+	char n[24];
+	if (!f)
+		return precedes;
+	if (precedes)
+		text(t, "  ");
+	if (fact_types[field] == FACT_TYPE_NUM) {
+		*text_u64(n, number(f)) = 0;
+		text(t, n);
+	} else {
+		bytes(t, f->value, f->len);
+	}
+	return true;
+}
+
+static void list(struct table *t, const struct record *rec, enum fact_field field, bool precedes)
+{
+	const struct fact *f = record_first(rec);
+	const char *before = precedes ? "  " : "";
+	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+		if (f->field != field)
+			continue;
+		text(t, before);
+		bytes(t, f->value, f->len);
+		before = ",";
+	}
+}
+
+static void what_http(struct table *t, const struct record *rec)
+{
+	const struct fact *uri = first(rec, FACT_HTTP_URI);
+	bool any = say(t, rec, FACT_HTTP_METHOD, false);
+	if (any)
+		text(t, " ");
+	// origin-form has no host of its own (RFC 9112 3.2)
+	if (!uri || (uri->len && uri->value[0] == '/'))
+		any = say(t, rec, FACT_HTTP_HOST, false) || any;
+	if (uri)
+		bytes(t, uri->value, uri->len);
+	say(t, rec, FACT_HTTP_STATUS, any || uri);
+}
+
+static void what_dns(struct table *t, const struct record *rec)
+{
+	const struct fact *name = first(rec, FACT_DNS_QNAME), *type = first(rec, FACT_DNS_QTYPE);
+	const struct fact *rcode = first(rec, FACT_DNS_RCODE);
+	char buf[12], short_form[512];
+	if (name && name->len)
+		bytes(t, name->value, name->len);
+	else if (name)
+		text(t, "<root>");
+	if (type) {
+		text(t, " ");
+		text(t, dnsrr_type((uint16_t)number(type), buf));
+	}
+	if (!rec->tx_kind)
+		return;
+	const char *before = " -> ";
+	const struct fact *f = record_first(rec);
+	for (unsigned i = 0; i < rec->nfacts && !t->cut; i++, f = fact_next(f)) {
+		unsigned len = f->field == FACT_DNS_RR ? dnsrr_short(f, short_form, sizeof(short_form)) : 0;
+		if (len == 0)
+			continue;
+		text(t, before);
+		bytes(t, short_form, len);
+		before = ", ";
+	}
+	if ((rcode && number(rcode)) || before[0] == ' ') {
+		text(t, " -> ");
+		text(t, dnsrr_rcode(rcode ? (uint16_t)number(rcode) : 0, buf));
+	}
+}
+
+static void what_flow(struct table *t, const struct record *rec)
+{
+	char s[64];
+	uint64_t us = rec->end_ns > rec->start_ns ? (rec->end_ns - rec->start_ns) / 1000 : 0;
+	snprintf(s, sizeof(s), "%lu.%03lu s", (unsigned long)(us / 1000000), (unsigned long)(us / 1000 % 1000));
+	text(t, s);
+	if (rec->layer)
+		text(t, "  outer layer");
+}
+
+static void what(struct table *t, const struct record *rec)
+{
+	bool any;
+	switch (rec->kind) {
+	case RECORD_FLOW:
+		what_flow(t, rec);
+		break;
+	case RECORD_TLS:
+		any = say(t, rec, FACT_TLS_SNI, false);
+		any = say(t, rec, FACT_TLS_VERSION, any);
+		list(t, rec, FACT_TLS_ALPN, any);
+		break;
+	case RECORD_QUIC:
+		any = say(t, rec, FACT_QUIC_SNI, false);
+		any = say(t, rec, FACT_QUIC_VERSION, any);
+		list(t, rec, FACT_QUIC_ALPN, any);
+		break;
+	case RECORD_HTTP:
+		what_http(t, rec);
+		break;
+	case RECORD_DNS:
+		what_dns(t, rec);
+		break;
+	case RECORD_SSH:
+		any = say(t, rec, FACT_SSH_SOFTWARE, false);
+		if (first(rec, FACT_SSH_SERVER_SOFTWARE))
+			text(t, any ? " -> " : "-> ");
+		say(t, rec, FACT_SSH_SERVER_SOFTWARE, false);
+		break;
+	case RECORD_ANOMALY:
+		text(t, anomaly_names[rec->anomaly]);
+		say(t, rec, FACT_ANOMALY, true);
+		break;
+	}
+}
+
+static void when(struct table *t, uint64_t time_ns)
+{
+	char s[40];
+	uint64_t us = time_ns > t->start_ns ? (time_ns - t->start_ns) / 1000 : 0;
+	snprintf(s, sizeof(s), "%lu.%06lu", (unsigned long)(us / 1000000), (unsigned long)(us % 1000000));
+	cell(t, s, WIDTH_TIME + 1);
+}
+
+static void counters(struct table *t, const struct record *rec)
+{
+	char s[16];
+	bool flow = rec->kind == RECORD_FLOW;
+	cell_right(t, flow ? size(rec->pkts[0] + rec->pkts[1], s) : "", WIDTH_PKTS);
+	cell_right(t, flow ? size(rec->bytes[0] + rec->bytes[1], s) : "", WIDTH_BYTES);
+	bool known = flow && rec->flow_end < sizeof(ends) / sizeof(ends[0]);
+	cell(t, known ? ends[rec->flow_end] : "", WIDTH_STATE + 1);
+}
+
+static void table_record(struct render *r, const struct record *rec)
+{
+	struct table *t = r->state;
+	if (!t->started) {
+		t->started = true;
+		t->start_ns = rec->time_ns;
+		header(r);
+	}
+	if (rec->kind == RECORD_FLOW_START)
+		return;
+	struct jsonl j = row(r);
+	colour(r, t, colours[rec->kind]);
+	when(t, rec->time_ns);
+	cell(t, proto_name(rec->proto), WIDTH_PROTO + 1);
+	endpoint(t, rec, rec->src, rec->sport, &t->endpoint[0]);
+	text(t, rec->kind != RECORD_FLOW && rec->dir ? " <- " : " -> ");
+	endpoint(t, rec, rec->dst, rec->dport, &t->endpoint[1]);
+	pad(t, t->column + 1);
+	cell(t, rec->app == APP_NONE ? "-" : app_names[rec->app], WIDTH_APP);
+	counters(t, rec);
+	what(t, rec);
+	row_end(r, &j);
+}
+
+const struct face table_face = {table_open, table_capture, table_record, table_close};

@@ -1,13 +1,89 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// The program: a table of verbs. Each verb reads its own options; here is only what is the same for all of them.
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-int replay_main(int argc, char **argv);
+#include "cmd/cmd.h"
+
+static const struct verb {
+	const char *name;
+	int (*main)(int argc, char **argv);
+	const char *help, *example;
+} verbs[] = {
+	{"replay", replay_main, "walk captures through the corridor: facts, records and a ledger",
+	 "sluice replay office.pcap"},
+};
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void usage(FILE *out)
+{
+	fputs("Sluice: a secure web gateway at packet level.\n\nusage: sluice VERB [OPTION...] [ARGUMENT...]\n\n", out);
+	for (unsigned i = 0; i < VERBS; i++)
+		fprintf(out, "  %-8s %s\n           %s\n", verbs[i].name, verbs[i].help, verbs[i].example);
+	fputs("\nsluice VERB --help says more of a verb, sluice --version which program this is.\n"
+	      "exit codes: 0 done, 1 findings, 2 usage, 3 environment\n",
+	      out);
+}
+
+// Edits (insert, delete, replace) that make one word of the other: Levenshtein's distance, one row kept.
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[32], bn = strnlen(b, 31);
+	for (unsigned j = 0; j <= bn; j++)
+		row[j] = j;
+	for (unsigned i = 1; a[i - 1]; i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= bn; j++) {
+			unsigned above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+			best = above + 1 < best ? above + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			diagonal = above;
+			row[j] = best;
+		}
+	}
+	return row[bn];
+}
+
+static int unknown(const char *word)
+{
+	const struct verb *near = NULL;
+	unsigned best = 3; // further away is another word, not a slip
+	for (unsigned i = 0; i < VERBS; i++) {
+		unsigned d = distance(word, verbs[i].name);
+		if (d < best) {
+			best = d;
+			near = &verbs[i];
+		}
+	}
+	fprintf(stderr, "sluice: unknown verb \"%.40s\"", word);
+	if (near)
+		fprintf(stderr, " (did you mean \"%s\"?)", near->name);
+	fprintf(stderr, "; sluice --help lists them\n");
+	return EXIT_USAGE;
+}
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "replay"))
-		return replay_main(argc - 1, argv + 1);
-	fprintf(stderr, "usage: sluice replay PCAP\n");
-	return 2;
+	signal(SIGPIPE, SIG_IGN); // a reader that goes away is EPIPE, said by write
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	const char *word = argv[1];
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+		usage(stdout);
+		return EXIT_DONE;
+	}
+	if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
+		puts("sluice " SLUICE_VERSION);
+		return EXIT_DONE;
+	}
+	for (unsigned i = 0; i < VERBS; i++) {
+		if (!strcmp(word, verbs[i].name))
+			return verbs[i].main(argc - 1, argv + 1);
+	}
+	return unknown(word);
 }

@@ -22,6 +22,7 @@
 #include "base/capture_file.h"
 
 #define NS 1000000000ull
+#define GIANT_TRIES 100000
 
 struct capture {
 	pcap_t *pcap;
@@ -200,12 +201,23 @@ static void fill(struct capture *c, struct rte_mbuf *m, const struct pcap_pkthdr
 	p->next = NULL;
 }
 
+// Others may have them all and be about to give them back. Held ones (fragments) never come: hence the end.
+static struct rte_mbuf *take_giant(struct worker *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->giants);
+	for (unsigned tries = 0; !m && w->wait && tries < GIANT_TRIES; tries++) {
+		w->wait(w);
+		m = rte_pktmbuf_alloc(w->giants);
+	}
+	return m;
+}
+
 static void take(u_char *arg, const struct pcap_pkthdr *h, const u_char *data)
 {
 	struct capture *c = (struct capture *)arg;
 	struct rte_mbuf *m = c->spare[--c->nspare];
 	if (unlikely(h->caplen > rte_pktmbuf_tailroom(m))) {
-		struct rte_mbuf *giant = rte_pktmbuf_alloc(c->w->giants);
+		struct rte_mbuf *giant = take_giant(c->w);
 		if (giant) {
 			rte_pktmbuf_free(m);
 			m = giant;
@@ -218,6 +230,8 @@ static void take(u_char *arg, const struct pcap_pkthdr *h, const u_char *data)
 	if (unlikely(n < h->caplen) && !add_tail(c->w, m, data + n, h->caplen - n))
 		c->state = CAPTURE_STARVED; // this frame is shorter than it was: cut like by a snap length
 	fill(c, m, h);
+	c->w->rx++;
+	c->w->rx_bytes += h->caplen;
 	c->b->m[c->b->n++] = m;
 }
 

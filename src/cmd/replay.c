@@ -1,87 +1,486 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <pcap/pcap.h>
-#include <stdio.h>
+//
+// sluice replay: captures go in at one end of the corridor; records, a ledger and, if asked for, the frames that
+// left come out at the other. Each capture is a world: flows and clock start anew, unless --join makes one of all.
+//
+//   main thread: reader -> (front of the) corridor -> exits (-w, --trace)
+//   workers:     back of the corridor, with --workers N     (replay_crew.c)
+//   shipper:     record rings -> one order -> a face        (ship/)
+//
+// What is wrong with a capture is one line on standard error, the others are done, and the exit code is 3. A reader
+// of our output that goes away (| head) ends the work quietly. Memory is bounded by the configuration.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/capture.h"
 #include "base/eal.h"
-#include "path/path.h"
-#include "record_ring.h"
+#include "cmd.h"
+#include "path/rooms.h"
+#include "replay_options.h"
+#include "replay_progress.h"
+#include "replay_summary.h"
 
-int replay_main(int argc, char **argv);
+#define BUFFER_BYTES (512 * 1024)
+#define BUFFER_BYTES_JOIN (64 * 1024) // there may be hundreds of them open
+#define SENDERS_MAX 65536
 
-static void drain(struct worker *w)
+struct replay {
+	struct options o;
+	struct path_config config;
+	struct crew crew;
+	struct exits *exits; // -w, --trace
+	struct capture_out *write;
+	FILE *trace;
+	struct ship *ship;
+	int out_fd;
+	struct senders *senders;
+	struct worker *scout; // walks the first pass
+	struct progress progress;
+	struct outcome *outcomes;
+	struct summary *summary;
+	bool environment; // something outside was wrong: exit code 3
+	bool closed;      // a reader of ours went away
+
+	// the world in work
+	unsigned first, count; // of outcomes
+	struct capture **open;
+	unsigned nopen;
+	struct capture_join *join;
+	uint64_t begun_ns, clock_ns; // --speed: when the first frame went, by the wall and by the capture
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int sig)
 {
-	const struct record *r;
-	while ((r = record_peek(w->records))) {
-		printf("%s frame %lu flow %lu", record_kind_names[r->kind], r->frame, r->flow_id);
-		const struct fact *f = record_first(r);
-		for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
-			printf(" %s=", fact_names[f->field]);
-			if (fact_types[f->field] == FACT_TYPE_NUM)
-				printf("%lu", *(const uint64_t *)f->value);
-			else
-				for (uint32_t n = 0; n < f->len; n++)
-					putchar(f->value[n] >= 32 && f->value[n] < 127 ? f->value[n] : '?');
-			printf("@%lu+%u", f->origin.frame, f->origin.off);
-		}
-		putchar('\n');
-		record_done(w->records, r);
+	interrupted = sig;
+}
+
+static void complain(struct replay *r, const char *path, const char *format, ...)
+{
+	char shown[4096], text[CAPTURE_ERROR_MAX + 64];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	progress_clear(&r->progress);
+	fprintf(stderr, "sluice: %s: %s\n", summary_printable(path, shown, sizeof(shown)), text);
+	r->environment = true;
+}
+
+// ---- who offloads checksums --------------------------------------------------------------------------------------
+
+// Notes the checksums of a burst, which it consumes.
+static void note(struct replay *r, struct burst *b)
+{
+	decap_burst(r->scout, b);
+	parse_burst(r->scout, b);
+	rte_pktmbuf_free_bulk(b->m, b->n);
+	b->n = 0;
+}
+
+static void note_capture(struct replay *r, const char *path)
+{
+	char err[CAPTURE_ERROR_MAX];
+	struct burst b = {0};
+	struct capture *c = capture_open(path, BUFFER_BYTES, err, sizeof(err));
+	if (!c)
+		return; // was there a moment ago; the reading itself will say what is wrong
+	enum capture_state state;
+	do {
+		state = capture_burst(c, r->scout, &b);
+		if (b.n)
+			note(r, &b);
+		if (state == CAPTURE_STARVED)
+			crew_wait(&r->crew);
+	} while (state == CAPTURE_MORE || state == CAPTURE_STARVED);
+	capture_close(c);
+}
+
+// The first wrong checksum was met: reads the captures of this world ahead of the corridor.
+static void learn(void *arg)
+{
+	struct replay *r = arg;
+	for (unsigned i = 0; i < r->nopen; i++) {
+		if (capture_seekable(r->open[i]))
+			note_capture(r, r->outcomes[r->first + i].path);
 	}
+}
+
+// A pipe cannot be read twice: its first burst is looked at before it walks.
+static void note_first(struct replay *r, const struct burst *b)
+{
+	struct burst copy = {0};
+	for (unsigned i = 0; i < b->n; i++) {
+		struct rte_mbuf *from = b->m[i];
+		struct rte_mbuf *m =
+			rte_pktmbuf_alloc(from->data_len > CAPTURE_FRAME_ROOM ? r->crew.giants : r->crew.frames);
+		if (!m)
+			break;
+		memcpy(rte_pktmbuf_append(m, from->data_len), pkt_data(from), from->data_len);
+		*pkt_of(m) = *pkt_of(from);
+		copy.m[copy.n++] = m;
+	}
+	note(r, &copy);
+}
+
+static bool all_seekable(const struct replay *r)
+{
+	for (unsigned i = 0; i < r->nopen; i++) {
+		if (!capture_seekable(r->open[i]))
+			return false;
+	}
+	return true;
+}
+
+// ---- a world -----------------------------------------------------------------------------------------------------
+
+static uint64_t wall_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+// Walks the burst frame by frame as their time comes.
+static void walk_paced(struct replay *r, struct burst *b)
+{
+	struct burst part = {0};
+	for (unsigned i = 0; i < b->n; i++) {
+		uint64_t time_ns = pkt_of(b->m[i])->time_ns, now = wall_ns();
+		if (!r->begun_ns) {
+			r->begun_ns = now;
+			r->clock_ns = time_ns;
+		}
+		uint64_t due = r->begun_ns + (uint64_t)((time_ns - r->clock_ns) / r->o.speed);
+		if (due > now) {
+			crew_burst(&r->crew, &part);
+			while (!interrupted && (now = wall_ns()) < due) {
+				uint64_t rest = RTE_MIN(due - now, 200000000u);
+				nanosleep(&(struct timespec){.tv_nsec = rest}, NULL);
+				progress_show(&r->progress, capture_taken(r->open[0]), r->crew.front->w.rx);
+			}
+		}
+		part.m[part.n++] = b->m[i];
+	}
+	crew_burst(&r->crew, &part);
+	b->n = 0;
+}
+
+// What we write to: a full disk is said once, a reader that went ends the work.
+static void check_outputs(struct replay *r)
+{
+	if (r->ship && ship_closed(r->ship))
+		r->closed = true;
+	int error = r->write ? capture_out_error(r->write) : 0;
+	if (error == -EPIPE) {
+		r->closed = true;
+	} else if (error) {
+		exits_write_to(r->exits, NULL);
+		capture_out_close(r->write);
+		r->write = NULL;
+		complain(r, r->o.write, "cannot write: %s; the rest was replayed without it", strerror(-error));
+	}
+	if (r->exits && exits_trace_error(r->exits) == EPIPE)
+		r->closed = true;
+}
+
+static enum capture_state read_burst(struct replay *r, struct burst *b)
+{
+	struct worker *w = &r->crew.front->w;
+	return r->join ? capture_join_burst(r->join, w, b) : capture_burst(r->open[0], w, b);
+}
+
+static uint64_t taken(const struct replay *r)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < r->nopen; i++)
+		sum += capture_taken(r->open[i]);
+	return sum;
+}
+
+static void walk_world(struct replay *r)
+{
+	struct burst b = {0};
+	enum capture_state state;
+	bool look = r->config.checksum == CHECKSUM_OFFLOAD_AWARE && !all_seekable(r);
+	r->begun_ns = 0;
+	unsigned turns = 0;
+	do {
+		state = read_burst(r, &b);
+		if (look && b.n) {
+			note_first(r, &b);
+			look = false;
+		}
+		if (b.n && r->o.speed > 0)
+			walk_paced(r, &b);
+		else
+			crew_burst(&r->crew, &b);
+		if (state == CAPTURE_STARVED)
+			crew_wait(&r->crew);
+		if (++turns % 64 == 0) {
+			check_outputs(r);
+			if (progress_due(&r->progress))
+				progress_show(&r->progress, taken(r), r->crew.front->w.rx);
+		}
+	} while ((state == CAPTURE_MORE || state == CAPTURE_STARVED) && !r->closed && !interrupted);
+}
+
+// Says how each capture of the world ended, and closes it.
+static void close_world(struct replay *r)
+{
+	unsigned opened = 0;
+	for (unsigned i = 0; i < r->count; i++) {
+		struct outcome *out = &r->outcomes[r->first + i];
+		if (out->error[0])
+			continue; // was never open
+		struct capture *c = r->open[opened++];
+		out->frames = capture_frames(c);
+		if (capture_error(c)[0]) {
+			snprintf(out->error, sizeof(out->error), "%s", capture_error(c));
+			complain(r, out->path, "damaged after frame %lu: %s; the %lu frames before it were replayed",
+				 out->frames, out->error, out->frames);
+		}
+		r->progress.done += capture_taken(c);
+		capture_close(c);
+	}
+	r->nopen = 0;
+}
+
+static bool open_write(struct replay *r)
+{
+	if (!r->o.write || r->write)
+		return true;
+	r->write = capture_out_open(r->o.write, capture_format(r->open[0]));
+	if (!r->write) {
+		complain(r, r->o.write, "cannot write: %s", strerror(errno));
+		return false;
+	}
+	exits_write_to(r->exits, r->write);
+	return true;
+}
+
+// One capture, or with --join all of them. False: there is no use in going on.
+static bool world(struct replay *r, unsigned first, unsigned count)
+{
+	r->first = first;
+	r->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		struct outcome *out = &r->outcomes[first + i];
+		out->path = r->o.paths[first + i];
+		struct capture *c = capture_open(out->path, count > 1 ? BUFFER_BYTES_JOIN : BUFFER_BYTES, out->error,
+						 sizeof(out->error));
+		if (c)
+			r->open[r->nopen++] = c;
+		else
+			complain(r, out->path, "%s; skipped", out->error);
+	}
+	if (r->nopen == 0)
+		return true;
+	if (!open_write(r))
+		return false;
+	if (r->nopen > 1 && !(r->join = capture_join_new(r->open, r->nopen)))
+		return false;
+	if (r->trace && r->outcomes && r->o.npaths > 1 && !r->o.join)
+		fprintf(r->trace, "# %s\n", r->outcomes[first].path);
+	if (r->ship)
+		ship_capture(r->ship, r->outcomes[first].path);
+	senders_clear(r->senders);
+	crew_begin(&r->crew);
+	walk_world(r);
+	capture_join_free(r->join);
+	r->join = NULL;
+	crew_drain(&r->crew);
+	check_outputs(r);
+	summary_senders(r->summary, r->senders, first);
+	close_world(r);
+	return !r->closed && !interrupted;
+}
+
+// ---- start and end -----------------------------------------------------------------------------------------------
+
+static bool no(struct replay *r, const char *what, int error)
+{
+	fprintf(stderr, "sluice: %s: %s\n", what, strerror(error));
+	r->environment = true;
+	return false;
+}
+
+static bool start_exits(struct replay *r)
+{
+	r->config.exits = r->o.write || r->o.trace;
+	if (r->o.trace) {
+		r->trace = strcmp(r->o.trace, "-") ? fopen(r->o.trace, "we") : stdout;
+		if (!r->trace) {
+			complain(r, r->o.trace, "cannot write: %s", strerror(errno));
+			return false;
+		}
+	}
+	if (r->config.exits && !(r->exits = exits_new(r->trace)))
+		return no(r, "exits", ENOMEM);
+	return true;
+}
+
+static bool start_ship(struct replay *r)
+{
+	const char *out = r->o.out ? r->o.out : "/dev/null";
+	r->out_fd = strcmp(out, "-") ? open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
+	if (r->out_fd < 0) {
+		complain(r, out, "cannot write: %s", strerror(errno));
+		return false;
+	}
+	struct ship_config config = {.format = r->o.out ? r->o.format : SHIP_FACTS,
+				     .fd = r->out_fd,
+				     .verbose = r->o.verbose,
+				     .renumber = true,
+				     .sources = r->crew.sources,
+				     .nsources = r->crew.nsources};
+	ship_look(r->out_fd, &config.colour, &config.width);
+	r->ship = ship_start(&config);
+	return r->ship || no(r, "records", errno);
+}
+
+static bool start_senders(struct replay *r)
+{
+	r->senders = senders_new(SENDERS_MAX, r->o.seed);
+	r->scout = calloc(1, sizeof(*r->scout));
+	if (!r->senders || !r->scout)
+		return no(r, "senders", ENOMEM);
+	r->scout->config = &r->config;
+	r->scout->frames = r->crew.frames;
+	r->scout->giants = r->crew.giants;
+	r->scout->senders_pass = r->senders;
+	r->scout->wait = r->crew.front->w.wait;
+	r->scout->wait_arg = r->crew.front->w.wait_arg;
+	if (r->config.checksum == CHECKSUM_OFFLOAD_AWARE)
+		r->crew.front->w.senders = r->senders;
+	senders_learn(r->senders, learn, r);
+	return true;
+}
+
+static bool start(struct replay *r)
+{
+	const struct options *o = &r->o;
+	r->config = (struct path_config){.flows = o->flows,
+					 .streams = 16384,
+					 .chunks = 16384,
+					 .apps = 1024,
+					 .fragments = 1024,
+					 .arena_bytes = 8 << 20,
+					 .record_cells = 1 << 15,
+					 .transports = o->transports,
+					 .checksum = o->checksum,
+					 .seed = o->seed};
+	r->summary = calloc(1, sizeof(*r->summary));
+	r->outcomes = calloc(o->npaths, sizeof(*r->outcomes));
+	r->open = calloc(o->npaths, sizeof(*r->open));
+	if (!r->summary || !r->outcomes || !r->open)
+		return no(r, "captures", ENOMEM);
+	if (!start_exits(r))
+		return false;
+	int rc = eal_init(crew_mem_mb(&r->config, o->workers));
+	if (rc < 0)
+		return no(r, "DPDK does not start", -rc);
+	rc = crew_start(&r->crew, &r->config, o->workers, r->exits);
+	if (rc < 0)
+		return no(r, "workers", -rc);
+	struct sigaction sa = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND};
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	progress_start(&r->progress, o->paths, o->npaths);
+	return start_senders(r) && start_ship(r);
+}
+
+static void summarise(struct replay *r)
+{
+	struct summary *s = r->summary;
+	summary_add(s, &r->crew);
+	s->seconds = progress_seconds(&r->progress);
+	s->outcomes = r->outcomes;
+	s->noutcomes = r->o.npaths;
+	if (r->o.summary) {
+		FILE *f = strcmp(r->o.summary, "-") ? fopen(r->o.summary, "we") : stdout;
+		int rc = f ? summary_json(s, f) : -errno;
+		if (f && f != stdout && fclose(f) != 0 && rc == 0)
+			rc = -errno;
+		if (rc < 0 && rc != -EPIPE)
+			complain(r, r->o.summary, "cannot write: %s", strerror(-rc));
+	} else if (!r->closed) {
+		bool colour;
+		unsigned width;
+		ship_look(STDERR_FILENO, &colour, &width);
+		summary_words(s, stderr, colour);
+	}
+}
+
+static void end_outputs(struct replay *r)
+{
+	struct ship_result shipped = ship_stop(r->ship);
+	r->summary->records = shipped.records;
+	r->closed |= shipped.closed;
+	if (shipped.error)
+		complain(r, r->o.out, "cannot write: %s", strerror(shipped.error));
+	if (r->out_fd != STDOUT_FILENO && close(r->out_fd) < 0)
+		complain(r, r->o.out, "cannot write: %s", strerror(errno));
+	if (r->write && capture_out_left_out(r->write))
+		complain(r, r->o.write, "%lu frames left out: their link type is not that of the first capture",
+			 capture_out_left_out(r->write));
+	int rc = capture_out_close(r->write);
+	if (rc < 0 && rc != -EPIPE)
+		complain(r, r->o.write, "cannot write: %s", strerror(-rc));
+	if (!r->trace)
+		return;
+	int error = exits_trace_error(r->exits);
+	if (fflush(r->trace) != 0 && !error)
+		error = errno;
+	if (r->trace != stdout && fclose(r->trace) != 0 && !error)
+		error = errno;
+	if (error && error != EPIPE)
+		complain(r, r->o.trace, "cannot write: %s", strerror(error));
+}
+
+static bool sound(const struct replay *r)
+{
+	const struct summary *s = r->summary;
+	if (summary_sound(s))
+		return true;
+	fprintf(stderr, "sluice: this is a bug: the ledger is open (held %lu, mbufs in use %u)\n", s->held,
+		s->mbufs_in_use);
+	return false;
+}
+
+static int run(struct replay *r)
+{
+	unsigned step = r->o.join ? r->o.npaths : 1;
+	for (unsigned i = 0; i < r->o.npaths && world(r, i, step); i += step)
+		;
+	progress_clear(&r->progress);
+	end_outputs(r);
+	summarise(r);
+	bool good = sound(r);
+	crew_stop(&r->crew);
+	return r->environment ? EXIT_ENVIRONMENT : good ? EXIT_DONE : EXIT_FINDINGS;
 }
 
 int replay_main(int argc, char **argv)
 {
-	static struct worker w;
-	struct path_config c = {.flows = 65536, .streams = 16384, .chunks = 8192, .apps = 1024, .fragments = 1024,
-				.arena_bytes = 8 << 20, .record_cells = 1 << 16, .transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
-				.checksum = CHECKSUM_IGNORE, .seed = 42};
-	char err[PCAP_ERRBUF_SIZE];
-	if (argc < 2 || eal_init(128) < 0)
-		return 3;
-	w.frames = eal_pool("frames", 4095, 2048);
-	w.giants = eal_pool("giants", 127, 65407);
-	if (!w.frames || !w.giants || path_init(&w, &c) < 0)
-		return 3;
-	pcap_t *p = pcap_open_offline_with_tstamp_precision(argv[1], PCAP_TSTAMP_PRECISION_NANO, err);
-	if (!p) {
-		fprintf(stderr, "%s\n", err);
-		return 3;
-	}
-	struct pcap_pkthdr *h;
-	const u_char *d;
-	struct burst b = {0};
-	int rc;
-	do {
-		rc = pcap_next_ex(p, &h, &d);
-		if (rc == 1) {
-			uint32_t n = h->caplen > 65407 ? 65407 : h->caplen;
-			struct rte_mbuf *m = rte_pktmbuf_alloc(n > 2048 ? w.giants : w.frames);
-			if (!m)
-				return 3;
-			struct pkt *k = pkt_of(m);
-			memset(k, 0, sizeof(*k));
-			k->frame = ++w.rx;
-			k->stamp_ns = k->time_ns = h->ts.tv_sec * 1000000000ull + h->ts.tv_usec;
-			k->wire_len = h->len;
-			k->link_type = pcap_datalink(p) == 12 ? 101 : pcap_datalink(p);
-			if (h->caplen < h->len)
-				k->flags |= PKT_CUT;
-			memcpy(rte_pktmbuf_append(m, n), d, n);
-			b.m[b.n++] = m;
-			if (k->time_ns > w.now_ns)
-				w.now_ns = k->time_ns;
-		}
-		if (b.n == BURST_SIZE || (rc != 1 && b.n)) {
-			path_burst(&w, &b);
-			drain(&w);
-		}
-	} while (rc == 1);
-	path_drain(&w);
-	drain(&w);
-	fprintf(stderr, "rx %lu tx %lu held %lu in use %u\n", w.rx, w.tx, w.held,
-		rte_mempool_in_use_count(w.frames) + rte_mempool_in_use_count(w.giants));
-	for (unsigned i = 1; i < REASON_COUNT; i++)
-		if (w.drops[i])
-			fprintf(stderr, "drop %s %lu\n", reason_names[i], w.drops[i]);
-	return 0;
+	static struct replay r;
+	int rc = options_parse(argc, argv, &r.o);
+	if (rc >= 0)
+		return rc;
+	rc = start(&r) ? run(&r) : EXIT_ENVIRONMENT;
+	exits_free(r.exits);
+	senders_free(r.senders);
+	free(r.scout);
+	free(r.open);
+	free(r.outcomes);
+	free(r.summary);
+	eal_fini();
+	return rc;
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The writer of captures (-w): what left, in a file like the one that came in.
+#pragma once
+
+#include "capture.h"
+
+struct capture_out;
+
+// Opens path ("-": standard output). A classic pcap is written with its own header, byte order and resolution, so
+// that what was not changed is byte for byte the input; anything else becomes pcap with nanoseconds. NULL: errno.
+struct capture_out *capture_out_open(const char *path, const struct capture_format *format);
+
+// One frame, or a record made of one earlier. Buffered; errors are kept and said by close.
+struct capture_record {
+	uint64_t stamp_ns;
+	uint32_t wire_len, len;
+	uint16_t link_type;
+	uint8_t data[];
+};
+void capture_out_frame(struct capture_out *o, const struct rte_mbuf *m);
+void capture_out_record(struct capture_out *o, const struct capture_record *r);
+// A copy of a frame that outlives its mbuf; free() it. NULL: no memory.
+struct capture_record *capture_record_of(const struct rte_mbuf *m);
+
+// Frames left out because their link type is not the file's (pcap can hold only one).
+uint64_t capture_out_left_out(const struct capture_out *o);
+// First error of write(2), as -errno; 0: none yet. After one nothing more is written.
+int capture_out_error(const struct capture_out *o);
+int capture_out_close(struct capture_out *o); // writes what is buffered; frees. 0 or -errno

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The verbs: each is a file of this folder with one main. Exit codes are the same for all of them.
+#pragma once
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FINDINGS = 1,    // what was checked is not as it should be: frames held, mbufs in use, a changed verdict
+	EXIT_USAGE = 2,       // the command line
+	EXIT_ENVIRONMENT = 3, // a file that is missing, damaged or not readable, a full disk, no memory
+};
+
+int replay_main(int argc, char **argv);

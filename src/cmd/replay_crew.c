@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Who walks a replay. With one worker the main thread does it all. With N the main thread walks the front half of the
+// corridor (its own worker struct) and hands each packet to the worker that owns its flow, over one SPSC ring each.
+//
+// The result is the same for any N because everything that depends on order depends on the frame number alone:
+// - the clock is the packet's own, clamped by the reader;
+// - timers run when the capture's clock crosses a whole second, at that frame, on everybody, before what follows;
+// - records carry their frame; the shipper merges the rings by (frame, flow, seq) with the help of watermarks.
+// So between packets a worker gets marks: TICK (time, frame), DONE (it has been given all frames up to this one,
+// sent to everybody after each burst, also to those who got nothing), DRAIN, STOP.
+//
+// Nothing is lost: who finds a ring full yields until it is not. Only the main thread polls the exit rings, and it
+// does so wherever it waits, so that it never waits for somebody who waits for it.
+// Rejected: ticks by wall time (not repeatable), batches of frames by time slice (uneven, and late).
+#include "replay_crew.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "base/capture.h"
+#include "base/eal.h"
+#include "path/rooms.h"
+
+#define RING 512
+#define TICK_NS 1000000000ull
+#define SPINS 64 // before the processor is given away: about a microsecond
+
+struct message {
+	struct rte_mbuf *m;
+	uint64_t frame, time_ns;
+	uint64_t mark; // enum crew_mark
+};
+
+static void age(struct member *m, uint64_t time_ns, uint64_t frame)
+{
+	m->w.now_ns = time_ns;
+	m->w.frame = frame;
+	while (path_age(&m->w, time_ns, frame))
+		;
+}
+
+static void give_way(unsigned *spins)
+{
+	if (++*spins < SPINS)
+		rte_pause();
+	else
+		sched_yield();
+}
+
+// ---- the thread of a worker ----------------------------------------------------------------------------------
+
+static void flush(struct member *m, struct burst *b)
+{
+	if (b->n)
+		path_back(&m->w, b);
+	b->n = 0;
+}
+
+// False: stop.
+static bool obey(struct member *m, struct burst *b, const struct message *msg)
+{
+	if (msg->mark == CREW_PACKET) {
+		b->m[b->n++] = msg->m;
+		if (b->n == BURST_SIZE)
+			flush(m, b);
+		return true;
+	}
+	flush(m, b);
+	switch (msg->mark) {
+	case CREW_DONE:
+		atomic_store_explicit(&m->done, msg->frame, memory_order_release);
+		return true;
+	case CREW_TICK:
+		age(m, msg->time_ns, msg->frame);
+		return true;
+	case CREW_DRAIN:
+		path_drain(&m->w);
+		atomic_fetch_add_explicit(&m->rests, 1, memory_order_release);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void *work(void *arg)
+{
+	struct member *m = arg;
+	struct message msgs[BURST_SIZE];
+	struct burst b = {0};
+	bool registered = rte_thread_register() == 0; // for the pools' per-thread caches; works without
+	for (unsigned spins = 0, on = 1; on;) {
+		unsigned n = rte_ring_sc_dequeue_burst_elem(m->in, msgs, sizeof(msgs[0]), BURST_SIZE, NULL);
+		if (n == 0) {
+			give_way(&spins);
+			continue;
+		}
+		spins = 0;
+		for (unsigned i = 0; i < n; i++)
+			on = obey(m, &b, &msgs[i]);
+	}
+	if (registered)
+		rte_thread_unregister();
+	return NULL;
+}
+
+static void worker_wait(struct worker *w)
+{
+	sched_yield();
+}
+
+// ---- the front -------------------------------------------------------------------------------------------------
+
+static void front_wait(struct worker *w)
+{
+	crew_wait(w->wait_arg);
+}
+
+void crew_wait(struct crew *c)
+{
+	if (!c->exits || !exits_poll(c->exits))
+		sched_yield();
+}
+
+static void send(struct crew *c, struct member *m, const struct message *msg)
+{
+	while (rte_ring_sp_enqueue_elem(m->in, (void *)(uintptr_t)msg, sizeof(*msg)) != 0)
+		crew_wait(c);
+}
+
+static void send_all(struct crew *c, const struct message *msg)
+{
+	for (unsigned i = 0; i < c->n; i++)
+		send(c, c->members[i], msg);
+}
+
+static void walk(struct crew *c, struct burst *b)
+{
+	if (c->n == 0) {
+		path_burst(&c->front->w, b);
+		return;
+	}
+	path_front(&c->front->w, b);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct message msg = {.m = b->m[i], .mark = CREW_PACKET};
+		send(c, c->members[steer_owner(pkt_of(b->m[i])->hash, c->n)], &msg);
+	}
+	b->n = 0;
+}
+
+static void tick(struct crew *c, const struct pkt *p)
+{
+	struct message msg = {.frame = p->frame, .time_ns = p->time_ns, .mark = CREW_TICK};
+	bool first = c->next_tick_ns == 0;
+	c->next_tick_ns = (p->time_ns / TICK_NS + 1) * TICK_NS;
+	if (first)
+		return;
+	age(c->front, p->time_ns, p->frame);
+	send_all(c, &msg);
+}
+
+void crew_burst(struct crew *c, struct burst *b)
+{
+	if (b->n == 0)
+		return;
+	const struct pkt *end = pkt_of(b->m[b->n - 1]);
+	struct message done = {.frame = end->frame, .mark = CREW_DONE};
+	if (likely(end->time_ns < c->next_tick_ns)) {
+		walk(c, b);
+	} else {
+		struct burst part = {0};
+		for (unsigned i = 0; i < b->n; i++) {
+			if (pkt_of(b->m[i])->time_ns >= c->next_tick_ns) {
+				if (part.n)
+					walk(c, &part);
+				tick(c, pkt_of(b->m[i]));
+			}
+			part.m[part.n++] = b->m[i];
+		}
+		walk(c, &part);
+		b->n = 0;
+	}
+	atomic_store_explicit(&c->front->done, done.frame, memory_order_release);
+	send_all(c, &done);
+	if (c->exits)
+		exits_poll(c->exits);
+}
+
+void crew_begin(struct crew *c)
+{
+	c->next_tick_ns = 0;
+	for (unsigned i = 0; i <= c->n; i++) {
+		struct member *m = i ? c->members[i - 1] : c->front;
+		m->w.now_ns = 0;
+		m->w.frame = 0;
+		atomic_store(&m->done, 0);
+	}
+}
+
+void crew_drain(struct crew *c)
+{
+	struct message msg = {.mark = CREW_DRAIN};
+	path_drain(&c->front->w);
+	c->drains++;
+	send_all(c, &msg);
+	for (unsigned i = 0; i < c->n; i++) {
+		while (atomic_load_explicit(&c->members[i]->rests, memory_order_acquire) != c->drains)
+			crew_wait(c);
+	}
+	if (c->exits)
+		exits_flush(c->exits);
+}
+
+// ---- start and stop ----------------------------------------------------------------------------------------------
+
+// Frames that can be inside at a time: fragments held, what lies in rings, bursts in hand, pools' own caches.
+static unsigned frames_wanted(const struct path_config *config, unsigned workers)
+{
+	unsigned threads = workers + 1;
+	unsigned rings = (workers > 1 ? workers * RING : 0) + (config->exits ? threads * 1024 : 0);
+	return config->fragments + rings + threads * (256 * 3 / 2 + 4 * BURST_SIZE) + 1024;
+}
+
+// Few captures have jumbo frames; what lies untouched in a pool costs one page.
+static unsigned giants_wanted(const struct path_config *config, unsigned workers)
+{
+	return config->fragments / 2 + (workers + 1) * 256;
+}
+
+unsigned crew_mem_mb(const struct path_config *config, unsigned workers)
+{
+	size_t head = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_PKTMBUF_HEADROOM + 128;
+	size_t bytes = frames_wanted(config, workers) * (head + CAPTURE_FRAME_ROOM) +
+		       giants_wanted(config, workers) * (head + CAPTURE_GIANT_ROOM);
+	return bytes / (1 << 20) + 32 + workers * 2;
+}
+
+static struct member *member_new(struct crew *c, const struct path_config *config, unsigned id)
+{
+	struct member *m = mem_take(sizeof(*m));
+	if (!m)
+		return NULL;
+	m->w.id = id;
+	m->w.frames = c->frames;
+	m->w.giants = c->giants;
+	m->w.wait = id ? worker_wait : front_wait;
+	m->w.wait_arg = c;
+	if (path_init(&m->w, config) < 0 || (config->exits && !(m->w.exits = exits_ring(c->exits)))) {
+		path_fini(&m->w);
+		mem_give(m, sizeof(*m));
+		return NULL;
+	}
+	c->sources[c->nsources++] = (struct ship_source){m->w.records, &m->done};
+	return m;
+}
+
+static int member_start(struct member *m)
+{
+	char name[RTE_RING_NAMESIZE];
+	snprintf(name, sizeof(name), "worker%u", m->w.id);
+	m->in = rte_ring_create_elem(name, sizeof(struct message), RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (!m->in)
+		return -ENOMEM;
+	int rc = pthread_create(&m->thread, NULL, work, m);
+	m->running = rc == 0;
+	return -rc;
+}
+
+int crew_start(struct crew *c, const struct path_config *config, unsigned workers, struct exits *exits)
+{
+	*c = (struct crew){.n = workers > 1 ? workers : 0, .config = *config, .front_config = *config, .exits = exits};
+	if (c->n) { // the front of several has only outer layers to remember
+		c->front_config.streams = 64;
+		c->front_config.chunks = 64;
+		c->front_config.apps = 64;
+		c->front_config.arena_bytes = 1 << 20;
+	}
+	c->frames = eal_pool("frames", frames_wanted(config, workers), CAPTURE_FRAME_ROOM);
+	c->giants = eal_pool("giants", giants_wanted(config, workers), CAPTURE_GIANT_ROOM);
+	if (!c->frames || !c->giants || !(c->front = member_new(c, &c->front_config, 0)))
+		return -ENOMEM;
+	for (unsigned i = 0; i < c->n; i++) {
+		if (!(c->members[i] = member_new(c, &c->config, i + 1)))
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < c->n; i++) {
+		int rc = member_start(c->members[i]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void member_free(struct member *m)
+{
+	if (!m)
+		return;
+	path_fini(&m->w);
+	rte_ring_free(m->in);
+	mem_give(m, sizeof(*m));
+}
+
+void crew_stop(struct crew *c)
+{
+	struct message msg = {.mark = CREW_STOP};
+	for (unsigned i = 0; i < c->n; i++) {
+		if (c->members[i] && c->members[i]->running) {
+			send(c, c->members[i], &msg);
+			pthread_join(c->members[i]->thread, NULL);
+		}
+	}
+	for (unsigned i = 0; i < c->n; i++)
+		member_free(c->members[i]);
+	member_free(c->front);
+	rte_mempool_free(c->giants);
+	rte_mempool_free(c->frames);
+}
+
+const struct worker *crew_worker(const struct crew *c, unsigned i)
+{
+	if (i == 0)
+		return &c->front->w;
+	return i <= c->n ? &c->members[i - 1]->w : NULL;
+}
+
+unsigned crew_mbufs_in_use(const struct crew *c)
+{
+	return rte_mempool_in_use_count(c->frames) + rte_mempool_in_use_count(c->giants);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The threads of a replay: one worker that is this thread, or a front on this thread and N workers behind it.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "path/path.h"
+#include "replay_exits.h"
+#include "ship/ship.h"
+
+#define CREW_MAX 32
+
+// One message to a worker. Packets, and marks between them.
+enum crew_mark { CREW_PACKET, CREW_DONE, CREW_TICK, CREW_DRAIN, CREW_STOP };
+
+struct member {
+	struct worker w;
+	_Atomic uint64_t done; // watermark: every record of frames up to this is in the ring
+	// the rest only where it is a thread
+	struct rte_ring *in;
+	pthread_t thread;
+	bool running;
+	_Atomic unsigned rests; // drains finished
+};
+
+struct crew {
+	unsigned n; // threads behind the front; 0: the front does it all
+	struct path_config front_config, config;
+	struct member *front, *members[CREW_MAX];
+	struct exits *exits; // NULL: nobody looks at the ends
+	struct rte_mempool *frames, *giants;
+	uint64_t next_tick_ns;
+	unsigned drains;
+	struct ship_source sources[CREW_MAX + 1];
+	unsigned nsources;
+};
+
+// Takes pools and workers' memory and starts the threads. workers 1: none. 0 or -errno.
+int crew_start(struct crew *c, const struct path_config *config, unsigned workers, struct exits *exits);
+void crew_stop(struct crew *c);
+
+// A capture begins: clock and watermarks start anew. Everybody is at rest.
+void crew_begin(struct crew *c);
+// Walks a burst; consumes it.
+void crew_burst(struct crew *c, struct burst *b);
+// The capture is over: timers run out, flows end, everybody is at rest afterwards.
+void crew_drain(struct crew *c);
+// Something is full or empty: lets others go on.
+void crew_wait(struct crew *c);
+
+// i-th worker whose counters make the ledger, front first; NULL: no more.
+const struct worker *crew_worker(const struct crew *c, unsigned i);
+unsigned crew_mbufs_in_use(const struct crew *c);
+// Megabytes of DPDK memory that crew_start will want.
+unsigned crew_mem_mb(const struct path_config *config, unsigned workers);

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What -w and --trace are made of: the ends of frames, put back into the order in which the frames came.
+#pragma once
+
+#include <stdio.h>
+
+#include "base/capture_out.h"
+
+#define EXITS_SOURCES_MAX 40
+
+struct exits;
+
+// trace: lines go here, NULL: none. NULL returned: no memory.
+struct exits *exits_new(FILE *trace);
+void exits_free(struct exits *x);
+// A ring of struct exit to be polled; made here, freed with x. NULL: no memory.
+struct rte_ring *exits_ring(struct exits *x);
+// Where frames go from now on; NULL: nowhere. The writer stays the caller's.
+void exits_write_to(struct exits *x, struct capture_out *out);
+// First error of writing the trace, as errno; 0: none.
+int exits_trace_error(const struct exits *x);
+
+// Takes what the rings have. True: there was something.
+bool exits_poll(struct exits *x);
+// End of a capture: everything is out, numbers start anew.
+void exits_flush(struct exits *x);

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The options of replay: one table that getopt_long, --help and the settings come from. A mistake is one line and
+// exit code 2.
+#include "replay_options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cmd.h"
+
+static bool set_out(struct options *o, const char *v)
+{
+	o->out = v;
+	return true;
+}
+
+static bool set_format(struct options *o, const char *v)
+{
+	for (unsigned i = 0; i < SHIP_FORMATS; i++) {
+		if (!strcmp(v, ship_format_names[i])) {
+			o->format = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_verbose(struct options *o, const char *v)
+{
+	o->verbose = true;
+	return true;
+}
+
+static bool set_write(struct options *o, const char *v)
+{
+	o->write = v;
+	return true;
+}
+
+static bool set_summary(struct options *o, const char *v)
+{
+	o->summary = v;
+	return true;
+}
+
+static bool set_trace(struct options *o, const char *v)
+{
+	o->trace = v;
+	return true;
+}
+
+static bool set_speed(struct options *o, const char *v)
+{
+	char *end;
+	o->speed = !strcmp(v, "max") ? 0 : !strcmp(v, "original") ? 1 : strtod(v, &end);
+	if (!strcmp(v, "max") || !strcmp(v, "original"))
+		return true;
+	return *v && *end == '\0' && o->speed > 0 && o->speed < 1e9;
+}
+
+static bool set_join(struct options *o, const char *v)
+{
+	o->join = true;
+	return true;
+}
+
+static bool number(const char *v, uint64_t low, uint64_t high, uint64_t *out)
+{
+	char *end;
+	if (*v < '0' || *v > '9')
+		return false;
+	*out = strtoull(v, &end, 0);
+	return *end == '\0' && *out >= low && *out <= high;
+}
+
+static bool set_workers(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 1, WORKERS_MAX, &n))
+		return false;
+	o->workers = n;
+	return true;
+}
+
+static bool set_transport(struct options *o, const char *v)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} names[] = {{"gwlb", TRANSPORT_GWLB}, {"vxlan", TRANSPORT_VXLAN}, {"vlan", TRANSPORT_VLAN}, {"none", 0}};
+	char copy[64];
+	if (strlen(v) >= sizeof(copy) || !*v)
+		return false;
+	strcpy(copy, v);
+	o->transports = 0;
+	for (char *save, *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		unsigned i = 0;
+		while (i < 4 && strcmp(word, names[i].name))
+			i++;
+		if (i == 4)
+			return false;
+		o->transports |= names[i].bit;
+	}
+	return true;
+}
+
+static bool set_checksum(struct options *o, const char *v)
+{
+	static const char *const names[] = {"offload-aware", "enforce", "ignore"}; // order of enum checksum_mode
+	for (unsigned i = 0; i < 3; i++) {
+		if (!strcmp(v, names[i])) {
+			o->checksum = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_seed(struct options *o, const char *v)
+{
+	return number(v, 0, UINT64_MAX, &o->seed);
+}
+
+static bool set_flows(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 64, 1u << 26, &n))
+		return false;
+	o->flows = n;
+	return true;
+}
+
+static const struct row {
+	const char *name;
+	char letter;       // 0: none
+	const char *value; // NULL: takes none
+	bool (*set)(struct options *, const char *);
+	const char *help, *example;
+} rows[] = {
+	{"output", 'o', "FILE|-", set_out, "where records go; - (default) is standard output", "-o flows.txt"},
+	{"format", 'f', "table|eve|facts", set_format,
+	 "how records look: for eyes, JSON lines as Suricata names them, one fact a line", "--format eve"},
+	{"verbose", 'v', NULL, set_verbose, "facts: every fact, with the frame, offset and length of its bytes",
+	 "--format facts -v"},
+	{"write", 'w', "OUT", set_write, "write the frames that would have left, as pcap", "-w out.pcap"},
+	{"summary", 's', "FILE|-", set_summary, "write the summary as JSON, instead of words on standard error",
+	 "--summary s.json"},
+	{"trace", 't', "FILE|-", set_trace, "one line for each input frame: number, door, reason, rule",
+	 "--trace doors.txt"},
+	{"speed", 0, "max|original|X", set_speed, "max (default), as it was captured, or X times that", "--speed 10"},
+	{"join", 'j', NULL, set_join, "merge the captures by time, as one world; else each is a world of its own",
+	 "--join lan.pcap wan.pcap"},
+	{"workers", 'n', "N", set_workers, "threads that share the work; the output is the same for any number",
+	 "--workers 2"},
+	{"transport", 0, "gwlb,vxlan,vlan", set_transport,
+	 "encapsulations that name the tenant and are taken off (default gwlb,vlan; none)", "--transport vxlan"},
+	{"checksum", 0, "offload-aware|enforce|ignore", set_checksum,
+	 "wrong checksums: excuse senders whose are all wrong (default), drop, or do not look", "--checksum enforce"},
+	{"seed", 0, "N", set_seed, "of the hashes; random by default", "--seed 1"},
+	{"flows", 0, "N", set_flows, "flow table entries of a worker (default 262144)", "--flows 1000000"},
+	{"help", 'h', NULL, NULL, "this", "--help"},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static void help(void)
+{
+	puts("usage: sluice replay PCAP... [OPTION...]\n\n"
+	     "Walks captures through the corridor: pcap or pcapng, plain, gzip or zstd; - is standard input.\n");
+	for (unsigned i = 0; i < ROWS; i++) {
+		const struct row *r = &rows[i];
+		char head[64], letter[8] = "    ";
+		if (r->letter)
+			snprintf(letter, sizeof(letter), "-%c, ", r->letter);
+		snprintf(head, sizeof(head), "%s--%s%s%s", letter, r->name, r->value ? " " : "",
+			 r->value ? r->value : "");
+		printf("  %s\n      %s\n      e.g. sluice replay in.pcap %s\n", head, r->help, r->example);
+	}
+	puts("\nexit codes: 0 done, 1 findings (frames held or lost: a bug), 2 usage, 3 environment (a file that is\n"
+	     "missing, damaged or not readable; a full disk)");
+}
+
+static const struct row *row_of(int letter, int index)
+{
+	if (index >= 0)
+		return &rows[index];
+	for (unsigned i = 0; i < ROWS; i++) {
+		if (rows[i].letter == letter)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static int mistake(const char *what, const char *word, const char *more)
+{
+	fprintf(stderr, "sluice replay: %s%s%s%s; sluice replay --help\n", what, word ? " " : "", word ? word : "",
+		more);
+	return EXIT_USAGE;
+}
+
+static void make_tables(struct option *longs, char *shorts)
+{
+	*shorts++ = ':'; // a missing value is told apart
+	for (unsigned i = 0; i < ROWS; i++) {
+		const struct row *r = &rows[i];
+		longs[i] = (struct option){r->name, r->value ? required_argument : no_argument, NULL, 0};
+		if (r->letter)
+			*shorts++ = r->letter;
+		if (r->letter && r->value)
+			*shorts++ = ':';
+	}
+	longs[ROWS] = (struct option){0};
+	*shorts = '\0';
+}
+
+// Two things cannot share standard output.
+static int check(struct options *o)
+{
+	const char *outs[] = {o->out, o->write, o->summary, o->trace};
+	unsigned dashes = 0;
+	for (unsigned i = 0; i < 4; i++)
+		dashes += outs[i] && !strcmp(outs[i], "-");
+	if (dashes > 1)
+		return mistake("only one of -o, -w, --summary and --trace can have standard output", NULL, "");
+	if (o->npaths == 0)
+		return mistake("no capture given", NULL, "");
+	unsigned ins = 0;
+	for (unsigned i = 0; i < o->npaths; i++)
+		ins += !strcmp(o->paths[i], "-");
+	if (ins > 1)
+		return mistake("standard input can be read only once", NULL, "");
+	if (!o->out && dashes == 0)
+		o->out = "-"; // else what else was asked for has it, and records are not rendered
+	return -1;
+}
+
+int options_parse(int argc, char **argv, struct options *o)
+{
+	struct option longs[ROWS + 1];
+	char shorts[2 * ROWS + 2];
+	make_tables(longs, shorts);
+	*o = (struct options){.workers = 1, .flows = 262144, .transports = TRANSPORT_GWLB | TRANSPORT_VLAN};
+	if (getrandom(&o->seed, sizeof(o->seed), 0) != sizeof(o->seed))
+		o->seed = 1;
+	opterr = 0;
+	optind = 1;
+	for (;;) {
+		int index = -1;
+		int c = getopt_long(argc, argv, shorts, longs, &index);
+		if (c == -1)
+			break;
+		const char *word = argv[optind - 1];
+		if (c == ':')
+			return mistake("option", word, " needs a value");
+		const struct row *r = c == '?' ? NULL : row_of(c, index);
+		if (!r)
+			return mistake("unknown option", word, "");
+		if (!r->set) {
+			help();
+			return EXIT_DONE;
+		}
+		if (!r->set(o, optarg)) {
+			fprintf(stderr, "sluice replay: --%s cannot be \"%.80s\": %s; sluice replay --help\n", r->name,
+				optarg, r->value);
+			return EXIT_USAGE;
+		}
+	}
+	o->paths = argv + optind;
+	o->npaths = argc - optind;
+	return check(o);
+}

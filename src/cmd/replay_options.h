@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a replay was asked to do: one table of options, used for parsing and for --help.
+#pragma once
+
+#include "path/worker.h"
+#include "ship/ship.h"
+
+#define WORKERS_MAX 32
+
+struct options {
+	char **paths;
+	unsigned npaths;
+	const char *out;     // records; "-": standard output
+	const char *write;   // -w
+	const char *summary; // NULL: words on standard error
+	const char *trace;
+	enum ship_format format;
+	bool verbose, join;
+	double speed; // 0: as fast as it goes, 1: as it was, X: so many times faster
+	unsigned workers;
+	uint32_t transports, flows;
+	enum checksum_mode checksum;
+	uint64_t seed;
+};
+
+// -1: go on with a replay; else the exit code (help was asked for, or a mistake was said).
+int options_parse(int argc, char **argv, struct options *o);

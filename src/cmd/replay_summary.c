@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The summary of a replay. Same keys in words and in JSON; what is zero is left out of the words. Called once, at
+// the end, when all workers are at rest.
+#include "replay_summary.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "ship/text.h"
+
+void summary_add(struct summary *s, const struct crew *c)
+{
+	const struct worker *w;
+	for (unsigned i = 0; (w = crew_worker(c, i)); i++) {
+		s->rx += w->rx;
+		s->own += w->own;
+		s->tx += w->tx;
+		s->kernel += w->kernel;
+		s->mirrored += w->mirrored;
+		s->held += w->held;
+		s->rx_bytes += w->rx_bytes;
+		s->tx_bytes += w->tx_bytes;
+		for (unsigned j = 0; j < REASON_COUNT; j++)
+			s->drops[j] += w->drops[j];
+		for (unsigned j = 0; j < COUNTER_COUNT; j++)
+			s->counters[j] += w->counters[j];
+		for (unsigned j = 0; j < ANOMALY_COUNT; j++)
+			s->anomalies[j] += w->anomalies[j];
+	}
+	s->mbufs_in_use = crew_mbufs_in_use(c);
+}
+
+void summary_senders(struct summary *s, const struct senders *senders, unsigned outcome)
+{
+	struct sender sender;
+	for (uint32_t i = 0; senders_next(senders, &i, &sender); s->noffloaders++) {
+		if (s->noffloaders < SUMMARY_SENDERS)
+			s->offloaders[s->noffloaders] = (struct offloader){sender, outcome};
+	}
+}
+
+static uint64_t dropped(const struct summary *s)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 1; i < REASON_COUNT; i++)
+		sum += s->drops[i];
+	return sum;
+}
+
+bool summary_sound(const struct summary *s)
+{
+	uint64_t out = s->tx + s->kernel + s->mirrored + dropped(s) + s->held;
+	return s->held == 0 && s->mbufs_in_use == 0 && s->rx + s->own == out;
+}
+
+const char *summary_printable(const char *text, char *buf, size_t len)
+{
+	size_t at = 0, left = strlen(text);
+	while (left && at + 5 < len) {
+		uint32_t code;
+		unsigned n = text_utf8((const uint8_t *)text, left, &code);
+		if (n && !text_harmful(code)) {
+			memcpy(buf + at, text, n);
+			at += n;
+		} else {
+			n = 1;
+			at += snprintf(buf + at, len - at, "\\x%02X", (uint8_t)*text);
+		}
+		text += n;
+		left -= n;
+	}
+	buf[at] = '\0';
+	return buf;
+}
+
+static const char *proto_name(uint8_t proto, char *buf, size_t len)
+{
+	snprintf(buf, len,
+		 proto == 6     ? "tcp"
+		 : proto == 17  ? "udp"
+		 : proto == 1   ? "icmp"
+		 : proto == 58  ? "icmp6"
+		 : proto == 132 ? "sctp"
+				: "%u",
+		 proto);
+	return buf;
+}
+
+// ---- words -------------------------------------------------------------------------------------------------------
+
+static const char *scaled(double v, const char *const *units, char *buf, size_t len)
+{
+	unsigned i = 0;
+	for (; v >= 1000 && i < 4; i++)
+		v /= 1000;
+	snprintf(buf, len, i ? "%.1f %s" : "%.0f %s", v, units[i]);
+	return buf;
+}
+
+static void heading(FILE *out, bool colour, const char *name)
+{
+	fprintf(out, colour ? "\033[1m%-11s\033[0m" : "%-11s", name);
+}
+
+static void list(FILE *out, bool colour, const char *name, const uint64_t *v, unsigned first, unsigned n,
+		 const char *const *names, const char *const *help)
+{
+	for (unsigned i = first; i < n; i++) {
+		if (!v[i])
+			continue;
+		heading(out, colour, name);
+		fprintf(out, help ? "%-22s %10lu  %s\n" : "%-22s %10lu\n", names[i], v[i], help ? help[i] : "");
+		name = "";
+	}
+}
+
+static void words_senders(const struct summary *s, FILE *out, bool colour)
+{
+	enum { SHOWN = 8 };
+	char address[INET6_ADDRSTRLEN], proto[8];
+	if (!s->noffloaders)
+		return;
+	heading(out, colour, "offloading");
+	fprintf(out, "%lu sender%s, whose checksums are all wrong:", s->noffloaders, s->noffloaders == 1 ? "" : "s");
+	for (unsigned i = 0; i < s->noffloaders && i < SHOWN; i++) {
+		const struct sender *o = &s->offloaders[i].sender;
+		inet_ntop(o->version == 4 ? AF_INET : AF_INET6, o->addr, address, sizeof(address));
+		fprintf(out, "%s %s %s", i ? "," : "", address, proto_name(o->proto, proto, sizeof(proto)));
+	}
+	fputs(s->noffloaders > SHOWN ? ", ...\n" : "\n", out);
+}
+
+void summary_words(const struct summary *s, FILE *out, bool colour)
+{
+	static const char *const bytes[] = {"B", "kB", "MB", "GB", "TB"};
+	static const char *const frames[] = {"frames/s", "k frames/s", "M frames/s", "G frames/s", "T frames/s"};
+	char a[32], b[32];
+	uint64_t drops = dropped(s);
+	double seconds = s->seconds > 0 ? s->seconds : 1e-9;
+	heading(out, colour, "read");
+	fprintf(out, "%u capture%s, %lu frames, %s in %.2f s (%s)\n", s->noutcomes, s->noutcomes == 1 ? "" : "s", s->rx,
+		scaled(s->rx_bytes, bytes, a, sizeof(a)), s->seconds, scaled(s->rx / seconds, frames, b, sizeof(b)));
+	heading(out, colour, "ledger");
+	fprintf(out, "rx %lu + own %lu = tx %lu + kernel %lu + mirrored %lu + dropped %lu + held %lu\n", s->rx, s->own,
+		s->tx, s->kernel, s->mirrored, drops, s->held);
+	list(out, colour, "drops", s->drops, 1, REASON_COUNT, reason_names, reason_help);
+	list(out, colour, "anomalies", s->anomalies, 1, ANOMALY_COUNT, anomaly_names, NULL);
+	list(out, colour, "counters", s->counters, 0, COUNTER_COUNT, counter_names, counter_help);
+	words_senders(s, out, colour);
+}
+
+// ---- JSON --------------------------------------------------------------------------------------------------------
+
+static json_t *json_counts(const uint64_t *v, unsigned first, unsigned n, const char *const *names, bool zeros)
+{
+	json_t *o = json_object();
+	for (unsigned i = first; i < n; i++) {
+		if (v[i] || zeros)
+			json_object_set_new(o, names[i], json_integer(v[i]));
+	}
+	return o;
+}
+
+static json_t *json_ledger(const struct summary *s)
+{
+	json_t *o = json_object();
+	json_object_set_new(o, "rx", json_integer(s->rx));
+	json_object_set_new(o, "own", json_integer(s->own));
+	json_object_set_new(o, "tx", json_integer(s->tx));
+	json_object_set_new(o, "kernel", json_integer(s->kernel));
+	json_object_set_new(o, "mirrored", json_integer(s->mirrored));
+	json_object_set_new(o, "drops", json_counts(s->drops, 1, REASON_COUNT, reason_names, false));
+	json_object_set_new(o, "held", json_integer(s->held));
+	return o;
+}
+
+static json_t *json_captures(const struct summary *s)
+{
+	json_t *a = json_array();
+	char path[4096 * 4];
+	for (unsigned i = 0; i < s->noutcomes; i++) {
+		const struct outcome *c = &s->outcomes[i];
+		json_t *o = json_object();
+		json_object_set_new(o, "path", json_string(summary_printable(c->path, path, sizeof(path))));
+		json_object_set_new(o, "frames", json_integer(c->frames));
+		if (c->error[0])
+			json_object_set_new(o, "error", json_string(c->error));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *json_senders(const struct summary *s)
+{
+	json_t *a = json_array();
+	char address[INET6_ADDRSTRLEN], proto[8], path[4096 * 4];
+	for (unsigned i = 0; i < s->noffloaders && i < SUMMARY_SENDERS; i++) {
+		const struct sender *sender = &s->offloaders[i].sender;
+		const char *of = s->outcomes[s->offloaders[i].outcome].path;
+		json_t *o = json_object();
+		inet_ntop(sender->version == 4 ? AF_INET : AF_INET6, sender->addr, address, sizeof(address));
+		json_object_set_new(o, "ip", json_string(address));
+		json_object_set_new(o, "proto", json_string(proto_name(sender->proto, proto, sizeof(proto))));
+		json_object_set_new(o, "path", json_string(summary_printable(of, path, sizeof(path))));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+int summary_json(const struct summary *s, FILE *out)
+{
+	json_t *o = json_object();
+	json_object_set_new(o, "ledger", json_ledger(s));
+	json_object_set_new(o, "counters", json_counts(s->counters, 0, COUNTER_COUNT, counter_names, true));
+	json_object_set_new(o, "anomalies", json_counts(s->anomalies, 1, ANOMALY_COUNT, anomaly_names, false));
+	json_object_set_new(o, "records", json_integer(s->records));
+	json_object_set_new(o, "captures", json_captures(s));
+	json_object_set_new(o, "offloading_count", json_integer(s->noffloaders));
+	json_object_set_new(o, "offloading", json_senders(s));
+	json_object_set_new(o, "mbufs_in_use", json_integer(s->mbufs_in_use));
+	json_object_set_new(o, "verdicts", json_object());
+	json_object_set_new(o, "rules", json_object());
+	errno = 0;
+	int rc = json_dumpf(o, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF || fflush(out) == EOF;
+	json_decref(o);
+	return rc ? -(errno ? errno : EIO) : 0;
+}

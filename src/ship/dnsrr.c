@@ -15,7 +15,8 @@
 #define TYPES(X)                                                                                                       \
 	X(1, "A")                                                                                                      \
 	X(2, "NS")                                                                                                     \
-	X(3, "MD") X(4, "MF") X(5, "CNAME") X(6, "SOA") X(7, "MB") X(8, "MG") X(9, "MR") X(10, "NULL") X(11, "WKS") X( \
+	X(3, "MD")                                                                                                     \
+	X(4, "MF") X(5, "CNAME") X(6, "SOA") X(7, "MB") X(8, "MG") X(9, "MR") X(10, "NULL") X(11, "WKS") X(            \
 		12, "PTR") X(13, "HINFO") X(14, "MINFO") X(15, "MX") X(16, "TXT") X(17, "RP") X(18, "AFSDB")           \
 		X(19, "X25") X(20, "ISDN") X(21, "RT") X(22, "NSAP") X(23, "NSAPPTR") X(24, "SIG") X(25, "KEY") X(     \
 			26, "PX") X(27, "GPOS") X(28, "AAAA") X(29, "LOC") X(30, "NXT") X(31, "EID") X(32, "NIMLOC")   \

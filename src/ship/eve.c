@@ -212,8 +212,10 @@ static void identity(struct render *r, struct jsonl *j, const struct record *rec
 	JSONL_NAME(j, "seq");
 	jsonl_num(j, c->renumber ? r->seq : rec->seq);
 	if (rec->tenant) {
-		JSONL_NAME(j, "tenant");
-		jsonl_num(j, rec->tenant);
+		JSONL_NAME(j, "tenant"); // a text: an endpoint's id has 64 bits, and many readers of JSON have 53
+		jsonl_string_open(j);
+		jsonl_string_num(j, rec->tenant);
+		jsonl_string_close(j);
 	}
 }
 

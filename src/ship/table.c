@@ -26,7 +26,7 @@
 struct table {
 	uint64_t start_ns; // of the capture: its first record
 	bool started, utf8;
-	unsigned captures;
+	unsigned captures;    // that have a header
 	unsigned endpoint[2]; // widths of SOURCE and DESTINATION
 	// the row in work
 	char *at, *end;
@@ -185,7 +185,7 @@ static void header(struct render *r)
 {
 	struct table *t = r->state;
 	struct jsonl j;
-	if (t->captures > 1) {
+	if (t->captures++ > 0) { // a line between two
 		j = row(r);
 		row_end(r, &j);
 	}
@@ -213,7 +213,6 @@ static void table_capture(struct render *r)
 {
 	struct table *t = r->state;
 	t->started = false;
-	t->captures++;
 }
 
 static void endpoint(struct table *t, const struct record *rec, const uint8_t *addr, uint16_t port, unsigned *width)

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The shipper with real rings: order over workers, what each face makes of hostile bytes, readers that go away,
+// disks that are full.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "dns_rr.h"
+#include "path/record_out.h"
+#include "ship/ship.h"
+
+#define WORKERS 3
+
+static struct path_config config = {.record_cells = 1024};
+static struct worker workers[WORKERS];
+static _Atomic uint64_t done[WORKERS];
+static struct ship_source sources[WORKERS];
+static int out;
+
+static void wait_for_room(struct worker *w)
+{
+	sched_yield();
+}
+
+static int setup(void **state)
+{
+	for (unsigned i = 0; i < WORKERS; i++) {
+		memset(&workers[i], 0, sizeof(workers[i]));
+		workers[i].id = (uint16_t)i;
+		workers[i].config = &config;
+		workers[i].wait = wait_for_room;
+		done[i] = 0;
+		assert_int_equal(record_out_init(&workers[i]), 0);
+		sources[i] = (struct ship_source){workers[i].records, &done[i]};
+	}
+	out = memfd_create("out", 0);
+	return out < 0;
+}
+
+static int teardown(void **state)
+{
+	for (unsigned i = 0; i < WORKERS; i++)
+		record_out_fini(&workers[i]);
+	close(out);
+	return 0;
+}
+
+static struct ship *start(enum ship_format format, bool verbose, int fd)
+{
+	struct ship_config c = {.format = format,
+				.fd = fd,
+				.verbose = verbose,
+				.renumber = true,
+				.sources = sources,
+				.nsources = WORKERS};
+	struct ship *s = ship_start(&c);
+	assert_non_null(s);
+	ship_capture(s, "a.pcap");
+	return s;
+}
+
+static struct record *begin(struct worker *w, enum record_kind kind, uint64_t frame, uint64_t flow)
+{
+	w->frame = frame;
+	w->now_ns = frame * 1000000;
+	struct record *r = record_begin(w, kind);
+	r->flow_id = flow;
+	r->ip_version = 4;
+	r->proto = IPPROTO_TCP;
+	memcpy(r->src, "\x0a\0\0\1", 4);
+	memcpy(r->dst, "\x0a\0\0\2", 4);
+	r->sport = 40000;
+	r->dport = 443;
+	return r;
+}
+
+static void add(struct worker *w, enum fact_field f, const char *value, size_t len)
+{
+	record_fact(w, f, value, (uint32_t)len, (struct origin){w->frame, 54, (uint32_t)len});
+}
+
+static char *read_all(void)
+{
+	off_t len = lseek(out, 0, SEEK_END);
+	char *s = malloc((size_t)len + 1);
+	assert_non_null(s);
+	assert_int_equal(pread(out, s, (size_t)len, 0), len);
+	s[len] = 0;
+	return s;
+}
+
+// The lines of `out` as one JSON array.
+static json_t *lines(void)
+{
+	char *s = read_all(), *save = NULL;
+	json_t *all = json_array();
+	for (char *l = strtok_r(s, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		json_error_t e;
+		json_t *v = json_loads(l, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+		if (!v)
+			fail_msg("%s: %s", e.text, l);
+		json_array_append_new(all, v);
+	}
+	free(s);
+	return all;
+}
+
+static const char *text_of(json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+	assert_non_null(s);
+	return s;
+}
+
+static long num_of(json_t *row, const char *key)
+{
+	json_t *v = json_object_get(row, key);
+	assert_true(json_is_integer(v));
+	return (long)json_integer_value(v);
+}
+
+// ---- order ----------------------------------------------------------------------------------------------------------
+#define FRAMES 3000
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	for (uint64_t f = 1; f <= FRAMES; f++) {
+		// each frame belongs to one worker, every tenth makes all of them speak (timers)
+		for (uint64_t n = 0; n < 3; n++) {
+			if (f % WORKERS != w->id && f % 10 != 0)
+				continue;
+			begin(w, RECORD_SSH, f, (f * 7 + w->id * 5 + n * 3) % 16 + 8);
+			add(w, FACT_SSH_SOFTWARE, "x", 1);
+			record_write(w);
+		}
+		done[w->id] = f;
+		if (rand() % 50 == w->id)
+			sched_yield();
+	}
+	// the end of a capture: the same frame on all
+	for (uint64_t n = 0; n < 500; n++) {
+		begin(w, RECORD_SSH, FRAMES + 1, 1000 + n * WORKERS + w->id);
+		record_write(w);
+	}
+	return NULL;
+}
+
+static void order_is_by_frame_and_flow(void **state)
+{
+	struct ship *s = start(SHIP_EVE, false, out);
+	pthread_t t[WORKERS];
+	for (unsigned i = 0; i < WORKERS; i++)
+		pthread_create(&t[i], NULL, work, &workers[i]);
+	for (unsigned i = 0; i < WORKERS; i++)
+		pthread_join(t[i], NULL);
+	struct ship_result r = ship_stop(s);
+	assert_int_equal(r.error, 0);
+	json_t *all = lines();
+	unsigned want = FRAMES * 3 + FRAMES / 10 * 3 * (WORKERS - 1) + 500 * WORKERS;
+	assert_int_equal(json_array_size(all), want);
+	assert_int_equal(r.records, want);
+	long frame = 0, flow = 0;
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		json_t *row = json_array_get(all, i);
+		long f = num_of(row, "pcap_cnt"), id = num_of(row, "flow_id");
+		assert_true(f > frame || (f == frame && id >= flow));
+		assert_int_equal(num_of(row, "seq"), i);
+		frame = f;
+		flow = id;
+	}
+	json_decref(all);
+}
+
+// ---- faces ----------------------------------------------------------------------------------------------------------
+#define HOSTILE "A\x1b]0;x\x07\xff\xc2\x9b\n\"\\\0z"
+
+static void one_of_each(struct worker *w)
+{
+	static const char hostile[] = HOSTILE;
+	uint64_t frame = 1;
+	for (enum record_kind k = RECORD_FLOW_START; k < RECORD_KIND_COUNT; k++) {
+		struct record *r = begin(w, k, frame++, 8);
+		r->app = APP_OTHER;
+		r->anomaly = ANOMALY_TLS_BAD_NAME;
+		r->tx_kind = 1;
+		r->pkts[0] = 3;
+		r->end_ns = 5000000000;
+		r->tcp_flags[0] = 0x1f;
+		r->tcp_state = 10;
+		r->flow_end = FLOW_END_CLOSED;
+		for (enum fact_field f = 1; f < FACT_COUNT && k != RECORD_ANOMALY; f++) {
+			if (fact_types[f] == FACT_TYPE_NUM)
+				record_num(w, f, INT64_MAX, (struct origin){frame, 1, 2});
+			else if (fact_types[f] == FACT_TYPE_IP)
+				add(w, f, "\x0a\0\0\3", 4);
+			else
+				add(w, f, hostile, sizeof(hostile) - 1);
+		}
+		record_write(w);
+	}
+}
+
+static void json_faces_survive_hostile_bytes(void **state)
+{
+	for (int verbose = 0; verbose < 2; verbose++) {
+		for (enum ship_format f = SHIP_EVE; f <= SHIP_FACTS; f++) {
+			assert_int_equal(ftruncate(out, 0), 0);
+			lseek(out, 0, SEEK_SET);
+			struct ship *s = start(f, verbose, out);
+			one_of_each(&workers[0]);
+			assert_int_equal(ship_stop(s).error, 0);
+			char *t = read_all();
+			for (const uint8_t *p = (const uint8_t *)t; *p; p++)
+				assert_true(*p >= 0x20 ? *p != 0x7f : *p == '\n');
+			free(t);
+			json_t *all = lines();
+			assert_true(json_array_size(all) >= RECORD_KIND_COUNT - 2);
+			json_decref(all);
+		}
+	}
+}
+
+static void table_is_harmless(void **state)
+{
+	struct ship *s = start(SHIP_TABLE, false, out);
+	one_of_each(&workers[0]);
+	assert_int_equal(ship_stop(s).error, 0);
+	char *t = read_all();
+	unsigned rows = 0;
+	for (const uint8_t *p = (const uint8_t *)t; *p; p++) {
+		assert_true(*p >= 0x20 ? *p < 0x7f : *p == '\n');
+		rows += *p == '\n';
+	}
+	assert_int_equal(rows, 2 + RECORD_KIND_COUNT - 2); // path, header, all kinds but none and flow_start
+	assert_non_null(strstr(t, "\\x1b]0;x\\x07\\xff"));
+	free(t);
+}
+
+static void table_is_cut_to_the_terminal(void **state)
+{
+	static const char long_name[] =
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example";
+	struct ship_config c = {.format = SHIP_TABLE, .fd = out, .width = 100, .sources = sources, .nsources = WORKERS};
+	struct ship *s = ship_start(&c);
+	begin(&workers[0], RECORD_TLS, 1, 8);
+	add(&workers[0], FACT_TLS_SNI, long_name, sizeof(long_name) - 1);
+	record_write(&workers[0]);
+	assert_int_equal(ship_stop(s).error, 0);
+	char *t = read_all(), *save = NULL;
+	for (char *l = strtok_r(t, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		unsigned columns = 0;
+		for (const char *p = l; *p; p++)
+			columns += (*p & 0xc0) != 0x80;
+		assert_in_range(columns, 1, 100);
+	}
+	free(t);
+}
+
+static void expect_fact(json_t *all, size_t i, const char *field, const char *value)
+{
+	json_t *row = json_array_get(all, i);
+	assert_string_equal(text_of(row, "pcap"), "a.pcap");
+	assert_string_equal(text_of(row, "field"), field);
+	assert_string_equal(text_of(row, "value"), value);
+}
+
+static void facts_are_normalised(void **state)
+{
+	static const struct {
+		enum fact_field field;
+		const char *sent, *said;
+	} rows[] = {
+		{FACT_TLS_SNI, "WWW.Example.COM.", "www.example.com"},
+		{FACT_QUIC_SNI, "a.B", "a.b"},
+		{FACT_HTTP_HOST, "Example.com:8080", "example.com"},
+		{FACT_HTTP_HOST, "[::1]:80", "[::1]"},
+		{FACT_HTTP_HOST, "::1", "::1"},
+		{FACT_HTTP_HOST, "a:", "a:"},
+		{FACT_HTTP_HOST, "", ""},
+		{FACT_DNS_QNAME, "", "<root>"},
+		{FACT_DNS_QNAME, "b\xff.Org", "b\\xff.org"},
+		{FACT_HTTP_URI, "/A?b=%20.", "/A?b=%20."},
+		{FACT_HTTP_REFERER, "not asked", NULL},
+	};
+	const size_t n = sizeof(rows) / sizeof(rows[0]);
+	struct ship *s = start(SHIP_FACTS, false, out);
+	begin(&workers[0], RECORD_HTTP, 1, 8);
+	for (size_t i = 0; i < n; i++)
+		add(&workers[0], rows[i].field, rows[i].sent, strlen(rows[i].sent));
+	record_write(&workers[0]);
+	ship_stop(s);
+	json_t *all = lines();
+	assert_int_equal(json_array_size(all), n - 1);
+	for (size_t i = 0; i < n - 1; i++)
+		expect_fact(all, i, fact_names[rows[i].field], rows[i].said);
+	json_t *tuple = json_object_get(json_array_get(all, 0), "tuple");
+	char *text = json_dumps(tuple, JSON_COMPACT);
+	assert_string_equal(text, "[\"tcp\",\"10.0.0.1\",40000,\"10.0.0.2\",443]");
+	free(text);
+	json_decref(all);
+}
+
+static void captures_are_told_apart(void **state)
+{
+	struct ship *s = start(SHIP_FACTS, true, out);
+	for (unsigned n = 0; n < 3; n++) {
+		char path[] = "\xff"
+			      "0.pcap";
+		path[1] = (char)('0' + n);
+		if (n)
+			ship_capture(s, path);
+		begin(&workers[n], RECORD_SSH, 1, 8);
+		add(&workers[n], FACT_SSH_SOFTWARE, "x", 1);
+		record_write(&workers[n]);
+	}
+	ship_stop(s);
+	json_t *all = lines();
+	assert_int_equal(json_array_size(all), 3);
+	assert_string_equal(text_of(json_array_get(all, 0), "pcap"), "a.pcap");
+	assert_string_equal(text_of(json_array_get(all, 1), "pcap"), "\\xff1.pcap");
+	assert_string_equal(text_of(json_array_get(all, 2), "pcap"), "\\xff2.pcap");
+	assert_int_equal(num_of(json_array_get(all, 0), "off"), 54);
+	assert_int_equal(num_of(json_array_get(all, 0), "len"), 1);
+	json_decref(all);
+}
+
+static size_t rr(uint8_t *at, uint16_t type, uint8_t form, const char *name, const void *data, size_t len)
+{
+	struct dns_rr head = {.ttl = 60, .type = type, .class = 1, .form = form, .section = DNS_ANSWER};
+	head.name_len = (uint16_t)strlen(name);
+	head.rdata_len = (uint16_t)len;
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), name, head.name_len);
+	memcpy(at + sizeof(head) + head.name_len, data, len);
+	return sizeof(head) + head.name_len + len;
+}
+
+static void dns_as_suricata_says_it(void **state)
+{
+	static const char want[] =
+		"{\"version\":3,\"type\":\"response\",\"tx_id\":0,\"id\":4660,\"flags\":\"8180\",\"qr\":true,\"rd\":"
+		"true,"
+		"\"ra\":true,\"opcode\":0,\"rcode\":\"NOERROR\",\"queries\":[{\"rrname\":\"Ex.com\",\"rrtype\":\"MX\"}]"
+		","
+		"\"answers\":[{\"rrname\":\"ex.com\",\"rrtype\":\"MX\",\"ttl\":60,\"rdata\":\"mx.ex.com\"},"
+		"{\"rrname\":\"ex.com\",\"rrtype\":\"A\",\"ttl\":60,\"rdata\":\"192.0.2.1\"},"
+		"{\"rrname\":\"ex.com\",\"rrtype\":\"TXT\",\"ttl\":60,\"rdata\":\"ab\"},"
+		"{\"rrname\":\"ex.com\",\"rrtype\":\"TYPE999\",\"ttl\":60,\"rdata\":\"ff00\"}],"
+		"\"grouped\":{\"A\":[\"192.0.2.1\"],\"MX\":[\"mx.ex.com\"],\"TXT\":[\"ab\"]}}";
+	struct worker *w = &workers[0];
+	uint8_t v[256];
+	struct ship *s = start(SHIP_EVE, false, out);
+	begin(w, RECORD_DNS, 1, 8)->tx_kind = 1;
+	record_num(w, FACT_DNS_ID, 0x1234, (struct origin){0});
+	record_num(w, FACT_DNS_FLAGS, 0x8180, (struct origin){0});
+	record_num(w, FACT_DNS_RCODE, 0, (struct origin){0});
+	add(w, FACT_DNS_QNAME, "Ex.com", 6);
+	record_num(w, FACT_DNS_QTYPE, 15, (struct origin){0});
+	add(w, FACT_DNS_RR, (char *)v, rr(v, 15, DNS_RDATA_MX, "ex.com", "\x0a\0mx.ex.com", 11));
+	add(w, FACT_DNS_RR, (char *)v, rr(v, 1, DNS_RDATA_ADDRESS, "ex.com", "\xc0\0\2\1", 4));
+	add(w, FACT_DNS_RR, (char *)v, rr(v, 16, DNS_RDATA_RAW, "ex.com", "\1a\1b", 4));
+	add(w, FACT_DNS_RR, (char *)v, rr(v, 999, DNS_RDATA_RAW, "ex.com", "\xff\0", 2));
+	record_write(w);
+	ship_stop(s);
+	json_t *all = lines();
+	char *text = json_dumps(json_object_get(json_array_get(all, 0), "dns"), JSON_COMPACT);
+	assert_string_equal(text, want);
+	free(text);
+	json_decref(all);
+}
+
+// Values that were cut to fit, or lengths that disagree, never lead outside the fact.
+static void dns_records_cut_anywhere(void **state)
+{
+	uint8_t v[256];
+	static const uint8_t data[40] = {[20] = 5};
+	for (uint8_t form = DNS_RDATA_RAW; form <= DNS_RDATA_SOA + 1; form++) {
+		size_t len = rr(v, 6, form, "ex.com", data, sizeof(data));
+		for (enum ship_format f = SHIP_TABLE; f <= SHIP_FACTS; f++) {
+			struct ship *s = start(f, true, out);
+			for (size_t n = 0; n <= len; n++) {
+				begin(&workers[0], RECORD_DNS, 1, 8)->tx_kind = 1;
+				add(&workers[0], FACT_DNS_RR, (char *)v, n);
+				record_write(&workers[0]);
+			}
+			assert_int_equal(ship_stop(s).error, 0);
+		}
+	}
+}
+
+// ---- where it is written --------------------------------------------------------------------------------------------
+static struct ship_result flood(int fd)
+{
+	struct ship *s = start(SHIP_FACTS, true, fd);
+	for (unsigned n = 1; n < 20000; n++) { // many times the ring: nobody may block for ever
+		begin(&workers[0], RECORD_SSH, n, 8);
+		add(&workers[0], FACT_SSH_SOFTWARE, "OpenSSH_9.2p1", 13);
+		record_write(&workers[0]);
+		for (unsigned i = 0; i < WORKERS; i++)
+			done[i] = n - 1;
+	}
+	return ship_stop(s);
+}
+
+static void a_reader_that_goes_is_no_error(void **state)
+{
+	int p[2];
+	assert_int_equal(pipe(p), 0);
+	close(p[0]);
+	struct ship_result r = flood(p[1]);
+	assert_true(r.closed);
+	assert_int_equal(r.error, 0);
+	assert_int_equal(r.records, 19999);
+	close(p[1]);
+}
+
+static void a_full_disk_is_said_once(void **state)
+{
+	int fd = open("/dev/full", O_WRONLY);
+	struct ship_result r = flood(fd);
+	assert_int_equal(r.error, ENOSPC);
+	assert_false(r.closed);
+	assert_int_equal(r.records, 19999);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(order_is_by_frame_and_flow, setup, teardown),
+		cmocka_unit_test_setup_teardown(json_faces_survive_hostile_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(table_is_harmless, setup, teardown),
+		cmocka_unit_test_setup_teardown(table_is_cut_to_the_terminal, setup, teardown),
+		cmocka_unit_test_setup_teardown(facts_are_normalised, setup, teardown),
+		cmocka_unit_test_setup_teardown(captures_are_told_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(dns_as_suricata_says_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(dns_records_cut_anywhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reader_that_goes_is_no_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_disk_is_said_once, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

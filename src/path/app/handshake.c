@@ -52,11 +52,12 @@ bool handshake_hello(struct handshake *h, const struct hello_source *src, enum h
 	uint64_t sni = 0;
 	struct handshake_slot *s = slot_open(h, src->in, h->hellos, HELLO, hello_room(len), transport);
 	bool sound = hello_read(src, s->t, transport, p, len, &sni);
-	if (h->hellos && sni != h->sni && !src->cut)
+	if (h->named && sni != h->sni && !src->cut)
 		app_anomaly(src->in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0);
 	if (len > 35 && p[34] && 35u + p[34] <= len)
 		s->client_session = hello_hash(p + 35, p[34]);
 	h->sni = sni;
+	h->named = true;
 	h->hellos++;
 	slot_settle(h, s, src->in);
 	return sound;

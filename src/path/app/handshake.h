@@ -17,9 +17,10 @@ struct handshake_slot {
 struct handshake {
 	struct handshake_slot slot[2]; // of hello or answer n: n & 1
 	uint64_t sni;                  // hash of the last hello's name
-	uint8_t hellos, answers;       // seen so far
+	uint8_t hellos, answers;       // seen so far; DTLS sets them to message_seq before each call
 	bool final;                    // an answer came that is no HelloRetryRequest, or a refusal
-	uint8_t pad[5];
+	bool named;                    // sni is set, if only to 0
+	uint8_t pad[4];
 };
 
 // A ClientHello's body, whole or cut. False: malformed.

@@ -5,6 +5,7 @@
 // milliseconds because no driver is loaded but the mempool's.
 #include "base/eal.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -13,13 +14,28 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+// One lcore on all processors that we may use: EAL would pin the thread (and those it starts) to one of them.
+static void lcores_floating(char *out, size_t len)
+{
+	cpu_set_t set;
+	size_t at = snprintf(out, len, "0");
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return;
+	for (unsigned cpu = 0, n = 0; cpu < CPU_SETSIZE && at + 8 < len; cpu++) {
+		if (CPU_ISSET(cpu, &set))
+			at += snprintf(out + at, len - at, "%s%u", n++ ? "," : "@(", cpu);
+	}
+	snprintf(out + at, len - at, ")");
+}
+
 int eal_init(unsigned mem_mb)
 {
-	char mem[16];
+	char mem[16], lcores[512];
 	snprintf(mem, sizeof(mem), "%u", mem_mb);
+	lcores_floating(lcores, sizeof(lcores));
 	// -d with the one driver needed: by default EAL opens every driver of its plugin folder (0.2 s)
 	char *argv[] = {"sluice", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level=error",
-			"-m", mem, "-l", "0", "-d", "librte_mempool_ring.so", NULL};
+			"-m", mem, "--lcores", lcores, "-d", "librte_mempool_ring.so", NULL};
 	int rc = rte_eal_init(sizeof(argv) / sizeof(argv[0]) - 1, argv);
 	return rc < 0 ? -rte_errno : 0;
 }

@@ -13,6 +13,7 @@
 
 #include "base/eal.h"
 #include "path/record_out.h"
+#include "record_ring.h"
 #include "path/rooms.h"
 #include "path/stream.h"
 

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The input is a program of segments: what a sender that means harm, a receiver that acknowledges, and a parser do,
+// in any order. The oracle: whatever overlap policy a receiver has, of what left the room it reassembles the
+// bytes that the parser was shown. Policies after Ptacek and Newsham (1998) and Novak and Sturges (2007).
+#include <stdio.h>
+
+#include "../segments.h"
+#include "path/stream_pool.h"
+
+#define SPACE (1u << 17) // offsets of the program's stream
+#define DIR 0
+
+enum policy { POLICY_FIRST, POLICY_LAST, POLICY_BSD, POLICY_LINUX, POLICIES };
+
+static struct segments t;
+static struct segment_out out;
+static bool opened;
+
+// Receivers: bytes below `next` are delivered and final; above it lies the queue of what came out of order.
+static struct receiver {
+	uint8_t byte[SPACE], have[SPACE];
+	uint32_t begin[SPACE]; // of the segment that the byte came in: what BSD and Linux go by
+	uint32_t next;
+} receivers[POLICIES];
+static uint8_t shown[SPACE], shown_have[SPACE];
+static uint32_t fin_at, top; // top: no byte was sent from here on
+static bool differing, cutting; // never both: what nobody captured cannot be compared
+
+static void broken(const char *what, uint32_t at)
+{
+	fprintf(stderr, "stream: %s at %u\n", what, at);
+	abort();
+}
+
+static uint8_t truth(uint32_t at, uint8_t variant)
+{
+	return (uint8_t)((at * 2654435761u >> 21) ^ variant);
+}
+
+static bool takes(enum policy y, const struct receiver *r, uint32_t o, uint32_t at)
+{
+	switch (y) {
+	case POLICY_FIRST:
+		return false;
+	case POLICY_LAST:
+		return true;
+	case POLICY_BSD:
+		return at < r->begin[o];
+	default:
+		return at <= r->begin[o];
+	}
+}
+
+static void receive(uint32_t at, uint32_t len)
+{
+	for (enum policy y = 0; y < POLICIES; y++) {
+		struct receiver *r = &receivers[y];
+		for (uint32_t i = 0; i < len; i++) {
+			uint32_t o = at + i;
+			if (o < r->next || o >= fin_at || (r->have[o] && !takes(y, r, o, at)))
+				continue;
+			r->byte[o] = out.data[i];
+			r->have[o] = 1;
+			r->begin[o] = at;
+		}
+		while (r->next < top && r->have[r->next])
+			r->next++;
+	}
+}
+
+// The lists are sound: ascending, sums right, marks where they belong.
+static void check_chain(void)
+{
+	const struct stream *st = stream_of(&t.w, &t.f);
+	if (!st)
+		return;
+	const struct stream_side *s = &st->side[DIR];
+	uint32_t n = 0, kept = 0, history = 0, parse = 0, prev = 0;
+	uint64_t end = 0;
+	for (uint32_t i = s->head; i; i = t.w.streams->chunks[i].next) {
+		const struct chunk *c = &t.w.streams->chunks[i];
+		if (c->prev != prev || c->len == 0 || (prev && c->start < end))
+			broken("list out of order", (uint32_t)c->start);
+		end = chunk_end(c);
+		if (end <= s->parsed)
+			history += c->len;
+		else if (!parse)
+			parse = i;
+		kept += c->len;
+		prev = i;
+		n++;
+	}
+	if (s->tail != prev || n != s->nchunks || kept != s->kept || history != s->history || parse != s->parse)
+		broken("sums of the list", n);
+	if (s->fill && chunk_end(&t.w.streams->chunks[s->fill]) != s->next)
+		broken("fill", (uint32_t)s->next);
+	if (s->parsed > s->next || n > STREAM_CHUNKS_MAX || s->history > STREAM_HISTORY_MAX + CHUNK_ROOM)
+		broken("bounds", n);
+}
+
+static void look(uint32_t at, const uint8_t *data, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++) {
+		uint32_t o = at + i;
+		if (o >= top || (shown_have[o] && shown[o] != data[i]))
+			broken("shown otherwise before", o);
+		shown[o] = data[i];
+		shown_have[o] = 1;
+	}
+}
+
+static void compare(void)
+{
+	for (enum policy y = 0; y < POLICIES; y++)
+		for (uint32_t o = 0; o < top; o++)
+			if (shown_have[o] && (!receivers[y].have[o] || receivers[y].byte[o] != shown[o]))
+				broken(receivers[y].have[o] ? "receiver has another byte" : "shown, but never left", o);
+}
+
+static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
+{
+	static uint8_t bytes[SPACE];
+	struct segment_in in = {.at = at, .data = bytes, .len = len, .tcp_flags = RTE_TCP_ACK_FLAG};
+	const struct stream *st = stream_of(&t.w, &t.f);
+	uint64_t highest = st ? st->side[DIR].highest : 0;
+	if (cutting)
+		variant = 0;
+	top = RTE_MAX(top, at + len);
+	for (uint32_t i = 0; i < len; i++)
+		bytes[i] = truth(at + i, variant);
+	if ((bits & 1) && !differing && variant == 0)
+		in.cut = len / 2;
+	cutting |= in.cut != 0;
+	if ((bits & 6) == 6 && (st || len) && at + len >= highest && fin_at == SPACE)
+		in.tcp_flags |= RTE_TCP_FIN_FLAG;
+	if ((bits & 24) == 24)
+		in.pkt_flags |= PKT_NO_EVIDENCE;
+	if ((bits & 96) == 96)
+		in.pkt_flags |= PKT_VIRTUAL;
+	if (bits & 128)
+		in.tcp_flags |= RTE_TCP_PSH_FLAG;
+	differing |= variant != 0;
+	segments_send(&t, &in, &out);
+	if (!out.csum_ok)
+		broken("checksum", at);
+	if ((out.flags & PKT_REWRITTEN) && !differing)
+		broken("clean segment rewritten", at);
+	if (out.reason || (in.pkt_flags & PKT_NO_EVIDENCE))
+		return;
+	if (in.cut) // the wire carried all of it
+		memcpy(out.data, bytes, len);
+	receive(at, len);
+	if (in.tcp_flags & RTE_TCP_FIN_FLAG)
+		fin_at = at + len;
+}
+
+static void parse(uint8_t how, uint32_t n)
+{
+	struct stream_view v;
+	if (!stream_view(&t.w, &t.f, DIR, &v))
+		return;
+	if (v.len) {
+		struct origin o = stream_origin(&t.w, &t.f, DIR, v.offset + n % v.len, 1);
+		if (o.frame == 0 || o.frame > t.frame || o.off < SEGMENTS_PAYLOAD)
+			broken("origin", (uint32_t)v.offset);
+	}
+	n = how & 1 ? v.len : RTE_MIN(n, v.len);
+	look((uint32_t)v.offset, v.data, n); // what is skipped instead is no evidence
+	stream_consume(&t.w, &t.f, DIR, n);
+}
+
+static void begin(uint32_t isn)
+{
+	if (!opened)
+		segments_open(&t, 0, 0, 1024);
+	opened = true;
+	for (enum policy y = 0; y < POLICIES; y++) {
+		memset(receivers[y].have, 0, top);
+		receivers[y].next = 0;
+	}
+	memset(shown_have, 0, top);
+	top = 0;
+	memset(&t.f.side, 0, sizeof(t.f.side));
+	t.f.flags = 0;
+	fin_at = SPACE;
+	differing = cutting = false;
+	t.frame = 0;
+	t.isn[0] = isn;
+	for (unsigned d = 0; d < 2; d++) {
+		t.f.side[d].isn = t.isn[d];
+		t.f.side[d].flags = SIDE_SEEN | SIDE_SYN;
+	}
+}
+
+static uint32_t number(const uint8_t **p, const uint8_t *end, unsigned n)
+{
+	uint32_t v = 0;
+	for (; n && *p < end; n--)
+		v = v << 8 | *(*p)++;
+	return v;
+}
+
+static void step(const uint8_t **p, const uint8_t *end)
+{
+	struct stream *st = stream_of(&t.w, &t.f);
+	uint8_t op = number(p, end, 1);
+	uint32_t highest = st ? (uint32_t)st->side[DIR].highest : 0, next = st ? (uint32_t)st->side[DIR].next : 0;
+	uint32_t at = next, len;
+	switch (op & 7) {
+	case 0: // in order
+		break;
+	case 1: // somewhat before
+		at = next - RTE_MIN(next, number(p, end, 2));
+		break;
+	case 2: // behind a hole
+		at = highest + number(p, end, 1);
+		break;
+	case 3: // near the end of all
+		at = highest - RTE_MIN(highest, number(p, end, 1));
+		break;
+	case 4:
+		parse(op >> 3, number(p, end, 2));
+		return;
+	case 5:
+		for (unsigned n = op >> 3; n; n--) // many small ones
+			if (highest + 2 * n < SPACE)
+				give(highest + 2 * n, 1, 0, 0);
+		return;
+	case 6: {
+		struct segment_in in = {.dir = !DIR, .tcp_flags = RTE_TCP_ACK_FLAG, .ack = receivers[0].next};
+		in.ack -= RTE_MIN(in.ack, (uint32_t)(op >> 3));
+		segments_send(&t, &in, &out);
+		return;
+	}
+	default:
+		if (op >> 3 == 1)
+			stream_stop(&t.w, &t.f, DIR);
+		else if (op >> 3 < 8)
+			stream_skip(&t.w, &t.f, DIR, number(p, end, 2));
+		else if (op >> 3 < 12)
+			stream_flush(&t.w, &t.f, DIR);
+		else
+			stream_need(&t.w, &t.f, DIR, number(p, end, 2));
+		return;
+	}
+	len = number(p, end, 2) % 9000;
+	if (at >= SPACE - 1 || at + len >= SPACE)
+		return;
+	uint8_t variant = number(p, end, 1);
+	give(at, len, variant & 0xc0 ? 0 : variant, op >> 3 == 31 ? number(p, end, 1) : 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *p = data, *end = data + size;
+	begin(number(&p, end, 4));
+	for (unsigned n = 0; p < end && n < 2000; n++) {
+		step(&p, end);
+		check_chain();
+	}
+	for (unsigned n = 0; n < 2 * STREAM_CHUNKS_MAX; n++) { // the flow ends
+		parse(1, 0);
+		parse(1, 0);
+		if (!stream_flush(&t.w, &t.f, DIR))
+			break;
+		check_chain();
+	}
+	compare();
+	stream_end(&t.w, &t.f);
+	const struct record *r;
+	while ((r = record_peek(t.w.records)))
+		record_done(t.w.records, r);
+	return 0;
+}

@@ -142,47 +142,59 @@ static void value(struct jsonl *j, const struct fact *f)
 	}
 }
 
-static void flow_start(struct render *r, const struct record *rec)
+// Where a fact of this field is from, NULL where the record has none.
+static const struct fact *find(const struct record *rec, enum fact_field field)
 {
-	struct jsonl j = line(r, fact_names[FACT_FLOW]);
-	jsonl_num(&j, 1);
-	end(r, &j, rec, NULL);
-	j = line(r, fact_names[FACT_COMMUNITY_ID]);
-	jsonl_text(&j, communityid_of(r->communityid, rec));
-	end(r, &j, rec, NULL);
+	const struct fact *f = record_first(rec);
+	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f))
+		if (f->field == field)
+			return f;
+	return NULL;
 }
 
-// The value of an anomaly's fact is the detail; its name is the record's.
-static void anomaly(struct render *r, const struct record *rec)
+// What is said of a record by its kind, whether or not a fact stands in it.
+static void by_kind(struct render *r, const struct record *rec)
 {
-	const struct fact *f = rec->nfacts ? record_first(rec) : NULL;
-	struct jsonl j = line(r, fact_names[FACT_ANOMALY]);
-	jsonl_text(&j, anomaly_names[rec->anomaly]);
-	if (r->config->verbose && f) {
-		JSONL_NAME(&j, "detail");
-		jsonl_bytes(&j, f->value, f->len);
+	struct jsonl j;
+	const struct fact *f;
+	switch (rec->kind) {
+	case RECORD_FLOW_START:
+		j = line(r, fact_names[FACT_FLOW]);
+		jsonl_num(&j, 1);
+		end(r, &j, rec, find(rec, FACT_FLOW));
+		j = line(r, fact_names[FACT_COMMUNITY_ID]);
+		jsonl_text(&j, communityid_of(r->communityid, rec));
+		end(r, &j, rec, NULL);
+		break;
+	case RECORD_FLOW:
+		if (rec->app == APP_NONE)
+			break;
+		j = line(r, fact_names[FACT_APP]);
+		jsonl_text(&j, app_names[rec->app]);
+		end(r, &j, rec, NULL);
+		break;
+	case RECORD_ANOMALY: // the fact's value is the detail, the record has the name
+		f = find(rec, FACT_ANOMALY);
+		j = line(r, fact_names[FACT_ANOMALY]);
+		jsonl_text(&j, anomaly_names[rec->anomaly]);
+		if (r->config->verbose && f) {
+			JSONL_NAME(&j, "detail");
+			jsonl_bytes(&j, f->value, f->len);
+		}
+		end(r, &j, rec, f);
+		break;
 	}
-	end(r, &j, rec, f);
 }
 
 static void facts_record(struct render *r, const struct record *rec)
 {
 	tuple(r->state, rec);
-	if (rec->kind == RECORD_ANOMALY) {
-		anomaly(r, rec);
-		return;
-	}
-	if (rec->kind == RECORD_FLOW_START)
-		flow_start(r, rec);
-	if (rec->kind == RECORD_FLOW && rec->app != APP_NONE) {
-		struct jsonl j = line(r, fact_names[FACT_APP]);
-		jsonl_text(&j, app_names[rec->app]);
-		end(r, &j, rec, NULL);
-	}
+	by_kind(r, rec);
 	const struct fact *f = record_first(rec);
 	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
-		bool made = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP;
-		if (made || !(fact_asked[f->field] || r->config->verbose))
+		bool said = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP ||
+			    f->field == FACT_ANOMALY;
+		if (said || !(fact_asked[f->field] || r->config->verbose))
 			continue;
 		struct jsonl j = line(r, fact_names[f->field]);
 		value(&j, f);

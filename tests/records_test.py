@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the records look like, against the schemas in docs/: each line of --format eve and --format facts -v over the
+captures given (files or folders) is one JSON object that its schema takes, and no line holds a control byte.
+usage: records_test.py SLUICE DOCS CAPTURES...      exit 77: python3-jsonschema is not there"""
+import json, os, subprocess, sys
+
+try:
+    import jsonschema
+except ImportError:
+    print("skipped: python3-jsonschema is not installed")
+    sys.exit(77)
+
+CHECKER = jsonschema.FormatChecker(["ipv4", "ipv6"])
+
+
+def captures(paths):
+    for p in paths:
+        if not os.path.isdir(p):
+            yield p
+        for root, _, files in os.walk(p):
+            yield from (os.path.join(root, f) for f in sorted(files) if ".pcap" in f or f.endswith(".cap"))
+
+
+def strict(pairs):
+    keys = [k for k, _ in pairs]
+    if len(keys) != len(set(keys)):
+        raise ValueError("a name twice: %s" % keys)
+    return dict(pairs)
+
+
+def check(sluice, path, face, validator):
+    """Returns (lines, faults)."""
+    out = subprocess.run([sluice, "replay", path, "--format", *face, "-o", "-"], stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL, timeout=120).stdout
+    faults, seq = [], -1
+    lines = out.split(b"\n")[:-1]
+    for n, line in enumerate(lines, 1):
+        try:
+            if any(b < 0x20 or b == 0x7f for b in line):
+                raise ValueError("a control byte")
+            row = json.loads(line.decode("utf-8"), object_pairs_hook=strict)
+            error = next(validator.iter_errors(row), None)
+            if error:
+                raise ValueError("%s: %s" % ("/".join(map(str, error.absolute_path)) or ".", error.message[:300]))
+            if "seq" in row:
+                if row["seq"] <= seq:
+                    raise ValueError("seq does not rise")
+                seq = row["seq"]
+        except (ValueError, UnicodeDecodeError) as e:
+            faults.append("%s %s line %d: %s" % (path, face[0], n, e))
+    return len(lines), faults
+
+
+def main(sluice, docs, *paths):
+    validators = {}
+    for name in "eve", "facts":
+        schema = json.load(open(os.path.join(docs, name + ".schema.json")))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        validators[name] = jsonschema.Draft202012Validator(schema, format_checker=CHECKER)
+    total, faults, files = {"eve": 0, "facts": 0}, [], 0
+    for path in captures(paths):
+        files += 1
+        for face in ["eve"], ["facts", "-v"]:
+            n, bad = check(sluice, path, face, validators[face[0]])
+            total[face[0]] += n
+            faults += bad
+    for f in faults[:20]:
+        print(f)
+    print("%d captures, %d eve events, %d facts, %d faults" % (files, total["eve"], total["facts"], len(faults)))
+    return 1 if faults or not files or not all(total.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -54,6 +54,7 @@ enum pkt_flag {
 	PKT_REWRITTEN = 1 << 4, // bytes changed: checksum has been mended
 	PKT_HAS_DATA = 1 << 5, // stream has new bytes for inspect
 	PKT_NO_EVIDENCE = 1 << 6, // passes, but the receiver does not take it as data (old, keep-alive, challenge)
+	PKT_TRANSPORT = 1 << 7, // a transport with an IP header was taken off: transport_l3 is valid
 };
 
 struct pkt {
@@ -69,6 +70,9 @@ struct pkt {
 	uint8_t nlayers, nvlans, nvnis;
 	uint8_t dir; // of the innermost flow: 0 from the initiator, 1 to it; set by flow
 	uint16_t l3; // decap's cursor: offset of the next header to read, once more after defrag
+	uint16_t transport_l3; // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
+	uint16_t nfragments;   // PKT_VIRTUAL: frames it stands for
+	uint8_t nparsed;       // layers whose checksums parse has seen
 	uint16_t vlan[VLANS_MAX];    // outermost first
 	uint32_t vni[VNIS_MAX];	     // VXLAN, GENEVE, outermost first
 	struct rte_mbuf *fragments;  // PKT_VIRTUAL: the frames it came from, in order of frame number

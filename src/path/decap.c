@@ -1,4 +1,199 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// The first room: from the first byte of a frame to the innermost IP header that is looked at. In comes a frame of
+// any link type, out goes the list of its IP layers (struct pkt), its tags and its tenant, or one reason. Runs on the
+// worker's thread.
+//
+// The walk is a table of steps (decap.h): each reads one header and names the kind of the next. No step calls
+// another and the number of steps has a bound, so no stack of headers makes it deep or long. What a frame
+// *promises* is checked where it is read: a link header that does not fit is a fault, but a UDP datagram on a tunnel's
+// port that is no sound tunnel is a UDP datagram, because ports prove nothing.
+//
+// Rejected: one function a stack (the stacks multiply), rte_net_get_ptype (knows a third of these, trusts all).
+// Ethernet with IPv4 or IPv6 directly behind, nearly every frame, takes no table at all.
+#include "decap.h"
+
+#include <netinet/in.h>
+
+#include <rte_prefetch.h>
+
 #include "rooms.h"
 
-void decap_burst(struct worker *w, struct burst *b) { (void)w, (void)b; }
+#define STEPS_MAX 32         // headers of all kinds in a frame; beyond, it is deeper than is looked at
+#define WALKED 0xffff        // pkt->l3 of a frame that has been walked
+#define LINK_DATAGRAM 0xffff // pkt->link_type of a datagram that defrag put together
+
+static enum header (*const steps[HEADER_COUNT])(struct walk *) = {
+#define X(symbol, step) [HEADER_##symbol] = step,
+	HEADERS(X)
+#undef X
+};
+
+// LINKTYPE_* (https://www.tcpdump.org/linktypes.html) and with what they begin.
+static enum header by_link_type(uint16_t link_type)
+{
+	static const struct {
+		uint16_t link_type;
+		uint16_t header;
+	} links[] = {
+		{1, HEADER_ETHER},          {0, HEADER_NULL_HOST}, {108, HEADER_NULL_HOST}, {9, HEADER_PPP},
+		{104, HEADER_CHDLC},        {12, HEADER_IP},       {14, HEADER_IP},         {101, HEADER_IP},
+		{LINK_DATAGRAM, HEADER_IP}, {113, HEADER_SLL},     {276, HEADER_SLL2},      {228, HEADER_IP4},
+		{229, HEADER_IP6},
+	};
+	for (unsigned i = 0; i < RTE_DIM(links); i++)
+		if (links[i].link_type == link_type)
+			return links[i].header;
+	return HEADER_STOP;
+}
+
+// What a protocol carries; the steps of tunnels find the cursor at the L4 header.
+static const uint8_t by_proto[256] = {
+	[IPPROTO_IPIP] = HEADER_IP4,  // RFC 2003
+	[IPPROTO_IPV6] = HEADER_IP6,  // RFC 4213, RFC 2473
+	[IPPROTO_GRE] = HEADER_GRE,   // RFC 2784, RFC 2890, RFC 2637
+	[IPPROTO_UDP] = HEADER_UDP,   // decap_tunnel.c: by port and content
+	[97] = HEADER_ETHERIP,        // RFC 3378
+	[IPPROTO_MPLS] = HEADER_MPLS, // RFC 4023
+};
+
+const uint8_t *decap_take(struct walk *k, uint32_t n)
+{
+	const uint8_t *h = k->d + k->off;
+	if (likely(k->off + n <= k->s.end)) {
+		k->off += n;
+		return h;
+	}
+	if (k->off + n <= k->s.wire_end)
+		k->cut = true;
+	else
+		k->reason = REASON_DECAP_TRUNCATED;
+	return NULL;
+}
+
+enum header decap_malformed(struct walk *k)
+{
+	k->reason = REASON_DECAP_MALFORMED;
+	return HEADER_STOP;
+}
+
+void decap_tenant(struct walk *k, uint64_t tenant)
+{
+	if (k->p->tenant == 0)
+		k->p->tenant = tenant;
+}
+
+void decap_transport(struct walk *k, uint64_t tenant)
+{
+	struct pkt *p = k->p;
+	p->transport_l3 = p->layer[0].l3;
+	p->flags |= PKT_TRANSPORT;
+	p->nlayers = 0;
+	decap_tenant(k, tenant);
+}
+
+static enum header deeper(struct walk *k)
+{
+	k->p->flags |= PKT_DEEPER;
+	count(k->w, COUNTER_DECAP_DEPTH);
+	return HEADER_STOP;
+}
+
+static enum header ip(struct walk *k, unsigned version)
+{
+	struct pkt *p = k->p;
+	if (unlikely(p->nlayers == LAYERS_MAX))
+		return deeper(k);
+	struct layer *l = &p->layer[p->nlayers];
+	enum parse_result r = parse_ip(k->w, k->d, k->off, version, &k->s, l, &k->reason);
+	if (unlikely(r != PARSE_OK)) {
+		k->cut |= r == PARSE_CUT;
+		return HEADER_STOP;
+	}
+	p->nlayers++;
+	if (unlikely(l->flags & LAYER_FRAGMENT))
+		return HEADER_STOP; // again, when the datagram is whole
+	k->off = l->l4;
+	return by_proto[l->proto];
+}
+
+enum header decap_ip(struct walk *k)
+{
+	return ip(k, 0);
+}
+enum header decap_ip4(struct walk *k)
+{
+	return ip(k, 4);
+}
+enum header decap_ip6(struct walk *k)
+{
+	return ip(k, 6);
+}
+
+// The frames that nearly all are; anything else starts at the frame's first byte again.
+static enum header fast(struct walk *k)
+{
+	if (likely(k->s.end >= 14 + 20)) {
+		uint16_t type = be16(k->d + 12);
+		k->off = 14;
+		if (likely(type == 0x0800))
+			return ip(k, 4);
+		if (type == 0x86dd)
+			return ip(k, 6);
+		k->off = 0;
+	}
+	return HEADER_ETHER;
+}
+
+// What the walk leaves behind. The L4 header of the innermost layer must be there in full for the rooms that follow;
+// where the snap length took it, the frame passes as it is.
+static void finish(struct walk *k)
+{
+	struct pkt *p = k->p;
+	if (unlikely(k->reason)) {
+		pkt_drop(p, k->reason);
+		return;
+	}
+	const struct layer *l = pkt_inner(p);
+	if (unlikely(!l)) {
+		p->flags |= PKT_DONE;
+		if (!k->cut)
+			count(k->w, COUNTER_OTHER_L2);
+	} else if (unlikely(l->flags & LAYER_CUT)) {
+		k->cut = true;
+		uint32_t need = parse_l4_header_len(l->proto, k->d + l->l4, l->payload + l->payload_len - l->l4);
+		if (!(l->flags & LAYER_FRAGMENT) && l->payload + l->payload_len < l->l4 + need)
+			p->flags |= PKT_DONE;
+	}
+	if (unlikely(k->cut))
+		count(k->w, COUNTER_FRAMES_CUT);
+}
+
+static void walk(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	uint32_t len = m->data_len, wire_len = RTE_MIN(p->wire_len, (uint32_t)INT32_MAX);
+	struct walk k = {.w = w, .p = p, .d = pkt_data(m), .off = p->l3, .s = {len, RTE_MAX(len, wire_len)}};
+	enum header next = p->link_type == 1 ? fast(&k) : by_link_type(p->link_type);
+	unsigned n = 0;
+	while (next != HEADER_STOP && n++ < STEPS_MAX)
+		next = steps[next](&k);
+	if (unlikely(next != HEADER_STOP))
+		deeper(&k);
+	p->l3 = WALKED;
+	finish(&k);
+}
+
+void decap_burst(struct worker *w, struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		rte_prefetch0(pkt_data(b->m[i]));
+	for (unsigned i = 0; i < b->n; i++) {
+		struct pkt *p = pkt_of(b->m[i]);
+		if (p->l3 == WALKED || pkt_decided(p))
+			continue;
+		if (likely(!(p->flags & PKT_VIRTUAL)))
+			p->nparsed = p->transport_l3 = p->nfragments = 0;
+		walk(w, b->m[i]);
+	}
+}

@@ -1,4 +1,444 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "rooms.h"
+//
+// Headers of layers 3 and 4. Two callers, both on the worker's thread: decap, which asks parse_ip for each IP header
+// that it meets on its walk, and the corridor, which calls parse_burst to look at the sums of what was found.
+//
+// In comes hostile input, out go facts about it in struct layer, or one reason. A fault is what a receiving stack
+// throws away; what every stack accepts passes, however odd. Two kinds of shortness must never be confused: bytes
+// that the headers promise and the *wire* did not have (a fault), and bytes that were there but were not captured
+// (span.end < span.wire_end: read as far as they go, flagged LAYER_CUT, counted, never dropped).
+//
+// Sums come after structure, in a room of their own, because they touch the payload: the walk has then told
+// how far it reaches, and the lines of the next packet's headers are on their way. Rejected: DPDK's
+// rte_net_get_hdr_lens (it stops at one tunnel, and trusts lengths), and sums by rte_ipv4_udptcp_cksum_verify
+// (two bytes a step without vector units, and it wants whole, contiguous, well-formed packets).
+#include "parse.h"
 
-void parse_burst(struct worker *w, struct burst *b) { (void)w, (void)b; }
+#include <string.h>
+
+#include <netinet/in.h>
+
+#include "checksum.h"
+#include "rooms.h"
+#include "base/senders.h"
+
+#define IPV6_HEADERS_MAX 16 // extension headers in a chain; RFC 8200 4.1 has at most 7 with each kind once
+#define IP_ANY_SENDER 0     // "protocol" under which senders of wrong IPv4 header sums are noted
+
+#define PROTO_MOBILITY 135 // RFC 6275
+#define PROTO_HIP 139      // RFC 7401
+#define PROTO_SHIM6 140    // RFC 5533
+
+// n bytes at off do not fit: is it the wire's fault or the capture's?
+static enum parse_result too_short(const struct span *s, uint32_t off, uint32_t n, uint16_t *reason, uint16_t fault)
+{
+	if (s->end < s->wire_end && off + n <= s->wire_end)
+		return PARSE_CUT;
+	*reason = fault;
+	return PARSE_FAULT;
+}
+
+// Narrows s to the datagram of `total` bytes at off. A total beyond the frame, in a capture that says that nothing
+// was cut: live, that is what a receiver throws away. A capture is in doubt: many were cut by tools that rewrote the
+// original length too (mirrors, exporters, editors), hence there it is read like a cut frame.
+static bool narrow(const struct worker *w, struct span *s, uint32_t off, uint32_t total, struct layer *l)
+{
+	uint32_t wire_end = off + total;
+	if (unlikely(wire_end > s->end)) {
+		if (wire_end > s->wire_end && w->config->live)
+			return false;
+		l->flags |= LAYER_CUT;
+	} else {
+		s->end = wire_end;
+	}
+	s->wire_end = wire_end;
+	return true;
+}
+
+// RFC 791 3.1: end, no-operation, or type and length.
+static bool ip4_options_sound(const uint8_t *o, uint32_t len)
+{
+	for (uint32_t i = 0; i < len;) {
+		if (o[i] == 0)
+			return true;
+		if (o[i] == 1) {
+			i++;
+			continue;
+		}
+		if (len - i < 2 || o[i + 1] < 2 || o[i + 1] > len - i)
+			return false;
+		i += o[i + 1];
+	}
+	return true;
+}
+
+// RFC 4302 in front of something else: length in 4-byte words, less 2.
+static enum parse_result skip_ah(const uint8_t *d, struct span *s, struct layer *l, uint16_t *reason)
+{
+	for (unsigned n = 0; l->proto == IPPROTO_AH && n < IPV6_HEADERS_MAX; n++) {
+		if (l->l4 + 12u > s->end)
+			return too_short(s, l->l4, 12, reason, REASON_PARSE_IP_OPTIONS);
+		uint32_t len = (d[l->l4 + 1] + 2u) * 4;
+		if (l->l4 + len > s->end)
+			return too_short(s, l->l4, len, reason, REASON_PARSE_IP_OPTIONS);
+		l->proto = d[l->l4];
+		l->l4 += len;
+	}
+	return PARSE_OK;
+}
+
+static enum parse_result ip4(const struct worker *w, const uint8_t *d, uint32_t off, struct span *s, struct layer *l,
+			     uint16_t *reason)
+{
+	if (off + 20 > s->end)
+		return too_short(s, off, 20, reason, REASON_PARSE_IP_TRUNCATED);
+	const uint8_t *h = d + off;
+	uint32_t header = (h[0] & 15u) * 4, total = be16(h + 2), fragment = be16(h + 6) & 0x3fff;
+	if (total == 0) // segmentation left to the network card: the frame is the datagram
+		total = s->wire_end - off;
+	if (unlikely(h[0] >> 4 != 4 || header < 20 || total < header)) {
+		*reason = REASON_PARSE_IP_MALFORMED;
+		return PARSE_FAULT;
+	}
+	if (off + header > s->end)
+		return too_short(s, off, header, reason, REASON_PARSE_IP_TRUNCATED);
+	l->l4 = off + header;
+	l->version = 4;
+	l->ttl = h[8];
+	l->proto = h[9];
+	if (unlikely(!narrow(w, s, off, total, l))) {
+		*reason = REASON_PARSE_IP_TRUNCATED;
+		return PARSE_FAULT;
+	}
+	if (unlikely(header > 20) && !ip4_options_sound(h + 20, header - 20)) {
+		*reason = REASON_PARSE_IP_OPTIONS;
+		return PARSE_FAULT;
+	}
+	if (unlikely(fragment)) {
+		l->flags |= LAYER_FRAGMENT;
+		return PARSE_OK;
+	}
+	return likely(l->proto != IPPROTO_AH) ? PARSE_OK : skip_ah(d, s, l, reason);
+}
+
+// RFC 8200 4.2: Pad1, or type and length; they must end where the header ends.
+static bool ip6_options_sound(const uint8_t *o, uint32_t len)
+{
+	for (uint32_t i = 0; i < len;) {
+		if (o[i] == 0) {
+			i++;
+			continue;
+		}
+		if (len - i < 2 || 2u + o[i + 1] > len - i)
+			return false;
+		i += 2u + o[i + 1];
+	}
+	return true;
+}
+
+// Length of the extension header of this kind at h, of which at least 8 bytes are there; 0: not one that is skipped.
+static uint32_t ip6_header_len(uint8_t kind, const uint8_t *h)
+{
+	switch (kind) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+	case PROTO_MOBILITY:
+	case PROTO_HIP:
+	case PROTO_SHIM6:
+		return (h[1] + 1u) * 8;
+	case IPPROTO_AH:
+		return (h[1] + 2u) * 4;
+	case IPPROTO_FRAGMENT:
+		return 8;
+	}
+	return 0;
+}
+
+static bool ip6_is_header(uint8_t kind)
+{
+	static const uint8_t some[8] = {0};
+	return ip6_header_len(kind, some) != 0;
+}
+
+// Walks the chain of extension headers; l->proto and l->l4 are what stands behind it. Order is free but for
+// hop-by-hop, which every stack takes in the first place only (RFC 8200 4.1).
+static enum parse_result ip6_headers(const uint8_t *d, struct span *s, struct layer *l, uint16_t *reason)
+{
+	for (unsigned n = 0; ip6_is_header(l->proto); n++) {
+		uint8_t kind = l->proto;
+		uint32_t at = l->l4;
+		if (n == IPV6_HEADERS_MAX || (kind == IPPROTO_HOPOPTS && n > 0)) {
+			*reason = REASON_PARSE_IP_OPTIONS;
+			return PARSE_FAULT;
+		}
+		if (at + 8 > s->end)
+			return too_short(s, at, 8, reason, REASON_PARSE_IP_OPTIONS);
+		uint32_t len = ip6_header_len(kind, d + at);
+		if (at + len > s->end)
+			return too_short(s, at, len, reason, REASON_PARSE_IP_OPTIONS);
+		if ((kind == IPPROTO_HOPOPTS || kind == IPPROTO_DSTOPTS) && !ip6_options_sound(d + at + 2, len - 2)) {
+			*reason = REASON_PARSE_IP_OPTIONS;
+			return PARSE_FAULT;
+		}
+		// these two may stand last, as packets of their own: then they are the protocol
+		if ((kind == PROTO_MOBILITY || kind == PROTO_HIP) && d[at] == IPPROTO_NONE)
+			return PARSE_OK;
+		l->proto = d[at];
+		l->l4 = at + len;
+		// offset 0 and no more to come: an atomic fragment, whole in itself (RFC 6946)
+		if (kind == IPPROTO_FRAGMENT && (be16(d + at + 2) & 0xfff9)) {
+			l->flags |= LAYER_FRAGMENT;
+			return PARSE_OK;
+		}
+	}
+	return PARSE_OK;
+}
+
+static enum parse_result ip6(const struct worker *w, const uint8_t *d, uint32_t off, struct span *s, struct layer *l,
+			     uint16_t *reason)
+{
+	if (off + 40 > s->end)
+		return too_short(s, off, 40, reason, REASON_PARSE_IP_TRUNCATED);
+	const uint8_t *h = d + off;
+	if (unlikely(h[0] >> 4 != 6)) {
+		*reason = REASON_PARSE_IP_MALFORMED;
+		return PARSE_FAULT;
+	}
+	uint32_t total = 40u + be16(h + 4);
+	// length 0: a jumbogram (RFC 2675), or segmentation left to the network card; and with nothing behind, nothing
+	if (total == 40 && h[6] != IPPROTO_NONE)
+		total = s->wire_end - off;
+	l->l4 = off + 40;
+	l->version = 6;
+	l->proto = h[6];
+	l->ttl = h[7];
+	if (unlikely(!narrow(w, s, off, total, l))) {
+		*reason = REASON_PARSE_IP_TRUNCATED;
+		return PARSE_FAULT;
+	}
+	return likely(!ip6_is_header(l->proto)) ? PARSE_OK : ip6_headers(d, s, l, reason);
+}
+
+// What all L4 parsers leave: payload behind a header of `header` bytes, of which not all need to have been captured.
+static void payload(struct layer *l, const struct span *s, uint32_t header)
+{
+	uint32_t at = l->l4 + header;
+	l->payload = at < s->end ? at : s->end;
+	l->payload_len = s->end - l->payload;
+	l->wire_len = s->wire_end > at ? s->wire_end - at : 0;
+}
+
+static uint16_t tcp(const uint8_t *h, struct span *s, struct layer *l)
+{
+	uint32_t wire = s->wire_end - l->l4, here = s->end - l->l4;
+	if (wire < 20)
+		return REASON_PARSE_L4_TRUNCATED;
+	if (here >= 4) {
+		memcpy(&l->sport_be, h, 2);
+		memcpy(&l->dport_be, h + 2, 2);
+	}
+	uint32_t header = 20;
+	if (here >= 14) {
+		header = (h[12] >> 4) * 4u;
+		l->tcp_flags = h[13];
+		if (l->tcp_flags & 0x20)
+			l->flags |= LAYER_TCP_URG;
+		if (header < 20)
+			return REASON_PARSE_L4_MALFORMED;
+		if (header > wire)
+			return REASON_PARSE_L4_TRUNCATED;
+	}
+	payload(l, s, header);
+	return 0;
+}
+
+static uint16_t udp(const uint8_t *h, struct span *s, struct layer *l)
+{
+	uint32_t wire = s->wire_end - l->l4, here = s->end - l->l4;
+	if (wire < 8)
+		return REASON_PARSE_L4_TRUNCATED;
+	if (here >= 4) {
+		memcpy(&l->sport_be, h, 2);
+		memcpy(&l->dport_be, h + 2, 2);
+	}
+	uint32_t len = here >= 6 ? be16(h + 4) : wire;
+	if (len == 0) // jumbogram (RFC 2675 4), or left to the network card
+		len = wire;
+	if (len < 8)
+		return REASON_PARSE_L4_MALFORMED;
+	if (len > wire)
+		return REASON_PARSE_L4_TRUNCATED;
+	// a datagram shorter than its IP payload: the rest is nobody's
+	s->wire_end = l->l4 + len;
+	if (s->end > s->wire_end)
+		s->end = s->wire_end;
+	payload(l, s, 8);
+	return 0;
+}
+
+static uint16_t icmp(const uint8_t *h, struct span *s, struct layer *l)
+{
+	uint32_t wire = s->wire_end - l->l4, here = s->end - l->l4;
+	// RFC 792: 8 bytes in every message; RFC 4443 2.1: 4 and a body, of at least 4 in every message known
+	if (wire < 8)
+		return REASON_PARSE_L4_TRUNCATED;
+	if (here >= 2) {
+		l->icmp_type = h[0];
+		l->icmp_code = h[1];
+	}
+	// unreachable, quench, redirect, time exceeded, parameter problem; ICMPv6 errors are below 128 (RFC 4443 2.1)
+	bool error = l->proto == IPPROTO_ICMP
+			     ? (l->icmp_type >= 3 && l->icmp_type <= 5) || l->icmp_type == 11 || l->icmp_type == 12
+			     : l->icmp_type < 128;
+	if (error && here >= 2)
+		l->flags |= LAYER_ICMP_ERROR;
+	payload(l, s, 8);
+	return 0;
+}
+
+static uint16_t sctp(const uint8_t *h, struct span *s, struct layer *l)
+{
+	uint32_t wire = s->wire_end - l->l4, here = s->end - l->l4;
+	if (wire < 12)
+		return REASON_PARSE_L4_TRUNCATED;
+	if (here >= 4) {
+		memcpy(&l->sport_be, h, 2);
+		memcpy(&l->dport_be, h + 2, 2);
+	}
+	payload(l, s, 12);
+	return 0;
+}
+
+uint16_t parse_l4(const uint8_t *d, struct span *s, struct layer *l)
+{
+	const uint8_t *h = d + l->l4;
+	switch (l->proto) {
+	case IPPROTO_TCP:
+		return tcp(h, s, l);
+	case IPPROTO_UDP:
+		return udp(h, s, l);
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return icmp(h, s, l);
+	case IPPROTO_SCTP:
+		return sctp(h, s, l);
+	}
+	payload(l, s, 0);
+	return 0;
+}
+
+enum parse_result parse_ip(const struct worker *w, const uint8_t *d, uint32_t off, unsigned version, struct span *s,
+			   struct layer *l, uint16_t *reason)
+{
+	memset(l, 0, sizeof(*l));
+	l->l3 = off;
+	if (version == 0)
+		version = off < s->end ? d[off] >> 4 : 4;
+	enum parse_result r;
+	if (likely(version == 4)) {
+		r = ip4(w, d, off, s, l, reason);
+	} else if (version == 6) {
+		r = ip6(w, d, off, s, l, reason);
+	} else {
+		*reason = REASON_PARSE_IP_MALFORMED;
+		r = PARSE_FAULT;
+	}
+	if (unlikely(r != PARSE_OK))
+		return r;
+	if (unlikely(l->flags & LAYER_FRAGMENT)) {
+		payload(l, s, 0);
+		return PARSE_OK;
+	}
+	*reason = parse_l4(d, s, l);
+	return *reason ? PARSE_FAULT : PARSE_OK;
+}
+
+bool parse_plausible_ip(const uint8_t *d, uint32_t off, const struct span *s)
+{
+	if (off >= s->end)
+		return false;
+	uint32_t wire = s->wire_end - off;
+	if (d[off] >> 4 == 4)
+		return off + 20 <= s->end && (d[off] & 15) >= 5 && be16(d + off + 2) >= (d[off] & 15u) * 4 &&
+		       be16(d + off + 2) <= wire;
+	return d[off] >> 4 == 6 && off + 40 <= s->end && be16(d + off + 4) + 40u <= wire;
+}
+
+uint32_t parse_l4_header_len(uint8_t proto, const uint8_t *l4, uint32_t len)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return len >= 13 ? (l4[12] >> 4) * 4u : 20u;
+	case IPPROTO_UDP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return 8;
+	case IPPROTO_SCTP:
+		return 12;
+	}
+	return 1;
+}
+
+// A sum was found wrong. Returns true where the packet is to go on.
+static bool excused(struct worker *w, const struct layer *l, const uint8_t *d, uint8_t proto)
+{
+	const uint8_t *src = d + l->l3 + (l->version == 4 ? 12 : 8);
+	if (w->senders_pass) {
+		senders_note(w->senders_pass, l->version, src, proto, false);
+		return true;
+	}
+	if (w->config->checksum != CHECKSUM_OFFLOAD_AWARE || !w->senders ||
+	    !senders_offload(w->senders, l->version, src, proto))
+		return false;
+	count(w, COUNTER_CSUM_OFFLOADED);
+	return true;
+}
+
+static void note_good(struct worker *w, const struct layer *l, const uint8_t *d, uint8_t proto)
+{
+	senders_note(w->senders_pass, l->version, d + l->l3 + (l->version == 4 ? 12 : 8), proto, true);
+}
+
+static uint16_t sums(struct worker *w, struct layer *l, const uint8_t *d)
+{
+	if (l->version == 4) {
+		if (unlikely(!checksum_ip4(d + l->l3))) {
+			if (!excused(w, l, d, IP_ANY_SENDER))
+				return REASON_PARSE_IP_CSUM;
+		} else if (unlikely(w->senders_pass != NULL)) {
+			note_good(w, l, d, IP_ANY_SENDER);
+		}
+	}
+	if (l->flags & (LAYER_FRAGMENT | LAYER_CUT))
+		return 0;
+	enum checksum_result r = checksum_l4(d, l);
+	if (likely(r == CHECKSUM_NONE))
+		return 0;
+	if (unlikely(r == CHECKSUM_BAD)) {
+		if (!excused(w, l, d, l->proto))
+			return REASON_PARSE_L4_CSUM;
+		l->flags |= LAYER_CSUM_BAD;
+	} else if (unlikely(w->senders_pass != NULL)) {
+		note_good(w, l, d, l->proto);
+	}
+	return 0;
+}
+
+void parse_burst(struct worker *w, struct burst *b)
+{
+	if (w->config->checksum == CHECKSUM_IGNORE && !w->senders_pass)
+		return;
+	for (unsigned i = 0; i < b->n; i++) {
+		struct pkt *p = pkt_of(b->m[i]);
+		if (unlikely(pkt_decided(p)))
+			continue;
+		for (; p->nparsed < p->nlayers; p->nparsed++) {
+			uint16_t reason = sums(w, &p->layer[p->nparsed], pkt_data(b->m[i]));
+			if (unlikely(reason)) {
+				pkt_drop(p, reason);
+				break;
+			}
+		}
+	}
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The walk through the headers of one frame. Each kind of header has a step: it reads what is at k->off, moves the
+// cursor behind it, and says which kind comes next. decap.c runs the walk, decap_link.c and decap_tunnel.c have steps.
+#pragma once
+
+#include "parse.h"
+
+// X(symbol, step). A frame's walk starts with the link type's kind and ends with STOP.
+#define HEADERS(X)                                                                                                     \
+	X(ETHER, decap_ether)                                                                                          \
+	X(ETHERTYPE, decap_ethertype) /* k->type says what is at the cursor */                                         \
+	X(LLC, decap_llc)                                                                                              \
+	X(VLAN, decap_vlan)                                                                                            \
+	X(PBB, decap_pbb)                                                                                              \
+	X(FABRICPATH, decap_fabricpath)                                                                                \
+	X(VNTAG, decap_vntag)                                                                                          \
+	X(ETAG, decap_etag)                                                                                            \
+	X(MPLS, decap_mpls)                                                                                            \
+	X(PPP, decap_ppp)                                                                                              \
+	X(PPPOE, decap_pppoe)                                                                                          \
+	X(CHDLC, decap_chdlc)                                                                                          \
+	X(NULL_HOST, decap_null)                                                                                       \
+	X(SLL, decap_sll)                                                                                              \
+	X(SLL2, decap_sll2)                                                                                            \
+	X(IP, decap_ip) /* k->type: 4, 6, or 0 where nobody has said which */                                          \
+	X(IP4, decap_ip4)                                                                                              \
+	X(IP6, decap_ip6)                                                                                              \
+	X(GRE, decap_gre)                                                                                              \
+	X(ERSPAN2, decap_erspan2)                                                                                      \
+	X(ERSPAN3, decap_erspan3)                                                                                      \
+	X(WCCP, decap_wccp)                                                                                            \
+	X(ETHERIP, decap_etherip)                                                                                      \
+	X(UDP, decap_udp)
+
+enum header {
+	HEADER_STOP = 0,
+#define X(symbol, step) HEADER_##symbol,
+	HEADERS(X)
+#undef X
+		HEADER_COUNT
+};
+
+struct walk {
+	struct worker *w;
+	struct pkt *p;
+	const uint8_t *d; // the frame
+	uint32_t off;     // cursor
+	struct span s;    // of what the cursor is in
+	uint32_t type;    // for the next step, see HEADERS
+	uint16_t reason;
+	bool cut; // the walk ended where the capture did
+};
+
+#define X(symbol, step) enum header step(struct walk *k);
+HEADERS(X)
+#undef X
+
+// The next n bytes, and the cursor behind them. NULL: they are not there, and the walk ends (return HEADER_STOP): in
+// silence where the frame was cut, else by DECAP_TRUNCATED.
+const uint8_t *decap_take(struct walk *k, uint32_t n);
+// The header is one that its own rules forbid. Returns HEADER_STOP.
+enum header decap_malformed(struct walk *k);
+// What an ethertype is the number of; HEADER_STOP: nothing that leads to IP.
+enum header decap_by_ethertype(struct walk *k, uint16_t type);
+// True where the bytes at off look like an Ethernet frame with IP, ARP or a tag in it.
+bool decap_plausible_ether(const struct walk *k, uint32_t off);
+
+// The header just passed is a transport (worker's config): the only IP header so far is no layer, and the tenant,
+// unless an outer transport has set it, is this.
+void decap_transport(struct walk *k, uint64_t tenant);
+void decap_tenant(struct walk *k, uint64_t tenant);

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// IP and what it carries directly, as decap's walk and defrag read it. See parse.c.
+#pragma once
+
+#include "worker.h"
+
+// The bytes that a header may claim: up to `end` they are here, up to `wire_end` they were on the wire. The two
+// differ where the frame was cut (snap length, or a mirror that shortens). Offsets are from the frame's first byte.
+struct span {
+	uint32_t end, wire_end;
+};
+
+enum parse_result {
+	PARSE_OK,
+	PARSE_CUT,   // the frame was cut inside the IP header: nothing to say of this layer
+	PARSE_FAULT, // *reason is set
+};
+
+// Reads the IP header at off (extension headers included) and the L4 header behind it into l, and narrows s to the
+// datagram (to what UDP says of it). version: 4 or 6 as the header before announced it, 0: whatever the first nibble
+// says. Sums are not looked at: parse_burst does that.
+enum parse_result parse_ip(const struct worker *w, const uint8_t *d, uint32_t off, unsigned version, struct span *s,
+			   struct layer *l, uint16_t *reason);
+// The L4 half of it, for a datagram put together: l->l4, proto, flags are set, s is the datagram.
+uint16_t parse_l4(const uint8_t *d, struct span *s, struct layer *l);
+
+// True where the bytes at off may well be an IP packet (version, header length, total length): what content checks
+// of UDP encapsulations ask before they believe.
+bool parse_plausible_ip(const uint8_t *d, uint32_t off, const struct span *s);
+
+// Bytes of L4 header that a first fragment must hold of protocol proto (RFC 7112, RFC 1858), given what is there.
+uint32_t parse_l4_header_len(uint8_t proto, const uint8_t *l4, uint32_t len);
+
+static inline uint16_t be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+static inline uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)be16(p) << 16 | be16(p + 2);
+}

@@ -92,6 +92,8 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 			if (yes > 0) {
 				s->parser = i;
 				s->wait = s->not_start = 0;
+				stream_need(w, f, 0, 0); // what other rows asked for
+				stream_need(w, f, 1, 0);
 				if (parsers[i].app)
 					f->app = parsers[i].app;
 				return true;
@@ -194,17 +196,21 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 	return in.consumed > 0 || in.skip > 0;
 }
 
+// The direction of the packet in work, and the other where it is concerned: it waits for this one, this one waits
+// for it, or it came first and was kept until somebody knew the protocol. Both go on until neither moves.
 static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 {
 	uint16_t drop = REASON_NONE, not_ours; // a reason found in the other direction is not this packet's
+	const struct words *s = words_of(w, f);
+	bool other = false;
+	if (!s)
+		return drop;
 	for (unsigned n = 0; n < STEPS_MAX; n++) {
+		uint8_t parser = s->parser;
 		bool moved = step(w, f, dir, last, &drop);
-		struct words *s = words_of(w, f);
-		if (s && (s->wait & (1 << !dir)) && moved)
-			step(w, f, !dir, last, &not_ours);
-		else if (s && !s->parser && moved)
-			step(w, f, !dir, last, &not_ours);
-		if (!moved)
+		if (other || s->parser != parser || (moved && !s->parser) || (s->wait & (moved ? 3 : 1 << dir)))
+			other = step(w, f, !dir, last, &not_ours);
+		if (!moved && !other)
 			break;
 	}
 	return drop;

@@ -40,7 +40,7 @@ struct player {
 	size_t nsaid;
 };
 
-static void player_fact(struct player *p, const struct fact *f)
+static inline void player_fact(struct player *p, const struct fact *f)
 {
 	p->nsaid += snprintf(p->said + p->nsaid, sizeof(p->said) - p->nsaid, "%s=", fact_names[f->field]);
 	if (fact_types[f->field] == FACT_TYPE_NUM) {
@@ -53,7 +53,7 @@ static void player_fact(struct player *p, const struct fact *f)
 		snprintf(p->said + p->nsaid, sizeof(p->said) - p->nsaid, "%.*s\n", (int)f->len, (const char *)f->value);
 }
 
-static void player_collect(struct player *p)
+static inline void player_collect(struct player *p)
 {
 	const struct record *r;
 
@@ -71,7 +71,7 @@ static void player_collect(struct player *p)
 	}
 }
 
-static struct player *player_new(void)
+static inline struct player *player_new(void)
 {
 	static const struct path_config config = {
 		.flows = 16, .streams = 16, .chunks = 64, .apps = 4, .arena_bytes = 1 << 20, .record_cells = 1 << 14};
@@ -85,7 +85,7 @@ static struct player *player_new(void)
 	return p;
 }
 
-static void player_free(struct player *p)
+static inline void player_free(struct player *p)
 {
 	inspect_fini(&p->w);
 	record_out_fini(&p->w);
@@ -95,7 +95,7 @@ static void player_free(struct player *p)
 }
 
 // A new conversation.
-static void player_start(struct player *p, enum app_step (*data)(struct app_in *), void (*end)(struct app_in *))
+static inline void player_start(struct player *p, enum app_step (*data)(struct app_in *), void (*end)(struct app_in *))
 {
 	player_collect(p);
 	for (unsigned d = 0; d < 2; d++)
@@ -113,7 +113,7 @@ static void player_start(struct player *p, enum app_step (*data)(struct app_in *
 	p->said[0] = 0;
 }
 
-static void player_skip(struct player_side *s)
+static inline void player_skip(struct player_side *s)
 {
 	uint64_t now = s->skip < s->have - s->at ? s->skip : s->have - s->at;
 
@@ -122,7 +122,7 @@ static void player_skip(struct player_side *s)
 }
 
 // One call. Returns whether something moved.
-static bool player_step(struct player *p, unsigned dir, bool last)
+static inline bool player_step(struct player *p, unsigned dir, bool last)
 {
 	struct player_side *s = &p->side[dir];
 
@@ -162,7 +162,7 @@ static bool player_step(struct player *p, unsigned dir, bool last)
 	return step != APP_WAIT ? in.consumed || in.skip || step != APP_MORE : in.consumed != 0;
 }
 
-static void player_run(struct player *p, bool last)
+static inline void player_run(struct player *p, bool last)
 {
 	for (unsigned n = 0; n < 1 << 20; n++)
 		if (!(player_step(p, 0, last) | player_step(p, 1, last)))
@@ -170,7 +170,7 @@ static void player_run(struct player *p, bool last)
 	abort(); // a parser that never comes to rest
 }
 
-static void player_say(struct player *p, unsigned dir, const void *bytes, size_t len)
+static inline void player_say(struct player *p, unsigned dir, const void *bytes, size_t len)
 {
 	struct player_side *s = &p->side[dir];
 
@@ -181,13 +181,13 @@ static void player_say(struct player *p, unsigned dir, const void *bytes, size_t
 	player_run(p, false);
 }
 
-static void player_text(struct player *p, unsigned dir, const char *text)
+static inline void player_text(struct player *p, unsigned dir, const char *text)
 {
 	player_say(p, dir, text, strlen(text));
 }
 
 // The flow ends: everything that is still known is said.
-static const char *player_end(struct player *p)
+static inline const char *player_end(struct player *p)
 {
 	if (p->fate == APP_MORE)
 		player_run(p, true);
@@ -200,7 +200,7 @@ static const char *player_end(struct player *p)
 }
 
 // The switch has ended the parser: where the bytes of the next protocol begin.
-static const char *player_left(struct player *p, unsigned dir)
+static inline const char *player_left(struct player *p, unsigned dir)
 {
 	p->side[dir].bytes[p->side[dir].have] = 0;
 	return (const char *)p->side[dir].bytes + p->side[dir].at;

@@ -247,25 +247,30 @@ static void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p, const 
 	}
 }
 
+void inspect_packet(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct layer *l;
+	if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_APP_DONE))
+		return;
+	l = pkt_inner(p);
+	w->frame = p->frame;
+	w->now_ns = p->time_ns;
+	if (l->proto == IPPROTO_TCP) {
+		if (p->flags & PKT_HAS_DATA) {
+			uint16_t drop = run(w, p->flow, p->dir, false);
+			if (drop)
+				pkt_drop(p, drop);
+		}
+	} else if (l->proto == IPPROTO_UDP && l->payload_len) {
+		datagram(w, m, p, l);
+	}
+}
+
 void inspect_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		struct pkt *p = pkt_of(b->m[i]);
-		const struct layer *l;
-		if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_APP_DONE))
-			continue;
-		l = pkt_inner(p);
-		w->frame = p->frame;
-		if (l->proto == IPPROTO_TCP) {
-			if (p->flags & PKT_HAS_DATA) {
-				uint16_t drop = run(w, p->flow, p->dir, false);
-				if (drop)
-					pkt_drop(p, drop);
-			}
-		} else if (l->proto == IPPROTO_UDP && l->payload_len) {
-			datagram(w, b->m[i], p, l);
-		}
-	}
+	for (unsigned i = 0; i < b->n; i++)
+		inspect_packet(w, b->m[i]);
 }
 
 // Nothing more will come: what waits is parsed as far as it goes, holes given up one by one.

@@ -47,6 +47,8 @@ void stream_burst(struct worker *w, struct burst *b);
 int inspect_init(struct worker *w);
 void inspect_fini(struct worker *w);
 void inspect_burst(struct worker *w, struct burst *b);
+// One packet by itself: for stream, before the flow's next data in the same burst.
+void inspect_packet(struct worker *w, struct rte_mbuf *m);
 
 // Lets every packet go by its door and accounts it: decided by pkt->reason. Empties the burst.
 void tx_burst(struct worker *w, struct burst *b);

@@ -9,7 +9,9 @@
 // where the copy is gone although it was evidence, the segment is refused (STREAM_NO_COPY).
 //
 // Offsets are 64 bits from the first byte, so sequence numbers wrap as often as they like. ACKs are read from the
-// packets here, not from flow: flow may already have seen the rest of the burst.
+// packets here, not from flow: flow may already have seen the rest of the burst. And inspect sees each packet's data
+// before the flow's next is added (inspect_earlier): what is read and said does not depend on how packets fell into
+// bursts, hence not on the number of workers.
 //
 // stream_pool.c has the memory, stream_chain.c the list, stream_rewrite.c the comparison, stream_view.c the
 // reading side.
@@ -244,8 +246,22 @@ static bool place(struct segment *g, uint32_t seq)
 	return true;
 }
 
-static void segment(struct worker *w, struct rte_mbuf *m, struct pkt *p, const struct layer *l)
+// The flow's data packet before this one, where inspect has not seen it yet.
+static void inspect_earlier(struct worker *w, const struct burst *b, struct stream *st)
 {
+	if (likely(!st->waits || st->burst != w->streams->burst))
+		return;
+	struct rte_mbuf *m = b->m[st->waits - 1];
+	st->waits = 0;
+	inspect_packet(w, m);
+	pkt_of(m)->flags &= ~PKT_HAS_DATA;
+}
+
+static void segment(struct worker *w, struct burst *b, unsigned i)
+{
+	struct rte_mbuf *m = b->m[i];
+	struct pkt *p = pkt_of(m);
+	const struct layer *l = pkt_inner(p);
 	struct flow *f = p->flow;
 	struct segment g = {
 		.w = w,
@@ -268,7 +284,9 @@ static void segment(struct worker *w, struct rte_mbuf *m, struct pkt *p, const s
 			return;
 		}
 	}
+	inspect_earlier(w, b, g.st);
 	w->frame = p->frame;
+	w->now_ns = p->time_ns;
 	if (flags & ACK)
 		acknowledge(&g);
 	if (l->wire_len == 0 && !(flags & (FIN | RST)))
@@ -288,17 +306,22 @@ static void segment(struct worker *w, struct rte_mbuf *m, struct pkt *p, const s
 		g.end = g.at;
 	}
 	data(&g, flags);
+	if (p->flags & PKT_HAS_DATA) {
+		g.st->burst = w->streams->burst;
+		g.st->waits = i + 1;
+	}
 }
 
 void stream_burst(struct worker *w, struct burst *b)
 {
+	w->streams->burst++;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct layer *l = pkt_inner(p);
 		if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_STREAM_IDLE))
 			continue;
 		if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))
-			segment(w, b->m[i], p, l);
+			segment(w, b, i);
 	}
 }
 

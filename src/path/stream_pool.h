@@ -104,7 +104,9 @@ struct stream {
 	struct stream_side side[2];
 	uint64_t app[APP_STATE_BYTES / 8];
 	uint32_t words[2];
-	uint32_t free; // next in the list of free ones
+	uint32_t free;  // next in the list of free ones
+	uint32_t burst; // in this burst packet `waits` - 1 has data that inspect has not seen; waits 0: none has
+	uint32_t waits;
 	uint32_t pad;
 };
 
@@ -115,6 +117,7 @@ struct stream_pool {
 	uint32_t nstreams, nchunks;           // as taken, without number 0
 	uint32_t streams_fresh, chunks_fresh; // never used yet: numbers from here
 	uint32_t streams_free, chunks_free;   // given back: heads of lists
+	uint32_t burst;                       // number of the burst in work
 };
 
 static inline struct stream *stream_of(const struct worker *w, const struct flow *f)

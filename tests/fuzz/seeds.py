@@ -3,6 +3,7 @@
 usage: seeds.py TARGET OUT_DIR CAPTURE..."""
 import hashlib
 import pathlib
+import random
 import struct
 import sys
 
@@ -60,6 +61,33 @@ def streams(path):
     return out
 
 
+def programs(path):
+    """what fuzz_stream reads: the stream's own segments in order, and others between them: late, twice, differing"""
+    rnd, out = random.Random(path), {}
+    for x in map(l4, frames(path)):
+        if x and x[0] == 6 and x[4]:
+            out.setdefault((x[5], x[1], x[2]), []).append((x[3], len(x[4])))
+    for segments in list(out.values())[:8]:
+        program = struct.pack("!I", segments[0][0])
+        for _, n in segments[:60]:
+            n = min(n, 8999)
+            program += bytes([0]) + struct.pack("!HB", n, 0)
+            program += rnd.choice(
+                [
+                    b"",
+                    bytes([1]) + struct.pack("!HHB", n, n, rnd.choice([0, 7])),  # again, at times otherwise
+                    bytes([2, rnd.randrange(256)]) + struct.pack("!HB", n, 0),  # behind a hole
+                    bytes([3, rnd.randrange(256)]) + struct.pack("!HB", n, 9),
+                    bytes([4 | rnd.randrange(2) << 3]) + struct.pack("!H", n),  # the parser reads
+                    bytes([5 | 20 << 3]) * 14,  # small ones
+                    bytes([6]),  # ACK
+                    bytes([7 | rnd.choice([1, 2, 3, 9, 20]) << 3]) + struct.pack("!H", n),  # stop, skip, flush, need
+                    bytes([rnd.randrange(4) | 31 << 3]) + struct.pack("!HBB", n, 0, rnd.randrange(256)),  # cut, FIN, ...
+                ]
+            )
+        yield program
+
+
 def main():
     make = TARGETS.get(TARGET)
     if not make:
@@ -71,6 +99,7 @@ def main():
 
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
+    "stream": lambda p: list(programs(p)),
     # one byte of how, then a datagram or a stream
     "dns": lambda p: [bytes([1]) + d[4] for d in datagrams(p) if 53 in d[1:3]]
     + [bytes([5]) + s for k, s in streams(p).items() if 53 in k[1:]],

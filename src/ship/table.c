@@ -2,15 +2,17 @@
 //
 // The face for eyes: a row for each transaction and each flow as it ends.
 //
-//   TIME        PROTO  SOURCE             DESTINATION        APP    PKTS   BYTES  STATE      WHAT
-//   0.021331    tcp    10.0.0.1:40000     10.0.0.2:443       tls                             example.com  TLS 1.3  h2
-//   0.144002    tcp    10.0.0.1:40000     10.0.0.2:443       tls      21   9.8k   closed     0.123 s
+//   TIME         PROTO  SOURCE            DESTINATION       APP     PKTS   BYTES  STATE   WHAT
+//   0.021331     tcp    10.0.0.1:40000 -> 10.0.0.2:443      tls                           example.com  TLS 1.3  h2
+//   0.144002     tcp    10.0.0.1:40000 -> 10.0.0.2:443      tls       21    9800  closed  0.123 s
 //
 // What comes first decides: columns stand where the eye expects them, what has no fixed length comes last and is cut
 // to the terminal's width with an ellipsis; nothing is cut where there is no terminal. The columns of addresses grow
-// with the longest seen, so that IPv6 has its place and IPv4 keeps its own. Control bytes, broken UTF-8 and invisible
+// with the longest seen, so that IPv6 has its place and IPv4 keeps its own. On a terminal of less than NARROW columns
+// a flow's counters stand in its WHAT, and long addresses lose their middle. Control bytes, broken UTF-8 and invisible
 // characters never reach the terminal: they are shown as \xHH. Shipper's thread.
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,8 @@ struct table {
 	bool started, utf8;
 	unsigned captures;    // that have a header
 	unsigned endpoint[2]; // widths of SOURCE and DESTINATION
+	unsigned endpoint_max;
+	bool narrow;
 	// the row in work
 	char *at, *end;
 	unsigned column, width; // where the cursor stands; width 0: no limit
@@ -35,13 +39,17 @@ struct table {
 };
 
 enum {
-	WIDTH_TIME = 11,
-	WIDTH_PROTO = 5,
-	WIDTH_ENDPOINT = 21,
-	WIDTH_APP = 7,
+	WIDTH_TIME = 12,
+	WIDTH_PROTO = 6,
+	WIDTH_ENDPOINT = 21, // 255.255.255.255:65535
+	WIDTH_APP = 8,
 	WIDTH_PKTS = 7,
 	WIDTH_BYTES = 7,
-	WIDTH_STATE = 11
+	WIDTH_STATE = 12,
+	WIDTH_FIXED = WIDTH_TIME + WIDTH_PROTO + WIDTH_APP + 5, // without endpoints and counters
+	WIDTH_COUNTERS = WIDTH_PKTS + 2 + WIDTH_BYTES + 2 + WIDTH_STATE,
+	WHAT_MIN = 30,
+	NARROW = 140,
 };
 
 static int table_open(struct render *r)
@@ -49,7 +57,13 @@ static int table_open(struct render *r)
 	struct table *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
+	unsigned width = r->config->width;
+	t->narrow = width && width < NARROW;
+	unsigned rest = WHAT_MIN + WIDTH_FIXED + (t->narrow ? 0 : WIDTH_COUNTERS);
 	t->endpoint[0] = t->endpoint[1] = WIDTH_ENDPOINT;
+	t->endpoint_max = width == 0                          ? UINT_MAX
+			  : width > rest + 2 * WIDTH_ENDPOINT ? (width - rest) / 2
+							      : WIDTH_ENDPOINT;
 	// A terminal that is not in UTF-8 could take its bytes for C1 controls.
 	const char *locale = getenv("LC_ALL");
 	if (!locale || !*locale)
@@ -95,6 +109,15 @@ static void bytes(struct table *t, const void *value, size_t len)
 {
 	const uint8_t *p = value;
 	for (size_t i = 0; i < len && !t->cut;) {
+		size_t run = 0; // of plain ASCII, where nothing is cut
+		while (t->width == 0 && i + run < len && p[i + run] >= 0x20 && p[i + run] < 0x7f)
+			run++;
+		if (run) {
+			raw(t, (const char *)p + i, run);
+			t->column += (unsigned)run;
+			i += run;
+			continue;
+		}
 		uint32_t c = 0;
 		unsigned n = text_utf8(p + i, len - i, &c);
 		if (n && !text_harmful(c) && (c < 0x80 || t->utf8)) {
@@ -119,6 +142,12 @@ static void text(struct table *t, const char *s)
 
 static void pad(struct table *t, unsigned to)
 {
+	static const char spaces[65] = "                                                                ";
+	while (t->column < to && t->width == 0) {
+		unsigned n = to - t->column < 64 ? to - t->column : 64;
+		raw(t, spaces, n);
+		t->column += n;
+	}
 	while (t->column < to && fits(t, 1))
 		raw(t, " ", 1);
 }
@@ -197,14 +226,16 @@ static void header(struct render *r)
 	}
 	j = row(r);
 	colour(r, t, BOLD);
-	cell(t, "TIME", WIDTH_TIME + 1);
-	cell(t, "PROTO", WIDTH_PROTO + 1);
+	cell(t, "TIME", WIDTH_TIME);
+	cell(t, "PROTO", WIDTH_PROTO);
 	cell(t, "SOURCE", t->endpoint[0] + 4);
 	cell(t, "DESTINATION", t->endpoint[1] + 1);
 	cell(t, "APP", WIDTH_APP);
-	cell_right(t, "PKTS", WIDTH_PKTS);
-	cell_right(t, "BYTES", WIDTH_BYTES);
-	cell(t, "STATE", WIDTH_STATE + 1);
+	if (!t->narrow) {
+		cell_right(t, "PKTS", WIDTH_PKTS);
+		cell_right(t, "BYTES", WIDTH_BYTES);
+		cell(t, "STATE", WIDTH_STATE);
+	}
 	text(t, "WHAT");
 	row_end(r, &j);
 }
@@ -213,6 +244,18 @@ static void table_capture(struct render *r)
 {
 	struct table *t = r->state;
 	t->started = false;
+}
+
+// The middle of s gives way to an ellipsis, so that len is max. The end has the port.
+static unsigned squeeze(struct table *t, char *s, unsigned len, unsigned max)
+{
+	unsigned tail = max / 2, head = max - tail - 1;
+	const char *dots = t->utf8 ? "\xe2\x80\xa6" : "~";
+	if (len <= max)
+		return len;
+	memmove(s + head + strlen(dots), s + len - tail, tail + 1);
+	memcpy(s + head, dots, strlen(dots));
+	return max;
 }
 
 static void endpoint(struct table *t, const struct record *rec, const uint8_t *addr, uint16_t port, unsigned *width)
@@ -231,8 +274,9 @@ static void endpoint(struct table *t, const struct record *rec, const uint8_t *a
 		at = text_u64(at, port);
 	}
 	*at = 0;
-	if ((unsigned)(at - s) > *width)
-		*width = (unsigned)(at - s);
+	unsigned len = squeeze(t, s, (unsigned)(at - s), t->endpoint_max);
+	if (len > *width)
+		*width = len;
 	cell(t, s, *width);
 }
 
@@ -351,11 +395,21 @@ static void what_dns(struct table *t, const struct record *rec)
 	}
 }
 
+static const char *ending(const struct record *rec)
+{
+	return rec->flow_end < sizeof(ends) / sizeof(ends[0]) ? ends[rec->flow_end] : "";
+}
+
 static void what_flow(struct table *t, const struct record *rec)
 {
-	char s[64];
-	uint64_t us = rec->end_ns > rec->start_ns ? (rec->end_ns - rec->start_ns) / 1000 : 0;
-	snprintf(s, sizeof(s), "%lu.%03lu s", (unsigned long)(us / 1000000), (unsigned long)(us / 1000 % 1000));
+	char s[96], n[2][16];
+	uint64_t ms = rec->end_ns > rec->start_ns ? (rec->end_ns - rec->start_ns) / 1000000 : 0;
+	if (t->narrow) {
+		snprintf(s, sizeof(s), "%s  %s pkts  %s bytes  ", ending(rec), size(rec->pkts[0] + rec->pkts[1], n[0]),
+			 size(rec->bytes[0] + rec->bytes[1], n[1]));
+		text(t, s);
+	}
+	snprintf(s, sizeof(s), "%lu.%03lu s", (unsigned long)(ms / 1000), (unsigned long)(ms % 1000));
 	text(t, s);
 	if (rec->layer)
 		text(t, "  outer layer");
@@ -402,17 +456,18 @@ static void when(struct table *t, uint64_t time_ns)
 	char s[40];
 	uint64_t us = time_ns > t->start_ns ? (time_ns - t->start_ns) / 1000 : 0;
 	snprintf(s, sizeof(s), "%lu.%06lu", (unsigned long)(us / 1000000), (unsigned long)(us % 1000000));
-	cell(t, s, WIDTH_TIME + 1);
+	cell(t, s, WIDTH_TIME);
 }
 
 static void counters(struct table *t, const struct record *rec)
 {
 	char s[16];
 	bool flow = rec->kind == RECORD_FLOW;
+	if (t->narrow)
+		return;
 	cell_right(t, flow ? size(rec->pkts[0] + rec->pkts[1], s) : "", WIDTH_PKTS);
 	cell_right(t, flow ? size(rec->bytes[0] + rec->bytes[1], s) : "", WIDTH_BYTES);
-	bool known = flow && rec->flow_end < sizeof(ends) / sizeof(ends[0]);
-	cell(t, known ? ends[rec->flow_end] : "", WIDTH_STATE + 1);
+	cell(t, flow ? ending(rec) : "", WIDTH_STATE);
 }
 
 static void table_record(struct render *r, const struct record *rec)
@@ -428,7 +483,7 @@ static void table_record(struct render *r, const struct record *rec)
 	struct jsonl j = row(r);
 	colour(r, t, colours[rec->kind]);
 	when(t, rec->time_ns);
-	cell(t, proto_name(rec->proto), WIDTH_PROTO + 1);
+	cell(t, proto_name(rec->proto), WIDTH_PROTO);
 	endpoint(t, rec, rec->src, rec->sport, &t->endpoint[0]);
 	text(t, rec->kind != RECORD_FLOW && rec->dir ? " <- " : " -> ");
 	endpoint(t, rec, rec->dst, rec->dport, &t->endpoint[1]);

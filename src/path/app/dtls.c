@@ -37,23 +37,28 @@ struct place {
 
 struct buffer {
 	uint32_t owner; // flow state index + 1; 0: free
-	uint32_t dir;
+	uint32_t dir, turn;
 	uint32_t have, nplaces;
 	struct place place[PLACES_MAX];
 	uint64_t seen[MESSAGE_MAX / 64]; // a bit a byte
 	uint8_t data[MESSAGE_MAX];
 };
 
-struct side {
-	uint64_t hash;	   // of the last message read
+// One message of a direction: a handshake has two hellos and two answers at most, told apart by message_seq & 1.
+struct turn {
+	uint64_t hash;     // of what was read last
 	uint16_t hash_seq; // its message_seq
-	bool read;	   // there was one
+	bool read;         // there was one
 	uint8_t read_type;
 	uint8_t type; // of the message being put together
 	uint8_t pad;
 	uint16_t seq;
 	uint32_t len;
 	uint32_t buffer; // index + 1
+};
+
+struct side {
+	struct turn turn[2];
 };
 
 struct dtls_flow {
@@ -132,7 +137,7 @@ static struct dtls_flow *flow_find(struct dtls *d, const struct flow *f)
 	return s->flow_id == f->id + 1 ? s : NULL;
 }
 
-static void buffer_drop(struct dtls *d, struct side *s)
+static void buffer_drop(struct dtls *d, struct turn *s)
 {
 	if (s->buffer)
 		d->buffer[s->buffer - 1].owner = 0;
@@ -142,8 +147,8 @@ static void buffer_drop(struct dtls *d, struct side *s)
 static void flow_drop(struct dtls *d, struct dtls_flow *s, const struct app_in *in)
 {
 	handshake_end(&s->handshake, in);
-	buffer_drop(d, &s->side[0]);
-	buffer_drop(d, &s->side[1]);
+	for (unsigned i = 0; i < 4; i++)
+		buffer_drop(d, &s->side[i / 2].turn[i & 1]);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -164,20 +169,21 @@ static struct dtls_flow *flow_take(struct dtls *d, struct app_in *in)
 	return s;
 }
 
-static struct buffer *buffer_take(struct dtls *d, struct dtls_flow *f, struct app_in *in)
+static struct buffer *buffer_take(struct dtls *d, struct dtls_flow *f, struct app_in *in, unsigned turn)
 {
 	uint32_t i = d->next_buffer;
 	struct buffer *b = &d->buffer[i];
 	d->next_buffer = i + 1 < d->nbuffers ? i + 1 : 0;
 	if (b->owner) {
 		count(in->w, COUNTER_APP_POOL_EMPTY);
-		d->flow[b->owner - 1].side[b->dir].buffer = 0;
+		d->flow[b->owner - 1].side[b->dir].turn[b->turn].buffer = 0;
 	}
 	b->owner = (uint32_t)(f - d->flow) + 1;
 	b->dir = in->dir;
+	b->turn = turn;
 	b->have = b->nplaces = 0;
 	memset(b->seen, 0, sizeof(b->seen));
-	f->side[in->dir].buffer = i + 1;
+	f->side[in->dir].turn[turn].buffer = i + 1;
 	return b;
 }
 
@@ -207,7 +213,7 @@ static void message(struct dtls_flow *f, struct hello_source *src, const struct 
 		    uint32_t len)
 {
 	struct handshake *h = &f->handshake;
-	struct side *s = &f->side[src->in->dir];
+	struct turn *s = &f->side[src->in->dir].turn[g->seq & 1];
 	uint64_t hash = hello_hash(p, len) + g->type;
 	if (s->read && s->hash == hash)
 		return; // sent again
@@ -215,7 +221,8 @@ static void message(struct dtls_flow *f, struct hello_source *src, const struct 
 		if (h->final && g->type == CLIENT_HELLO) { // a new association on the same ports (RFC 6347 4.2.8)
 			handshake_end(h, src->in);
 			memset(h, 0, sizeof(*h));
-			f->side[!src->in->dir].read = false;
+			for (unsigned i = 0; i < 4; i++)
+				f->side[i / 2].turn[i & 1].read = false;
 		} else if (!src->cut && g->type != HELLO_VERIFY_REQUEST) { // whose cookie may change
 			app_anomaly(src->in, ANOMALY_TLS_CHANGED, NULL, 0);
 		}
@@ -258,13 +265,13 @@ static bool buffer_put(struct buffer *b, const struct fragment *g, struct origin
 
 static void fragment_in(struct dtls *d, struct dtls_flow *f, struct app_in *in, const struct fragment *g)
 {
-	struct side *s = &f->side[in->dir];
+	struct turn *s = &f->side[in->dir].turn[g->seq & 1];
 	struct buffer *b = s->buffer ? &d->buffer[s->buffer - 1] : NULL;
 	if (!b || s->seq != g->seq || s->type != g->type || s->len != g->len) {
 		if (s->read && s->hash_seq == g->seq && s->read_type == g->type && !f->handshake.final)
 			return; // a piece of what was read already
 		buffer_drop(d, s);
-		b = buffer_take(d, f, in);
+		b = buffer_take(d, f, in, g->seq & 1);
 		s->seq = g->seq;
 		s->type = g->type;
 		s->len = g->len;
@@ -303,11 +310,17 @@ static void handshake_record(struct dtls *d, struct app_in *in, const uint8_t *p
 	}
 }
 
+static bool side_read(const struct side *s)
+{
+	return s->turn[0].read || s->turn[1].read;
+}
+
 // RFC 5246 7.2: a fatal alert in clear, from the side that did not send the hello.
 static void alert(struct dtls *d, struct app_in *in, const uint8_t *p, uint32_t len)
 {
 	struct dtls_flow *f = flow_find(d, in->f);
-	if (f && len == 2 && p[0] == 2 && !f->handshake.final && f->side[!in->dir].read && !f->side[in->dir].read)
+	if (f && len == 2 && p[0] == 2 && !f->handshake.final && side_read(&f->side[!in->dir]) &&
+	    !side_read(&f->side[in->dir]))
 		handshake_dismiss(&f->handshake, in, true);
 }
 

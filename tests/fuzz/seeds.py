@@ -88,6 +88,28 @@ def programs(path):
         yield program
 
 
+def conversations(path):
+    """TCP conversations as pieces in capture order: [[(direction, bytes)]], direction 0 is the first to speak"""
+    out = {}
+    for x in map(l4, frames(path)):
+        if x and x[0] == 6 and x[4]:
+            out.setdefault(frozenset((x[1], x[2])), []).append(((x[5], x[1]), x[4]))
+    return [[(int(who != c[0][0]), b) for who, b in c] for c in out.values()]
+
+
+def text_seeds(path):
+    """as fuzz_http.c reads it; the parser by what the conversation begins with"""
+    for c in conversations(path):
+        first = c[0][1]
+        which = 1 if first[:4] == b"SSH-" else 3 if first[:1] in b"\4\5" else 2 if first[:3] in (b"220", b"* O", b"+OK") else 0
+        if which == 0 and b"HTTP/1" not in first:
+            continue
+        pieces = b"".join(struct.pack("!H", d << 15 | min(len(b), 2000)) + b[:2000] for d, b in c[:24])
+        yield bytes([which]) + pieces
+        if len(pieces) < 3000:
+            yield bytes([which | 16]) + pieces
+
+
 def main():
     make = TARGETS.get(TARGET)
     if not make:
@@ -100,6 +122,7 @@ def main():
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
     "stream": lambda p: list(programs(p)),
+    "http": text_seeds,
     # one byte of how, then a datagram or a stream
     "dns": lambda p: [bytes([1]) + d[4] for d in datagrams(p) if 53 in d[1:3]]
     + [bytes([5]) + s for k, s in streams(p).items() if 53 in k[1:]],

@@ -136,8 +136,7 @@ static bool ip6_options_sound(const uint8_t *o, uint32_t len)
 	return true;
 }
 
-// Length of the extension header of this kind at h, of which at least 8 bytes are there; 0: not one that is skipped.
-static uint32_t ip6_header_len(uint8_t kind, const uint8_t *h)
+uint32_t parse_ip6_header_len(uint8_t kind, const uint8_t *h)
 {
 	switch (kind) {
 	case IPPROTO_HOPOPTS:
@@ -158,7 +157,7 @@ static uint32_t ip6_header_len(uint8_t kind, const uint8_t *h)
 static bool ip6_is_header(uint8_t kind)
 {
 	static const uint8_t some[8] = {0};
-	return ip6_header_len(kind, some) != 0;
+	return parse_ip6_header_len(kind, some) != 0;
 }
 
 // Walks the chain of extension headers; l->proto and l->l4 are what stands behind it. Order is free but for
@@ -174,7 +173,7 @@ static enum parse_result ip6_headers(const uint8_t *d, struct span *s, struct la
 		}
 		if (at + 8 > s->end)
 			return too_short(s, at, 8, reason, REASON_PARSE_IP_OPTIONS);
-		uint32_t len = ip6_header_len(kind, d + at);
+		uint32_t len = parse_ip6_header_len(kind, d + at);
 		if (at + len > s->end)
 			return too_short(s, at, len, reason, REASON_PARSE_IP_OPTIONS);
 		if ((kind == IPPROTO_HOPOPTS || kind == IPPROTO_DSTOPTS) && !ip6_options_sound(d + at + 2, len - 2)) {
@@ -378,6 +377,20 @@ uint32_t parse_l4_header_len(uint8_t proto, const uint8_t *l4, uint32_t len)
 		return 12;
 	}
 	return 1;
+}
+
+uint32_t parse_chain_len(const struct layer *l, const uint8_t *bytes, uint32_t len)
+{
+	uint8_t proto = l->proto;
+	uint32_t at = 0;
+	for (unsigned n = 0; l->version == 6 && ip6_is_header(proto) && n < IPV6_HEADERS_MAX; n++) {
+		if (at + 8 > len)
+			return at + 8;
+		uint32_t header = parse_ip6_header_len(proto, bytes + at);
+		proto = bytes[at];
+		at += header;
+	}
+	return at + parse_l4_header_len(proto, bytes + at, at < len ? len - at : 0);
 }
 
 // A sum was found wrong. Returns true where the packet is to go on.

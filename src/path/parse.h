@@ -29,8 +29,13 @@ uint16_t parse_l4(const uint8_t *d, struct span *s, struct layer *l);
 // of UDP encapsulations ask before they believe.
 bool parse_plausible_ip(const uint8_t *d, uint32_t off, const struct span *s);
 
-// Bytes of L4 header that a first fragment must hold of protocol proto (RFC 7112, RFC 1858), given what is there.
+// Length of the IPv6 extension header of this kind at h, of which 8 bytes are there; 0: not one that is skipped.
+uint32_t parse_ip6_header_len(uint8_t kind, const uint8_t *h);
+// Bytes of L4 header of protocol proto, given the len that are there; 1 where it is none that we read.
 uint32_t parse_l4_header_len(uint8_t proto, const uint8_t *l4, uint32_t len);
+// Bytes that the first fragment of a datagram must hold behind its IP header: extension headers and the whole L4
+// header (RFC 7112, RFC 1858), given the len that are there. More than len: it is too small.
+uint32_t parse_chain_len(const struct layer *l, const uint8_t *bytes, uint32_t len);
 
 static inline uint16_t be16(const uint8_t *p)
 {

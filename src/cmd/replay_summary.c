@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -34,13 +35,19 @@ void summary_add(struct summary *s, const struct crew *c)
 	s->mbufs_in_use = crew_mbufs_in_use(c);
 }
 
+static int by_address(const void *a, const void *b) { return memcmp(a, b, sizeof(struct offloader)); }
+
 void summary_senders(struct summary *s, const struct senders *senders, unsigned outcome)
 {
-	struct sender sender;
-	for (uint32_t i = 0; senders_next(senders, &i, &sender); s->noffloaders++) {
+	struct offloader o = {.outcome = outcome};
+	uint64_t first = s->noffloaders;
+	for (uint32_t i = 0; senders_next(senders, &i, &o.sender); s->noffloaders++) {
 		if (s->noffloaders < SUMMARY_SENDERS)
-			s->offloaders[s->noffloaders] = (struct offloader){sender, outcome};
+			s->offloaders[s->noffloaders] = o;
 	}
+	// the table's own order follows its seed
+	if (first < SUMMARY_SENDERS)
+		qsort(s->offloaders + first, RTE_MIN(s->noffloaders, SUMMARY_SENDERS) - first, sizeof(o), by_address);
 }
 
 static uint64_t dropped(const struct summary *s)

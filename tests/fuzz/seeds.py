@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Seeds of a fuzz target out of captures: what each target takes as its input, made of real bytes.
 usage: seeds.py TARGET OUT_DIR CAPTURE..."""
+import gzip
 import hashlib
 import pathlib
 import random
 import struct
+import subprocess
 import sys
 
 TARGET, OUT, CAPTURES = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
@@ -88,26 +90,34 @@ def programs(path):
         yield program
 
 
-def conversations(path):
-    """TCP conversations as pieces in capture order: [[(direction, bytes)]], direction 0 is the first to speak"""
-    out = {}
-    for x in map(l4, frames(path)):
-        if x and x[0] == 6 and x[4]:
-            out.setdefault(frozenset((x[1], x[2])), []).append(((x[5], x[1]), x[4]))
-    return [[(int(who != c[0][0]), b) for who, b in c] for c in out.values()]
-
-
-def text_seeds(path):
-    """as fuzz_http.c reads it; the parser by what the conversation begins with"""
-    for c in conversations(path):
-        first = c[0][1]
-        which = 1 if first[:4] == b"SSH-" else 3 if first[:1] in b"\4\5" else 2 if first[:3] in (b"220", b"* O", b"+OK") else 0
-        if which == 0 and b"HTTP/1" not in first:
-            continue
-        pieces = b"".join(struct.pack("!H", d << 15 | min(len(b), 2000)) + b[:2000] for d, b in c[:24])
-        yield bytes([which]) + pieces
-        if len(pieces) < 3000:
-            yield bytes([which | 16]) + pieces
+def pcap_files(path):
+    """the file itself, small, in each form that the reader knows"""
+    data = pathlib.Path(path).read_bytes()
+    rows, at = [], 24
+    while at + 16 <= len(data) and len(rows) < 8:
+        head = struct.unpack_from("<IIII", data, at)
+        rows.append((head, data[at + 16 : at + 16 + head[2]]))
+        at += 16 + head[2]
+    out, header = [], struct.unpack_from("<IHHiIII", data, 0)
+    for order, magic in (("<", 0xA1B2C3D4), (">", 0xA1B2C3D4), ("<", 0xA1B23C4D), (">", 0xA1B23C4D)):
+        out.append(struct.pack(order + "IHHiIII", magic, *header[1:]) + b"".join(struct.pack(order + "IIII", *h) + b for h, b in rows))
+    kuznetzov = b"".join(struct.pack("<IIIIiHBB", *h, 0, 0, 0, 0) + b for h, b in rows)
+    out.append(struct.pack("<IHHiIII", 0xA1B2CD34, *header[1:]) + kuznetzov)
+    block = lambda kind, body: struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+    ng = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack("<HHI", header[6], 0, 0))
+    for h, b in rows:
+        ng += block(6, struct.pack("<IIIII", 0, 0, h[1], h[2], h[3]) + b + bytes(-len(b) % 4))
+    big = rows[0][1] + bytes(70000)
+    out += [ng, out[0][:-7], out[0][: 24 + 10], out[0] + struct.pack("<IIII", 1, 1, len(big), len(big)) + big]
+    out.append(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 239))
+    packed = gzip.compress(out[0], mtime=0)
+    out += [packed, packed + packed[:-9], packed[:-4], packed + b"\0" * 8, packed[:40] + b"\xff" * 8 + packed[48:]]
+    try:
+        z = subprocess.run(["zstd", "-qc"], input=out[0], capture_output=True, check=True).stdout
+        out += [z, z[:-4], z[:20] + b"\xff" * 8 + z[28:]]
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    return out + [b"", b"text, not a capture\n", b"\xff\xd8", b"\x1f\x8b", bytes(64)] + [o + b"\0" for o in out[:2]]
 
 
 def main():
@@ -122,7 +132,7 @@ def main():
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
     "stream": lambda p: list(programs(p)),
-    "http": text_seeds,
+    "pcap": pcap_files,
     # one byte of how, then a datagram or a stream
     "dns": lambda p: [bytes([1]) + d[4] for d in datagrams(p) if 53 in d[1:3]]
     + [bytes([5]) + s for k, s in streams(p).items() if 53 in k[1:]],

@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What a replay writes: -w byte for byte, --trace a line for each frame, --summary with a ledger that holds.
+. "$(dirname "$0")/story.sh"
+for f in "$captures"/*.pcap; do
+	name=$(basename "$f" .pcap)
+	run 0 replay "$f" -o /dev/null -w $name.w --trace $name.trace --summary $name.summary
+done
+python3 - "$captures" <<'END' || fail "the ledger, the trace and what left"
+import json, pathlib, sys
+for capture in sorted(pathlib.Path(sys.argv[1]).glob("*.pcap")):
+    name = capture.stem
+    s = json.load(open(name + ".summary"))
+    l, trace = s["ledger"], [line.split() for line in open(name + ".trace")]
+    assert l["rx"] + l["own"] == l["tx"] + l["kernel"] + l["mirrored"] + sum(l["drops"].values()) + l["held"], (name, l)
+    assert l["held"] == 0 and s["mbufs_in_use"] == 0, (name, s)
+    # every frame once, in order, by the door that the ledger knows
+    assert [t[0] for t in trace] == [str(i + 1) for i in range(l["rx"])], name
+    assert all(len(t) == 4 for t in trace), name
+    assert sum(t[1] == "tx" for t in trace) == l["tx"], name
+    drops = [t[2] for t in trace if t[1] == "drop"]
+    assert {r: drops.count(r) for r in drops} == l["drops"], (name, l)
+    if not drops and not s["counters"]["stream_rewritten"]:
+        assert capture.read_bytes() == pathlib.Path(name + ".w").read_bytes(), name + ": what left is not what came"
+END
+
+# packed input gives the plain file; standard output works for it
+gzip -c "$captures/tour.pcap" >tour.pcap.gz
+run 0 replay "$captures/tour.pcap" -o /dev/null -w plain.pcap
+run 0 replay tour.pcap.gz -w -
+cmp -s plain.pcap out || fail "packed input"
+
+# several captures are several worlds: numbers start anew, joined they do not
+run 0 replay "$captures/dns.pcap" "$captures/http.pcap" -o /dev/null --trace trace
+[ "$(grep -c '^1 ' trace)" = 2 ] || fail "two worlds"
+[ "$(grep -c '^# ' trace)" = 2 ] || fail "worlds without their names"
+run 0 replay "$captures/dns.pcap" "$captures/http.pcap" -o /dev/null --trace trace --join
+awk '$1 != NR { exit 1 }' trace || fail "one world"
+
+# facts name the capture as it was given
+cd "$captures" || exit 1
+"$sluice" replay ./dns.pcap ./http.pcap --format facts -o "$work/facts" 2>"$work/err" || fail "facts"
+cd "$work" || exit 1
+python3 - <<'END' || fail "facts name their captures"
+import json
+names = {json.loads(line)["pcap"] for line in open("facts")}
+assert names == {"./dns.pcap", "./http.pcap"}, names
+END
+
+# --speed: 100 ms between two frames, ten times as fast
+python3 - <<'END'
+import struct
+out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+for i in range(11):
+    out += struct.pack("<IIII", 1, i * 90000, 60, 60) + bytes(60)
+open("slow.pcap", "wb").write(out)
+END
+for case in "original:900:3000" "10:90:800" "max:0:700"; do
+	IFS=: read -r speed low high <<<"$case"
+	begin=$(date +%s%N)
+	run 0 replay slow.pcap -o /dev/null --speed "$speed"
+	took=$((($(date +%s%N) - begin) / 1000000))
+	[ $took -ge "$low" ] || fail "--speed $speed took $took ms"
+	[ $took -le "$high" ] || echo "note: --speed $speed took $took ms (a busy machine)"
+done
+finish

@@ -26,6 +26,7 @@
 #include "bench_calibrate.h"
 #include "bench_load.h"
 #include "cmd.h"
+#include "path/flow.h"
 #include "path/path.h"
 #include "record_ring.h"
 
@@ -102,6 +103,8 @@ static void timed_rooms(struct bench *b, struct burst *burst)
 		uint64_t now = rte_rdtsc();
 		b->room_cycles[i] += now - t;
 		t = now;
+		if (i == PATH_ROOMS - 1 && flow_rest(&b->w, burst))
+			i = PATH_BACK - 1; // the burst was cut: its rest walks the back once more
 	}
 }
 

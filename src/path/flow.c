@@ -1,11 +1,443 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "rooms.h"
+//
+// Whose packet is this. In comes a burst with layers and hashes; each packet leaves with its flow and direction, the
+// flow has counted it, and TCP has said (flow_tcp.c) whether its receiver would believe it. A tuple seen for the
+// first time gets a flow and a RECORD_FLOW_START with all that its first frame says about it: VLANs, VNIs, addresses
+// outside. Layers outside the innermost get flows of their own, which are counted and never inspected. Runs on the
+// worker that owns the tuple; outer layers on the worker that took the frame.
+//
+// The burst is walked three times, so that memory is asked for before it is needed: buckets, then flows, then work.
+// A flow that is not there in the second walk may be there in the third, made by an earlier packet of the burst.
+//
+// What must never happen here: a flow that ends while packets of this burst still point to it. Where a packet would
+// end one of those (tuple used again, table full), the burst is cut before it, the rooms behind finish the part
+// before, and path_back comes again for the rest (flow_rest). Rejected: counting references in the flow (a write a
+// packet for what happens once in a million).
+//
+// When the table is full the half-open flow seen longest ago gives way, established ones never do; where there is
+// none, the packet is dropped by FLOW_TABLE_FULL.
 #include "flow.h"
 
-int flow_init(struct worker *w) { return 0; }
-void flow_fini(struct worker *w) {}
-void flow_burst(struct worker *w, struct burst *b) {}
-void flow_outer_burst(struct worker *w, struct burst *b) {}
-bool flow_age(struct worker *w, uint64_t time_ns, uint64_t frame) { return false; }
-void flow_drain(struct worker *w) {}
-void flow_record(const struct worker *w, const struct flow *f, struct record *r, uint16_t kind) {}
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_prefetch.h>
+
+#include "base/eal.h"
+#include "flow_age.h"
+#include "flow_table.h"
+#include "flow_tcp.h"
+#include "record_out.h"
+#include "rooms.h"
+#include "steer.h"
+
+// A direction that is seen alone is believed to be established after this many packets (replay's one-way captures).
+#define ONE_WAY_PKTS 8
+
+int flow_init(struct worker *w)
+{
+	struct flow_table *t = mem_take(sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	w->flows = t;
+	return table_init(t, w->config->flows);
+}
+
+void flow_fini(struct worker *w)
+{
+	if (!w->flows)
+		return;
+	table_fini(w->flows);
+	mem_give(w->flows, sizeof(*w->flows));
+	w->flows = NULL;
+}
+
+// --- keys
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline int order64(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x = rte_be_to_cpu_64(load64(a)), y = rte_be_to_cpu_64(load64(b));
+	return (x > y) - (x < y);
+}
+
+static inline int order_ports(const struct layer *l)
+{
+	return (int)rte_be_to_cpu_16(l->sport_be) - (int)rte_be_to_cpu_16(l->dport_be);
+}
+
+// Fills a canonical key; true where the sender is b.
+static inline bool key_fill(struct flow_key *k, uint64_t tenant, const struct layer *l, const uint8_t *frame)
+{
+	const uint8_t *ip = frame + l->l3;
+	bool swap;
+	*k = (struct flow_key){.tenant = tenant, .proto = l->proto, .version = l->version};
+	if (likely(l->version == 4)) {
+		uint32_t s, d;
+		memcpy(&s, ip + 12, 4);
+		memcpy(&d, ip + 16, 4);
+		swap = s == d ? order_ports(l) > 0 : rte_be_to_cpu_32(s) > rte_be_to_cpu_32(d);
+		memcpy(k->a, swap ? &d : &s, 4);
+		memcpy(k->b, swap ? &s : &d, 4);
+	} else {
+		int order = order64(ip + 8, ip + 24);
+		order = order ? order : order64(ip + 16, ip + 32);
+		swap = order ? order > 0 : order_ports(l) > 0;
+		memcpy(k->a, ip + (swap ? 24 : 8), 16);
+		memcpy(k->b, ip + (swap ? 8 : 24), 16);
+	}
+	k->aport_be = swap ? l->dport_be : l->sport_be;
+	k->bport_be = swap ? l->sport_be : l->dport_be;
+	return swap;
+}
+
+// --- records
+
+void flow_record(const struct worker *w, const struct flow *f, struct record *r, uint16_t kind)
+{
+	bool swapped = f->flags & FLOW_SWAPPED;
+	r->kind = kind;
+	r->frame = w->frame;
+	r->time_ns = w->now_ns;
+	r->flow_id = f->id;
+	r->tenant = f->key.tenant;
+	memcpy(r->src, swapped ? f->key.b : f->key.a, 16);
+	memcpy(r->dst, swapped ? f->key.a : f->key.b, 16);
+	r->sport = rte_be_to_cpu_16(swapped ? f->key.bport_be : f->key.aport_be);
+	r->dport = rte_be_to_cpu_16(swapped ? f->key.aport_be : f->key.bport_be);
+	r->proto = f->key.proto;
+	r->ip_version = f->key.version;
+	r->app = f->app;
+	if (f->key.proto == IPPROTO_ICMP || f->key.proto == IPPROTO_ICMPV6) {
+		r->icmp_type = f->icmp_type;
+		r->icmp_code = f->icmp_code;
+	}
+	r->layer = f->key.outer ? (uint8_t)(1 + (f->id & 7)) : 0;
+	r->start_ns = f->start_ns;
+}
+
+void flow_end(struct worker *w, struct flow *f, enum flow_end why)
+{
+	if (!f->key.outer)
+		inspect_end(w, f);
+	stream_end(w, f);
+	// one that had closed and only lingered ended by that
+	if (f->age_class == AGE_CLASS_CLOSED)
+		why = (f->side[0].flags | f->side[1].flags) & SIDE_RST ? FLOW_END_RESET : FLOW_END_CLOSED;
+	struct record *r = record_begin(w, RECORD_FLOW);
+	flow_record(w, f, r, RECORD_FLOW);
+	r->end_ns = f->last_ns;
+	for (unsigned dir = 0; dir < 2; dir++) {
+		r->pkts[dir] = f->pkts[dir];
+		r->bytes[dir] = f->bytes[dir];
+		r->tcp_flags[dir] = f->key.proto == IPPROTO_TCP ? f->side[dir].tcp_flags : 0;
+	}
+	r->tcp_state = f->tcp_state;
+	r->flow_end = (uint8_t)why;
+	r->tx_count = f->tx_count;
+	record_write(w);
+	ring_unlink(w->flows, f);
+	table_remove(w->flows, f);
+}
+
+// Addresses of the headers around a layer, by their place in the frame.
+static void say_outer(struct worker *w, const struct pkt *p, unsigned layer, const uint8_t *frame)
+{
+	for (unsigned i = 0; i < layer; i++) {
+		bool v4 = p->layer[i].version == 4;
+		uint32_t len = v4 ? 4 : 16, off = p->layer[i].l3 + (v4 ? 12 : 8);
+		for (unsigned end = 0; end < 2; end++, off += len)
+			record_fact(w, FACT_OUTER_IP, frame + off, len, (struct origin){p->frame, off, len});
+	}
+}
+
+// What the first frame of a direction says about a flow. Tags and network ids are said of the innermost tuple only:
+// they are known to lie outside of it, but not between which of the layers.
+static void say_start(struct worker *w, const struct flow *f, const struct pkt *p, unsigned layer, unsigned dir,
+		      const uint8_t *frame)
+{
+	struct origin o = {.frame = p->frame};
+	struct record *r = record_begin(w, RECORD_FLOW_START);
+	flow_record(w, f, r, RECORD_FLOW_START);
+	r->dir = (uint8_t)dir;
+	if (f->pkts[0] + f->pkts[1] == 1)
+		record_num(w, FACT_FLOW, 1, o);
+	if (!f->key.outer) {
+		for (unsigned i = 0; i < p->nvlans; i++)
+			record_num(w, FACT_VLAN, p->vlan[i], o);
+		for (unsigned i = 0; i < p->nvnis; i++)
+			record_num(w, FACT_VNI, p->vni[i], o);
+		if (p->flags & PKT_DEEPER)
+			record_num(w, FACT_DECAP_DEEPER, 1, o);
+	}
+	say_outer(w, p, layer, frame);
+	record_write(w);
+}
+
+// --- a new flow
+
+// Ports of services at 1024 and above that are met midstream (IANA), in order.
+static const uint16_t services[] = {1080, 1194, 1433, 1521, 1701, 1723, 1812, 1813,  1883, 2049, 2152,
+				    3128, 3268, 3306, 3389, 3478, 4500, 4789, 5060,  5061, 5222, 5353,
+				    5355, 5432, 5672, 5900, 6081, 6379, 6443, 6667,  8000, 8080, 8081,
+				    8443, 8883, 8888, 9000, 9092, 9200, 9443, 11211, 27017};
+
+static bool is_service(uint16_t port)
+{
+	if (port < 1024)
+		return true;
+	for (unsigned i = 0; i < RTE_DIM(services); i++) {
+		if (services[i] == port)
+			return true;
+	}
+	return false;
+}
+
+// Who began: the sender of the first packet, unless it answers a SYN or clearly comes from a service.
+static bool from_responder(const struct layer *l, const struct segment *s)
+{
+	if (s && tcp_opens(s))
+		return tcp_from_responder(s);
+	if (l->proto != IPPROTO_TCP && l->proto != IPPROTO_UDP)
+		return false;
+	return is_service(rte_be_to_cpu_16(l->sport_be)) && !is_service(rte_be_to_cpu_16(l->dport_be));
+}
+
+// What is in work: one layer of one packet.
+struct subject {
+	const struct pkt *p;
+	const struct layer *l;
+	const uint8_t *frame;
+	const struct flow_key *key;
+	const struct segment *segment; // NULL: no TCP header to read
+	uint32_t hash;
+	unsigned layer; // its number
+	bool swap;      // the sender is key.b
+};
+
+static struct flow *flow_new(struct worker *w, const struct subject *s)
+{
+	struct flow_table *t = w->flows;
+	struct flow *f = table_add(t, s->key, s->hash);
+	if (!f)
+		return NULL;
+	f->id = s->p->frame << 3 | s->layer;
+	f->start_ns = f->last_ns = s->p->time_ns;
+	f->flags = s->swap != from_responder(s->l, s->segment) ? FLOW_SWAPPED : 0;
+	f->age_class = AGE_CLASS_NEW;
+	if (s->l->proto == IPPROTO_TCP) {
+		f->side[0].wscale = f->side[1].wscale = TCP_WSCALE_UNKNOWN;
+	} else {
+		f->icmp_type = s->l->icmp_type;
+		f->icmp_code = s->l->icmp_code;
+	}
+	age_add(t, f);
+	count(w, COUNTER_FLOWS);
+	return f;
+}
+
+// --- a packet
+
+// The class follows from the state. Becoming shorter moves the flow at once, longer when its slot comes.
+static inline void classify(struct flow_table *t, struct flow *f)
+{
+	uint8_t class = AGE_CLASS_NEW;
+	if (f->key.proto != IPPROTO_TCP) {
+		class = f->flags & FLOW_REPLIED ? AGE_CLASS_REPLIED : AGE_CLASS_NEW;
+	} else if (f->tcp_state >= TCP_ESTABLISHED) {
+		bool both_closed = f->side[0].flags & f->side[1].flags & SIDE_FIN;
+		if (f->tcp_state == TCP_CLOSED || both_closed)
+			class = AGE_CLASS_CLOSED;
+		else if ((f->flags & FLOW_REPLIED) || f->pkts[0] + f->pkts[1] >= ONE_WAY_PKTS)
+			class = AGE_CLASS_TCP;
+	}
+	if (likely(class == f->age_class))
+		return;
+	bool shorter = age_timeout_ns[class] < age_timeout_ns[f->age_class];
+	f->age_class = class;
+	if (shorter)
+		age_shorten(t, f);
+}
+
+// Counts the packet. Returns its direction.
+static inline unsigned account(struct worker *w, struct flow *f, const struct subject *s)
+{
+	const struct pkt *p = s->p;
+	unsigned dir = s->swap != !!(f->flags & FLOW_SWAPPED);
+	f->pkts[dir]++;
+	f->bytes[dir] += p->wire_len;
+	if (p->time_ns > f->last_ns)
+		f->last_ns = p->time_ns;
+	if (unlikely(f->pkts[dir] == 1)) {
+		bool first = f->pkts[!dir] == 0;
+		if (!first)
+			f->flags |= FLOW_REPLIED;
+		if (first || (!f->key.outer && (p->nvlans || p->nvnis || s->layer)))
+			say_start(w, f, p, s->layer, dir, s->frame);
+	}
+	return dir;
+}
+
+// The packets of a burst that were given this flow.
+static bool in_use(const struct burst *b, unsigned n, const struct flow *f)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (pkt_of(b->m[i])->flow == f)
+			return true;
+	}
+	return false;
+}
+
+// Makes room for a flow. False: the one to give way is in use by the first n packets of the burst.
+static bool give_way(struct worker *w, const struct burst *b, unsigned n)
+{
+	struct flow *f = age_victim(w->flows);
+	if (!f)
+		return true;
+	if (in_use(b, n, f))
+		return false;
+	flow_end(w, f, FLOW_END_EVICTED);
+	count(w, COUNTER_FLOWS_EVICTED);
+	return true;
+}
+
+// Finds or makes the flow of a subject. NULL: no room. *cut: the burst must be cut before packet n.
+static inline struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, struct flow *f,
+				   const struct subject *s, bool *cut)
+{
+	struct flow_table *t = w->flows;
+	if (unlikely(!f || f->id == 0 || !key_equal(&f->key, s->key))) {
+		struct flow_place at = table_place(t, s->hash);
+		f = table_find(t, &at, s->key);
+	}
+	if (likely(f)) {
+		unsigned dir = s->swap != !!(f->flags & FLOW_SWAPPED);
+		bool expired = age_expired(f, s->p->time_ns);
+		bool renewed = s->segment && tcp_renews(f, dir, s->segment, w->config->live);
+		if (likely(!expired && !renewed))
+			return f;
+		if ((*cut = in_use(b, n, f)))
+			return NULL;
+		flow_end(w, f, expired ? FLOW_END_TIMEOUT : FLOW_END_REUSED);
+	}
+	if (unlikely(table_full(t)) && (*cut = !give_way(w, b, n)))
+		return NULL;
+	return flow_new(w, s);
+}
+
+void flow_outer_burst(struct worker *w, struct burst *b)
+{
+	struct steer_key key = steer_key(w->config->seed);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct pkt *p = pkt_of(b->m[i]);
+		if (likely(p->nlayers < 2) || pkt_decided(p))
+			continue;
+		w->frame = p->frame;
+		w->now_ns = p->time_ns;
+		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++) {
+			const uint8_t *frame = pkt_data(b->m[i]);
+			const struct layer *l = &p->layer[layer];
+			struct flow_key k;
+			bool cut = false, swap = key_fill(&k, p->tenant, l, frame);
+			k.outer = 1;
+			struct subject s = {p, l, frame, &k, NULL, steer_hash(&key, p->tenant, l, frame), layer, swap};
+			struct flow *f = flow_of(w, b, 0, NULL, &s, &cut);
+			if (!f)
+				continue;
+			account(w, f, &s);
+			classify(w->flows, f);
+		}
+	}
+}
+
+// Takes packet i of the burst. False: the burst must be cut before it.
+static inline bool flow_packet(struct worker *w, struct burst *b, unsigned i, struct flow *guess,
+			       const struct flow_key *key, bool swap)
+{
+	struct rte_mbuf *m = b->m[i];
+	struct pkt *p = pkt_of(m);
+	const struct layer *l = pkt_inner(p);
+	const uint8_t *frame = pkt_data(m);
+	struct segment segment;
+	struct subject s = {p, l, frame, key, NULL, p->hash, p->nlayers - 1u, swap};
+	bool cut = false;
+	w->frame = p->frame;
+	w->now_ns = p->time_ns;
+	if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT) &&
+	    tcp_read(l, frame, rte_pktmbuf_data_len(m), &segment))
+		s.segment = &segment;
+	struct flow *f = flow_of(w, b, i, guess, &s, &cut);
+	if (unlikely(!f)) {
+		if (!cut)
+			pkt_drop(p, REASON_FLOW_TABLE_FULL);
+		return !cut;
+	}
+	unsigned dir = account(w, f, &s);
+	p->flow = f;
+	p->dir = (uint8_t)dir;
+	if (s.segment) {
+		uint16_t reason = tcp_track(f, dir, &segment, p->time_ns, w->config->live, &p->flags);
+		if (unlikely(reason))
+			pkt_drop(p, reason);
+	}
+	classify(w->flows, f);
+	return true;
+}
+
+void flow_burst(struct worker *w, struct burst *b)
+{
+	struct flow_table *t = w->flows;
+	struct flow_key key[BURST_SIZE];
+	struct flow_place at[BURST_SIZE];
+	struct flow *guess[BURST_SIZE];
+	uint8_t todo[BURST_SIZE];
+	bool swap[BURST_SIZE];
+	unsigned n = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		struct pkt *p = pkt_of(b->m[i]);
+		p->flow = NULL;
+		if (pkt_decided(p) || p->nlayers == 0)
+			continue;
+		swap[n] = key_fill(&key[n], p->tenant, pkt_inner(p), pkt_data(b->m[i]));
+		at[n] = table_place(t, p->hash);
+		rte_prefetch0(&t->buckets[at[n].bucket[0]]);
+		rte_prefetch0(&t->buckets[at[n].bucket[1]]);
+		todo[n++] = (uint8_t)i;
+	}
+	for (unsigned k = 0; k < n; k++) {
+		uint32_t number = table_guess(t, &at[k]);
+		guess[k] = number == TABLE_NONE ? NULL : &t->flows[number];
+		if (!guess[k])
+			continue;
+		rte_prefetch0(guess[k]);
+		rte_prefetch0((uint8_t *)guess[k] + 64);
+		rte_prefetch0((uint8_t *)guess[k] + 128);
+	}
+	for (unsigned k = 0; k < n; k++) {
+		if (likely(flow_packet(w, b, todo[k], guess[k], &key[k], swap[k])))
+			continue;
+		t->rest.n = b->n - todo[k];
+		memcpy(t->rest.m, &b->m[todo[k]], t->rest.n * sizeof(b->m[0]));
+		b->n = todo[k];
+		return;
+	}
+}
+
+bool flow_rest(struct worker *w, struct burst *b)
+{
+	struct flow_table *t = w->flows;
+	if (likely(t->rest.n == 0))
+		return false;
+	memcpy(b->m, t->rest.m, t->rest.n * sizeof(b->m[0]));
+	b->n = t->rest.n;
+	t->rest.n = 0;
+	return true;
+}

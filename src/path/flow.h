@@ -20,15 +20,15 @@ struct flow_key {
 
 // One direction of a TCP connection, as its sender's bytes were seen here.
 struct flow_side {
-	uint32_t isn;	    // first sequence number (SYN); valid with SIDE_SYN
-	uint32_t next;	    // highest sequence number sent + 1 (SND.NXT); valid with SIDE_SEEN
-	uint32_t acked;	    // highest ACK from the other side for these bytes (SND.UNA); valid with SIDE_ACKED
+	uint32_t isn;       // first sequence number (SYN); valid with SIDE_SYN
+	uint32_t next;      // highest sequence number sent + 1 (SND.NXT); valid with SIDE_SEEN
+	uint32_t acked;     // highest ACK from the other side for these bytes (SND.UNA); valid with SIDE_ACKED
 	uint32_t win_max;   // largest window this side ever offered, scaled
 	uint32_t ts_recent; // last timestamp of an in-order segment of this side (RFC 7323 4.3); valid with SIDE_TS
-	uint8_t wscale;	    // 0..14; 0xff: unknown (handshake not seen)
-	uint8_t flags;	    // enum side_flag
+	uint8_t wscale;     // 0..14; 0xff: unknown (handshake not seen)
+	uint8_t flags;      // enum side_flag
 	uint8_t tcp_flags;  // all flags seen, or-ed
-	uint8_t pad;
+	uint8_t ts_age;     // time_ns >> 46 when ts_recent was moved: 19.5 hours, for RFC 7323 5.5
 };
 
 enum side_flag {
@@ -36,48 +36,75 @@ enum side_flag {
 	SIDE_SYN = 1 << 1,
 	SIDE_FIN = 1 << 2,
 	SIDE_ACKED = 1 << 3,
-	SIDE_TS = 1 << 4,	// timestamps in use
-	SIDE_SIGNED = 1 << 5,	// MD5 or AO option in use
+	SIDE_TS = 1 << 4,     // timestamps in use
+	SIDE_SIGNED = 1 << 5, // MD5 or AO option in use
 	SIDE_FIN_ACKED = 1 << 6,
 	SIDE_RST = 1 << 7,
 };
 
 enum flow_flag {
 	FLOW_MIDSTREAM = 1 << 0, // picked up without its handshake
-	FLOW_SWAPPED = 1 << 1,	 // initiator is key.b
-	FLOW_REPLIED = 1 << 2,	 // seen in both directions
-	FLOW_APP_DONE = 1 << 3,	 // nothing more to be learned: stream and inspect pass over it
+	FLOW_SWAPPED = 1 << 1,   // initiator is key.b
+	FLOW_REPLIED = 1 << 2,   // seen in both directions
+	FLOW_APP_DONE = 1 << 3,  // nothing more to be learned: stream and inspect pass over it
 	FLOW_STREAM_TRIED = 1 << 4,
 	FLOW_AMBIGUOUS = 1 << 5, // stream.ambiguous was true once
 	FLOW_GAP = 1 << 6,
 	FLOW_STREAM_IDLE = 1 << 7, // stream: both directions stopped, no copy left to compare with
+	FLOW_HOLES = 1 << 8,       // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
 };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,
 // time_wait, last_ack, close_wait, closing, closed.
 enum tcp_state {
-	TCP_NONE, TCP_SYN_SENT, TCP_SYN_RECV, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
-	TCP_TIME_WAIT, TCP_LAST_ACK, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_CLOSED
+	TCP_NONE,
+	TCP_SYN_SENT,
+	TCP_SYN_RECV,
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT1,
+	TCP_FIN_WAIT2,
+	TCP_TIME_WAIT,
+	TCP_LAST_ACK,
+	TCP_CLOSE_WAIT,
+	TCP_CLOSING,
+	TCP_CLOSED
+};
+
+// Neighbours in a doubly linked ring; numbers of flows, or of the ring's head.
+struct flow_link {
+	uint32_t older, newer;
 };
 
 struct flow {
-	struct flow_key key;	  // 48
+	struct flow_key key;      // 48
 	struct flow_side side[2]; // 48: [0] the initiator's
 	uint64_t bytes[2];
 	uint32_t pkts[2];
 	uint64_t start_ns, last_ns;
-	uint64_t id;	   // of its first frame: frame << 3 | layer
-	uint32_t older, newer; // ageing list of its class
-	uint32_t stream;   // stream_pool index + 1; 0: none
-	uint32_t app_state; // inspect's own: index + 1 of QUIC or DTLS state; 0: none
-	uint16_t tx_count; // transactions so far (saturates)
-	uint16_t flags;	   // enum flow_flag
-	uint8_t app;	   // enum app
-	uint8_t tcp_state; // enum tcp_state
-	uint8_t age_class;
-	uint8_t icmp; // index into flow.c's (type, code) of the first packet; see flow_icmp
+	uint64_t id;           // of its first frame: frame << 3 | layer
+	struct flow_link link; // in a slot of the ageing wheel; see flow_age.c
+	uint32_t hash;         // pkt->hash, so that it can be found again in the index
+	uint32_t stream;       // stream_pool index + 1; 0: none
+	uint32_t app_state;    // inspect's own: index + 1 of QUIC or DTLS state; 0: none
+	uint16_t tx_count;     // transactions so far (saturates)
+	uint16_t flags;        // enum flow_flag
+	uint8_t app;           // enum app
+	uint8_t tcp_state;     // enum tcp_state
+	uint8_t age_class;     // enum age_class of flow_age.h
+	uint8_t icmp_type;     // of the first packet
+	union {
+		uint16_t ts_ahead[2]; // TCP: see flow_tcp.c, sample_ts
+		uint8_t icmp_code;
+	};
 };
 static_assert(sizeof(struct flow) <= 176, "bytes a flow");
+
+// A packet ended a flow that earlier packets of its burst still point to: flow_burst then leaves the burst with
+// only what came before it. This puts the rest back into the (now empty) burst; false: there is none.
+bool flow_rest(struct worker *w, struct burst *b);
+
+// Ends a flow: what is known of it is said, RECORD_FLOW is written, its place is free.
+void flow_end(struct worker *w, struct flow *f, enum flow_end why);
 
 // Fills head, tuple and ids of a record from a flow; direction 0 is source. kind: enum record_kind.
 void flow_record(const struct worker *w, const struct flow *f, struct record *r, uint16_t kind);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "flow.h"
 #include "record_out.h"
 #include "rooms.h"
 
@@ -67,12 +68,15 @@ void path_front(struct worker *w, struct burst *b)
 
 void path_back(struct worker *w, struct burst *b)
 {
-	walk(w, b, PATH_BACK, PATH_ROOMS);
+	do // a packet that ends a flow of its own burst waits for the rooms to be done with those before it
+		walk(w, b, PATH_BACK, PATH_ROOMS);
+	while (flow_rest(w, b));
 }
 
 void path_burst(struct worker *w, struct burst *b)
 {
-	walk(w, b, 0, PATH_ROOMS);
+	path_front(w, b);
+	path_back(w, b);
 }
 
 bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame)

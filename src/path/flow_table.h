@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Where the flows of one worker live: an array of struct flow, an index over it, and the rings of the ageing wheel.
+// All of it is taken at start; nothing here grows.
+#pragma once
+
+#include "flow.h"
+
+#define TABLE_NONE UINT32_MAX
+
+// One cache line: 8 tags that are compared at once, and the flow each stands for.
+struct flow_bucket {
+	uint16_t tag[8];
+	uint32_t flow[8]; // number + 1; 0: free
+	uint32_t pad[4];
+};
+static_assert(sizeof(struct flow_bucket) == 64, "a bucket is a cache line");
+
+// Slots of the two wheels, in units of AGE_SHIFT: longer than the longest timeout of the classes in them.
+#define AGE_SHORT 64
+#define AGE_LONG 4096
+// rings that are no slot: being looked at, found due
+enum { RING_LOOK = AGE_SHORT + AGE_LONG, RING_DUE, RINGS };
+
+struct flow_table {
+	struct flow *flows;
+	struct flow_bucket *buckets;
+	uint32_t size, used; // flows
+	uint32_t nbuckets;
+	uint32_t fresh; // flows[fresh...] were never used
+	uint32_t free;  // ring of freed ones, linked by link.newer; TABLE_NONE: none
+	// flow_age.c
+	uint64_t age_unit; // the wheel was turned up to here
+	bool age_begun;
+	bool due_sorted;
+	struct flow_link ring[RINGS];
+	// flow.c
+	struct burst rest;
+};
+
+int table_init(struct flow_table *t, uint32_t size);
+void table_fini(struct flow_table *t);
+// Bytes that a table of this size takes for flows and index.
+size_t table_bytes(uint32_t size);
+
+// The two buckets where a hash may be, and the tag it has there.
+struct flow_place {
+	uint32_t bucket[2];
+	uint16_t tag;
+};
+
+// The hash's upper bits also choose the worker, so they are the same for all flows here: multiplied first.
+static inline struct flow_place table_place(const struct flow_table *t, uint32_t hash)
+{
+	uint64_t x = (hash + 1ull) * 0x9e3779b97f4a7c15;
+	uint64_t y = x ^ x >> 29;
+	y *= 0xbf58476d1ce4e5b9;
+	uint16_t tag = (uint16_t)(y >> 8);
+	return (struct flow_place){
+		.bucket = {(uint32_t)((x >> 32) * t->nbuckets >> 32), (uint32_t)((y >> 32) * t->nbuckets >> 32)},
+		.tag = tag ? tag : 1,
+	};
+}
+
+// Number of a flow of this hash that may have this key (the first whose tag matches; skip as many as `skip`), or
+// TABLE_NONE. Compares tags only: the caller compares the key.
+uint32_t table_guess(const struct flow_table *t, const struct flow_place *at);
+// The flow of a key, or NULL.
+struct flow *table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key);
+// Takes a flow for the key, which must not be in the table: zeroed but for key and hash. NULL: no room.
+struct flow *table_add(struct flow_table *t, const struct flow_key *key, uint32_t hash);
+void table_remove(struct flow_table *t, struct flow *f);
+
+static inline bool table_full(const struct flow_table *t)
+{
+	return t->used == t->size;
+}
+static inline uint32_t table_number(const struct flow_table *t, const struct flow *f)
+{
+	return (uint32_t)(f - t->flows);
+}
+
+static inline bool key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) | (x[5] ^ y[5])) == 0;
+}
+
+// Rings. Flows are numbered from 0, ring heads from table size on.
+static inline struct flow_link *ring_link(struct flow_table *t, uint32_t n)
+{
+	return n < t->size ? &t->flows[n].link : &t->ring[n - t->size];
+}
+static inline bool ring_empty(struct flow_table *t, unsigned ring)
+{
+	return t->ring[ring].newer == t->size + ring;
+}
+static inline void ring_clear(struct flow_table *t, unsigned ring)
+{
+	t->ring[ring] = (struct flow_link){t->size + ring, t->size + ring};
+}
+static inline void ring_append(struct flow_table *t, unsigned ring, struct flow *f)
+{
+	struct flow_link *head = &t->ring[ring];
+	uint32_t n = table_number(t, f);
+	f->link = (struct flow_link){.older = head->older, .newer = t->size + ring};
+	ring_link(t, head->older)->newer = n;
+	head->older = n;
+}
+static inline void ring_unlink(struct flow_table *t, struct flow *f)
+{
+	ring_link(t, f->link.older)->newer = f->link.newer;
+	ring_link(t, f->link.newer)->older = f->link.older;
+}

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// TCP as its receiver will see it. In comes a segment and the flow it belongs to; out goes one of three:
+//   taken: it moves the flow's state;
+//   dropped by name: its receiver would discard it without a word (RFC 9293, 5961, 7323), so nothing behind us
+//	may believe it;
+//   passed without moving anything (PKT_NO_EVIDENCE): its receiver must answer it and takes nothing from it: a
+//	keep-alive, an RST or SYN that earns a challenge ACK, bytes outside the window.
+// Worker's thread. What must never happen here: that a segment which its receiver discards moves the flow.
+//
+// Live is strict. In replay frames may be missing, moved by 64 places within a direction, and the directions
+// interleaved anyhow, so the same checks have slack:
+//   - an ACK may be ahead of what was seen by 4 windows (at least 256 KiB) over the highest ACK or byte seen: ACKs
+//     advance by a window at most each, so a direction that is read far ahead of the other still fits;
+//   - TS.Recent is not the last segment's timestamp but one of 64 to 128 segments ago (sample_ts), except that the
+//     SYN's counts at once: what is older than its own handshake is stale whatever the order;
+//   - an RST within the window ends a flow of which RCV.NXT is not known (midstream, holes).
+//
+// The receiver's RCV.NXT is not kept: between `acked` and `next` of the sender, both ends of which are known. It was
+// tried as a field of its own; without the list of what is out of order it sticks at the first hole.
+#include "flow_tcp.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_common.h>
+
+#define SLACK_MIN (64u * 1024) // of a window, replay
+#define SLACK_MAX (1u << 28)
+#define WSCALE_NONE 0xfe // SYN without the option; until the other SYN is seen
+#define TS_EXPIRY 30     // RFC 7323 5.5: 24 days, in 2^46 ns
+
+enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10, URG = 0x20 }; // RFC 9293 3.1
+
+// RFC 9293 3.4: sequence numbers are compared modulo 2^32.
+static inline int32_t diff(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+static inline uint32_t later(uint32_t a, uint32_t b)
+{
+	return diff(a, b) > 0 ? a : b;
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return rte_be_to_cpu_32(v);
+}
+
+static inline uint16_t load16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+enum { OPT_END = 0, OPT_NOP = 1, OPT_WSCALE = 3, OPT_TS = 8, OPT_MD5 = 19, OPT_AO = 29 };
+
+static void read_options(const uint8_t *o, const uint8_t *end, struct segment *s)
+{
+	while (o < end && *o != OPT_END) {
+		if (*o == OPT_NOP) {
+			o++;
+			continue;
+		}
+		if (end - o < 2 || o[1] < 2 || o[1] > end - o)
+			return;
+		if (*o == OPT_TS && o[1] == 10) {
+			s->options |= SEGMENT_TS;
+			s->ts = load32(o + 2);
+		} else if (*o == OPT_WSCALE && o[1] == 3) {
+			s->options |= SEGMENT_WSCALE;
+			s->wscale = RTE_MIN(o[2], 14); // RFC 7323 2.3
+		} else if ((*o == OPT_MD5 && o[1] == 18) || (*o == OPT_AO && o[1] >= 4)) {
+			s->options |= SEGMENT_SIGNED;
+		}
+		o += o[1];
+	}
+}
+
+bool tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_len, struct segment *s)
+{
+	static const uint8_t usual[4] = {OPT_NOP, OPT_NOP, OPT_TS, 10}; // RFC 7323 appendix A
+	const uint8_t *t = frame + l->l4;
+	if (unlikely(l->l4 + 20u > frame_len))
+		return false;
+	uint32_t room = frame_len - l->l4, head = (t[12] >> 4) * 4u;
+	s->seq = load32(t + 4);
+	s->ack = load32(t + 8);
+	s->win = load16(t + 14);
+	s->flags = t[13];
+	s->len = l->wire_len;
+	s->options = 0;
+	s->ts = 0;
+	s->wscale = 0;
+	if (head == 20)
+		return true;
+	if (likely(head == 32 && room >= 32 && memcmp(t + 20, usual, sizeof(usual)) == 0)) {
+		s->options = SEGMENT_TS;
+		s->ts = load32(t + 24);
+		return true;
+	}
+	read_options(t + 20, t + RTE_MIN(room, head), s);
+	return true;
+}
+
+// First sequence number after the segment.
+static inline uint32_t end_of(const struct segment *s)
+{
+	return s->seq + s->len + ((s->flags & SYN) != 0) + ((s->flags & FIN) != 0);
+}
+
+// The largest window a side ever offered; where its scale was not seen, the largest it can have meant.
+static uint32_t window(const struct flow_side *s)
+{
+	return unlikely(s->wscale == TCP_WSCALE_UNKNOWN) ? RTE_MIN(s->win_max << 14, SLACK_MAX) : s->win_max;
+}
+
+static uint32_t slack(const struct flow_side *s, bool live)
+{
+	return live ? 0 : RTE_MIN(RTE_MAX(window(s), SLACK_MIN) * 4, SLACK_MAX);
+}
+
+// The highest sequence number of a side that is known to exist.
+static uint32_t frontier(const struct flow_side *s)
+{
+	if (!(s->flags & SIDE_ACKED))
+		return s->next;
+	return s->flags & SIDE_SEEN ? later(s->next, s->acked) : s->acked;
+}
+
+static bool known(const struct flow_side *s)
+{
+	return s->flags & (SIDE_SEEN | SIDE_ACKED);
+}
+
+static bool reset(const struct flow *f)
+{
+	return (f->side[0].flags | f->side[1].flags) & SIDE_RST;
+}
+
+bool tcp_opens(const struct segment *s)
+{
+	return s->flags & SYN;
+}
+
+bool tcp_from_responder(const struct segment *s)
+{
+	return (s->flags & (SYN | ACK | RST)) == (SYN | ACK);
+}
+
+// A SYN without ACK on a key that lives (RFC 9293 3.10.7, RFC 5961 4.2, RFC 6191).
+static bool syn_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+{
+	const struct flow_side *from = &f->side[dir];
+	bool again = (from->flags & SIDE_SYN) && from->isn == s->seq;
+	if (again)
+		return false;
+	switch (f->tcp_state) {
+	case TCP_NONE:
+		return known(from) || known(&f->side[!dir]) || dir == 1;
+	case TCP_CLOSED:
+	case TCP_TIME_WAIT:
+		return true;
+	case TCP_SYN_SENT:
+		return dir == 0; // the other way: both open at once
+	case TCP_SYN_RECV:
+	case TCP_LAST_ACK:
+	case TCP_CLOSING:
+		return false;
+	default: // a challenge ACK will tell; where nobody is seen to answer, the SYN is all we get
+		return !live && !(f->flags & FLOW_REPLIED) && known(from) && dir == 0;
+	}
+}
+
+// The responder answers a SYN with a number of its own: whatever was before, now this connection is.
+static bool synack_renews(const struct flow *f, unsigned dir, const struct segment *s)
+{
+	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	if (f->tcp_state == TCP_SYN_SENT)
+		return false;
+	if (from->flags & SIDE_SYN)
+		return from->isn != s->seq;
+	if (f->tcp_state == TCP_CLOSED || f->tcp_state == TCP_NONE)
+		return true;
+	// picked up midstream: a late copy of its SYN|ACK, unless the numbers have nothing to do with the flow's
+	bool near = known(from) && (uint32_t)(frontier(from) - s->seq) < SLACK_MAX;
+	return !near && !(to->flags & SIDE_SYN);
+}
+
+bool tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+{
+	if (likely(!(s->flags & SYN) && f->tcp_state != TCP_CLOSED && f->tcp_state != TCP_NONE))
+		return false;
+	if (s->flags & RST)
+		return false;
+	if (s->flags & SYN && !(s->flags & FIN))
+		return s->flags & ACK ? synack_renews(f, dir, s) : syn_renews(f, dir, s, live);
+	const struct flow_side *from = &f->side[dir];
+	if (f->tcp_state != TCP_CLOSED || s->len == 0)
+		return false;
+	// after a RST: what the client had not sent before it. What is known to exist is late, and the old flow's
+	if (reset(f))
+		return (dir == 0 || (f->flags & FLOW_MIDSTREAM)) &&
+		       (!known(from) || diff(end_of(s), frontier(from)) > 0);
+	// after both FINs: numbers that are not of this connection, whose SYN was missed
+	int32_t ahead = diff(s->seq, frontier(from));
+	return !live && known(from) && (uint32_t)(ahead < 0 ? -(int64_t)ahead : ahead) > slack(&f->side[!dir], false);
+}
+
+// --- pieces of tcp_track
+
+static void set_window(struct flow_side *from, const struct segment *s)
+{
+	uint32_t win = s->win;
+	if (from->wscale <= 14 && !(s->flags & SYN)) // RFC 7323 2.2: a SYN's window is not scaled
+		win <<= from->wscale;
+	if (win > from->win_max)
+		from->win_max = win;
+}
+
+static void set_acked(struct flow_side *to, uint32_t ack)
+{
+	to->acked = to->flags & SIDE_ACKED ? later(to->acked, ack) : ack;
+	to->flags |= SIDE_ACKED;
+	if ((to->flags & (SIDE_FIN | SIDE_FIN_ACKED)) == SIDE_FIN && diff(to->acked, to->next) >= 0)
+		to->flags |= SIDE_FIN_ACKED;
+}
+
+static void set_next(struct flow_side *from, uint32_t end)
+{
+	from->next = from->flags & SIDE_SEEN ? later(from->next, end) : end;
+	from->flags |= SIDE_SEEN;
+}
+
+// RFC 7323 4.3 moves TS.Recent by segments that cover Last.ACK.sent. In replay the order is not to be trusted: every
+// 64th segment of a direction that is in order is noted, in ts_ahead, and becomes TS.Recent 64 later.
+static void sample_ts(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live)
+{
+	struct flow_side *from = &f->side[dir];
+	if (!(from->flags & SIDE_TS)) {
+		// midstream: the first 64 may come in any order
+		if (!(f->flags & FLOW_MIDSTREAM))
+			return;
+		from->flags |= SIDE_TS;
+		from->ts_recent = s->ts - (1u << 24);
+	} else if (live) {
+		if ((from->flags & SIDE_ACKED) && diff(s->seq, from->acked) <= 0 && diff(s->ts, from->ts_recent) > 0)
+			from->ts_recent = s->ts;
+	} else {
+		// in units of 256 ticks; clocks that tick faster than 2^24 in 64 segments are followed at that distance
+		from->ts_recent += (uint32_t)f->ts_ahead[dir] << 8;
+		int32_t ahead = diff(s->ts, from->ts_recent);
+		if (ahead > 1 << 24) {
+			from->ts_recent = s->ts - (1 << 24);
+			ahead = 1 << 24;
+		}
+		f->ts_ahead[dir] = ahead < 0 ? 0 : RTE_MIN((uint32_t)ahead >> 8, UINT16_MAX);
+	}
+	from->ts_age = (uint8_t)(now_ns >> 46);
+}
+
+static bool ts_stale(const struct flow_side *from, const struct segment *s, uint64_t now_ns)
+{
+	return (from->flags & SIDE_TS) && (s->options & SEGMENT_TS) && diff(s->ts, from->ts_recent) < 0 &&
+	       (uint8_t)((uint8_t)(now_ns >> 46) - from->ts_age) < TS_EXPIRY;
+}
+
+// RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT, of the side that is acknowledged.
+static bool ack_acceptable(const struct flow_side *from, const struct flow_side *to, uint32_t ack, bool live)
+{
+	if ((to->flags & (SIDE_SEEN | SIDE_ACKED)) != (SIDE_SEEN | SIDE_ACKED))
+		return true;
+	uint32_t extra = slack(from, live);
+	if (diff(ack, frontier(to) + extra) > 0)
+		return false;
+	return diff(ack, to->acked - RTE_MIN(window(from), SLACK_MAX) - extra) >= 0;
+}
+
+// What a side's SYN says, with or without ACK.
+static void take_syn(struct flow_side *from, const struct segment *s, uint64_t now_ns)
+{
+	from->isn = s->seq;
+	from->next = end_of(s);
+	from->flags = SIDE_SEEN | SIDE_SYN | (from->flags & SIDE_ACKED);
+	from->wscale = s->options & SEGMENT_WSCALE ? s->wscale : WSCALE_NONE;
+	if (s->options & SEGMENT_SIGNED)
+		from->flags |= SIDE_SIGNED;
+	if (s->options & SEGMENT_TS) {
+		from->flags |= SIDE_TS;
+		from->ts_recent = s->ts;
+		from->ts_age = (uint8_t)(now_ns >> 46);
+	}
+	from->win_max = 0;
+	set_window(from, s);
+}
+
+// Both SYNs were seen: only what both carried is in use (RFC 7323 2.2, 3.2).
+static void agree(struct flow *f)
+{
+	struct flow_side *a = &f->side[0], *b = &f->side[1];
+	if (!(a->flags & b->flags & SIDE_SYN))
+		return;
+	if (!(a->flags & b->flags & SIDE_TS)) {
+		a->flags &= ~SIDE_TS;
+		b->flags &= ~SIDE_TS;
+	}
+	if (a->wscale == WSCALE_NONE || b->wscale == WSCALE_NONE)
+		a->wscale = b->wscale = 0;
+}
+
+// The answer to a SYN. Where another SYN than the one last seen was answered, the answer counts: it is what its
+// sender believes (data in a SYN may be acknowledged or not).
+static void take_synack(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	take_syn(from, s, now_ns);
+	if (!(to->flags & SIDE_SYN) || diff(s->ack, to->isn + 1) < 0 || diff(s->ack, to->next) > 0) {
+		to->isn = s->ack - 1;
+		to->next = s->ack;
+		to->flags |= SIDE_SEEN;
+	}
+	to->acked = s->ack;
+	to->flags |= SIDE_ACKED;
+	agree(f);
+	f->tcp_state = TCP_SYN_RECV;
+}
+
+// A SYN that does not begin a new flow (tcp_renews said so).
+static void track_syn(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, uint16_t *pkt_flags)
+{
+	struct flow_side *from = &f->side[dir];
+	bool ack = s->flags & ACK;
+	if (ack && f->tcp_state <= TCP_SYN_SENT && dir == 1) {
+		take_synack(f, dir, s, now_ns);
+	} else if (!ack && f->tcp_state == TCP_NONE) {
+		take_syn(from, s, now_ns);
+		f->flags &= ~FLOW_MIDSTREAM;
+		f->tcp_state = TCP_SYN_SENT;
+	} else if (!ack && f->tcp_state == TCP_SYN_SENT) {
+		take_syn(from, s, now_ns); // sent again, maybe with other options; or both open at once
+		if (dir == 1)
+			f->tcp_state = TCP_SYN_RECV;
+		agree(f);
+	} else if (!ack && f->tcp_state == TCP_SYN_RECV && !(from->flags & SIDE_SYN)) {
+		uint32_t next = frontier(from); // its answer was seen before it, and may acknowledge its data
+		if (next - s->seq - 1 > s->len) {
+			*pkt_flags |= PKT_NO_EVIDENCE;
+			return;
+		}
+		take_syn(from, s, now_ns);
+		from->next = later(next, from->next);
+		agree(f);
+	} else if (!(from->flags & SIDE_SYN) || from->isn != s->seq) {
+		*pkt_flags |= PKT_NO_EVIDENCE; // RFC 5961 4.2: a challenge ACK
+	}
+}
+
+// RFC 5961 3.2: only an RST at RCV.NXT ends; inside the window it earns a challenge ACK; outside it is nothing.
+static bool rst_ends(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+{
+	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	if (f->tcp_state == TCP_SYN_SENT && dir == 1 && !(from->flags & SIDE_SEEN)) // RFC 9293 3.10.7.3
+		return (s->flags & ACK) && diff(s->ack, to->isn) > 0 && diff(s->ack, to->next) <= 0;
+	if (!known(from))
+		return true;
+	if ((from->flags & SIDE_SEEN) && s->seq == from->next)
+		return true;
+	if ((from->flags & SIDE_ACKED) && s->seq == from->acked)
+		return true;
+	if (live || !(f->flags & (FLOW_MIDSTREAM | FLOW_HOLES)))
+		return false;
+	uint32_t room = slack(to, false);
+	return diff(s->seq, frontier(from) + room) < 0 && diff(s->seq, frontier(from) - room) > 0;
+}
+
+static void track_rst(struct flow *f, unsigned dir, const struct segment *s, bool live, uint16_t *pkt_flags)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	if (!rst_ends(f, dir, s, live)) {
+		*pkt_flags |= PKT_NO_EVIDENCE;
+		return;
+	}
+	// it says what its sender had received: that belongs to this flow even where it comes later
+	if ((s->flags & ACK) && ack_acceptable(from, to, s->ack, live) && known(to))
+		set_acked(to, s->ack);
+	set_next(from, s->seq);
+	from->flags |= SIDE_RST;
+	f->tcp_state = TCP_CLOSED;
+}
+
+// States after the handshake follow from who closed and what was acknowledged (RFC 9293 3.3.2, the responder's view
+// as Suricata has it).
+static void progress(struct flow *f)
+{
+	uint8_t c = f->side[0].flags, s = f->side[1].flags;
+	bool responder_first = f->tcp_state == TCP_FIN_WAIT1 || f->tcp_state == TCP_FIN_WAIT2 ||
+			       f->tcp_state == TCP_CLOSING || f->tcp_state == TCP_TIME_WAIT;
+	if (c & s & SIDE_FIN) {
+		if (c & s & SIDE_FIN_ACKED)
+			f->tcp_state = TCP_CLOSED;
+		else if (!responder_first)
+			f->tcp_state = TCP_LAST_ACK;
+		else
+			f->tcp_state = s & SIDE_FIN_ACKED ? TCP_TIME_WAIT : TCP_CLOSING;
+	} else if (c & SIDE_FIN) {
+		f->tcp_state = TCP_CLOSE_WAIT;
+	} else if (s & SIDE_FIN) {
+		f->tcp_state = s & SIDE_FIN_ACKED ? TCP_FIN_WAIT2 : TCP_FIN_WAIT1;
+	}
+}
+
+// First segment of a flow that is no SYN.
+static void pick_up(struct flow *f, unsigned dir, const struct segment *s)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	f->flags |= FLOW_MIDSTREAM;
+	set_next(from, end_of(s));
+	from->isn = s->seq - 1; // not its ISN (no SIDE_SYN); all that is known is what came from here on
+	if (!(s->flags & ACK))
+		return;
+	set_acked(to, s->ack);
+	set_window(from, s);
+	if (s->flags & FIN)
+		from->flags |= SIDE_FIN;
+	f->tcp_state = TCP_ESTABLISHED;
+	progress(f);
+}
+
+// Segments that its receiver answers, taking nothing from them.
+static bool is_no_evidence(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+{
+	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	uint32_t end = end_of(s);
+	if (!known(from))
+		return false;
+	if ((from->flags & SIDE_SYN) && diff(end, from->isn + 1) <= 0 && s->len)
+		return true; // before the first byte
+	if ((from->flags & SIDE_SEEN) && s->len <= 1 && s->seq == from->next - 1 && !(s->flags & FIN) &&
+	    from->acked == from->next && (from->flags & SIDE_ACKED))
+		return s->len == 1; // keep-alive with its byte of garbage (RFC 9293 3.8.4)
+	if (s->len == 0 && !(s->flags & FIN))
+		return false;
+	if ((from->flags & SIDE_FIN) && diff(end, from->next) > 0)
+		return true; // after its FIN
+	// right of the window: RFC 9293 3.10.7.4, first check
+	if (!(to->flags & SIDE_SEEN) || !(f->flags & FLOW_REPLIED))
+		return false;
+	uint32_t edge =
+		live && (from->flags & SIDE_ACKED) ? from->acked + window(to) : frontier(from) + slack(to, live);
+	if (live && (!(from->flags & SIDE_ACKED) || to->wscale == TCP_WSCALE_UNKNOWN))
+		return false;
+	return diff(s->seq, edge) > 0;
+}
+
+static uint16_t signature_fault(const struct flow *f, unsigned dir, const struct segment *s)
+{
+	if (!(f->side[0].flags & SIDE_SYN))
+		return REASON_NONE;
+	bool uses = f->side[0].flags & SIDE_SIGNED, has = s->options & SEGMENT_SIGNED;
+	bool first = f->tcp_state == TCP_SYN_SENT && dir == 0 && (s->flags & SYN);
+	return uses != has && !first ? REASON_FLOW_TCP_SIGNATURE : REASON_NONE;
+}
+
+// After handshake and RST are dealt with: RFC 9293 3.10.7.4 from the ACK on, RFC 7323 5.3 before it.
+static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
+			   uint16_t *pkt_flags)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	if (!(s->flags & ACK)) {
+		bool judged = !(f->flags & FLOW_MIDSTREAM) || (f->flags & FLOW_REPLIED);
+		return judged ? REASON_FLOW_TCP_NO_ACK : REASON_NONE;
+	}
+	if (unlikely(ts_stale(from, s, now_ns)))
+		return REASON_FLOW_TCP_PAWS;
+	if (f->tcp_state == TCP_SYN_SENT && dir == 1) {
+		// the SYN|ACK was missed (replay), or an old connection's challenge
+		if (live || diff(s->ack, to->isn) <= 0 || diff(s->ack, to->next) > 0) {
+			*pkt_flags |= PKT_NO_EVIDENCE;
+			return REASON_NONE;
+		}
+	}
+	if (!ack_acceptable(from, to, s->ack, live)) {
+		if (f->tcp_state == TCP_SYN_RECV) { // answered by an RST (RFC 9293 3.10.7.4, fifth)
+			*pkt_flags |= PKT_NO_EVIDENCE;
+			return REASON_NONE;
+		}
+		return REASON_FLOW_TCP_BAD_ACK;
+	}
+	if (is_no_evidence(f, dir, s, live)) {
+		*pkt_flags |= PKT_NO_EVIDENCE;
+		return REASON_NONE;
+	}
+	if (!known(from) || diff(s->seq, from->next) > 0 || (known(to) && diff(s->ack, frontier(to)) > 0))
+		f->flags |= FLOW_HOLES;
+	bool in_order = s->seq == from->next;
+	set_next(from, end_of(s));
+	if (s->flags & FIN)
+		from->flags |= SIDE_FIN;
+	set_acked(to, s->ack);
+	set_window(from, s);
+	if ((s->options & SEGMENT_TS) && (live || (in_order && (f->pkts[dir] & 63) == 0)))
+		sample_ts(f, dir, s, now_ns, live);
+	if (f->tcp_state == TCP_SYN_SENT || (f->tcp_state < TCP_ESTABLISHED && (dir == 0 || s->len > 0)))
+		f->tcp_state = TCP_ESTABLISHED;
+	if (f->tcp_state >= TCP_ESTABLISHED)
+		progress(f);
+	return REASON_NONE;
+}
+
+// The usual segment: in order, of an established flow, acknowledging what was sent.
+static inline bool fast(struct flow *f, unsigned dir, const struct segment *s, bool live)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	uint8_t both = from->flags & to->flags, any = from->flags | to->flags;
+	if ((s->flags & ~PSH) != ACK || f->tcp_state != TCP_ESTABLISHED || s->seq != from->next ||
+	    (both & (SIDE_SEEN | SIDE_ACKED)) != (SIDE_SEEN | SIDE_ACKED) || (any & (SIDE_FIN | SIDE_SIGNED)) ||
+	    (s->options & ~SEGMENT_TS))
+		return false;
+	uint32_t in_flight = to->next - to->acked;
+	if ((int32_t)in_flight < 0 || s->ack - to->acked > in_flight)
+		return false;
+	if ((s->options & SEGMENT_TS) && (from->flags & SIDE_TS)) {
+		if (diff(s->ts, from->ts_recent) < 0 || (f->pkts[dir] & 63) == 0)
+			return false;
+		if (live && diff(s->seq, from->acked) <= 0)
+			from->ts_recent = s->ts;
+	}
+	if (live && s->seq - from->acked > window(to))
+		return false;
+	from->next += s->len;
+	to->acked = s->ack;
+	set_window(from, s);
+	return true;
+}
+
+uint16_t tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
+		   uint16_t *pkt_flags)
+{
+	f->side[dir].tcp_flags |= s->flags;
+	if (likely(fast(f, dir, s, live)))
+		return REASON_NONE;
+	if ((s->flags & (FIN | SYN | RST | PSH | ACK | URG)) == 0 || (s->flags & (SYN | FIN)) == (SYN | FIN) ||
+	    (s->flags & (SYN | RST)) == (SYN | RST))
+		return REASON_FLOW_TCP_FLAGS;
+	uint16_t fault = signature_fault(f, dir, s);
+	if (fault)
+		return fault;
+	if (s->flags & RST) {
+		if (f->tcp_state == TCP_NONE && !known(&f->side[dir]))
+			f->flags |= FLOW_MIDSTREAM;
+		track_rst(f, dir, s, live, pkt_flags);
+	} else if (s->flags & SYN) {
+		track_syn(f, dir, s, now_ns, pkt_flags);
+	} else if (f->tcp_state == TCP_NONE && !known(&f->side[0]) && !known(&f->side[1])) {
+		pick_up(f, dir, s);
+	} else {
+		return track_data(f, dir, s, now_ns, live, pkt_flags);
+	}
+	return REASON_NONE;
+}

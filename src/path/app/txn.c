@@ -112,6 +112,7 @@ txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_byt
 	struct block *b = take(in->w, RTE_ALIGN_CEIL((uint32_t)sizeof(struct block) + room, BLOCK_ALIGN));
 	struct record *r = &b->record;
 	memset(r, 0, sizeof(*r));
+	r->kind = kind;
 	flow_record(in->w, in->f, r, kind);
 	r->len = sizeof(*r);
 	r->time_ns = in->w->now_ns;

@@ -9,6 +9,8 @@ import struct
 import subprocess
 import sys
 
+import conversations
+
 TARGET, OUT, CAPTURES = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
 OUT.mkdir(parents=True, exist_ok=True)
 
@@ -131,6 +133,7 @@ def main():
 
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
+    "http": lambda p: conversations.seeds(map(l4, frames(p)), p == CAPTURES[0]),
     "stream": lambda p: list(programs(p)),
     "pcap": pcap_files,
     # one byte of how, then a datagram or a stream

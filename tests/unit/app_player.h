@@ -5,6 +5,7 @@
 // is only what stream does: keep bytes until they are consumed, pass over what is skipped.
 #pragma once
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +41,23 @@ struct player {
 	size_t nsaid;
 };
 
+__attribute__((format(printf, 2, 3))) static inline void player_note(struct player *p, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int n = vsnprintf(p->said + p->nsaid, sizeof(p->said) - p->nsaid, format, args);
+	va_end(args);
+	p->nsaid = p->nsaid + n < sizeof(p->said) ? p->nsaid + n : sizeof(p->said) - 1;
+}
+
 static inline void player_fact(struct player *p, const struct fact *f)
 {
-	p->nsaid += snprintf(p->said + p->nsaid, sizeof(p->said) - p->nsaid, "%s=", fact_names[f->field]);
+	player_note(p, "%s=", fact_names[f->field]);
 	if (fact_types[f->field] == FACT_TYPE_NUM) {
 		uint64_t n;
 		memcpy(&n, f->value, sizeof(n));
-		p->nsaid += snprintf(p->said + p->nsaid, sizeof(p->said) - p->nsaid, "%lu\n", (unsigned long)n);
+		player_note(p, "%lu\n", (unsigned long)n);
 		return;
 	}
 	p->nsaid +=
@@ -59,13 +70,12 @@ static inline void player_collect(struct player *p)
 
 	while ((r = record_peek(p->w.records))) {
 		if (r->anomaly)
-			p->nsaid += snprintf(p->said + p->nsaid, sizeof(p->said) - p->nsaid, "anomaly %s\n",
-					     anomaly_names[r->anomaly]);
+			player_note(p, "anomaly %s\n", anomaly_names[r->anomaly]);
 		else {
 			const struct fact *f = record_first(r);
 			for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f))
 				player_fact(p, f);
-			p->nsaid += snprintf(p->said + p->nsaid, sizeof(p->said) - p->nsaid, "--\n");
+			player_note(p, "--\n");
 		}
 		record_done(p->w.records, r);
 	}

@@ -394,7 +394,7 @@ static int start(struct app_in *in, struct http *s)
 		if (wait != STEP_ON)
 			return wait;
 	}
-	while (b.len && !lost_before && (b.p[0] == '\r' || b.p[0] == '\n')) { // RFC 9112 2.2
+	while (b.len && (b.p[0] == '\r' || b.p[0] == '\n')) { // RFC 9112 2.2
 		b.p++, b.len--;
 		in->consumed++;
 	}

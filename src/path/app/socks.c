@@ -137,7 +137,7 @@ static uint32_t server_message(struct socks *s, unsigned dir, const uint8_t *p, 
 	if (p[0] == 1)
 		return len < 2 ? MORE : 2;
 	n = address5(p, len, 0, 8);
-	if (n == MORE)
+	if (n == MORE || n == NONE)
 		return n;
 	s->phase[dir] = PHASE_TUNNEL;
 	s->refused |= p[1] != 0;

@@ -27,6 +27,7 @@
 #include "bench_load.h"
 #include "cmd.h"
 #include "path/flow.h"
+#include "path/flow_table.h"
 #include "path/path.h"
 #include "record_ring.h"
 
@@ -316,7 +317,7 @@ int bench_main(int argc, char **argv)
 	rc = measure(&b, &c);
 	if (rc != EXIT_DONE)
 		return rc;
-	double flow_bytes = path_flow_bytes(&b.w);
+	double flow_bytes = (double)table_bytes(c.flows) / c.flows;
 	if (b.json) {
 		json_t *j = report(&b, flow_bytes);
 		json_dumpf(j, stdout, JSON_INDENT(2));

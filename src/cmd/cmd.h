@@ -11,3 +11,4 @@ enum exit_code {
 };
 
 int replay_main(int argc, char **argv);
+int bench_main(int argc, char **argv);

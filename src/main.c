@@ -14,7 +14,8 @@ static const struct verb {
 } verbs[] = {
 	{"replay", replay_main, "walk captures through the corridor: facts, records and a ledger",
 	 "sluice replay office.pcap"},
-	{"bench", bench_main, "the corridor alone, packets preloaded: ns a packet, room by room", "sluice bench mix.pcap"},
+	{"bench", bench_main, "the corridor alone, packets preloaded: ns a packet, room by room",
+	 "sluice bench mix.pcap"},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -44,8 +44,8 @@ def check(sluice, path, face, validator):
             if error:
                 raise ValueError("%s: %s" % ("/".join(map(str, error.absolute_path)) or ".", error.message[:300]))
             if "seq" in row:
-                if row["seq"] <= seq:
-                    raise ValueError("seq does not rise")
+                if row["seq"] != seq + 1:
+                    raise ValueError("a hole in seq")
                 seq = row["seq"]
         except (ValueError, UnicodeDecodeError) as e:
             faults.append("%s %s line %d: %s" % (path, face[0], n, e))

@@ -210,7 +210,7 @@ static void identity(struct render *r, struct jsonl *j, const struct record *rec
 	JSONL_NAME(j, "worker");
 	jsonl_num(j, c->renumber ? 0 : rec->worker);
 	JSONL_NAME(j, "seq");
-	jsonl_num(j, c->renumber ? r->seq : rec->seq);
+	jsonl_num(j, c->renumber ? r->seq++ : rec->seq);
 	if (rec->tenant) {
 		JSONL_NAME(j, "tenant"); // a text: an endpoint's id has 64 bits, and many readers of JSON have 53
 		jsonl_string_open(j);

@@ -15,7 +15,7 @@ struct render {
 	struct outlet out;
 	struct communityid *communityid;
 	struct text_clock clock;
-	uint64_t seq; // of the record in work, counted as shipped
+	uint64_t seq; // events shipped so far, for faces that number them
 	void *state;  // the face's own
 	// the capture as given, as a quoted JSON string and plainly
 	char *path_json, *path;

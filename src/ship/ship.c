@@ -72,7 +72,7 @@ static uint64_t clock_ns(void)
 static void render_record(void *arg, const struct record *rec)
 {
 	struct ship *s = arg;
-	s->render.seq = s->records++;
+	s->records++;
 	s->face->record(&s->render, rec);
 }
 

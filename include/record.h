@@ -69,7 +69,7 @@ enum record_kind {
 	X(QUIC_CID, "quic.cid", BYTES, 0)                                                                                \
 	X(HTTP_METHOD, "http.method", STR, 1)                                                                          \
 	X(HTTP_URI, "http.uri", STR, 1)                                                                                \
-	X(HTTP_PATH, "http.path", STR, 1)                                                                              \
+	X(HTTP_PATH, "http.path", STR, 0)                                                                              \
 	X(HTTP_HOST, "http.host", STR, 1)                                                                              \
 	X(HTTP_PORT, "http.port", NUM, 0)                                                                              \
 	X(HTTP_USER_AGENT, "http.user_agent", STR, 1)                                                                  \

@@ -482,7 +482,7 @@ static void table_record(struct render *r, const struct record *rec)
 		return;
 	struct jsonl j = row(r);
 	colour(r, t, colours[rec->kind]);
-	when(t, rec->time_ns);
+	when(t, rec->kind == RECORD_FLOW ? rec->end_ns : rec->time_ns); // a flow is written later than it ends
 	cell(t, proto_name(rec->proto), WIDTH_PROTO);
 	endpoint(t, rec, rec->src, rec->sport, &t->endpoint[0]);
 	text(t, rec->kind != RECORD_FLOW && rec->dir ? " <- " : " -> ");

@@ -118,3 +118,16 @@ enum checksum_result checksum_l4(const uint8_t *d, const struct layer *l)
 		return CHECKSUM_GOOD;
 	return unlikely(routed(d, l)) ? CHECKSUM_NONE : CHECKSUM_BAD;
 }
+
+// Linux sums the pseudo header with the length of the datagram (also of one that the card will cut up, or that it has
+// merged from several on receipt), others leave the length out there, since the card knows it better.
+bool checksum_unfinished(const uint8_t *d, const struct layer *l)
+{
+	if (l->proto != IPPROTO_TCP && l->proto != IPPROTO_UDP)
+		return false;
+	uint16_t sum;
+	memcpy(&sum, d + l->l4 + (l->proto == IPPROTO_TCP ? 16 : 6), 2);
+	return sum == checksum_fold(
+			      checksum_pseudo(d + l->l3, l->version, l->proto, l->payload + l->payload_len - l->l4)) ||
+	       sum == checksum_fold(checksum_pseudo(d + l->l3, l->version, l->proto, 0));
+}

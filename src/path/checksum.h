@@ -26,3 +26,5 @@ static inline uint16_t checksum_fold(uint64_t sum)
 bool checksum_ip4(const uint8_t *h);
 // The whole, uncut L4 of a layer.
 enum checksum_result checksum_l4(const uint8_t *d, const struct layer *l);
+// A wrong sum of TCP or UDP is what a stack leaves for the network card to finish: the pseudo header's sum alone.
+bool checksum_unfinished(const uint8_t *d, const struct layer *l);

@@ -393,16 +393,18 @@ uint32_t parse_chain_len(const struct layer *l, const uint8_t *bytes, uint32_t l
 	return at + parse_l4_header_len(proto, bytes + at, at < len ? len - at : 0);
 }
 
-// A sum was found wrong. Returns true where the packet is to go on.
-static bool excused(struct worker *w, const struct layer *l, const uint8_t *d, uint8_t proto)
+// A sum was found wrong. Returns true where the packet is to go on: the sender offloads, or this one sum is unfinished
+// (hosts merge what they receive, and capture it so: then some of a sender's sums are wrong and others right).
+static bool excused(struct worker *w, const struct layer *l, const uint8_t *d, uint8_t proto, bool unfinished)
 {
 	const uint8_t *src = d + l->l3 + (l->version == 4 ? 12 : 8);
 	if (w->senders_pass) {
 		senders_note(w->senders_pass, l->version, src, proto, false);
 		return true;
 	}
-	if (w->config->checksum != CHECKSUM_OFFLOAD_AWARE || !w->senders ||
-	    !senders_offload(w->senders, l->version, src, proto))
+	if (w->config->checksum != CHECKSUM_OFFLOAD_AWARE)
+		return false;
+	if (!unfinished && !(w->senders && senders_offload(w->senders, l->version, src, proto)))
 		return false;
 	count(w, COUNTER_CSUM_OFFLOADED);
 	return true;
@@ -417,7 +419,7 @@ static uint16_t sums(struct worker *w, struct layer *l, const uint8_t *d)
 {
 	if (l->version == 4) {
 		if (unlikely(!checksum_ip4(d + l->l3))) {
-			if (!excused(w, l, d, IP_ANY_SENDER))
+			if (!excused(w, l, d, IP_ANY_SENDER, false))
 				return REASON_PARSE_IP_CSUM;
 		} else if (unlikely(w->senders_pass != NULL)) {
 			note_good(w, l, d, IP_ANY_SENDER);
@@ -429,7 +431,7 @@ static uint16_t sums(struct worker *w, struct layer *l, const uint8_t *d)
 	if (likely(r == CHECKSUM_NONE))
 		return 0;
 	if (unlikely(r == CHECKSUM_BAD)) {
-		if (!excused(w, l, d, l->proto))
+		if (!excused(w, l, d, l->proto, checksum_unfinished(d, l)))
 			return REASON_PARSE_L4_CSUM;
 		l->flags |= LAYER_CSUM_BAD;
 	} else if (unlikely(w->senders_pass != NULL)) {

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import pathlib
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -122,6 +123,39 @@ def pcap_files(path):
     return out + [b"", b"text, not a capture\n", b"\xff\xd8", b"\x1f\x8b", bytes(64)] + [o + b"\0" for o in out[:2]]
 
 
+def handshakes():
+    """the recorded conversations of tests/unit/tls_handshakes.h: {name: [(direction, bytes)]}"""
+    text = (pathlib.Path(__file__).parent / "../unit/tls_handshakes.h").read_text()
+    arrays = {m[1]: bytes(map(int, re.findall(r"\d+", m[2]))) for m in re.finditer(r"uint8_t (\w+)\[\] = {(.*?)};", text, re.S)}
+    return {
+        m[1]: [(int(d), arrays[a]) for d, a in re.findall(r"{(\d), sizeof\((\w+)\)", m[2])]
+        for m in re.finditer(r"said_bytes (\w+)\[\] = {(.*?)};", text)
+    }
+
+
+def tls(path):
+    """what fuzz_tls reads: streams with cuts, and, with the first capture, the recorded handshakes"""
+    out = [b"\0\3\1\5\0" + s[:4000] for k, s in streams(path).items() if s[:2] == b"\x16\3"]
+    if path != CAPTURES[0]:
+        return out
+    for name, parts in handshakes().items():
+        if name.startswith("dtls"):
+            out.append(b"\2" + b"".join(struct.pack("!BH", d, len(b)) + b for d, b in parts))
+            out += [b"\3\1" + b[25:] for d, b in parts if b[13] == 1]
+            continue
+        out += [b"\0\2\7\x64" + b"".join(b for d, b in parts if d == side) for side in (0, 1)]
+        padded = [(d, b + bytes(-len(b) % 8)) for d, b in parts]
+        out.append(b"\1" + b"".join(bytes([d | min(len(b) // 8, 127) << 1]) + b[:1016] for d, b in padded))
+        out.append(b"\1" + bytes([0x80]) + parts[0][1][:512] + bytes([1]) + parts[1][1])
+        out += [bytes([3, t]) + parts[0][1][9:] for t in (0, 2, 4)]
+        shredded = b"".join(b"\x16\3\1\0\1" + bytes([c]) for c in parts[0][1][5:])
+        out.append(b"\0\2\7\x64" + shredded)
+    v2 = b"\x80\x2e\1\3\1\0\x15\0\0\0\x10" + bytes(range(21)) + b"0123456789abcdef"
+    out += [b"\0\1\5" + v2, b"\0\1\5\x80\x1e\4\0\1\0\2\0\0\0\3\0\x10" + bytes(19)]
+    out += [b"\0\1\5\x15\3\1\0\2\2\x28", b"\1\0" + parts[0][1] + b"\x15\3\1\0\2\2\x28"]
+    return out
+
+
 def main():
     make = TARGETS.get(TARGET)
     if not make:
@@ -134,6 +168,7 @@ def main():
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
     "http": lambda p: conversations.seeds(map(l4, frames(p)), p == CAPTURES[0]),
+    "tls": tls,
     "stream": lambda p: list(programs(p)),
     "pcap": pcap_files,
     # one byte of how, then a datagram or a stream

@@ -129,7 +129,8 @@ static void answer_extension(struct answer *a, uint32_t type, uint32_t at, uint3
 	}
 }
 
-// RFC 8446 4.1.3, RFC 5246 7.4.1.3. TLS 1.3 before draft 22 (version 0x7f..) has neither session id nor compression.
+// RFC 8446 4.1.3, RFC 5246 7.4.1.3. TLS 1.3 before draft 22 (version 0x7f.., at first 0x0304) has neither session id
+// nor compression.
 static void answer_parse(struct answer *a, bool old_retry)
 {
 	uint32_t at = 2, end;
@@ -140,7 +141,7 @@ static void answer_parse(struct answer *a, bool old_retry)
 	a->sound = old_retry; // what follows the version changed from draft to draft
 	if (old_retry)
 		return;
-	bool draft = a->version >> 8 == 0x7f;
+	bool draft = a->version >> 8 == 0x7f || a->version == 0x0304;
 	a->retry = memcmp(a->p + 2, retry_random, sizeof(retry_random)) == 0;
 	at += 32;
 	if (!draft) {

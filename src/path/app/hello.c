@@ -327,6 +327,8 @@ static uint64_t say_names(const struct saying *s, const struct hello *h)
 
 static void say_alpn(const struct saying *s, struct piece list)
 {
+	if (list.len == 0)
+		return;
 	struct cursor c = {list.p, list.p + list.len, false};
 	while (c.p < c.end) {
 		struct piece n = vector(&c, 1);

@@ -351,7 +351,9 @@ enum app_step tls_data(struct app_in *in)
 	struct tls *t = in->state;
 	struct side *s = &t->side[in->dir];
 	enum next next = NEXT_RECORD;
-	if (in->after_gap && in->len && !restart(in, s))
+	if (in->len == 0)
+		return APP_MORE;
+	if (in->after_gap && !restart(in, s))
 		next = NEXT_NOTHING;
 	while (next == NEXT_RECORD) {
 		const uint8_t *p = in->data + in->consumed;

@@ -46,6 +46,14 @@ static void age(struct member *m, uint64_t time_ns, uint64_t frame)
 		;
 }
 
+// What ends now ends at the capture's last frame, whichever frame this worker saw last.
+static void drain(struct member *m, uint64_t time_ns, uint64_t frame)
+{
+	m->w.now_ns = time_ns;
+	m->w.frame = frame;
+	path_drain(&m->w);
+}
+
 static void give_way(unsigned *spins)
 {
 	if (++*spins < SPINS)
@@ -81,7 +89,7 @@ static bool obey(struct member *m, struct burst *b, const struct message *msg)
 		age(m, msg->time_ns, msg->frame);
 		return true;
 	case CREW_DRAIN:
-		path_drain(&m->w);
+		drain(m, msg->time_ns, msg->frame);
 		atomic_fetch_add_explicit(&m->rests, 1, memory_order_release);
 		return true;
 	default:
@@ -170,7 +178,10 @@ void crew_burst(struct crew *c, struct burst *b)
 	if (b->n == 0)
 		return;
 	const struct pkt *end = pkt_of(b->m[b->n - 1]);
-	struct message done = {.frame = end->frame, .mark = CREW_DONE};
+	// one less than was given: when this was the last, the drain adds records to its frame
+	struct message done = {.frame = end->frame - 1, .mark = CREW_DONE};
+	c->last_frame = end->frame;
+	c->last_ns = end->time_ns;
 	if (likely(end->time_ns < c->next_tick_ns)) {
 		walk(c, b);
 	} else {
@@ -195,6 +206,8 @@ void crew_burst(struct crew *c, struct burst *b)
 void crew_begin(struct crew *c)
 {
 	c->next_tick_ns = 0;
+	c->last_frame = 0;
+	c->last_ns = 0;
 	for (unsigned i = 0; i <= c->n; i++) {
 		struct member *m = i ? c->members[i - 1] : c->front;
 		m->w.now_ns = 0;
@@ -205,8 +218,8 @@ void crew_begin(struct crew *c)
 
 void crew_drain(struct crew *c)
 {
-	struct message msg = {.mark = CREW_DRAIN};
-	path_drain(&c->front->w);
+	struct message msg = {.frame = c->last_frame, .time_ns = c->last_ns, .mark = CREW_DRAIN};
+	drain(c->front, c->last_ns, c->last_frame);
 	c->drains++;
 	send_all(c, &msg);
 	for (unsigned i = 0; i < c->n; i++) {

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// In: the workers' record rings, each in order of frames, and their watermarks. Out: one sequence. Shipper's thread.
+// In: the workers' record rings and their watermarks. Out: one sequence. Shipper's thread.
 //
-//   ring A   [12][12][15]            least = 12: both heads of frame 12 go to the group, then
-//   ring B   [12][19]                least = 15 > 12: the group is complete, sorted, handed on
-//   ring C   (empty, done = 14)      an empty ring counts as done + 1
+//   ring A   12 15 13 | 18       done = 15
+//   ring B   19 12    |          done = 19     all that is up to 15 is here: 12 12 13 15 go on, sorted;
+//   ring C                       done = 15     18 and 19 stay in the group
 //
-// A group holds the records of one frame: one or two mostly, but every flow of the table where a capture ends.
-// It is bounded (GROUP_BYTES_MAX); beyond that it is handed on in parts, each in order.
-// Rejected: handing on straight from the rings (records of one frame that two workers wrote would come in any
-// order, and those of the end of a capture always do); a heap over all rings (the group is needed anyway).
+// A ring is not in order of frames: a burst walks room by room, so a later frame's flow begins before an earlier
+// frame's name is read. Only the watermark says what is complete; it is read before the rings are emptied.
+//
+// The group holds what was taken and may not go on yet: some bursts mostly, but every flow of the table where a
+// capture ends. It is bounded (GROUP_BYTES_MAX); beyond that it is handed on in parts, each in order.
+// Rejected: taking a later record in the ring for completeness (see above); handing on straight from the rings
+// (records of one frame that two workers wrote would come in any order).
 #include "ship/order.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +23,7 @@
 #include "record_ring.h"
 
 #define GROUP_BYTES_MAX (64u << 20)
-#define TAKE_MAX 4096 // records a call, so that the caller sees the time
+#define RING_RECORDS_MAX (1u << 20) // more than any ring holds: then all that was there at the call has been taken
 
 struct slot {
 	uint64_t frame, flow_id;
@@ -30,11 +34,10 @@ struct slot {
 
 struct order {
 	const struct ship_source *sources;
-	const struct record **heads; // of each ring: looked at, not taken; NULL: unknown or none
 	unsigned nsources;
 
-	uint64_t frame; // largest in the group
-	uint8_t *bytes;
+	uint64_t least; // frame in the group
+	uint8_t *bytes, *spare;
 	size_t used, room;
 	struct slot *slots;
 	size_t nslots, slots_room;
@@ -50,10 +53,11 @@ struct order *order_new(const struct ship_source *sources, unsigned nsources)
 	o->nsources = nsources;
 	o->room = 2 * RECORD_MAX;
 	o->slots_room = 64;
-	o->heads = calloc(nsources ? nsources : 1, sizeof(*o->heads));
+	o->least = UINT64_MAX;
 	o->bytes = malloc(o->room);
+	o->spare = malloc(o->room);
 	o->slots = malloc(o->slots_room * sizeof(*o->slots));
-	if (o->heads && o->bytes && o->slots)
+	if (o->bytes && o->spare && o->slots)
 		return o;
 	order_free(o);
 	return NULL;
@@ -63,8 +67,8 @@ void order_free(struct order *o)
 {
 	if (!o)
 		return;
-	free(o->heads);
 	free(o->bytes);
+	free(o->spare);
 	free(o->slots);
 	free(o);
 }
@@ -81,14 +85,35 @@ static int compare(const void *pa, const void *pb)
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
-static void hand_on(struct order *o, order_each *each, void *arg)
+// Hands on what is up to frame limit; the rest moves to the front of the group.
+static unsigned hand_on(struct order *o, uint64_t limit, order_each *each, void *arg)
 {
+	size_t n = 0, used = 0;
+	if (!o->nslots || o->least > limit)
+		return 0;
 	if (!o->sorted)
 		qsort(o->slots, o->nslots, sizeof(*o->slots), compare);
-	for (size_t i = 0; i < o->nslots; i++)
-		each(arg, (const struct record *)(o->bytes + o->slots[i].at));
-	o->nslots = o->used = 0;
-	o->frame = 0;
+	for (; n < o->nslots && o->slots[n].frame <= limit; n++)
+		each(arg, (const struct record *)(o->bytes + o->slots[n].at));
+	unsigned left = o->nslots - n;
+	if (left) { // few: what a burst wrote ahead of the watermark
+		uint8_t *rest = o->spare;
+		for (size_t i = 0; i < left; i++) {
+			struct slot slot = o->slots[n + i];
+			const struct record *r = (const struct record *)(o->bytes + slot.at);
+			memcpy(rest + used, r, r->len);
+			slot.at = used;
+			used += r->len;
+			o->slots[i] = slot;
+		}
+		o->spare = o->bytes;
+		o->bytes = rest;
+	}
+	o->nslots = left;
+	o->used = used;
+	o->sorted = true;
+	o->least = left ? o->slots[0].frame : UINT64_MAX;
+	return n;
 }
 
 // Makes room for one more record. False: the bound, or no memory.
@@ -109,6 +134,10 @@ static bool grow(struct order *o, size_t len)
 	if (!b)
 		return false;
 	o->bytes = b;
+	b = realloc(o->spare, o->room * 2);
+	if (!b)
+		return false;
+	o->spare = b;
 	o->room *= 2;
 	return true;
 }
@@ -116,55 +145,39 @@ static bool grow(struct order *o, size_t len)
 static void add(struct order *o, const struct record *r, order_each *each, void *arg)
 {
 	if (!grow(o, r->len))
-		hand_on(o, each, arg);
+		hand_on(o, UINT64_MAX, each, arg);
 	struct slot *s = &o->slots[o->nslots];
 	*s = (struct slot){r->frame, r->flow_id, r->seq, r->worker, (uint32_t)o->used};
 	memcpy(o->bytes + o->used, r, r->len);
 	o->used += r->len;
 	o->sorted = o->nslots == 0 || (o->sorted && compare(s - 1, s) < 0);
-	if (r->frame > o->frame)
-		o->frame = r->frame;
+	if (r->frame < o->least)
+		o->least = r->frame;
 	o->nslots++;
 }
 
-// The least frame that source i may still give. The watermark is read before the ring: an empty ring then says that
-// nothing up to it will come.
-static uint64_t bound(struct order *o, unsigned i, bool all)
+// Takes what the ring of source i held at the call, at least; what its worker adds meanwhile as well, up to a bound.
+static unsigned empty(struct order *o, unsigned i, order_each *each, void *arg)
 {
-	if (!o->heads[i]) {
-		uint64_t done = *o->sources[i].done;
-		o->heads[i] = record_peek(o->sources[i].ring);
-		if (!o->heads[i])
-			return all || done == UINT64_MAX ? UINT64_MAX : done + 1;
+	const struct record *r;
+	unsigned n = 0;
+	while (n < RING_RECORDS_MAX && (r = record_peek(o->sources[i].ring))) {
+		add(o, r, each, arg);
+		record_done(o->sources[i].ring, r);
+		n++;
 	}
-	return o->heads[i]->frame;
+	return n;
 }
 
 unsigned order_take(struct order *o, bool all, order_each *each, void *arg)
 {
+	uint64_t limit = UINT64_MAX;
 	unsigned n = 0;
-	while (n < TAKE_MAX) {
-		uint64_t least = UINT64_MAX;
-		for (unsigned i = 0; i < o->nsources; i++) {
-			uint64_t b = bound(o, i, all);
-			least = b < least ? b : least;
-		}
-		unsigned before = n;
-		if (o->nslots && o->frame < least) {
-			n += o->nslots;
-			hand_on(o, each, arg);
-		}
-		for (unsigned i = 0; i < o->nsources; i++) {
-			const struct record *r = o->heads[i];
-			if (!r || r->frame != least)
-				continue;
-			add(o, r, each, arg);
-			record_done(o->sources[i].ring, r);
-			o->heads[i] = NULL;
-			n++;
-		}
-		if (n == before)
-			break;
+	for (unsigned i = 0; i < o->nsources && !all; i++) {
+		uint64_t done = atomic_load_explicit(o->sources[i].done, memory_order_acquire);
+		limit = done < limit ? done : limit;
 	}
-	return n;
+	for (unsigned i = 0; i < o->nsources; i++)
+		n += empty(o, i, each, arg);
+	return n + hand_on(o, limit, each, arg);
 }

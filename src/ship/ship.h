@@ -3,12 +3,11 @@
 // The shipper: one thread that drains the workers' record rings, puts what they wrote into one order, and lets a
 // face (table, eve, facts) render each record into a file.
 //
-// Order: (frame, flow_id, seq), whatever the number of workers. A worker's ring alone is in order of frames, so a
-// frame's records are complete once every worker has something later in its ring, or has said so by its watermark:
-// `*done` = f means "every record of frames <= f is in my ring" and is stored (release) after the records. A worker
-// that has nothing to do must publish the frame up to which it has been given everything, else the others' records
-// wait for it. The watermark only grows within a capture. What path_drain writes carries the same frame on every
-// worker, and that frame is above every watermark (last frame + 1), so that it is put in order as one group.
+// Order: (frame, flow_id, seq), whatever the number of workers. A worker writes a burst room by room, so its ring is
+// not in order of frames. What is complete the watermark alone says: `*done` = f means "every record of frames <= f
+// is in my ring" and is stored (release) after the records. A worker that has nothing to do must publish the frame up
+// to which it has been given everything, else the others' records wait for it. It only grows within a capture. What
+// path_drain writes carries the same frame on every worker, the capture's last, which no watermark has reached.
 //
 // Life: ship_start; for each capture { ship_capture; workers run; path_drain; }; ship_stop. The rings live longer
 // than the shipper.

@@ -354,7 +354,7 @@ static void looks(void **state)
 		{"EHLO a\r\n", 0},
 		{"SSH-2.0-x\r\n", 0},
 		{"GET /x\r\n", -1},
-		{"GET /x\r\n\r\n", 0},
+		{"GET /x\r\n\r\n", 1},
 		{"GET /x\r\nHost: a\r\n", 1},
 		{"GET / HTTP/1.\r\nHost: a\r\n", 1},
 		{"OPTIONS HTTP/1.1\r\nHost: a\r\n", 1},
@@ -372,6 +372,26 @@ static void looks(void **state)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (http_looks((const uint8_t *)cases[i].text, strlen(cases[i].text)) != cases[i].want)
 			fail_msg("%s", cases[i].text);
+}
+
+static void http09(void **state)
+{
+	const char *s = say("GET /x\r\n\r\n", "<html>HTTP/1.1 200 OK\r\n\r\n");
+	has(s, "http.method=GET\nhttp.uri=/x\nhttp.path=/x\nhttp.ambiguous=");
+	has_not(s, "malformed");
+	has_not(s, "status");
+}
+
+// A chunked that is not the last coding: refused by some, read as chunked by the others.
+static void chunked_not_last(void **state)
+{
+	const char *s = say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"
+			    "GET /next HTTP/1.1\r\nHost: a\r\n\r\n",
+			    "");
+	has(s, "http.ambiguous=te-bad");
+	has(s, "http.uri=/next");
+	has_not(say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", ""),
+		"ambiguous");
 }
 
 static void http2(void **state)
@@ -396,12 +416,25 @@ static int stop_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_request), cmocka_unit_test(pipelined), cmocka_unit_test(many_pipelined),
-		cmocka_unit_test(until_close), cmocka_unit_test(continues), cmocka_unit_test(connects),
-		cmocka_unit_test(upgrades),    cmocka_unit_test(one_way),   cmocka_unit_test(swapped_roles),
-		cmocka_unit_test(gaps),        cmocka_unit_test(cut_head),  cmocka_unit_test(long_head),
-		cmocka_unit_test(ambiguous),   cmocka_unit_test(names),     cmocka_unit_test(paths),
-		cmocka_unit_test(looks),       cmocka_unit_test(http2),
+		cmocka_unit_test(one_request),
+		cmocka_unit_test(pipelined),
+		cmocka_unit_test(many_pipelined),
+		cmocka_unit_test(until_close),
+		cmocka_unit_test(continues),
+		cmocka_unit_test(connects),
+		cmocka_unit_test(upgrades),
+		cmocka_unit_test(one_way),
+		cmocka_unit_test(swapped_roles),
+		cmocka_unit_test(gaps),
+		cmocka_unit_test(cut_head),
+		cmocka_unit_test(long_head),
+		cmocka_unit_test(ambiguous),
+		cmocka_unit_test(names),
+		cmocka_unit_test(paths),
+		cmocka_unit_test(looks),
+		cmocka_unit_test(http2),
+		cmocka_unit_test(http09),
+		cmocka_unit_test(chunked_not_last),
 	};
 	return cmocka_run_group_tests(tests, start_all, stop_all);
 }

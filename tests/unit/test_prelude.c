@@ -191,6 +191,11 @@ static void socks(void **state)
 	SWITCHES(password, socks_data, 0);
 	SWITCHES(v4, socks_data, 0);
 	SWITCHES(v4a, socks_data, 0);
+	static const struct turn turned[] = {T(1, "\x4e\x5a\x8d"), T(0, "\x05\x01\x00"), T(1, "\x05\x00"),
+					     T(0, "\x05\x01\x00\x01\x0a\0\0\x01\x01\xbb"),
+					     T(1, "\x05\x00\x00\x01\0\0\0\0\0\0")};
+	play(TURNS, turned, 5, socks_data);
+	assert_int_equal(player->fate, APP_SWITCH);
 	static const struct turn refused[] = {T(0, "\x05\x01\x00"), T(1, "\x05\xff")};
 	play(TURNS, refused, 2, socks_data);
 	assert_int_equal(player->fate, APP_CLOSE);

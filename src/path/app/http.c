@@ -43,7 +43,7 @@ enum phase {
 };
 
 enum role { ROLE_UNKNOWN, ROLE_DIR0_CLIENT, ROLE_DIR1_CLIENT };
-enum kind { KIND_PLAIN, KIND_HEAD, KIND_CONNECT, KIND_UPGRADE };
+enum kind { KIND_PLAIN, KIND_HEAD, KIND_CONNECT, KIND_UPGRADE, KIND_SIMPLE };
 
 struct http {
 	txn_t open[OPEN_MAX];
@@ -56,6 +56,7 @@ struct http {
 	uint8_t phase[2];       // enum phase
 	bool gap[2];            // bytes of this direction were missed
 	bool answered;          // server: reads until the connection closes; no answer will be told apart
+	uint8_t not_here;       // bit dir: begins with no message, while the roles are not known
 };
 static_assert(sizeof(struct http) <= APP_STATE_BYTES, "fits the stream's state");
 
@@ -264,6 +265,8 @@ static void body_begin(struct app_in *in, struct http *s, const struct http_head
 
 static enum kind kind_of(const struct http_head *h)
 {
+	if (!h->protocol.len)
+		return KIND_SIMPLE;
 	if (h->method_id == HTTP_METHOD_HEAD)
 		return KIND_HEAD;
 	if (h->method_id == HTTP_METHOD_CONNECT)
@@ -276,7 +279,7 @@ static enum kind kind_of(const struct http_head *h)
 
 static int request(struct app_in *in, struct http *s, struct http_head *h)
 {
-	if (h->method_id == HTTP_METHOD_PRI && in->offset + in->consumed == 0) { // RFC 9113 3.4
+	if (h->method_id == HTTP_METHOD_PRI && h->minor == 0xff) { // PRI * HTTP/2.0: RFC 9113 3.4
 		in->f->app = APP_HTTP2;
 		return APP_CLOSE;
 	}
@@ -314,6 +317,14 @@ static bool request_of(struct app_in *in, struct http *s, txn_t *t, enum kind *k
 	return true;
 }
 
+// The rest of the server's bytes is one body (RFC 9112 6.3 rule 8).
+static int until_close(struct app_in *in, struct http *s)
+{
+	s->answered = true;
+	http_end(in);
+	return APP_DONE;
+}
+
 // Interim responses (RFC 9110 15.2) say nothing of the transaction; 101 ends the protocol.
 static int response(struct app_in *in, struct http *s, struct http_head *h)
 {
@@ -340,9 +351,7 @@ static int response(struct app_in *in, struct http *s, struct http_head *h)
 	body_begin(in, s, h, PHASE_START, none);
 	if (none || h->coding == HTTP_CODING_CHUNKED || (h->has_length && h->coding == HTTP_CODING_NONE))
 		return in->skip ? APP_MORE : STEP_ON;
-	s->answered = true; // until close (RFC 9112 6.3 rule 8)
-	http_end(in);
-	return APP_DONE;
+	return until_close(in, s);
 }
 
 static bool known_role(struct app_in *in, struct http *s, enum http_start is)
@@ -354,12 +363,18 @@ static bool known_role(struct app_in *in, struct http *s, enum http_start is)
 	return is_client(in, s) == client_here;
 }
 
-// No message begins here. Before the first message it is not HTTP; later the place is lost.
+// No message begins here. Before the first message it is not HTTP, if the other side has none either; later the
+// place is lost.
 static int lost(struct app_in *in, struct http *s)
 {
-	if (s->role == ROLE_UNKNOWN)
-		return APP_NOT;
 	struct http_span b = rest(in);
+
+	if (s->role == ROLE_UNKNOWN) {
+		s->not_here |= 1 << in->dir;
+		return s->not_here == 3 || !other_may_come(in) ? APP_NOT : APP_WAIT;
+	}
+	if (!is_client(in, s) && s->count && s->kind[s->first] == KIND_SIMPLE)
+		return until_close(in, s); // no version in the request, no head in the answer
 	if (s->phase[in->dir] != PHASE_LOST)
 		app_anomaly(in, ANOMALY_HTTP_MALFORMED, b.p, b.len < 64 ? b.len : 64);
 	s->phase[in->dir] = PHASE_LOST;

@@ -192,8 +192,12 @@ static enum http_start request_start(const uint8_t *p, uint32_t n, uint32_t len)
 	     memcmp(h.target.p, "HTTP/", h.target.len < 5 ? h.target.len : 5)))
 		return HTTP_START_NO;
 	uint32_t next = http_head_line(p + n, len - n); // without a version, a field has to follow
+	if (next && chomp(p + n, next).len == 0)        // or, after HTTP/0.9's only method, nothing (RFC 1945 4.1)
+		return is(h.method, "GET") && h.target.p[0] == '/' ? HTTP_START_REQUEST : HTTP_START_NO;
 	if (next)
 		return field_line(p + n, next) ? HTTP_START_REQUEST : HTTP_START_NO;
+	if (len - n == 1 && p[n] == '\r')
+		return HTTP_START_MORE;
 	return token_len(p + n, len - n) == len - n ? HTTP_START_MORE
 	       : field_line(p + n, len - n)         ? HTTP_START_REQUEST
 						    : HTTP_START_NO;
@@ -278,9 +282,22 @@ static void content_length(struct http_head *h, struct http_span v)
 	} while (i++ < v.len);
 }
 
-// RFC 9112 6.1, 7: codings in order, over several lines too; only a chunked at the very end delimits the body.
+static bool coding_known(struct http_span c)
+{
+	static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress"}; // IANA's registry
+
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (c.len == strlen(known[i]) && strncasecmp((const char *)c.p, known[i], c.len) == 0)
+			return true;
+	return false;
+}
+
+// RFC 9112 6.1, 7: codings in order, over several lines too; only a chunked at the very end delimits the body. Where
+// it stands elsewhere the message is one to refuse, and read as chunked: so do those who do not refuse it.
 static void transfer_encoding(struct http_head *h, struct http_span v)
 {
+	bool any = false;
+
 	for (uint32_t i = 0; i <= v.len;) {
 		uint32_t from = i;
 		while (i < v.len && v.p[i] != ',')
@@ -289,14 +306,17 @@ static void transfer_encoding(struct http_head *h, struct http_span v)
 		i++;
 		if (!c.len)
 			continue;
+		any = true;
 		bool chunked = c.len == 7 && strncasecmp((const char *)c.p, "chunked", 7) == 0;
-		if (h->coding == HTTP_CODING_CHUNKED || !chunked)
+		if (h->coding == HTTP_CODING_CHUNKED || !(chunked || coding_known(c)))
 			h->causes |= HTTP_CAUSE_BIT(TE_BAD);
-		h->coding = chunked ? HTTP_CODING_CHUNKED : HTTP_CODING_OTHER;
+		if (h->coding != HTTP_CODING_CHUNKED)
+			h->coding = chunked ? HTTP_CODING_CHUNKED : HTTP_CODING_OTHER;
 	}
-	if (h->coding == HTTP_CODING_NONE) {
+	if (!any) {
 		h->causes |= HTTP_CAUSE_BIT(TE_BAD);
-		h->coding = HTTP_CODING_OTHER;
+		if (h->coding == HTTP_CODING_NONE)
+			h->coding = HTTP_CODING_OTHER;
 	}
 }
 
@@ -404,6 +424,8 @@ static void framing_checks(struct http_head *h)
 
 	if (h->has_length && h->coding != HTTP_CODING_NONE)
 		h->causes |= HTTP_CAUSE_BIT(CL_TE);
+	if (h->request && h->coding == HTTP_CODING_OTHER)
+		h->causes |= HTTP_CAUSE_BIT(TE_BAD);
 	if (h->coding != HTTP_CODING_NONE && h->minor == 0)
 		h->causes |= HTTP_CAUSE_BIT(TE_OLD);
 	if (h->request ? h->method_id == HTTP_METHOD_CONNECT && framed && (h->length || h->coding)

@@ -25,6 +25,7 @@ enum phase {
 struct socks {
 	uint8_t phase[2];
 	uint8_t client; // 1 + direction of the client; 0: not known
+	uint8_t junk;   // pieces that the server said before
 	bool refused;
 };
 static_assert(sizeof(struct socks) <= APP_STATE_BYTES, "fits the stream's state");
@@ -225,6 +226,11 @@ enum app_step socks_data(struct app_in *in)
 		uint32_t len = in->len - in->consumed;
 		uint32_t n = s->client == 1 + in->dir ? client_message(s, in->dir, p, len)
 						      : server_message(s, in->dir, p, len);
+		if (n == NONE && s->client != 1 + in->dir && s->phase[in->dir] == PHASE_GREETING && s->junk++ < 2) {
+			in->consumed =
+				in->len; // what a program of its own says before, where the roles are turned round
+			return APP_MORE;
+		}
 		if (n == NONE)
 			return APP_CLOSE;
 		if (n == MORE)

@@ -560,20 +560,24 @@ static void test_pool(void **state)
 
 // ---- Google ------------------------------------------------------------------------------------------------------
 
-static uint32_t chlo(uint8_t *p, const char *sni, const char *agent)
+static uint32_t put_tag(uint8_t *p, unsigned i, const char tag[4], uint32_t end)
 {
-	uint32_t a = strlen(sni), b = a + strlen(agent), n = 0;
-	memcpy(p, "CHLO\x03\0\0\0SNI\0", 12);
-	memcpy(p + 12, (uint8_t[]){a, a >> 8, 0, 0}, 4);
-	memcpy(p + 16, "UAID", 4);
-	memcpy(p + 20, (uint8_t[]){b, b >> 8, 0, 0}, 4);
-	memcpy(p + 24, "PAD\0", 4);
-	memcpy(p + 28, (uint8_t[]){(b + 300) & 255, (b + 300) >> 8, 0, 0}, 4);
-	memcpy(p + 32, sni, a);
-	memcpy(p + 32 + a, agent, b - a);
-	n = 32 + b + 300;
-	memset(p + 32 + b, '-', 300);
-	return n;
+	memcpy(p + 8 + 8 * i, tag, 4);
+	memcpy(p + 12 + 8 * i, (uint8_t[]){end, end >> 8, 0, 0}, 4);
+	return end;
+}
+
+static uint32_t chlo(uint8_t *p, const char *sni, const char *version, const char *agent)
+{
+	uint32_t end = 0;
+	memcpy(p, "CHLO\x04\0\0\0", 8);
+	end = put_tag(p, 0, "SNI", end + strlen(sni));
+	end = put_tag(p, 1, "VER", end + 4);
+	end = put_tag(p, 2, "UAID", end + strlen(agent));
+	end = put_tag(p, 3, "PAD", end + 300);
+	memset(p + 40, '-', end);
+	sprintf((char *)p + 40, "%s%s%s", sni, version, agent);
+	return 40 + end;
 }
 
 static void google_hash(uint8_t *d, uint32_t hash_at, uint32_t len, const char *side)
@@ -588,30 +592,58 @@ static void google_hash(uint8_t *d, uint32_t hash_at, uint32_t len, const char *
 	memcpy(d + hash_at, &h, 12);
 }
 
+// Q043: head (14 bytes), hash (12), one STREAM frame at an offset of the crypto stream.
+static uint32_t google_clear(uint8_t *d, uint16_t offset, const char *sni, const char *version)
+{
+	uint32_t n = 14 + 12;
+	memcpy(d,
+	       "\x09"
+	       "8bytesID"
+	       "Q043"
+	       "\x01",
+	       14);
+	d[n++] = 0xa4; // length, two bytes of offset, one of id
+	d[n++] = 1;
+	d[n++] = offset >> 8;
+	d[n++] = offset;
+	uint32_t len = chlo(d + n + 2, sni, version, "test 1.0");
+	d[n++] = len >> 8;
+	d[n++] = len;
+	google_hash(d, 14, n + len, "Client");
+	return n + len;
+}
+
 static void test_google_clear(void **state)
 {
 	struct fixture *x = quic_fixture(443, 4);
-	uint8_t d[2048] = "\x09"
-			  "8bytesID"
-			  "Q043"
-			  "\x01";
-	uint32_t n = 14 + 12;
-	memcpy(d + n, "\xa4\x01\0\0", 0);
-	d[n++] = 0xa0; // STREAM with a length, no offset, one byte of id
-	d[n++] = 1;
-	uint32_t len = chlo(d + n + 2, "WWW.Example.com", "test 1.0");
-	d[n++] = len >> 8;
-	d[n++] = len;
-	n += len;
-	google_hash(d, 14, n, "Client");
+	uint8_t d[2048];
+	uint32_t n = google_clear(d, 0, "WWW.Example.com", "Q043");
 	assert_string_equal(give(x, d, n, 0), "quic quic.version=Q043 quic.cid=8bytesID quic.sni=WWW.Example.com"
 					      " host=www.example.com quic.user_agent=test 1.0\n");
 	assert_string_equal(give(x, d, n, 0), ""); // again
-	d[n - 1] ^= 1;
-	x->f.app = APP_NONE;
-	x->f.id = 16;
-	assert_false(quic_datagram(fixture_datagram(x, d, n, n, 8, 0)));
-	assert_string_equal(fixture_said(x), "");
+	google_clear(d, 0, "WWW.Another.com", "Q043");
+	assert_int_equal(times(give(x, d, n, 0), "anomaly:quic.changed"), 1);
+	quic_fixture_free(x);
+}
+
+// The second CHLO of a connection, whose first was not seen; and one whose hash was lost to anonymisation.
+static void test_google_alone(void **state)
+{
+	struct fixture *x = quic_fixture(443, 4);
+	uint8_t d[2048];
+	uint32_t n = google_clear(d, 1024, "a.example", "Q043");
+	assert_int_equal(times(give(x, d, n, 0), " quic.sni=a.example "), 1);
+	for (unsigned right = 0; right < 2; right++) {
+		x->f.id += 8;
+		x->f.app_state = 0;
+		x->f.app = APP_NONE;
+		n = google_clear(d, 0, "b.example", right ? "Q043" : "Q033"); // must name the version of the header
+		d[14] ^= 1;
+		assert_int_equal(times(give(x, d, n, 0), " quic.sni=b.example "), right);
+	}
+	x->f.id += 8;
+	d[31] ^= 1; // neither a hash nor a CHLO
+	assert_string_equal(give(x, d, n, 0), "");
 	quic_fixture_free(x);
 }
 
@@ -627,7 +659,7 @@ static void test_google_46_and_50(void **state)
 	uint32_t n = 18 + 12;
 	d[n++] = 0xa0;
 	d[n++] = 1;
-	uint32_t len = chlo(d + n + 2, "a.example", "");
+	uint32_t len = chlo(d + n + 2, "a.example", "Q046", "");
 	d[n++] = len >> 8;
 	d[n++] = len;
 	n += len;
@@ -636,7 +668,7 @@ static void test_google_46_and_50(void **state)
 	struct peer e = client;
 	e.version = Q050;
 	uint8_t message[1024];
-	len = chlo(message, "b.example", "ua");
+	len = chlo(message, "b.example", "Q050", "ua");
 	const char *t = give_frames(x, &e, f,
 				    (f[0] = 8, n = 1, n += put_varint(f + n, 0), n += put_varint(f + n, len),
 				     memcpy(f + n, message, len), n + len),
@@ -686,6 +718,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_version),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_google_clear),
+		cmocka_unit_test(test_google_alone),
 		cmocka_unit_test(test_google_46_and_50),
 		cmocka_unit_test(test_random_bytes),
 	};

@@ -405,7 +405,8 @@ static bool read_initial(struct run *r, const struct packet *k)
 	if (side == QUIC_CLIENT)
 		quic_conn_learn(r->q, c, k->dcid, k->dcid_len);
 	if (k->v->frames == QUIC_FRAMES_GOOGLE)
-		quic_google_frames(r->q, r->in, c, 50, o.at - k->pn_at, r->in->scratch + o.at, o.len, base + o.at);
+		quic_google_frames(r->q, r->in, c, 50, o.at - k->pn_at, r->in->scratch + o.at, o.len, base + o.at,
+				   true);
 	else
 		read_frames(r, c, side, r->in->scratch, o.at, o.at + o.len, base);
 	if (k->v->frames == QUIC_FRAMES_IETF && side == QUIC_CLIENT && !r->in->drop)

@@ -120,9 +120,9 @@ struct origin quic_conn_origin(const struct quic_conn *c, uint32_t at, uint32_t 
 bool quic_google_looks(const uint8_t *p, uint32_t len);
 bool quic_google_datagram(struct quic *q, struct app_in *in);
 // Google's frames p[0..len) of a packet whose number took number_len bytes, opened if it was sealed; at: offset of p
-// in the datagram.
+// in the datagram. sealed: the packet was shown to be its sender's, so that its bytes hold.
 void quic_google_frames(struct quic *q, struct app_in *in, struct quic_conn *c, unsigned version, unsigned number_len,
-			const uint8_t *p, uint32_t len, uint32_t at);
+			const uint8_t *p, uint32_t len, uint32_t at, bool sealed);
 // Adds bytes of the client's stream; false: they differ from those judged, and the packet is to be dropped.
 bool quic_take(struct quic *q, struct app_in *in, struct quic_conn *c, enum quic_side side, uint64_t offset,
 	       const uint8_t *p, uint32_t len, uint32_t at);

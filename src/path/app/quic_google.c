@@ -9,8 +9,11 @@
 //   Q046:  first | version | lengths of ids (nibbles) | ids | number (1-4) | hash (12) | frames
 //   CHLO: "CHLO" | pairs (2) | 0 (2) | pairs of tag (4), end offset (4) | values         little-endian
 //
-// A packet in the clear carries 96 bits of FNV-1a over its header and payload: what does not hash right is sealed,
-// or not Google's, and gives no fact.
+// A packet in the clear carries 96 bits of FNV-1a over its header and payload. What does not hash right is sealed, or
+// was changed on its way (anonymised captures): it is believed only where a whole CHLO stands in one frame that
+// names the header's version once more, and its bytes are not held against others.
+//
+// A CHLO after the server's rejection goes on where the first one ended; seen alone, it is found by its frame.
 #include "quic_conn.h"
 
 #include <arpa/inet.h>
@@ -115,29 +118,39 @@ struct chlo_tag {
 	uint32_t at, len; // of the value in the message; len 0: not there
 };
 
-// Size of the whole message, 0 where more is needed, UINT32_MAX where it is no CHLO.
-static uint32_t chlo_size(const uint8_t *p, uint32_t len, struct chlo_tag *sni, struct chlo_tag *uaid)
+struct chlo {
+	uint32_t size; // of the whole message
+	struct chlo_tag sni, uaid, ver;
+};
+
+enum chlo_end { CHLO_WHOLE, CHLO_MORE, CHLO_NOT };
+
+static enum chlo_end chlo_read(const uint8_t *p, uint32_t len, struct chlo *m)
 {
+	*m = (struct chlo){0};
 	if (len < 8)
-		return 0;
+		return CHLO_MORE;
 	uint32_t tags = little(p + 4, 2), values = 8 + tags * 8, before = 0;
 	if (memcmp(p, "CHLO", 4) != 0 || tags == 0 || tags > TAGS_MAX || p[6] || p[7])
-		return UINT32_MAX;
+		return CHLO_NOT;
 	if (len < values)
-		return 0;
+		return CHLO_MORE;
 	for (uint32_t i = 0; i < tags; i++) {
 		const uint8_t *t = p + 8 + i * 8;
 		uint32_t end = little(t + 4, 4);
 		if (end < before || end > QUIC_CRYPTO_MAX)
-			return UINT32_MAX;
+			return CHLO_NOT;
 		struct chlo_tag value = {values + before, end - before};
 		if (memcmp(t, "SNI\0", 4) == 0)
-			*sni = value;
+			m->sni = value;
 		else if (memcmp(t, "UAID", 4) == 0)
-			*uaid = value;
+			m->uaid = value;
+		else if (memcmp(t, "VER\0", 4) == 0)
+			m->ver = value;
 		before = end;
 	}
-	return values + before <= len ? values + before : 0;
+	m->size = values + before;
+	return m->size <= len ? CHLO_WHOLE : CHLO_MORE;
 }
 
 static void say_host(struct app_in *in, txn_t t, const uint8_t *p, uint32_t len, struct origin o)
@@ -159,10 +172,11 @@ static bool name_right(const uint8_t *p, uint32_t len)
 	return len > 0 && len <= 255 && !memchr(p, 0, len);
 }
 
-static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, uint32_t size, struct chlo_tag sni,
-		     struct chlo_tag uaid)
+// The CHLO at p; at: where its first byte came from.
+static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, const struct chlo *m, struct origin at)
 {
-	uint64_t name = sni.len ? hello_hash(p + sni.at, sni.len) : 0;
+	const struct chlo_tag *sni = &m->sni, *uaid = &m->uaid;
+	uint64_t name = sni->len ? hello_hash(p + sni->at, sni->len) : 0;
 	// the second CHLO answers the server's rejection and names the same server; then it says nothing new
 	if (c->hellos && name == c->sni_hash)
 		return;
@@ -171,18 +185,18 @@ static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, u
 	c->sni_hash = name;
 	if (c->hellos < UINT8_MAX)
 		c->hellos++;
-	txn_t t = quic_say(in, c, 1024 + sni.len + uaid.len);
-	if (sni.len && name_right(p + sni.at, sni.len)) {
-		struct origin o = quic_conn_origin(c, c->parsed + sni.at, sni.len);
-		txn_str_from(in, t, FACT_QUIC_SNI, p + sni.at, sni.len, o);
-		say_host(in, t, p + sni.at, sni.len, o);
-	} else if (sni.len) {
+	txn_t t = quic_say(in, c, 1024 + sni->len + uaid->len);
+	if (sni->len && name_right(p + sni->at, sni->len)) {
+		struct origin o = {at.frame, at.off + sni->at, sni->len};
+		txn_str_from(in, t, FACT_QUIC_SNI, p + sni->at, sni->len, o);
+		say_host(in, t, p + sni->at, sni->len, o);
+	} else if (sni->len) {
 		app_anomaly(in, ANOMALY_TLS_BAD_NAME, NULL, 0);
 		in->drop = REASON_TLS_BAD_NAME;
 	}
-	if (uaid.len)
-		txn_str_from(in, t, FACT_QUIC_USER_AGENT, p + uaid.at, uaid.len,
-			     quic_conn_origin(c, c->parsed + uaid.at, uaid.len));
+	if (uaid->len)
+		txn_str_from(in, t, FACT_QUIC_USER_AGENT, p + uaid->at, uaid->len,
+			     (struct origin){at.frame, at.off + uaid->at, uaid->len});
 	txn_end(in, t);
 }
 
@@ -190,19 +204,31 @@ static void judge(struct quic *q, struct app_in *in, struct quic_conn *c)
 {
 	uint8_t *p = in->scratch + CHLO_AT;
 	while (!c->judged) {
-		struct chlo_tag sni = {0}, uaid = {0};
+		struct chlo m;
 		uint32_t have = quic_conn_have(q, c, QUIC_CLIENT, c->parsed);
 		quic_conn_copy(q, c, QUIC_CLIENT, c->parsed, have, p);
-		uint32_t size = chlo_size(p, have, &sni, &uaid);
-		if (size == 0)
+		enum chlo_end end = chlo_read(p, have, &m);
+		if (end == CHLO_MORE)
 			return;
-		if (size == UINT32_MAX) {
+		if (end == CHLO_NOT) {
 			c->judged = true;
 			return;
 		}
-		say_chlo(in, c, p, size, sni, uaid);
-		c->parsed += size;
+		say_chlo(in, c, p, &m, quic_conn_origin(c, c->parsed, m.size));
+		c->parsed += m.size;
 	}
+}
+
+// A whole CHLO in one frame, p[0..len): for packets that nothing but its own form speaks for, and for connections
+// whose beginning was not seen.
+static void judge_frame(struct app_in *in, struct quic_conn *c, const uint8_t *p, uint32_t len, uint32_t at)
+{
+	struct chlo m;
+	if (c->hellos || chlo_read(p, len, &m) != CHLO_WHOLE || m.ver.len != 4)
+		return;
+	if (c->version ? memcmp(p + m.ver.at, c->version->name, 4) : big(p + m.ver.at, 4) != c->number_be)
+		return;
+	say_chlo(in, c, p, &m, app_origin(in, in->data + at, m.size));
 }
 
 // ---- frames ----------------------------------------------------------------------------------------------------
@@ -271,7 +297,7 @@ static bool read_stream(struct reader *r, uint8_t type, uint64_t *id, uint64_t *
 }
 
 void quic_google_frames(struct quic *q, struct app_in *in, struct quic_conn *c, unsigned version, unsigned number_len,
-			const uint8_t *p, uint32_t len, uint32_t at)
+			const uint8_t *p, uint32_t len, uint32_t at, bool sealed)
 {
 	struct reader r = {.p = p, .len = len, .version = version, .number_len = number_len};
 	for (unsigned i = 0; i < FRAMES_MAX && r.at < len; i++) {
@@ -293,11 +319,16 @@ void quic_google_frames(struct quic *q, struct app_in *in, struct quic_conn *c, 
 		} else if (type != 0x00 && type != 0x07) { // PADDING, PING
 			break;
 		}
-		if (n && id == STREAM_CRYPTO && !quic_take(q, in, c, QUIC_CLIENT, offset, p + r.at, n, at + r.at))
-			return;
+		if (n && id == STREAM_CRYPTO) {
+			if (sealed && !quic_take(q, in, c, QUIC_CLIENT, offset, p + r.at, n, at + r.at))
+				return;
+			if (!sealed || quic_conn_have(q, c, QUIC_CLIENT, c->parsed) == 0)
+				judge_frame(in, c, p + r.at, n, at + r.at);
+		}
 		r.at += n;
 	}
-	judge(q, in, c);
+	if (sealed)
+		judge(q, in, c);
 }
 
 static struct quic_conn *conn_of(struct quic *q, struct app_in *in, const struct clear_packet *k)
@@ -319,22 +350,27 @@ static struct quic_conn *conn_of(struct quic *q, struct app_in *in, const struct
 	return c;
 }
 
+// Is it worth a connection? A CHLO within the first frame's head.
+static bool chlo_near(const uint8_t *p, uint32_t len)
+{
+	return memmem(p, len < 24 ? len : 24, "CHLO", 4) != NULL;
+}
+
 bool quic_google_datagram(struct quic *q, struct app_in *in)
 {
 	struct clear_packet k;
 	const uint8_t *p = in->data;
 	if (!public_header(p, in->len, &k) && !nibble_header(p, in->len, &k))
 		return false;
-	if (in->cut || !hash_right(p, in->len, &k))
+	if (in->cut)
 		return in->f->app == APP_QUIC;
-	in->f->app = APP_QUIC;
+	bool right = hash_right(p, in->len, &k);
 	uint32_t at = k.hash_at + HASH_BYTES;
-	if (k.version < 34) { // private flags, and the FEC group's offset
-		uint32_t fec = p[at] & 0x02 ? 1 : 0;
-		at += 1 + fec;
-		if (at >= in->len)
-			return true;
-	}
-	quic_google_frames(q, in, conn_of(q, in, &k), k.version, k.number_len, p + at, in->len - at, at);
+	if (k.version < 34) // private flags, and the FEC group's offset
+		at += 1 + (p[at] >> 1 & 1);
+	if (at >= in->len || (!right && !chlo_near(p + at, in->len - at)))
+		return right || in->f->app == APP_QUIC;
+	in->f->app = APP_QUIC;
+	quic_google_frames(q, in, conn_of(q, in, &k), k.version, k.number_len, p + at, in->len - at, at, right);
 	return true;
 }

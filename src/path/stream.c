@@ -69,20 +69,21 @@ static void base(struct segment *g, uint32_t seq)
 	g->s->flags |= STREAM_BASED;
 }
 
-static void acknowledge(struct segment *g)
+static inline bool keeps(const struct stream_side *s)
 {
-	struct stream_side *o = &g->st->side[!g->p->dir];
-	if (!(o->flags & STREAM_BASED))
-		return;
-	int64_t to = offset_of(o, rte_be_to_cpu_32(g->tcp->recv_ack));
+	return s->head || s->nlost;
+}
+
+// `o` is acknowledged by a packet of the other direction. Only copies wait for it.
+static void acknowledge(struct worker *w, struct flow *f, struct stream *st, struct stream_side *o, uint32_t ack)
+{
+	int64_t to = offset_of(o, ack);
 	if (to <= (int64_t)o->acked)
 		return;
 	// what was not seen yet cannot be forgotten: an ACK may come before its data where captures are merged
 	o->acked = RTE_MIN((uint64_t)to, o->highest);
-	if (o->head || o->nlost) {
-		stream_chain_release(g->w->streams, o);
-		stream_idle(g->f, g->st);
-	}
+	stream_chain_release(w->streams, o);
+	stream_idle(f, st);
 }
 
 void stream_idle(struct flow *f, const struct stream *st)
@@ -212,7 +213,9 @@ static void data(struct segment *g, uint8_t flags)
 	uint64_t next = s->next;
 	bool ended = next >= s->fin;
 	s->segs += g->end > g->at;
-	if (g->len && (s->head || s->nlost) && !consistent(g))
+	// in order, and nothing behind: it overlaps nothing
+	bool append = g->at == next && s->tail == s->fill;
+	if (g->len && !append && keeps(s) && !consistent(g))
 		return;
 	if (!g->evidence)
 		return;
@@ -223,8 +226,9 @@ static void data(struct segment *g, uint8_t flags)
 			urgent(g);
 		if (g->end > s->next)
 			take(g);
-		stream_gap_due(g->w, g->f, g->p->dir, s,
-			       g->pending >= STREAM_PENDING_MAX || s->nchunks >= STREAM_CHUNKS_MAX - 1);
+		bool full = g->pending >= STREAM_PENDING_MAX || s->nchunks >= STREAM_CHUNKS_MAX - 1;
+		if (unlikely(full || s->tail != s->fill || g->w->streams->chunks[s->fill].cut_to))
+			stream_gap_due(g->w, g->f, g->p->dir, s, full);
 	}
 	s->highest = RTE_MAX(s->highest, g->end);
 	if (news(s, next, ended))
@@ -257,58 +261,62 @@ static void inspect_earlier(struct worker *w, const struct burst *b, struct stre
 	pkt_of(m)->flags &= ~PKT_HAS_DATA;
 }
 
-static void segment(struct worker *w, struct burst *b, unsigned i)
+// The flow's stream; made with the first byte that somebody could read. NULL: none.
+static struct stream *stream_made(struct worker *w, const struct pkt *p, const struct layer *l)
 {
-	struct rte_mbuf *m = b->m[i];
-	struct pkt *p = pkt_of(m);
-	const struct layer *l = pkt_inner(p);
 	struct flow *f = p->flow;
-	struct segment g = {
-		.w = w,
-		.m = m,
-		.p = p,
-		.l = l,
-		.f = f,
-		.st = stream_of(w, f),
-		.tcp = (const struct rte_tcp_hdr *)(pkt_data(m) + l->l4),
-		.evidence = !(p->flags & PKT_NO_EVIDENCE),
-	};
-	uint8_t flags = l->tcp_flags;
-	if (!g.st) {
-		if (l->wire_len == 0 || !g.evidence || (f->flags & FLOW_STREAM_TRIED) || (flags & RST))
+	if (l->wire_len == 0 || (p->flags & PKT_NO_EVIDENCE) || (f->flags & FLOW_STREAM_TRIED) || (l->tcp_flags & RST))
+		return NULL;
+	f->flags |= FLOW_STREAM_TRIED;
+	struct stream *st = stream_pool_stream(w->streams, f);
+	if (!st)
+		count(w, COUNTER_STREAM_POOL_EMPTY);
+	return st;
+}
+
+// A segment that moves its direction: data, or an end.
+static void moved(struct segment *g, uint8_t flags)
+{
+	uint32_t seq = rte_be_to_cpu_32(g->tcp->sent_seq) + !!(flags & SYN);
+	g->evidence = !(g->p->flags & PKT_NO_EVIDENCE);
+	if (!(g->s->flags & STREAM_BASED)) {
+		if (!g->evidence)
 			return;
-		f->flags |= FLOW_STREAM_TRIED;
-		g.st = stream_pool_stream(w->streams, f);
-		if (!g.st) {
-			count(w, COUNTER_STREAM_POOL_EMPTY);
-			return;
-		}
+		base(g, seq);
 	}
-	inspect_earlier(w, b, g.st);
-	w->frame = p->frame;
-	w->now_ns = p->time_ns;
-	if (flags & ACK)
-		acknowledge(&g);
-	if (l->wire_len == 0 && !(flags & (FIN | RST)))
-		return;
-	uint32_t seq = rte_be_to_cpu_32(g.tcp->sent_seq) + !!(flags & SYN);
-	g.s = &g.st->side[p->dir];
-	if (!(g.s->flags & STREAM_BASED)) {
-		if (!g.evidence)
-			return;
-		base(&g, seq);
-	}
-	g.pending = stream_pending(g.s);
-	if (!place(&g, seq))
+	g->pending = stream_pending(g->s);
+	if (!place(g, seq))
 		return;
 	if (flags & RST) { // what a RST carries is a message to people (RFC 9293 3.5.3)
-		g.len = 0;
-		g.end = g.at;
+		g->len = 0;
+		g->end = g->at;
 	}
-	data(&g, flags);
+	g->w->frame = g->p->frame;
+	g->w->now_ns = g->p->time_ns;
+	data(g, flags);
+}
+
+static inline void segment(struct worker *w, struct burst *b, unsigned i, struct pkt *p, const struct layer *l)
+{
+	struct flow *f = p->flow;
+	struct stream *st = stream_of(w, f);
+	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(pkt_data(b->m[i]) + l->l4);
+	uint8_t flags = l->tcp_flags;
+	if (!st && !(st = stream_made(w, p, l)))
+		return;
+	inspect_earlier(w, b, st);
+	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
+	if ((flags & ACK) && keeps(o))
+		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));
+	if (l->wire_len == 0 && !(flags & (FIN | RST)))
+		return;
+	if ((s->flags & STREAM_STOPPED) && !keeps(s) && !(flags & RST))
+		return; // nothing is wanted, and nothing is left to compare with
+	struct segment g = {.w = w, .m = b->m[i], .p = p, .l = l, .f = f, .st = st, .s = s, .tcp = tcp};
+	moved(&g, flags);
 	if (p->flags & PKT_HAS_DATA) {
-		g.st->burst = w->streams->burst;
-		g.st->waits = i + 1;
+		st->burst = w->streams->burst;
+		st->waits = i + 1;
 	}
 }
 
@@ -321,7 +329,7 @@ void stream_burst(struct worker *w, struct burst *b)
 		if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_STREAM_IDLE))
 			continue;
 		if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))
-			segment(w, b, i);
+			segment(w, b, i, p, l);
 	}
 }
 

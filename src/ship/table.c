@@ -9,8 +9,9 @@
 // What comes first decides: columns stand where the eye expects them, what has no fixed length comes last and is cut
 // to the terminal's width with an ellipsis; nothing is cut where there is no terminal. The columns of addresses grow
 // with the longest seen, so that IPv6 has its place and IPv4 keeps its own. On a terminal of less than NARROW columns
-// a flow's counters stand in its WHAT, and long addresses lose their middle. Control bytes, broken UTF-8 and invisible
-// characters never reach the terminal: they are shown as \xHH. Shipper's thread.
+// milliseconds do, one column says the protocol, a flow's counters stand in its WHAT, and long addresses lose their
+// middle. Control bytes, broken UTF-8 and invisible characters never reach the terminal: they are shown as \xHH.
+// Shipper's thread.
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -40,30 +41,35 @@ struct table {
 
 enum {
 	WIDTH_TIME = 12,
+	WIDTH_TIME_NARROW = 9,
 	WIDTH_PROTO = 6,
 	WIDTH_ENDPOINT = 21, // 255.255.255.255:65535
+	WIDTH_ENDPOINT_NARROW = 15,
 	WIDTH_APP = 8,
 	WIDTH_PKTS = 7,
 	WIDTH_BYTES = 7,
 	WIDTH_STATE = 12,
-	WIDTH_FIXED = WIDTH_TIME + WIDTH_PROTO + WIDTH_APP + 5, // without endpoints and counters
-	WIDTH_COUNTERS = WIDTH_PKTS + 2 + WIDTH_BYTES + 2 + WIDTH_STATE,
-	WHAT_MIN = 30,
+	WIDTH_FIXED_NARROW = WIDTH_TIME_NARROW + WIDTH_APP + 5, // all but endpoints and WHAT
+	WIDTH_FIXED = WIDTH_TIME + WIDTH_PROTO + WIDTH_APP + WIDTH_PKTS + 2 + WIDTH_BYTES + 2 + WIDTH_STATE + 5,
+	WHAT_MIN = 24,
 	NARROW = 140,
 };
+
+static void widths(struct table *t, unsigned columns)
+{
+	t->narrow = columns && columns < NARROW;
+	unsigned least = t->narrow ? WIDTH_ENDPOINT_NARROW : WIDTH_ENDPOINT;
+	unsigned rest = WHAT_MIN + (t->narrow ? WIDTH_FIXED_NARROW : WIDTH_FIXED);
+	t->endpoint[0] = t->endpoint[1] = least;
+	t->endpoint_max = columns == 0 ? UINT_MAX : columns > rest + 2 * least ? (columns - rest) / 2 : least;
+}
 
 static int table_open(struct render *r)
 {
 	struct table *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	unsigned width = r->config->width;
-	t->narrow = width && width < NARROW;
-	unsigned rest = WHAT_MIN + WIDTH_FIXED + (t->narrow ? 0 : WIDTH_COUNTERS);
-	t->endpoint[0] = t->endpoint[1] = WIDTH_ENDPOINT;
-	t->endpoint_max = width == 0                          ? UINT_MAX
-			  : width > rest + 2 * WIDTH_ENDPOINT ? (width - rest) / 2
-							      : WIDTH_ENDPOINT;
+	widths(t, r->config->width);
 	// A terminal that is not in UTF-8 could take its bytes for C1 controls.
 	const char *locale = getenv("LC_ALL");
 	if (!locale || !*locale)
@@ -226,12 +232,15 @@ static void header(struct render *r)
 	}
 	j = row(r);
 	colour(r, t, BOLD);
-	cell(t, "TIME", WIDTH_TIME);
-	cell(t, "PROTO", WIDTH_PROTO);
+	cell(t, "TIME", t->narrow ? WIDTH_TIME_NARROW : WIDTH_TIME);
+	if (t->narrow)
+		cell(t, "APP", WIDTH_APP);
+	else
+		cell(t, "PROTO", WIDTH_PROTO);
 	cell(t, "SOURCE", t->endpoint[0] + 4);
 	cell(t, "DESTINATION", t->endpoint[1] + 1);
-	cell(t, "APP", WIDTH_APP);
 	if (!t->narrow) {
+		cell(t, "APP", WIDTH_APP);
 		cell_right(t, "PKTS", WIDTH_PKTS);
 		cell_right(t, "BYTES", WIDTH_BYTES);
 		cell(t, "STATE", WIDTH_STATE);
@@ -277,7 +286,9 @@ static void endpoint(struct table *t, const struct record *rec, const uint8_t *a
 	unsigned len = squeeze(t, s, (unsigned)(at - s), t->endpoint_max);
 	if (len > *width)
 		*width = len;
-	cell(t, s, *width);
+	unsigned from = t->column;
+	text(t, s);
+	pad(t, from + *width);
 }
 
 static const char *size(uint64_t n, char out[16])
@@ -405,7 +416,7 @@ static void what_flow(struct table *t, const struct record *rec)
 	char s[96], n[2][16];
 	uint64_t ms = rec->end_ns > rec->start_ns ? (rec->end_ns - rec->start_ns) / 1000000 : 0;
 	if (t->narrow) {
-		snprintf(s, sizeof(s), "%s  %s pkts  %s bytes  ", ending(rec), size(rec->pkts[0] + rec->pkts[1], n[0]),
+		snprintf(s, sizeof(s), "%s, %s pkts, %s bytes, ", ending(rec), size(rec->pkts[0] + rec->pkts[1], n[0]),
 			 size(rec->bytes[0] + rec->bytes[1], n[1]));
 		text(t, s);
 	}
@@ -456,15 +467,15 @@ static void when(struct table *t, uint64_t time_ns)
 	char s[40];
 	uint64_t us = time_ns > t->start_ns ? (time_ns - t->start_ns) / 1000 : 0;
 	snprintf(s, sizeof(s), "%lu.%06lu", (unsigned long)(us / 1000000), (unsigned long)(us % 1000000));
-	cell(t, s, WIDTH_TIME);
+	if (t->narrow)
+		s[strlen(s) - 3] = 0;
+	cell(t, s, t->narrow ? WIDTH_TIME_NARROW : WIDTH_TIME);
 }
 
 static void counters(struct table *t, const struct record *rec)
 {
 	char s[16];
 	bool flow = rec->kind == RECORD_FLOW;
-	if (t->narrow)
-		return;
 	cell_right(t, flow ? size(rec->pkts[0] + rec->pkts[1], s) : "", WIDTH_PKTS);
 	cell_right(t, flow ? size(rec->bytes[0] + rec->bytes[1], s) : "", WIDTH_BYTES);
 	cell(t, flow ? ending(rec) : "", WIDTH_STATE);
@@ -483,13 +494,19 @@ static void table_record(struct render *r, const struct record *rec)
 	struct jsonl j = row(r);
 	colour(r, t, colours[rec->kind]);
 	when(t, rec->kind == RECORD_FLOW ? rec->end_ns : rec->time_ns); // a flow is written later than it ends
-	cell(t, proto_name(rec->proto), WIDTH_PROTO);
+	const char *app = rec->app == APP_NONE ? "-" : app_names[rec->app];
+	if (t->narrow)
+		cell(t, rec->app == APP_NONE || rec->app == APP_OTHER ? proto_name(rec->proto) : app, WIDTH_APP);
+	else
+		cell(t, proto_name(rec->proto), WIDTH_PROTO);
 	endpoint(t, rec, rec->src, rec->sport, &t->endpoint[0]);
 	text(t, rec->kind != RECORD_FLOW && rec->dir ? " <- " : " -> ");
 	endpoint(t, rec, rec->dst, rec->dport, &t->endpoint[1]);
 	pad(t, t->column + 1);
-	cell(t, rec->app == APP_NONE ? "-" : app_names[rec->app], WIDTH_APP);
-	counters(t, rec);
+	if (!t->narrow) {
+		cell(t, app, WIDTH_APP);
+		counters(t, rec);
+	}
 	what(t, rec);
 	row_end(r, &j);
 }

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Faults of link, IP and L4 headers: each beside a sound frame that must pass."""
+from packets import *
+
+A, B, A6, B6 = "10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8::2"
+SYN = eth(ip4(A, B, tcp(1000, 80)))
+SOUND_UDP = eth(ip4(A, B, udp(1000, 2000, b"hello")))
+
+
+def hop_by_hop(options, n=0, then=17):
+    return bytes([then, n]) + options
+
+
+CASES = {
+    "decap_truncated": {
+        "frames": [SYN, eth(b"\x00\x05\x08", kind=0x8100), eth(b"\x11\x00\x00\x01\x00\x40\x00\x21" + SYN[14:], kind=0x8864)],
+        "drops": {"DECAP_TRUNCATED": [2, 3]},
+    },
+    "decap_malformed": {
+        # GRE version 5; PPPoE version 2; MPLS without a bottom in 17 labels
+        "frames": [SYN, eth(ip4(A, B, proto(47, b"\x00\x05\x08\x00" + SYN[14:]))),
+                   eth(b"\x21\x00\x00\x01\x00\x2a\x00\x21" + SYN[14:], kind=0x8864),
+                   eth(b"\x00\x01\x00\x40" * 17 + b"\x00\x01\x01\x40" + SYN[14:], kind=0x8847)],
+        "drops": {"DECAP_MALFORMED": [2, 3, 4]},
+    },
+    "parse_ip_truncated": {
+        "frames": [SYN, SYN[:14 + 12], eth(ip6(A6, B6, udp(1, 2, b"x"))[:30], kind=0x86DD)],
+        "drops": {"PARSE_IP_TRUNCATED": [2, 3]},
+    },
+    "parse_ip_malformed": {
+        "frames": [SYN, eth(ip4(A, B, tcp(1000, 80), version=5), kind=0x0800), eth(ip4(A, B, tcp(1000, 80), ihl=4)),
+                   eth(ip4(A, B, tcp(1000, 80), total=19)), eth(ip6(A6, B6, udp(1, 2, b"x"), version=7), kind=0x86DD)],
+        "drops": {"PARSE_IP_MALFORMED": [2, 3, 4, 5]},
+    },
+    "parse_ip_csum": {
+        "frames": [SYN, eth(ip4(A, B, tcp(1000, 80), csum_is=0x1234))],
+        "drops": {"PARSE_IP_CSUM": [2]},
+    },
+    "parse_ip_options": {
+        # an option longer than the header; IPv6: hop-by-hop in second place, a padding option that reaches out
+        "frames": [SYN, eth(ip4(A, B, udp(1, 2, b"x"), options=b"\x07\x27\x04\x00")),
+                   eth(ip4(A, B, udp(1, 2, b"x"), options=b"\x94\x04\x00\x00")),
+                   eth(ip6(A6, B6, udp(1, 2, b"x"), next_header=60,
+                           chain=hop_by_hop(b"\x01\x04\0\0\0\0", then=0) + hop_by_hop(b"\x01\x04\0\0\0\0"))),
+                   eth(ip6(A6, B6, udp(1, 2, b"x"), next_header=0, chain=hop_by_hop(b"\x01\x09\0\0\0\0"))),
+                   eth(ip6(A6, B6, udp(1, 2, b"x"), next_header=0, chain=hop_by_hop(b"\x01\x04\0\0\0\0")))],
+        "drops": {"PARSE_IP_OPTIONS": [2, 4, 5]},
+    },
+    "parse_l4_truncated": {
+        "frames": [SYN, eth(ip4(A, B, proto(6, b"\x03\xe8\x00\x50\0\0\0\1"))), eth(ip4(A, B, tcp(1000, 80, doff=9))),
+                   eth(ip4(A, B, udp(1, 2, b"xy", length=99))), eth(ip4(A, B, proto(1, b"\x08\x00"))),
+                   eth(ip4(A, B, proto(132, b"\0\1\0\2\0\0")))],
+        "drops": {"PARSE_L4_TRUNCATED": [2, 3, 4, 5, 6]},
+    },
+    "parse_l4_malformed": {
+        "frames": [SYN, eth(ip4(A, B, tcp(1000, 80, doff=4))), eth(ip4(A, B, udp(1, 2, b"xy", length=7)))],
+        "drops": {"PARSE_L4_MALFORMED": [2, 3]},
+    },
+    "parse_l4_csum": {
+        # both senders have right sums, too: they do not offload
+        "frames": [SYN, eth(ip4(A, B, tcp(1001, 80, csum_is=0x1234))), SOUND_UDP,
+                   eth(ip4(A, B, udp(1000, 2000, b"hello", csum_is=0x1234))), eth(ip4(A, B, icmp())),
+                   eth(ip4(A, B, icmp(csum_is=0x1234))), eth(ip4(A, B, udp(1000, 2000, b"hello", csum_is=0))),
+                   eth(ip6(A6, B6, icmp6())), eth(ip6(A6, B6, icmp6(csum_is=0x1234)))],
+        "drops": {"PARSE_L4_CSUM": [2, 4, 6, 9]},
+    },
+    "csum_offload": {
+        # all sums of one sender are wrong: it offloads; of the other one is left unfinished beside a right one
+        "frames": [eth(ip4(A, B, tcp(1000, 80, csum_is=0x1111))), eth(ip4(B, A, tcp(80, 1000, "SA", seq=9, ack=2))),
+                   eth(ip4(A, B, tcp(1000, 80, "A", seq=2, ack=10, csum_is=0x2222))),
+                   eth(ip4(B, A, tcp(80, 1000, "PA", seq=10, ack=2, payload=b"abc", csum_is=0x1420)))],
+        "drops": {},
+        "counters": {"csum_offloaded": 3},
+    },
+    "csum_enforce": {
+        "frames": [eth(ip4(A, B, tcp(1000, 80, csum_is=0x1111))), SYN],
+        "args": ["--checksum", "enforce"],
+        "drops": {"PARSE_L4_CSUM": [1]},
+    },
+    "csum_ignore": {
+        "frames": [eth(ip4(A, B, tcp(1000, 80, csum_is=0x1111), csum_is=7)), SYN],
+        "args": ["--checksum", "ignore"],
+        "drops": {},
+    },
+    "cut": {
+        # the snap length took the end of a segment, half of a TCP header, half of an IP header: nothing is a fault
+        "frames": [SYN, (SYN[:40], None, 400), (SYN[:20], None, 60),
+                   (eth(ip4(A, B, udp(53, 5353, b"z" * 200)))[:60], None, 242)],
+        "drops": {},
+        "counters": {"frames_cut": 3},
+        "same": True,
+    },
+    "padding": {
+        "frames": [SYN + b"\0" * 6, eth(ip4(A, B, udp(7, 9, b"hi"))) + b"\xff" * 16],
+        "drops": {},
+        "facts": [{"field": "flow", "value": 1, "tuple": ["udp", A, 7, B, 9]}],
+        "same": True,
+    },
+    "other_l2": {
+        "frames": [eth(b"\0\1\x08\0\6\4\0\1" + b"\0" * 20, kind=0x0806), eth(b"\x02\x07" + b"\0" * 40, kind=0x88CC),
+                   eth(b"\x42\x42\x03" + b"\0" * 35, kind=38)],
+        "drops": {},
+        "counters": {"other_l2": 3, "flows": 0},
+        "same": True,
+    },
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Replays golden cases and compares. usage: run.py SLUICE [CASE...]
+
+A case is a folder beside this file: in.pcap, expect.json, and args (optional: options of replay, one a line; {} is the
+folder). expect.json:
+  drops      {"REASON": [frame numbers]}: exactly these frames leave so; all others by tx
+  counters   {"name": value}: of the summary, those named
+  facts      [{"field", "value", "tuple"?}]: each is said
+  no_facts   [the same]: none of them is said
+  same       true: -w writes the frames that were not dropped, byte for byte as they came, in their order
+Every case obeys the ledger: rx + own = tx + kernel + mirrored + sum of drops + held, held 0, no mbuf in use."""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def frames(path):
+    data = path.read_bytes()
+    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    at, out = 24, []
+    while at + 16 <= len(data):
+        n = struct.unpack(order + "I", data[at + 8 : at + 12])[0]
+        out.append(data[at : at + 16 + n])
+        at += 16 + n
+    return out
+
+
+def said(fact, facts):
+    return any(all(f.get(k) == v for k, v in fact.items()) for f in facts)
+
+
+def check(sluice, case):
+    expect = json.loads((case / "expect.json").read_text())
+    args = (case / "args").read_text().split("\n") if (case / "args").exists() else []
+    args = [a.replace("{}", str(case)) for a in args if a]
+    wrong = []
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = pathlib.Path(tmp)
+        run = subprocess.run([sluice, "replay", str(case / "in.pcap"), "--seed", "1", "-f", "facts", "-o", tmp / "facts",
+                              "--trace", tmp / "trace", "--summary", tmp / "summary", "-w", tmp / "out.pcap"] + args,
+                             capture_output=True, text=True, timeout=60)
+        if run.returncode != 0:
+            return [f"exit code {run.returncode}: {run.stderr.strip()[-500:]}"]
+        trace = [line.split() for line in (tmp / "trace").read_text().splitlines()]
+        summary = json.loads((tmp / "summary").read_text())
+        facts = [json.loads(line) for line in (tmp / "facts").read_text().splitlines()]
+        before, after = frames(case / "in.pcap"), frames(tmp / "out.pcap")
+
+    want = {n: r for r, ns in expect.get("drops", {}).items() for n in ns}
+    got = {int(t[0]): t[2] for t in trace if t[1] == "drop"}
+    for n in sorted(want.keys() | got.keys()):
+        if want.get(n) != got.get(n):
+            wrong.append(f"frame {n}: {got.get(n, 'passes')}, expected {want.get(n, 'to pass')}")
+    if [int(t[0]) for t in trace] != list(range(1, len(before) + 1)):
+        wrong.append("the trace has not one line for each frame")
+    ledger = summary["ledger"]
+    doors = ledger["tx"] + ledger["kernel"] + ledger["mirrored"] + sum(ledger["drops"].values()) + ledger["held"]
+    if ledger["rx"] + ledger["own"] != doors or ledger["held"] or summary["mbufs_in_use"]:
+        wrong.append(f"ledger: {ledger}, mbufs in use {summary['mbufs_in_use']}")
+    if sum(ledger["drops"].values()) != len(got) or ledger["rx"] != len(before):
+        wrong.append("ledger and trace differ")
+    for name, value in expect.get("counters", {}).items():
+        if summary["counters"].get(name) != value:
+            wrong.append(f"counter {name}: {summary['counters'].get(name)}, expected {value}")
+    wrong += [f"not said: {f}" for f in expect.get("facts", []) if not said(f, facts)]
+    wrong += [f"said: {f}" for f in expect.get("no_facts", []) if said(f, facts)]
+    if expect.get("same") and after != [f for i, f in enumerate(before, 1) if i not in want]:
+        wrong.append("-w is not the frames that passed, as they came")
+    return wrong
+
+
+def main():
+    sluice = sys.argv[1]
+    names = sys.argv[2:] or sorted(p.parent.name for p in HERE.glob("*/expect.json"))
+    failed = 0
+    for name in names:
+        wrong = check(sluice, HERE / name)
+        failed += bool(wrong)
+        print(f"{'FAIL' if wrong else 'ok  '} {name}")
+        for w in wrong:
+            print(f"       {w}")
+    print(f"{len(names) - failed} of {len(names)} golden cases")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

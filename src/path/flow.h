@@ -52,6 +52,9 @@ enum flow_flag {
 	FLOW_GAP = 1 << 6,
 	FLOW_STREAM_IDLE = 1 << 7, // stream: both directions stopped, no copy left to compare with
 	FLOW_HOLES = 1 << 8,       // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
+	// replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side
+	FLOW_FAR_SEQ = 1 << 9,
+	FLOW_FAR_ACK = 1 << 11,
 };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,

@@ -10,7 +10,7 @@
 //
 // Live is strict. In replay frames may be missing, moved by 64 places within a direction, and the directions
 // interleaved anyhow, so the same checks have slack:
-//   - an ACK may be ahead of what was seen by 4 windows (at least 256 KiB) over the highest ACK or byte seen: ACKs
+//   - an ACK may be ahead of what was seen by 4 windows (at least 4 MiB) over the highest ACK or byte seen: ACKs
 //     advance by a window at most each, so a direction that is read far ahead of the other still fits;
 //   - TS.Recent is not the last segment's timestamp but one of 64 to 128 segments ago (sample_ts), except that the
 //     SYN's counts at once: what is older than its own handshake is stale whatever the order;
@@ -26,7 +26,7 @@
 #include <rte_byteorder.h>
 #include <rte_common.h>
 
-#define SLACK_MIN (64u * 1024) // of a window, replay
+#define SLACK_MIN (4u << 20) // replay: 64 places of 64 KiB, the most that one segment brings or acknowledges
 #define SLACK_MAX (1u << 28)
 #define WSCALE_NONE 0xfe // SYN without the option; until the other SYN is seen
 #define TS_EXPIRY 30     // RFC 7323 5.5: 24 days, in 2^46 ns
@@ -119,7 +119,7 @@ static uint32_t window(const struct flow_side *s)
 
 static uint32_t slack(const struct flow_side *s, bool live)
 {
-	return live ? 0 : RTE_MIN(RTE_MAX(window(s), SLACK_MIN) * 4, SLACK_MAX);
+	return live ? 0 : RTE_MAX(RTE_MIN(window(s), SLACK_MAX / 4) * 4, SLACK_MIN);
 }
 
 // The highest sequence number of a side that is known to exist.
@@ -371,7 +371,7 @@ static bool rst_ends(const struct flow *f, unsigned dir, const struct segment *s
 		return true;
 	if (live || !(f->flags & (FLOW_MIDSTREAM | FLOW_HOLES)))
 		return false;
-	uint32_t room = slack(to, false);
+	uint32_t room = RTE_MAX(RTE_MIN(window(to), SLACK_MAX), 65535u);
 	return diff(s->seq, frontier(from) + room) < 0 && diff(s->seq, frontier(from) - room) > 0;
 }
 
@@ -429,29 +429,48 @@ static void pick_up(struct flow *f, unsigned dir, const struct segment *s)
 }
 
 // Segments that its receiver answers, taking nothing from them.
-static bool is_no_evidence(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+static bool is_no_evidence(const struct flow *f, unsigned dir, const struct segment *s)
 {
-	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	const struct flow_side *from = &f->side[dir];
 	uint32_t end = end_of(s);
 	if (!known(from))
 		return false;
-	if ((from->flags & SIDE_SYN) && diff(end, from->isn + 1) <= 0 && s->len)
-		return true; // before the first byte
+	if ((from->flags & SIDE_SYN) && s->len && diff(end, from->isn + 1) <= 0 && diff(end, from->next) <= 0)
+		return true; // before the first byte, or sent again after 2 GiB: old either way
 	if ((from->flags & SIDE_SEEN) && s->len <= 1 && s->seq == from->next - 1 && !(s->flags & FIN) &&
 	    from->acked == from->next && (from->flags & SIDE_ACKED))
 		return s->len == 1; // keep-alive with its byte of garbage (RFC 9293 3.8.4)
-	if (s->len == 0 && !(s->flags & FIN))
+	return (from->flags & SIDE_FIN) && (s->len || (s->flags & FIN)) && diff(end, from->next) > 0; // after its FIN
+}
+
+// RFC 9293 3.10.7.4, first check. In replay also what is left of it by as much: it is from behind a hole of more than
+// 2^31 bytes, or from nowhere.
+static bool out_of_window(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+{
+	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	if ((s->len == 0 && !(s->flags & FIN)) || !known(from) || !(to->flags & SIDE_SEEN) ||
+	    !(f->flags & FLOW_REPLIED))
 		return false;
-	if ((from->flags & SIDE_FIN) && diff(end, from->next) > 0)
-		return true; // after its FIN
-	// right of the window: RFC 9293 3.10.7.4, first check
-	if (!(to->flags & SIDE_SEEN) || !(f->flags & FLOW_REPLIED))
+	if (live)
+		return (from->flags & SIDE_ACKED) && to->wscale != TCP_WSCALE_UNKNOWN &&
+		       diff(s->seq, from->acked + window(to)) > 0;
+	int64_t room = slack(to, false);
+	return diff(s->seq, frontier(from)) > room || ((from->flags & SIDE_SEEN) && diff(s->seq, from->next) < -room);
+}
+
+// A capture with a hole: where a side's own bytes and its peer's ACKs both leave what was seen, they are believed.
+// One of them alone is not: the other end, which is honest to its own numbers, would have to join in the lie.
+static bool resync(struct flow *f, unsigned side, enum flow_flag what, uint32_t seq, bool live)
+{
+	uint16_t both = (uint16_t)((FLOW_FAR_SEQ | FLOW_FAR_ACK) << side);
+	if (live)
 		return false;
-	uint32_t edge =
-		live && (from->flags & SIDE_ACKED) ? from->acked + window(to) : frontier(from) + slack(to, live);
-	if (live && (!(from->flags & SIDE_ACKED) || to->wscale == TCP_WSCALE_UNKNOWN))
+	f->flags |= (uint16_t)(what << side);
+	if ((f->flags & both) != both)
 		return false;
-	return diff(s->seq, edge) > 0;
+	f->flags = (uint16_t)((f->flags & ~both) | FLOW_HOLES);
+	f->side[side].next = f->side[side].acked = seq;
+	return true;
 }
 
 static uint16_t signature_fault(const struct flow *f, unsigned dir, const struct segment *s)
@@ -481,14 +500,16 @@ static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s
 			return REASON_NONE;
 		}
 	}
-	if (!ack_acceptable(from, to, s->ack, live)) {
-		if (f->tcp_state == TCP_SYN_RECV) { // answered by an RST (RFC 9293 3.10.7.4, fifth)
-			*pkt_flags |= PKT_NO_EVIDENCE;
-			return REASON_NONE;
-		}
-		return REASON_FLOW_TCP_BAD_ACK;
+	if (unlikely(!ack_acceptable(from, to, s->ack, live)) && !resync(f, !dir, FLOW_FAR_ACK, s->ack, live)) {
+		// in SYN-RECEIVED it is answered by an RST (RFC 9293 3.10.7.4, fifth); without bytes there is nothing
+		// that could be believed, and in replay it may be the first after a hole
+		if (f->tcp_state != TCP_SYN_RECV && (live || s->len > 0))
+			return REASON_FLOW_TCP_BAD_ACK;
+		*pkt_flags |= PKT_NO_EVIDENCE;
+		return REASON_NONE;
 	}
-	if (is_no_evidence(f, dir, s, live)) {
+	if ((unlikely(out_of_window(f, dir, s, live)) && !resync(f, dir, FLOW_FAR_SEQ, s->seq, live)) ||
+	    is_no_evidence(f, dir, s)) {
 		*pkt_flags |= PKT_NO_EVIDENCE;
 		return REASON_NONE;
 	}

@@ -8,7 +8,7 @@ packets=1000000
 [ "${SLUICE_FULL:-0}" = 0 ] || packets=10000000
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-gcc -O2 -shared -fPIC -o "$work/count.so" "$here/../bench/count_alloc.c" -ldl
+gcc -D_GNU_SOURCE -O2 -shared -fPIC -o "$work/count.so" "$here/../bench/count_alloc.c" -ldl
 python3 "$here/../bench/merge.py" "$work/all.pcap" "$here"/../captures/*.pcap
 n=$(tcpdump -r "$work/all.pcap" 2>/dev/null | wc -l)
 loops=$((packets / n + 1))

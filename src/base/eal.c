@@ -6,6 +6,7 @@
 #include "base/eal.h"
 
 #include <sched.h>
+#include <link.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -28,24 +29,76 @@ static void lcores_floating(char *out, size_t len)
 	snprintf(out + at, len - at, ")");
 }
 
+#define PAGE_BYTES 4096
+#define STACK_BYTES (256 * 1024)
+
 int eal_init(unsigned mem_mb)
 {
 	char mem[16], lcores[512];
 	snprintf(mem, sizeof(mem), "%u", mem_mb);
 	lcores_floating(lcores, sizeof(lcores));
 	// -d with the one driver needed: by default EAL opens every driver of its plugin folder (0.2 s)
-	char *argv[] = {"sluice", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level=error",
-			"-m", mem, "--lcores", lcores, "-d", "librte_mempool_ring.so", NULL};
+	char *argv[] = {"sluice",
+			"--no-huge",
+			"--no-shconf",
+			"--no-pci",
+			"--no-telemetry",
+			"--log-level=error",
+			"-m",
+			mem,
+			"--lcores",
+			lcores,
+			"-d",
+			"librte_mempool_ring.so",
+			NULL};
 	int rc = rte_eal_init(sizeof(argv) / sizeof(argv[0]) - 1, argv);
 	return rc < 0 ? -rte_errno : 0;
 }
 
-void eal_fini(void) { rte_eal_cleanup(); }
+void eal_fini(void)
+{
+	rte_eal_cleanup();
+}
+
+static void touch(struct rte_mempool *pool, void *arg, void *object, unsigned i)
+{
+	struct rte_mbuf *m = object;
+	(void)pool, (void)arg, (void)i;
+	for (size_t at = 0; at < m->buf_len; at += PAGE_BYTES)
+		((volatile uint8_t *)m->buf_addr)[at] = 0;
+}
 
 struct rte_mempool *eal_pool(const char *name, unsigned count, unsigned room)
 {
 	return rte_pktmbuf_pool_create(name, count, count >= 1024 ? 256 : 0, RTE_ALIGN(sizeof(struct pkt), 8),
 				       room + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+}
+
+void eal_pool_touch(struct rte_mempool *pool)
+{
+	rte_mempool_obj_iter(pool, touch, NULL);
+}
+
+// Every segment of one loaded object: code, constants, and data that was not written yet.
+static int settle_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size, (void)arg;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = RTE_ALIGN_FLOOR(info->dlpi_addr + p->p_vaddr, (uintptr_t)PAGE_BYTES);
+		uintptr_t to = RTE_ALIGN_CEIL(info->dlpi_addr + p->p_vaddr + p->p_memsz, (uintptr_t)PAGE_BYTES);
+		if (p->p_type == PT_LOAD)
+			madvise((void *)from, to - from, p->p_flags & PF_W ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+	}
+	return 0;
+}
+
+void mem_settle(void)
+{
+	volatile uint8_t stack[STACK_BYTES];
+	for (size_t at = 0; at < sizeof(stack); at += PAGE_BYTES)
+		stack[at] = 0;
+	dl_iterate_phdr(settle_object, NULL);
 }
 
 void *mem_take(size_t bytes)

@@ -10,6 +10,12 @@ void eal_fini(void);
 
 // Pools of frames whose mbufs have room for struct pkt. room: bytes of frame.
 struct rte_mempool *eal_pool(const char *name, unsigned count, unsigned room);
+// Touches every page of a pool, so that the path meets no page fault. Replay leaves it out: buffers of 64 KiB that a
+// capture does not need would cost a tenth of a second at each start.
+void eal_pool_touch(struct rte_mempool *pool);
+
+// Brings in what the program would else fault in at its first use: code, data, stack.
+void mem_settle(void);
 
 // Memory that is there when asked for: zeroed, touched, huge pages where the kernel has them. NULL: none.
 void *mem_take(size_t bytes);

@@ -259,7 +259,7 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 			return EXIT_USAGE;
 		}
 	}
-	if (optind + 1 != argc || b->loops < 1 || b->loops > 1000 || c->flows < 64 || c->flows > 1u << 24) {
+	if (optind + 1 != argc || b->loops < 1 || b->loops > 10000000 || c->flows < 64 || c->flows > 1u << 24) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
@@ -282,10 +282,13 @@ static int measure(struct bench *b, const struct path_config *c)
 		fprintf(stderr, "sluice bench: not enough memory\n");
 		return EXIT_ENVIRONMENT;
 	}
+	eal_pool_touch(w->frames);
+	eal_pool_touch(w->giants);
 	if (bench_load(&b->load, w, b->path, err, sizeof(err)) < 0) {
 		fprintf(stderr, "sluice bench: %s: %s\n", b->path, err);
 		return EXIT_ENVIRONMENT;
 	}
+	mem_settle();
 	memset(w->counters, 0, sizeof(w->counters));
 	if (!b->inline_drain)
 		pthread_create(&b->drainer, NULL, drainer, b);

@@ -368,7 +368,7 @@ static bool start(struct replay *r)
 {
 	const struct options *o = &r->o;
 	r->config = (struct path_config){.flows = o->flows,
-					 .streams = 16384,
+					 .streams = 65536,
 					 .chunks = 16384,
 					 .apps = 1024,
 					 .fragments = 1024,

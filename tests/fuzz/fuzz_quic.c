@@ -36,7 +36,7 @@ static uint32_t seal(const uint8_t *frames, uint32_t len, unsigned how, uint8_t 
 	out[n++] = body + 17;
 	uint32_t pn_at = n;
 	out[n++] = number;
-	quic_keys(q->mgr, quic_version_find(version), zero, 8, key);
+	quic_keys(quic_version_find(version), zero, 8, key);
 	const struct quic_key *k = &key[how == 2];
 	memcpy(nonce, k->iv, 12);
 	nonce[11] ^= number;

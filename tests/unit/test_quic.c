@@ -117,7 +117,7 @@ static uint32_t seal(struct quic *q, const struct peer *e, const uint8_t *frames
 	for (int s = 24; s >= 0; s -= 8)
 		out[n++] = e->number >> s;
 	struct quic_key key[2];
-	quic_keys(q->mgr, v, e->key_len ? e->key_id : e->dcid, e->key_len ? e->key_len : e->dcid_len, key);
+	quic_keys(v, e->key_len ? e->key_id : e->dcid, e->key_len ? e->key_len : e->dcid_len, key);
 	memcpy(nonce, key[e->side].iv, 12);
 	for (unsigned i = 0; i < 8; i++)
 		nonce[11 - i] ^= e->number >> 8 * i;
@@ -193,21 +193,21 @@ static void test_keys(void **state)
 {
 	struct fixture *x = quic_fixture(443, 4);
 	struct quic_key k[2];
-	quic_keys(x->inspect.quic->mgr, quic_version_find(V1), rfc_dcid, 8, k); // RFC 9001 A.1
+	quic_keys(quic_version_find(V1), rfc_dcid, 8, k); // RFC 9001 A.1
 	assert_hex(k[0].key, "1f369613dd76d5467730efcbe3b1a22d");
 	assert_hex(k[0].iv, "fa044b2f42a3fd3b46fb255c");
 	assert_hex(k[0].hp, "9f50449e04a0e810283a1e9933adedd2");
 	assert_hex(k[1].key, "cf3a5331653c364c88f0f379b6067e37");
 	assert_hex(k[1].iv, "0ac1493ca1905853b0bba03e");
 	assert_hex(k[1].hp, "c206b8d9b9f0f37644430b490eeaa314");
-	quic_keys(x->inspect.quic->mgr, quic_version_find(V2), rfc_dcid, 8, k); // RFC 9369 A.1
+	quic_keys(quic_version_find(V2), rfc_dcid, 8, k); // RFC 9369 A.1
 	assert_hex(k[0].key, "8b1a0bc121284290a29e0971b5cd045d");
 	assert_hex(k[0].iv, "91f73e2351d8fa91660e909f");
 	assert_hex(k[0].hp, "45b95e15235d6f45a6b19cbcb0294ba9");
 	assert_hex(k[1].key, "82db637861d55e1d011f19ea71d5d2a7");
 	assert_hex(k[1].iv, "dd13c276499c0249d3310652");
 	assert_hex(k[1].hp, "edf6d05c83121201b436e16877593c3a");
-	quic_keys(x->inspect.quic->mgr, quic_version_find(DRAFT_29), rfc_dcid, 8, k); // draft-ietf-quic-tls-29 A.1
+	quic_keys(quic_version_find(DRAFT_29), rfc_dcid, 8, k); // draft-ietf-quic-tls-29 A.1
 	assert_hex(k[0].key, "175257a31eb09dea9366d8bb79ad80ba");
 	assert_hex(k[0].iv, "6b26114b9cba2b63a9e8dd4f");
 	assert_hex(k[0].hp, "9ddd12c994c0698b89374a9c077a3077");
@@ -231,7 +231,7 @@ static void test_rfc_packets(void **state)
 	e.version = V2;
 	seal(x->inspect.quic, &e, frame, HELLO_FRAME, d);
 	assert_hex(d, "d76b3343cf088394c8f03e5157080000449ea0c95e82ffe67b6abcdb4298b485");
-	quic_keys(x->inspect.quic->mgr, quic_version_find(V1), rfc_dcid, 8, k);
+	quic_keys(quic_version_find(V1), rfc_dcid, 8, k);
 	n = unhex(server_hex, d);
 	assert_true(quic_open(x->inspect.quic->mgr, &k[1], d, n, 18, 0, out, &o));
 	assert_int_equal(o.number, 1);

@@ -278,7 +278,7 @@ static bool try_open(struct run *r, const struct packet *k, struct quic_conn *c,
 	if (r->tries++ >= TRIES_MAX)
 		return false;
 	if (c->version != k->v) { // compatible version negotiation (RFC 9368 2.3): same id, other salt
-		quic_keys(r->q->mgr, k->v, c->original.bytes, c->original.len, other);
+		quic_keys(k->v, c->original.bytes, c->original.len, other);
 		key = other;
 	}
 	return quic_open(r->q->mgr, &key[side], k->p, k->size, k->pn_at, c->number[side], r->in->scratch, o);
@@ -343,7 +343,7 @@ static struct quic_conn *open_new(struct run *r, const struct packet *k, struct 
 	struct quic_key key[2];
 	if (r->tries++ >= TRIES_MAX)
 		return NULL;
-	quic_keys(r->q->mgr, k->v, k->dcid, k->dcid_len, key);
+	quic_keys(k->v, k->dcid, k->dcid_len, key);
 	if (!quic_open(r->q->mgr, &key[QUIC_CLIENT], k->p, k->size, k->pn_at, 0, r->in->scratch, o))
 		return NULL;
 	struct quic_conn *c = retried(r, k);
@@ -552,9 +552,12 @@ static bool orphan(struct run *r)
 
 bool quic_datagram(struct app_in *in)
 {
-	struct run r = {.q = in->w->inspect->quic, .in = in};
 	if (in->len == 0)
 		return false;
+	// the common packet: a short header of a flow that is known
+	if ((in->data[0] & 0xc0) == 0x40 && in->f->app == APP_QUIC)
+		return true;
+	struct run r = {.q = in->w->inspect->quic, .in = in};
 	if (in->data[0] & 0x80)
 		return quic_google_datagram(r.q, in) || long_packets(&r) || (orphan(&r), false);
 	if (in->f->app == APP_QUIC)

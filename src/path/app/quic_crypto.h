@@ -37,8 +37,7 @@ size_t quic_crypto_bytes(void);
 struct IMB_MGR *quic_crypto_init(void *memory);
 
 // Both sides' Initial keys of a connection whose client chose dcid. side[QUIC_CLIENT], side[QUIC_SERVER].
-void quic_keys(struct IMB_MGR *m, const struct quic_version *v, const uint8_t *dcid, uint32_t len,
-	       struct quic_key side[2]);
+void quic_keys(const struct quic_version *v, const uint8_t *dcid, uint32_t len, struct quic_key side[2]);
 
 struct quic_opened {
 	uint64_t number; // packet number

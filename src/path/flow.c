@@ -148,15 +148,21 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	table_remove(w->flows, f);
 }
 
-// Addresses of the headers around a layer, by their place in the frame.
+static void say_addresses(struct worker *w, const struct pkt *p, const uint8_t *frame, uint32_t l3)
+{
+	bool v4 = frame[l3] >> 4 == 4;
+	uint32_t len = v4 ? 4 : 16, off = l3 + (v4 ? 12 : 8);
+	for (unsigned end = 0; end < 2; end++, off += len)
+		record_fact(w, FACT_OUTER_IP, frame + off, len, (struct origin){p->frame, off, len});
+}
+
+// Addresses of the headers around a layer, by their place in the frame; a transport's come first.
 static void say_outer(struct worker *w, const struct pkt *p, unsigned layer, const uint8_t *frame)
 {
-	for (unsigned i = 0; i < layer; i++) {
-		bool v4 = p->layer[i].version == 4;
-		uint32_t len = v4 ? 4 : 16, off = p->layer[i].l3 + (v4 ? 12 : 8);
-		for (unsigned end = 0; end < 2; end++, off += len)
-			record_fact(w, FACT_OUTER_IP, frame + off, len, (struct origin){p->frame, off, len});
-	}
+	if (p->flags & PKT_TRANSPORT)
+		say_addresses(w, p, frame, p->transport_l3);
+	for (unsigned i = 0; i < layer; i++)
+		say_addresses(w, p, frame, p->layer[i].l3);
 }
 
 // What the first frame of a direction says about a flow. Tags and network ids are said of the innermost tuple only:
@@ -280,7 +286,7 @@ static inline unsigned account(struct worker *w, struct flow *f, const struct su
 		bool first = f->pkts[!dir] == 0;
 		if (!first)
 			f->flags |= FLOW_REPLIED;
-		if (first || (!f->key.outer && (p->nvlans || p->nvnis || s->layer)))
+		if (first || (!f->key.outer && (p->nvlans || p->nvnis || s->layer || (p->flags & PKT_TRANSPORT))))
 			say_start(w, f, p, s->layer, dir, s->frame);
 	}
 	return dir;

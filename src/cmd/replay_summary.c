@@ -35,7 +35,10 @@ void summary_add(struct summary *s, const struct crew *c)
 	s->mbufs_in_use = crew_mbufs_in_use(c);
 }
 
-static int by_address(const void *a, const void *b) { return memcmp(a, b, sizeof(struct offloader)); }
+static int by_address(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct offloader));
+}
 
 void summary_senders(struct summary *s, const struct senders *senders, unsigned outcome)
 {

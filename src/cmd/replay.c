@@ -283,11 +283,11 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 	}
 	if (r->nopen == 0)
 		return true;
-	if (!open_write(r))
+	if (!open_write(r) || (r->nopen > 1 && !(r->join = capture_join_new(r->open, r->nopen)))) {
+		close_world(r);
 		return false;
-	if (r->nopen > 1 && !(r->join = capture_join_new(r->open, r->nopen)))
-		return false;
-	if (r->trace && r->outcomes && r->o.npaths > 1 && !r->o.join)
+	}
+	if (r->trace && r->o.npaths > 1 && !r->o.join)
 		fprintf(r->trace, "# %s\n", r->outcomes[first].path);
 	if (r->ship)
 		ship_capture(r->ship, r->outcomes[first].path);

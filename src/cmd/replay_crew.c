@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <rte_lcore.h>
 #include <rte_pause.h>
@@ -30,7 +31,9 @@
 
 #define RING 512
 #define TICK_NS 1000000000ull
-#define SPINS 64 // before the processor is given away: about a microsecond
+#define SPINS 64    // before the processor is given away: about a microsecond
+#define YIELDS 1000 // before a worker sleeps: the capture is slow, or over
+#define IDLE_NS 100000
 
 struct message {
 	struct rte_mbuf *m;
@@ -58,8 +61,10 @@ static void give_way(unsigned *spins)
 {
 	if (++*spins < SPINS)
 		rte_pause();
-	else
+	else if (*spins < YIELDS)
 		sched_yield();
+	else
+		nanosleep(&(struct timespec){.tv_nsec = IDLE_NS}, NULL);
 }
 
 // ---- the thread of a worker ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "cmd.h"
 
@@ -216,6 +217,19 @@ static void make_tables(struct option *longs, char *shorts)
 	*shorts = '\0';
 }
 
+// An output that is one of the captures would be emptied before it is read.
+static bool is_input(const struct options *o, const char *out)
+{
+	struct stat in, st;
+	if (!out || !strcmp(out, "-") || stat(out, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	for (unsigned i = 0; i < o->npaths; i++) {
+		if (stat(o->paths[i], &in) == 0 && in.st_dev == st.st_dev && in.st_ino == st.st_ino)
+			return true;
+	}
+	return false;
+}
+
 // Two things cannot share standard output.
 static int check(struct options *o)
 {
@@ -223,6 +237,10 @@ static int check(struct options *o)
 	unsigned dashes = 0;
 	for (unsigned i = 0; i < 4; i++)
 		dashes += outs[i] && !strcmp(outs[i], "-");
+	for (unsigned i = 0; i < 4; i++) {
+		if (is_input(o, outs[i]))
+			return mistake("would overwrite the capture", outs[i], "");
+	}
 	if (dashes > 1)
 		return mistake("only one of -o, -w, --summary and --trace can have standard output", NULL, "");
 	if (o->npaths == 0)

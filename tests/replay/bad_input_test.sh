@@ -111,6 +111,12 @@ run 2 replay "$good" --nonsense
 says "unknown option --nonsense"
 run 2 replay "$good" -o - -w -
 run 2 replay - - </dev/null
+cp "$good" mine.pcap
+for option in -o -w --trace --summary; do
+	run 2 replay mine.pcap $option ./mine.pcap
+	says "would overwrite the capture"
+done
+cmp -s "$good" mine.pcap || fail "a capture was overwritten"
 run 2 replay "$good" --format
 says "needs a value"
 run 0 --help

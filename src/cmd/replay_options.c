@@ -129,7 +129,7 @@ static bool set_seed(struct options *o, const char *v)
 static bool set_flows(struct options *o, const char *v)
 {
 	uint64_t n;
-	if (!number(v, 64, 1u << 26, &n))
+	if (!number(v, 8, 1u << 26, &n))
 		return false;
 	o->flows = n;
 	return true;

@@ -31,7 +31,8 @@
 #define RST RTE_TCP_RST_FLAG
 #define ACK RTE_TCP_ACK_FLAG
 #define URG RTE_TCP_URG_FLAG
-#define URGENT_POINTER 18 // offset in the TCP header
+#define STALE_SYN (1u << 24) // 64 places of 64 KiB, four times
+#define URGENT_POINTER 18    // offset in the TCP header
 
 // One segment on its walk through the room.
 struct segment {
@@ -57,13 +58,16 @@ static int64_t offset_of(const struct stream_side *s, uint32_t seq)
 	return (int64_t)s->highest + (int32_t)(seq - (s->base_seq + (uint32_t)s->highest));
 }
 
-// Offset 0: behind the SYN, or what the peer asks for, or what comes first.
+// Offset 0: behind the SYN, or what the peer asks for, or what comes first. A SYN whose number the peer's ACK belies
+// (a server that began anew with another one) is none; nearer than STALE_SYN the difference may be reordering.
 static void base(struct segment *g, uint32_t seq)
 {
 	const struct flow_side *fs = &g->f->side[g->p->dir];
-	if (fs->flags & SIDE_SYN)
+	bool asked = (fs->flags & SIDE_ACKED) && seq - fs->acked < STREAM_PENDING_MAX;
+	bool syn = (fs->flags & SIDE_SYN) && !(asked && fs->acked - (fs->isn + 1) > STALE_SYN);
+	if (syn)
 		seq = fs->isn + 1;
-	else if ((fs->flags & SIDE_ACKED) && !(g->f->flags & FLOW_MIDSTREAM) && seq - fs->acked < STREAM_PENDING_MAX)
+	else if (asked && !(g->f->flags & FLOW_MIDSTREAM))
 		seq = fs->acked;
 	g->s->base_seq = seq;
 	g->s->flags |= STREAM_BASED;

@@ -8,7 +8,8 @@ folder). expect.json:
   counters   {"name": value}: of the summary, those named
   facts      [{"field", "value", "tuple"?}]: each is said
   no_facts   [the same]: none of them is said
-  same       true: -w writes the frames that were not dropped, byte for byte as they came, in their order
+  left       {"frame": "text"}: these frames left changed; they end with these bytes, and their TCP checksum is right
+  same       true: -w writes the frames that were not dropped, byte for byte as they came (but those of `left`), in their order
 Every case obeys the ledger: rx + own = tx + kernel + mirrored + sum of drops + held, held 0, no mbuf in use."""
 import json
 import pathlib
@@ -29,6 +30,15 @@ def frames(path):
         out.append(data[at : at + 16 + n])
         at += 16 + n
     return out
+
+
+def tcp_sum_right(frame):
+    """of Ethernet, IPv4 without options, TCP"""
+    ip = frame[14:]
+    segment = ip[20 : int.from_bytes(ip[2:4], "big")]
+    b = ip[12:20] + struct.pack("!HH", 6, len(segment)) + segment
+    total = sum(struct.unpack("!%dH" % (len(b) // 2 + len(b) % 2), b + b"\0" * (len(b) % 2)))
+    return total % 0xFFFF == 0
 
 
 def said(fact, facts):
@@ -70,8 +80,16 @@ def check(sluice, case):
             wrong.append(f"counter {name}: {summary['counters'].get(name)}, expected {value}")
     wrong += [f"not said: {f}" for f in expect.get("facts", []) if not said(f, facts)]
     wrong += [f"said: {f}" for f in expect.get("no_facts", []) if said(f, facts)]
-    if expect.get("same") and after != [f for i, f in enumerate(before, 1) if i not in want]:
-        wrong.append("-w is not the frames that passed, as they came")
+    passed = [i for i in range(1, len(before) + 1) if i not in want]
+    if expect.get("same") and len(after) != len(passed):
+        wrong.append("-w has not the frames that passed")
+    for n, frame in zip(passed, after):
+        text = expect.get("left", {}).get(str(n))
+        if text is not None and not (frame[16:].endswith(text.encode("latin-1")) and frame[:16] == before[n - 1][:16]
+                                     and frame != before[n - 1] and tcp_sum_right(frame[16:])):
+            wrong.append(f"frame {n} left as {frame[16:]!r}")
+        if text is None and expect.get("same") and frame != before[n - 1]:
+            wrong.append(f"frame {n} did not leave as it came")
     return wrong
 
 

@@ -156,11 +156,25 @@ static void longest(void **state)
 	assert_memory_equal(ja4(), "t12i9999", 8);
 }
 
+// Every number there is, as printf writes it.
+static void numbers(void **state)
+{
+	char want[64];
+	for (uint32_t v = 0; v < 65536; v++) {
+		h = (struct ja_hello){.transport = 't', .version = v};
+		uint32_t n = ja_ja3(&h, full, text);
+		int len = sprintf(want, "%u,,,,", v);
+		assert_int_equal(n, len);
+		assert_memory_equal(full, want, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ja3_examples), cmocka_unit_test(ja4_example), cmocka_unit_test(ja4_empty),
 		cmocka_unit_test(ja4_versions), cmocka_unit_test(ja4_alpn),    cmocka_unit_test(longest),
+		cmocka_unit_test(numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,9 +49,9 @@ struct turn {
 	uint64_t hash;     // of what was read last
 	uint16_t hash_seq; // its message_seq
 	bool read;         // there was one
+	bool refused;      // and the packet that completed it was dropped: so is whatever brings it again
 	uint8_t read_type;
 	uint8_t type; // of the message being put together
-	uint8_t pad;
 	uint16_t seq;
 	uint32_t len;
 	uint32_t buffer; // index + 1
@@ -208,6 +208,13 @@ static struct origin buffer_origin(const struct hello_source *src, uint32_t at, 
 	return o;
 }
 
+// A message, or a piece of one, that was read before. A refused one must not get through the second time.
+static void repeated(struct app_in *in, const struct turn *s)
+{
+	if (s->refused && !in->drop)
+		in->drop = REASON_TLS_BAD_NAME;
+}
+
 // A whole message, or as much of it as a cut frame has.
 static void message(struct dtls_flow *f, struct hello_source *src, const struct fragment *g, const uint8_t *p,
 		    uint32_t len)
@@ -215,8 +222,10 @@ static void message(struct dtls_flow *f, struct hello_source *src, const struct 
 	struct handshake *h = &f->handshake;
 	struct turn *s = &f->side[src->in->dir].turn[g->seq & 1];
 	uint64_t hash = hello_hash(p, len) + g->type;
-	if (s->read && s->hash == hash)
-		return; // sent again
+	if (s->read && s->hash == hash) {
+		repeated(src->in, s);
+		return;
+	}
 	if (s->read && s->hash_seq == g->seq && s->read_type == g->type) {
 		if (h->final && g->type == CLIENT_HELLO) { // a new association on the same ports (RFC 6347 4.2.8)
 			handshake_end(h, src->in);
@@ -234,6 +243,7 @@ static void message(struct dtls_flow *f, struct hello_source *src, const struct 
 	if (g->type == CLIENT_HELLO) {
 		h->hellos = (uint8_t)g->seq;
 		handshake_hello(h, src, HELLO_DTLS, p, len);
+		s->refused = src->in->drop != REASON_NONE;
 		return;
 	}
 	h->answers = (uint8_t)g->seq;
@@ -268,8 +278,10 @@ static void fragment_in(struct dtls *d, struct dtls_flow *f, struct app_in *in, 
 	struct turn *s = &f->side[in->dir].turn[g->seq & 1];
 	struct buffer *b = s->buffer ? &d->buffer[s->buffer - 1] : NULL;
 	if (!b || s->seq != g->seq || s->type != g->type || s->len != g->len) {
-		if (s->read && s->hash_seq == g->seq && s->read_type == g->type && !f->handshake.final)
-			return; // a piece of what was read already
+		if (s->read && s->hash_seq == g->seq && s->read_type == g->type && !f->handshake.final) {
+			repeated(in, s);
+			return;
+		}
 		buffer_drop(d, s);
 		b = buffer_take(d, f, in, g->seq & 1);
 		s->seq = g->seq;

@@ -53,20 +53,19 @@ struct cursor {
 	bool over;
 };
 
-static uint32_t number(struct cursor *c, unsigned bytes)
+static inline uint32_t number(struct cursor *c, unsigned bytes) // 1 or 2
 {
-	uint32_t v = 0;
 	if ((size_t)(c->end - c->p) < bytes) {
 		c->over = true;
 		c->p = c->end;
 		return 0;
 	}
-	for (unsigned i = 0; i < bytes; i++)
-		v = v << 8 | *c->p++;
+	uint32_t v = bytes == 1 ? c->p[0] : (uint32_t)c->p[0] << 8 | c->p[1];
+	c->p += bytes;
 	return v;
 }
 
-static struct piece take(struct cursor *c, uint32_t len)
+static inline struct piece take(struct cursor *c, uint32_t len)
 {
 	struct piece r = {c->p, len};
 	if ((size_t)(c->end - c->p) < len) {
@@ -79,7 +78,7 @@ static struct piece take(struct cursor *c, uint32_t len)
 }
 
 // A vector with its length in front.
-static struct piece vector(struct cursor *c, unsigned bytes)
+static inline struct piece vector(struct cursor *c, unsigned bytes)
 {
 	return take(c, number(c, bytes));
 }

@@ -51,25 +51,31 @@ static char *hex(char *o, const uint8_t *p, uint32_t n)
 	return o;
 }
 
-static char *hex16(char *o, uint16_t v)
+// The three writers below store 8 bytes and step on by as many as they mean: JA3_FULL_MAX leaves that room, and no
+// branch depends on a value. (Digit by digit they were a fifth of the time of a hello.)
+static inline char *store(char *o, uint64_t w, unsigned n)
 {
-	o[0] = digits[v >> 12];
-	o[1] = digits[v >> 8 & 15];
-	o[2] = digits[v >> 4 & 15];
-	o[3] = digits[v & 15];
-	return o + 4;
+	memcpy(o, &w, sizeof(w));
+	return o + n;
 }
 
-static char *decimal(char *o, uint32_t v) // v < 65536
+// "abcd,"
+static inline char *hex16_comma(char *o, uint16_t v)
 {
-	char t[5];
-	unsigned n = 0;
-	do
-		t[n++] = (char)('0' + v % 10);
-	while ((v /= 10));
-	while (n)
-		*o++ = t[--n];
-	return o;
+	uint64_t n = (v >> 12) | (v >> 8 & 15) << 8 | (v >> 4 & 15) << 16 | (uint64_t)(v & 15) << 24;
+	n += 0x30303030 + ((n + 0x06060606) >> 4 & 0x01010101) * ('a' - '0' - 10);
+	return store(o, n | (uint64_t)',' << 32, 5);
+}
+
+// Hundreds and units side by side in 16-bit lanes: one multiplication by 103 / 1024 finds both tens (exact below 100).
+static inline char *decimal(char *o, uint16_t v)
+{
+	unsigned n = 1 + (v > 9) + (v > 99) + (v > 999) + (v > 9999);
+	uint32_t top = v / 10000, low = v - 10000 * top, hundreds = low / 100;
+	uint32_t lanes = hundreds | (low - 100 * hundreds) << 16;
+	uint32_t tens = (lanes * 103 >> 10) & 0x000f000f;
+	uint64_t text = (uint64_t)(tens | (lanes - 10 * tens) << 8) << 32 | (uint64_t)top << 24;
+	return store(o, (text + 0x3030303030000000) >> (8 * (8 - n)), n);
 }
 
 static uint16_t value(const struct ja_list *l, uint32_t i)
@@ -77,31 +83,30 @@ static uint16_t value(const struct ja_list *l, uint32_t i)
 	return (uint16_t)(l->p[2 * i] << 8 | l->p[2 * i + 1]);
 }
 
-// "a-b-c" and the comma or end that follows.
+static char *decimal_dash(char *o, uint16_t v)
+{
+	o = decimal(o, v);
+	*o = '-';
+	return o + 1;
+}
+
+// "a-b-c"
 static char *dashed(char *o, const struct ja_list *l)
 {
 	char *first = o;
-	for (uint32_t i = 0; i < l->n; i++) {
-		if (ja_grease(value(l, i)))
-			continue;
-		if (o != first)
-			*o++ = '-';
-		o = decimal(o, value(l, i));
-	}
-	return o;
+	for (uint32_t i = 0; i < l->n; i++)
+		if (!ja_grease(value(l, i)))
+			o = decimal_dash(o, value(l, i));
+	return o - (o != first);
 }
 
 static char *dashed_exts(char *o, const struct ja_hello *h)
 {
 	char *first = o;
-	for (uint32_t i = 0; i < h->nexts; i++) {
-		if (ja_grease(h->exts[i]))
-			continue;
-		if (o != first)
-			*o++ = '-';
-		o = decimal(o, h->exts[i]);
-	}
-	return o;
+	for (uint32_t i = 0; i < h->nexts; i++)
+		if (!ja_grease(h->exts[i]))
+			o = decimal_dash(o, h->exts[i]);
+	return o - (o != first);
 }
 
 uint32_t ja_ja3(const struct ja_hello *h, char *full, char md5_hex[JA3_LEN])
@@ -115,11 +120,9 @@ uint32_t ja_ja3(const struct ja_hello *h, char *full, char md5_hex[JA3_LEN])
 	*o++ = ',';
 	o = dashed(o, &h->groups);
 	*o++ = ',';
-	for (uint32_t i = 0; i < h->npoints; i++) {
-		if (i)
-			*o++ = '-';
-		o = decimal(o, h->points[i]);
-	}
+	for (uint32_t i = 0; i < h->npoints; i++)
+		o = decimal_dash(o, h->points[i]);
+	o -= h->npoints > 0;
 	md5(full, (uint32_t)(o - full), sum);
 	hex(md5_hex, sum, sizeof(sum));
 	return (uint32_t)(o - full);
@@ -172,12 +175,9 @@ bool ja_repeats(const uint16_t *v, uint32_t n)
 // "aaaa,bbbb" of v[0..n)
 static char *commas(char *o, const uint16_t *v, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		if (i)
-			*o++ = ',';
-		o = hex16(o, v[i]);
-	}
-	return o;
+	for (uint32_t i = 0; i < n; i++)
+		o = hex16_comma(o, v[i]);
+	return o - (n > 0);
 }
 
 static void sha12(char out[12], const char *p, uint32_t len)

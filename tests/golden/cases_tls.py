@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""TLS and DTLS: names that cannot be, second hellos, records and fragments cut small, what was answered."""
+import struct
+
+from packets import eth, ip4, tcp, udp
+
+A, B = "10.0.0.1", "10.0.0.2"
+TUPLE = ["tcp", A, 40000, B, 443]
+DTUPLE = ["udp", A, 40000, B, 443]
+RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+
+
+def extension(kind, data):
+    return struct.pack("!HH", kind, len(data)) + data
+
+
+def sni(*names):
+    entries = b"".join(struct.pack("!BH", 0, len(n)) + n for n in names)
+    return extension(0, struct.pack("!H", len(entries)) + entries)
+
+
+def hello(*extensions, dtls=False, ciphers=b"\xc0\x2f"):
+    """A ClientHello's body."""
+    exts = b"".join(extensions)
+    return ((b"\xfe\xfd" if dtls else b"\3\3") + bytes(32) + b"\0" + (b"\0" if dtls else b"") + struct.pack("!H", len(ciphers)) + ciphers
+            + b"\1\0" + struct.pack("!H", len(exts)) + exts)
+
+
+def answer(version=b"\3\3", random=bytes(32), cipher=0xC02F, session=b"", extensions=b""):
+    """A ServerHello's body."""
+    return (version + random + bytes([len(session)]) + session + struct.pack("!HB", cipher, 0)
+            + struct.pack("!H", len(extensions)) + extensions)
+
+
+def message(kind, body):
+    return bytes([kind]) + len(body).to_bytes(3, "big") + body
+
+
+def records(data, size=16384, kind=22):
+    return b"".join(bytes([kind, 3, 1]) + struct.pack("!H", len(data[i : i + size])) + data[i : i + size]
+                    for i in range(0, len(data), size))
+
+
+def talk(*parts, sport=40000):
+    """A connection: (0 or 1, bytes) one segment each, after a handshake; -1 in place of bytes: the last segment of that
+    side once more."""
+    seq, last, frames = [1, 1], [None, None], []
+
+    def say(side, flags, payload=b"", at=None):
+        ends = ((A, B), (B, A))[side]
+        ports = ((sport, 443), (443, sport))[side]
+        frames.append(eth(ip4(*ends, tcp(*ports, flags, seq=seq[side] if at is None else at, ack=seq[1 - side] if "A" in flags else 0,
+                                         payload=payload))))
+
+    say(0, "S")
+    seq[0] += 1
+    say(1, "SA")
+    seq[1] += 1
+    say(0, "A")
+    for side, data in parts:
+        if data == -1:
+            say(side, "PA", last[side][1], last[side][0])
+            continue
+        last[side] = (seq[side], data)
+        say(side, "PA", data)
+        seq[side] += len(data)
+    return frames
+
+
+def fragment(body, at, n, seq=0, kind=1):
+    head = bytes([kind]) + len(body).to_bytes(3, "big") + struct.pack("!H", seq) + at.to_bytes(3, "big") + n.to_bytes(3, "big")
+    return b"\x16\xfe\xfd\0\0\0\0\0\0\0\0" + struct.pack("!H", n + 12) + head + body[at : at + n]
+
+
+def datagram(side, data):
+    return eth(ip4(*((A, B), (B, A))[side], udp(*((40000, 443), (443, 40000))[side], data)))
+
+
+def fact(field, value, where=TUPLE):
+    return {"field": field, "value": value, "tuple": where}
+
+
+def client(*extensions, **more):
+    return records(message(1, hello(*extensions, **more)))
+
+
+ONE, TWO = client(sni(b"one.example")), client(sni(b"two.example"))
+LONG = b".".join([b"a" * 63] * 4)
+VOICE = hello(sni(b"voice.example"), dtls=True)
+OTHER = hello(sni(b"other.example"), dtls=True)
+TWICE = hello(sni(b"a.example"), sni(b"b.example"), dtls=True)
+RETRIED = records(message(2, answer(random=RETRY, cipher=0x1301, extensions=extension(43, b"\3\4"))))
+AGREED = records(message(2, answer(cipher=0x1301, extensions=extension(43, b"\3\4"))))
+
+CASES = {
+    # the packet that completes the hello leaves by TLS_BAD_NAME; what is said is as sent
+    "tls_two_names": {
+        "frames": talk((0, client(sni(b"good.example"), sni(b"evil.example")))),
+        "drops": {"TLS_BAD_NAME": [4]},
+        "facts": [fact("tls.sni", "good.example"), fact("tls.sni", "evil.example"), fact("host", "evil.example"),
+                  fact("anomaly", "tls.bad_name")],
+    },
+    "tls_two_names_in_one": {
+        "frames": talk((0, client(sni(b"good.example", b"evil.example"))[:60]),
+                       (0, client(sni(b"good.example", b"evil.example"))[60:])),
+        "drops": {"TLS_BAD_NAME": [5]},
+        "facts": [fact("tls.sni", "good.example"), fact("tls.sni", "evil.example")],
+    },
+    "tls_name_nul": {
+        "frames": talk((0, client(sni(b"good.example\0.evil.example")))),
+        "drops": {"TLS_BAD_NAME": [4]},
+        "facts": [fact("anomaly", "tls.bad_name")],
+        "no_facts": [{"field": "host"}, {"field": "tls.sni", "value": "good.example"}],
+    },
+    "tls_name_long": {
+        "frames": talk((0, client(sni(LONG)))),
+        "drops": {"TLS_BAD_NAME": [4]},
+        "facts": [fact("anomaly", "tls.bad_name"), fact("tls.sni", LONG.decode())],
+    },
+    "tls_name_of_253": {
+        "frames": talk((0, client(sni(LONG[2:])))),
+        "drops": {},
+        "facts": [fact("host", LONG[2:].decode())],
+        "no_facts": [{"field": "anomaly"}],
+        "same": True,
+    },
+    "tls_name_empty": {
+        "frames": talk((0, client(sni(b"")))),
+        "drops": {"TLS_BAD_NAME": [4]},
+        "facts": [fact("anomaly", "tls.bad_name")],
+    },
+    "tls_ip_name": {
+        "frames": talk((0, client(sni(b"192.0.2.1")))),
+        "drops": {},
+        "facts": [fact("host", "192.0.2.1"), fact("anomaly", "tls.ip_name")],
+        "same": True,
+    },
+    "tls_malformed": {
+        # a list of groups that is longer than its extension: the name is whole, the fingerprint is not
+        "frames": talk((0, client(sni(b"one.example"), extension(10, b"\0\x08\0\x17")))),
+        "drops": {},
+        "facts": [fact("host", "one.example"), fact("anomaly", "tls.malformed")],
+        "no_facts": [{"field": "tls.ja3"}, {"field": "tls.ja4"}],
+        "same": True,
+    },
+    "tls_retry": {
+        "frames": talk((0, ONE), (1, RETRIED), (0, records(b"\1", kind=20) + ONE), (1, AGREED)),
+        "drops": {},
+        "facts": [fact("host", "one.example"), fact("tls.version", "TLS 1.3"), fact("app", "tls")],
+        "no_facts": [{"field": "anomaly"}],
+        "same": True,
+    },
+    "tls_sni_differs": {
+        "frames": talk((0, ONE), (1, RETRIED), (0, records(b"\1", kind=20) + TWO), (1, AGREED)),
+        "drops": {},
+        "facts": [fact("host", "one.example"), fact("host", "two.example"), fact("anomaly", "tls.sni_differs")],
+        "same": True,
+    },
+    "tls_records_of_one": {
+        # every byte of the handshake in a record of its own, 40 bytes a segment
+        "frames": (lambda d: talk(*[(0, d[i : i + 40]) for i in range(0, len(d), 40)]))(
+            records(message(1, hello(sni(b"tiny.example"))), 1)),
+        "drops": {},
+        "facts": [fact("host", "tiny.example"), fact("tls.ja4", "t12d010100_f06271c2b022_000000000000")],
+        "same": True,
+    },
+    "tls_ech": {
+        "frames": talk((0, client(sni(b"outer.example"), extension(0xFE0D, b"\0\0\1\0\1\7\0\0\0\0"))),
+                       (1, records(message(2, answer(version=b"\3\1", cipher=47))))),
+        "drops": {},
+        "facts": [fact("tls.ech", 1), fact("host", "outer.example"), fact("tls.version", "TLSv1")],
+        "same": True,
+    },
+    "tls_one_way": {
+        "frames": talk((1, records(message(2, answer(cipher=47, extensions=extension(16, b"\0\3\2h2")))))),
+        "drops": {},
+        "facts": [fact("tls.version", "TLS 1.2"), fact("app", "tls")],
+        "no_facts": [{"field": "anomaly"}],
+        "same": True,
+    },
+    "dtls_bad_name": {
+        # whole, again, and in pieces of which the last one completes it, again
+        "frames": [datagram(0, fragment(TWICE, 0, len(TWICE)))] * 2
+        + [datagram(0, fragment(TWICE, 60, len(TWICE) - 60, 1)), datagram(0, fragment(TWICE, 0, 60, 1))]
+        + [datagram(0, fragment(TWICE, 60, len(TWICE) - 60, 1))],
+        "drops": {"TLS_BAD_NAME": [1, 2, 4, 5]},
+        "facts": [fact("tls.sni", "a.example", DTUPLE), fact("tls.sni", "b.example", DTUPLE), fact("anomaly", "tls.bad_name", DTUPLE)],
+    },
+    "dtls_fragments": {
+        "frames": [datagram(0, fragment(VOICE, i, min(20, len(VOICE) - i))) for i in reversed(range(0, len(VOICE), 20))]
+        + [datagram(1, fragment(answer(version=b"\xfe\xfd"), 0, len(answer()), kind=2))],
+        "drops": {},
+        "facts": [fact("host", "voice.example", DTUPLE), fact("tls.version", "DTLS 1.2", DTUPLE), fact("app", "dtls", DTUPLE)],
+        "no_facts": [{"field": "anomaly"}],
+        "same": True,
+    },
+    "dtls_changed": {
+        "frames": [datagram(0, fragment(VOICE, 0, 60)), datagram(0, fragment(OTHER, 40, len(OTHER) - 40))],
+        "drops": {},
+        "facts": [fact("anomaly", "tls.changed", DTUPLE), fact("tls.sni", "voice.example", DTUPLE)],
+        "no_facts": [{"field": "tls.sni", "value": "other.example"}],
+        "same": True,
+    },
+}

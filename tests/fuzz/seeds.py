@@ -156,6 +156,21 @@ def tls(path):
     return out
 
 
+LINKS = [1, 0, 108, 9, 104, 12, 14, 101, 113, 276, 228, 229]
+
+
+def decap(path):
+    """what fuzz_decap reads: bursts of a capture, and, with the first one, each golden capture, in some manners"""
+    golden = sorted((pathlib.Path(__file__).parent / "../golden").glob("*/in.pcap")) if path == CAPTURES[0] else []
+    for p in [path] + golden:
+        link = LINKS.index(struct.unpack_from("<I", pathlib.Path(p).read_bytes(), 20)[0])
+        rows = [struct.pack("!BH", link, len(f)) + f for f in frames(p)]
+        for at in range(0, min(len(rows), 96), 32):
+            for how in (0x28, 0x12, 0x41):
+                yield bytes([how]) + b"".join(rows[at : at + 32])
+        yield b"\x28" + b"".join(bytes([link | 0x80]) + struct.pack("!H", len(r) * 2 // 3) + r[3 : 3 + len(r) * 2 // 3] for r in rows[:32])
+
+
 def main():
     make = TARGETS.get(TARGET)
     if not make:
@@ -171,6 +186,7 @@ TARGETS = {
     "tls": tls,
     "stream": lambda p: list(programs(p)),
     "pcap": pcap_files,
+    "decap": lambda p: list(decap(p)),
     # one byte of how, then a datagram or a stream
     "dns": lambda p: [bytes([1]) + d[4] for d in datagrams(p) if 53 in d[1:3]]
     + [bytes([5]) + s for k, s in streams(p).items() if 53 in k[1:]],

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Frames of any link type through decap, parse and defrag. The input: one byte of how (checksum mode, live, transports,
-// a small hold), then frames: a byte (link type; 0x40: 20 s later, 0x80: cut), two of length, the bytes. Checked
+// a small hold, the first pass over a capture), then frames: a byte (link type; 0x40: 20 s later, 0x80: cut), two of length, the bytes. Checked
 // beyond the sanitizers: layers lie inside the frame and in order, the ledger holds, no mbuf stays.
 #include "../frames.h"
+#include "base/senders.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,6 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					     .live = how & 4,
 					     .transports = how >> 3 & 7,
 					     .fragments = how & 64 ? 3 : 64});
+	struct senders *senders = senders_new(64, 1);
+	if (!senders)
+		return 0;
+	*(how & 0x80 ? &t.w.senders_pass : &t.w.senders) = senders;
 	struct burst b = {0};
 	for (size_t at = 1; at + 3 <= size;) {
 		uint8_t kind = data[at];
@@ -33,5 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	frames_close(&t);
+	senders_free(senders);
 	return 0;
 }

@@ -166,7 +166,7 @@ def decap(path):
         link = LINKS.index(struct.unpack_from("<I", pathlib.Path(p).read_bytes(), 20)[0])
         rows = [struct.pack("!BH", link, len(f)) + f for f in frames(p)]
         for at in range(0, min(len(rows), 96), 32):
-            for how in (0x28, 0x12, 0x41):
+            for how in (0x28, 0x12, 0x41, 0x98):
                 yield bytes([how]) + b"".join(rows[at : at + 32])
         yield b"\x28" + b"".join(bytes([link | 0x80]) + struct.pack("!H", len(r) * 2 // 3) + r[3 : 3 + len(r) * 2 // 3] for r in rows[:32])
 

@@ -64,6 +64,39 @@ CASES = {
                    eth(ip6(A6, B6, icmp6())), eth(ip6(A6, B6, icmp6(csum_is=0x1234)))],
         "drops": {"PARSE_L4_CSUM": [2, 4, 6, 9]},
     },
+    "ip6_headers": {
+        # every extension header that is skipped, and AH in IPv4
+        "frames": [eth(ip6(A6, B6, udp(40000, n, b"x"), next_header=kind, chain=chain)) for n, (kind, chain) in enumerate([
+            (0, b"\x3c\0\1\4\0\0\0\0" + b"\x11\0\0\0\0\0\0\0"),  # hop-by-hop, destination options of Pad1
+            (43, b"\x11\0\0\0\0\0\0\0"), (135, b"\x11\0\0\0\0\0\0\0"), (139, b"\x11\0\0\0\0\0\0\0"),
+            (140, b"\x11\0\0\0\0\0\0\0"), (51, b"\x11\4\0\0\0\0\0\1\0\0\0\1" + bytes(12)),
+            (44, b"\x11\0\0\0\0\0\0\7")], 1)]
+        + [eth(ip6(A6, B6, proto(59, b""), next_header=135, chain=b"\x3b\0\0\0\0\0\0\0")),
+           # a routing header with segments left: the sum is over an address that is not in the IP header
+           eth(ip6(A6, B6, udp(40000, 9, b"x", csum_is=0x7777), next_header=43, chain=b"\x11\2\0\1" + bytes(20))),
+           eth(ip4(A, B, proto(51, b"\x11\4\0\0\0\0\0\1\0\0\0\1" + bytes(12) + udp(40000, 8, b"x", csum_is=0).bytes)))],
+        "drops": {},
+        "facts": [{"field": "flow", "value": 1, "tuple": ["udp", A6, 40000, B6, n]} for n in range(1, 8)]
+        + [{"field": "flow", "value": 1, "tuple": ["udp", A6, 40000, B6, 9]},
+           {"field": "flow", "value": 1, "tuple": ["udp", A, 40000, B, 8]}],
+        "same": True,
+    },
+    "ip6_headers_bad": {
+        # a chain without end; headers longer than what holds them
+        "frames": [eth(ip6(A6, B6, udp(40000, 1, b"x"), next_header=60, chain=b"\x3c\0\0\0\0\0\0\0" * 16 + b"\x11" + bytes(7))),
+                   eth(ip6(A6, B6, proto(59, b""), next_header=43, chain=b"\x11\9\0\0\0\0\0\0")),
+                   eth(ip6(A6, B6, proto(59, b""), next_header=43, chain=b"\x11\0\0")),
+                   eth(ip4(A, B, proto(51, b"\x11\x20" + bytes(20)))), eth(ip4(A, B, proto(51, b"\x11\4\0\0")))],
+        "drops": {"PARSE_IP_OPTIONS": [1, 2, 3, 4, 5]},
+    },
+    "sctp": {
+        "frames": [eth(ip4(A, B, sctp(40000, 36412))), eth(ip6(A6, B6, sctp(40000, 36412))),
+                   eth(ip4(A, B, sctp(40000, 36412, csum_is=5)))],
+        "drops": {"PARSE_L4_CSUM": [3]},
+        "facts": [{"field": "flow", "value": 1, "tuple": ["sctp", A, 40000, B, 36412]},
+                  {"field": "flow", "value": 1, "tuple": ["sctp", A6, 40000, B6, 36412]}],
+        "same": True,
+    },
     "csum_offload": {
         # all sums of one sender are wrong: it offloads; of the other one is left unfinished beside a right one
         "frames": [eth(ip4(A, B, tcp(1000, 80, csum_is=0x1111))), eth(ip4(B, A, tcp(80, 1000, "SA", seq=9, ack=2))),
@@ -85,9 +118,12 @@ CASES = {
     "cut": {
         # the snap length took the end of a segment, half of a TCP header, half of an IP header: nothing is a fault
         "frames": [SYN, (SYN[:40], None, 400), (SYN[:20], None, 60),
+                   (eth(ip6(A6, B6, udp(1, 2, b"z" * 90), next_header=60, chain=b"\x11\1" + bytes(14)))[:60], None, 150),
+                   (eth(ip4(A, B, proto(51, b"\x11\4" + bytes(90))))[:40], None, 130),
+                   (eth(tag(1, SYN[14:]), kind=0x8100)[:16], None, 58),
                    (eth(ip4(A, B, udp(53, 5353, b"z" * 200)))[:60], None, 242)],
         "drops": {},
-        "counters": {"frames_cut": 3},
+        "counters": {"frames_cut": 6},
         "same": True,
     },
     "padding": {

@@ -66,8 +66,9 @@ CASES = {
                               struct.pack("<I", 24) + inner6(4)], found(1) + found(2) + found(3, 6) + found(4, 6)),
     "link_loop": one_link(108, [struct.pack(">I", 2) + inner(1), struct.pack(">I", 28) + inner6(2)], found(1) + found(2, 6)),
     "link_ppp": one_link(9, [PPP4 + inner(1), b"\x00\x21" + inner(2), b"\x21" + inner(3), b"\x00\x57" + inner6(4),
+                             b"\x0f\x00\x08\x00" + inner(5), b"\x02\x81" + mpls(16) + inner(6),
                              b"\xff\x03\xc0\x21\x01\x01\x00\x04"],
-                         found(1) + found(2) + found(3) + found(4, 6), counters={"other_l2": 1}),
+                         found(1) + found(2) + found(3) + found(4, 6) + found(5) + found(6), counters={"other_l2": 1}),
     "link_chdlc": one_link(104, [b"\x0f\x00\x08\x00" + inner(1), b"\x8f\x00\x80\x35" + bytes(18)], found(1),
                            counters={"other_l2": 1}),
     "link_raw": one_link(101, [inner(1), inner6(2)], found(1) + found(2, 6)),
@@ -86,9 +87,10 @@ CASES = {
          eth(tag(9, b"\xaa\xaa\x03\0\0\0\x08\0" + inner(5), inner=8 + len(inner(5))), kind=0x8100),
          # 802.1ah, FabricPath, VNTag
          eth(struct.pack("!HHI", 77, 0x88E7, 0x00012345) + frame(6), kind=0x88A8),
-         eth(b"\x0c\x40" + frame(7), kind=0x8903), eth(bytes(4) + b"\x08\x00" + inner(8), kind=0x8926)],
+         eth(b"\x0c\x40" + frame(7), kind=0x8903), eth(bytes(4) + b"\x08\x00" + inner(8), kind=0x8926),
+         eth(bytes(6) + b"\x08\x00" + inner(9), kind=0x893F), eth(b"\x06\x06\x03" + inner(10), kind=3 + len(inner(10)))],
         found(1, vlan=100) + found(2, vlan=[200, 7]) + found(3, 6, vlan=[1, 2, 3]) + found(4) + found(5, vlan=9)
-        + found(6, vlan=77) + found(7) + found(8)),
+        + found(6, vlan=77) + found(7) + found(8) + found(9) + found(10)),
     "mpls": case(
         [eth(mpls(16) + inner(1), kind=0x8847), eth(mpls(16, 17, 18) + inner6(2), kind=0x8848),
          # pseudowires with and without control word; a control channel is not IP

@@ -51,6 +51,21 @@ def icmp6(kind=128, code=0, payload=b"\0\1\0\1ping", csum_is=None):
     return L4(58, struct.pack("!BBH", kind, code, 0), payload, 2, csum_is)
 
 
+def crc32c(b):
+    crc = 0xFFFFFFFF
+    for byte in b:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def sctp(sport, dport, chunks=b"\x0b\0\0\x04", csum_is=None):
+    b = struct.pack("!HHII", sport, dport, 1, 0) + chunks
+    crc = crc32c(b) if csum_is is None else csum_is
+    return L4(132, b[:8] + struct.pack("<I", crc) + b[12:], b"", None)
+
+
 def proto(number, payload):
     return L4(number, payload, b"", None)
 

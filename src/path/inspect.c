@@ -208,7 +208,9 @@ static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 	for (unsigned n = 0; n < STEPS_MAX; n++) {
 		uint8_t parser = s->parser;
 		bool moved = step(w, f, dir, last, &drop);
-		if (other || s->parser != parser || (moved && !s->parser) || (s->wait & (moved ? 3 : 1 << dir)))
+		if (s->parser && s->parser != parser)
+			other = true; // after this side, which the parser was chosen by, has been read
+		else if (other || (moved && !s->parser) || (s->wait & (moved ? 3 : 1 << dir)))
 			other = step(w, f, !dir, last, &not_ours);
 		if (!moved && !other)
 			break;

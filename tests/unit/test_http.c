@@ -220,6 +220,9 @@ static void cut_head(void **state)
 	has(s, "http.uri=/1");
 	has(s, "http.host=a");
 	has_not(s, "never");
+	player_start(player, http_data, http_end);
+	player_text(player, 1, "HTTP/1.1 101 Switch");
+	assert_string_equal(player_end(player), "");
 }
 
 static void long_head(void **state)

@@ -99,6 +99,14 @@ static void ftp(void **state)
 	SWITCHES(t, prelude_data, APP_FTP);
 }
 
+// The client's first words are no greeting of any language; the server's tell which it is.
+static void ftp_feat_first(void **state)
+{
+	static const struct turn t[] = {T(0, "FEAT\r\n"), T(1, "220 ready\r\n211 End\r\n"), T(0, "AUTH TLS\r\n"),
+					T(1, "234 go\r\n")};
+	SWITCHES(t, prelude_data, APP_FTP);
+}
+
 static void imap(void **state)
 {
 	static const struct turn t[] = {T(1, "* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n"),
@@ -230,6 +238,8 @@ static void looks(void **state)
 		{T(0, "\x04\x01\x00\x50\x01\x02\x03\x04\x01"), socks_looks, 0},
 		{T(0, "\x04\x01\x00\x50\x01\x02\x03\x04\x00\x01"), socks_looks, 0},
 		{T(0, "\x00\x5a"), socks_looks, -1},
+		{T(0, "\x00\x5a\0\0\0\0\0\0HTTP/1.1 200 OK\r\n"), socks_looks, 1},
+		{T(0, "\x00\x5a\0\0\0\0\0\0\x99\x99\x99\x99\x99\x99\x99\x99\x99\x99"), socks_looks, 0},
 		{T(0, "GET / HTTP/1.1\r\n"), socks_looks, 0},
 	};
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -254,13 +264,13 @@ static int stop_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(smtp),         cmocka_unit_test(smtp_refused_once),
-		cmocka_unit_test(smtp_plain),   cmocka_unit_test(ftp),
-		cmocka_unit_test(imap),         cmocka_unit_test(pop3),
-		cmocka_unit_test(xmpp),         cmocka_unit_test(postgres),
-		cmocka_unit_test(mysql),        cmocka_unit_test(ldap),
-		cmocka_unit_test(hello_anyway), cmocka_unit_test(socks),
-		cmocka_unit_test(looks),
+		cmocka_unit_test(smtp),           cmocka_unit_test(smtp_refused_once),
+		cmocka_unit_test(smtp_plain),     cmocka_unit_test(ftp),
+		cmocka_unit_test(ftp_feat_first), cmocka_unit_test(imap),
+		cmocka_unit_test(pop3),           cmocka_unit_test(xmpp),
+		cmocka_unit_test(postgres),       cmocka_unit_test(mysql),
+		cmocka_unit_test(ldap),           cmocka_unit_test(hello_anyway),
+		cmocka_unit_test(socks),          cmocka_unit_test(looks),
 	};
 	return cmocka_run_group_tests(tests, start_all, stop_all);
 }

@@ -57,6 +57,8 @@ struct http {
 	bool gap[2];            // bytes of this direction were missed
 	bool answered;          // server: reads until the connection closes; no answer will be told apart
 	uint8_t not_here;       // bit dir: begins with no message, while the roles are not known
+	bool spoke[2]; // a message began in this direction: another thing after it is malformed, before it another
+		       // protocol
 };
 static_assert(sizeof(struct http) <= APP_STATE_BYTES, "fits the stream's state");
 
@@ -375,7 +377,7 @@ static int lost(struct app_in *in, struct http *s)
 	}
 	if (!is_client(in, s) && s->count && s->kind[s->first] == KIND_SIMPLE)
 		return until_close(in, s); // no version in the request, no head in the answer
-	if (s->phase[in->dir] != PHASE_LOST)
+	if (s->phase[in->dir] != PHASE_LOST && s->spoke[in->dir])
 		app_anomaly(in, ANOMALY_HTTP_MALFORMED, b.p, b.len < 64 ? b.len : 64);
 	s->phase[in->dir] = PHASE_LOST;
 	s->scanned[in->dir] = 0;
@@ -425,7 +427,10 @@ static int start(struct app_in *in, struct http *s)
 	struct http_head h;
 	if (!http_head_read(b.p, b.len, in->end || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &h))
 		return APP_MORE;
+	if (!h.len) // the start line is not whole and nothing follows, or it is none after all
+		return in->end ? (in->consumed = in->len, APP_MORE) : lost(in, s);
 	s->scanned[in->dir] = s->said[in->dir] = 0;
+	s->spoke[in->dir] = true;
 	if (!h.whole && !in->end)
 		h.causes |= HTTP_CAUSE_BIT(HEAD_LONG);
 	int step = h.request ? request(in, s, &h) : response(in, s, &h);

@@ -433,12 +433,15 @@ static void framing_checks(struct http_head *h)
 		h->causes |= HTTP_CAUSE_BIT(BODY_FORBIDDEN);
 }
 
-static void start_read(struct http_head *h, struct http_span line)
+static bool start_read(struct http_head *h, struct http_span line)
 {
 	h->minor = 0xff;
 	if (!status_line(line, h)) {
+		int sure = request_line(line, h);
+		if (!sure)
+			return false;
 		h->request = true;
-		if (request_line(line, h) < 2)
+		if (sure < 2)
 			h->causes |= HTTP_CAUSE_BIT(VERSION);
 		h->method_id = is(h->method, "HEAD")      ? HTTP_METHOD_HEAD
 			       : is(h->method, "CONNECT") ? HTTP_METHOD_CONNECT
@@ -449,6 +452,7 @@ static void start_read(struct http_head *h, struct http_span line)
 		h->minor = h->protocol.p[7] - '0';
 	if (h->minor > 1)
 		h->causes |= HTTP_CAUSE_BIT(VERSION);
+	return true;
 }
 
 bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, struct http_head *h)
@@ -460,9 +464,8 @@ bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned,
 	memset(h, 0, offsetof(struct http_head, value));
 	memset(h->field, 0, sizeof(*h) - offsetof(struct http_head, field));
 	uint32_t line = http_head_line(p, n ? n : len);
-	if (!line)
+	if (!line || !start_read(h, chomp(p, line)))
 		return true;
-	start_read(h, chomp(p, line));
 	if (line < 2 || p[line - 2] != '\r')
 		h->causes |= HTTP_CAUSE_BIT(BARE_LF);
 	h->len = fields_read(h, p, line, n ? n : len);

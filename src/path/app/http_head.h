@@ -87,8 +87,8 @@ enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early);
 
 // Reads a head that begins at p[0] (no empty line before it). False: its end is not there yet; *scanned, 0 at
 // first, remembers how far that is known, so that a head that comes byte by byte is searched once.
-// end: no byte follows, or no more is wanted: whole lines are read as far as they go. A head of which not even the
-// start line is whole has len 0.
+// end: no byte follows, or no more is wanted: whole lines are read as far as they go. A head whose start line is
+// not whole, or none, has len 0.
 bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, struct http_head *h);
 
 // Bytes to the end of the line, line end included; 0: it is not there.

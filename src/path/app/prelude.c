@@ -346,8 +346,12 @@ enum app_step prelude_data(struct app_in *in)
 	if (!s->language && in->len) {
 		bool server;
 		int language = first_words(in->data, in->len, &server);
-		if (language <= 0)
-			return language == 0 || in->end ? APP_NOT : APP_MORE;
+		if (language < 0 && !in->end)
+			return APP_MORE;
+		if (language <= 0) {
+			s->unknown |= 1 << in->dir;
+			return s->unknown == 3 || !prelude_other_may_come(in) ? APP_NOT : APP_WAIT;
+		}
 		s->language = language;
 		s->server = server ? in->dir : !in->dir;
 		if (languages[language].app)

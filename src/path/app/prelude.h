@@ -21,12 +21,12 @@ enum prelude_language {
 struct prelude {
 	uint8_t language;
 	uint8_t server;  // direction of the server
+	uint8_t unknown; // bit dir: begins with no words of any language, as far as the other side has not told which
 	bool asked;      // the client asked for TLS; its next bytes are what the answer makes of them
 	bool greeted;    // the server's greeting is over
-	uint16_t counts; // commands and replies are counted (wrapping together)
-	uint16_t commands, replies;
-	uint16_t asked_at; // number of the command that asked
-	uint32_t asked_id; // hash of its tag, or message id
+	uint16_t commands, replies; // counted, wrapping together
+	uint16_t asked_at;          // number of the command that asked
+	uint32_t asked_id;          // hash of its tag, or message id
 };
 
 // One unit of a direction (a line, a packet) at in->data + in->consumed, of which there is at least a byte. Answers

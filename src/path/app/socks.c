@@ -168,10 +168,13 @@ static int looks_server(const uint8_t *p, uint32_t len)
 {
 	uint32_t at = 2;
 
-	if (p[0] == 0) { // version 4's reply, and behind it the beginning of TLS
+	if (p[0] == 0) { // version 4's reply, and behind it what is known by itself
 		if (len > 1 && (p[1] < 90 || p[1] > 93))
 			return 0;
-		return len < 10 ? -1 : p[8] == 0x16 && p[9] == 3;
+		if (len <= 8)
+			return -1;
+		int http = http_looks(p + 8, len - 8), tls = tls_looks(p + 8, len - 8), ssh = ssh_looks(p + 8, len - 8);
+		return http > 0 || tls > 0 || ssh > 0 ? 1 : http | tls | ssh;
 	}
 	if (p[0] != 5 || (len > 1 && p[1] != 0 && p[1] != 2))
 		return 0;

@@ -24,21 +24,21 @@ struct flow;
 
 enum layer_flag {
 	LAYER_FRAGMENT = 1 << 0, // part of a datagram: no L4 header to trust; cleared on the reassembled one
-	LAYER_CUT = 1 << 1,	 // the frame was cut (snap length) before the layer's end
+	LAYER_CUT = 1 << 1,      // the frame was cut (snap length) before the layer's end
 	LAYER_TCP_URG = 1 << 2,
 	LAYER_CSUM_BAD = 1 << 3, // L4 checksum wrong, excused (offload) or not looked at
 	LAYER_ICMP_ERROR = 1 << 4,
 };
 
 struct layer {
-	uint16_t l3;	      // offset of the IP header
-	uint16_t l4;	      // offset of the L4 header (after IPv6 extension headers)
-	uint16_t payload;     // offset of the first byte after the L4 header
-	uint16_t payload_len; // bytes of L4 payload that are in the frame
-	uint32_t wire_len;    // bytes of L4 payload by the headers (> payload_len where the frame was cut)
+	uint16_t l3;                 // offset of the IP header
+	uint16_t l4;                 // offset of the L4 header (after IPv6 extension headers)
+	uint16_t payload;            // offset of the first byte after the L4 header
+	uint16_t payload_len;        // bytes of L4 payload that are in the frame
+	uint32_t wire_len;           // bytes of L4 payload by the headers (> payload_len where the frame was cut)
 	uint16_t sport_be, dport_be; // TCP, UDP, SCTP; else 0
-	uint8_t version;	     // 4 or 6
-	uint8_t proto;		     // IPPROTO_* after extension headers
+	uint8_t version;             // 4 or 6
+	uint8_t proto;               // IPPROTO_* after extension headers
 	uint8_t tcp_flags;
 	uint8_t flags; // enum layer_flag
 	uint8_t icmp_type, icmp_code;
@@ -47,36 +47,36 @@ struct layer {
 };
 
 enum pkt_flag {
-	PKT_CUT = 1 << 0,      // captured shorter than it was
-	PKT_VIRTUAL = 1 << 1,  // a datagram put together from fragments: its fragments leave, not it
-	PKT_DEEPER = 1 << 2,   // more layers than LAYERS_MAX
-	PKT_DONE = 1 << 3,     // passed without looking further (other_l2)
-	PKT_REWRITTEN = 1 << 4, // bytes changed: checksum has been mended
-	PKT_HAS_DATA = 1 << 5, // stream has new bytes for inspect
+	PKT_CUT = 1 << 0,         // captured shorter than it was
+	PKT_VIRTUAL = 1 << 1,     // a datagram put together from fragments: its fragments leave, not it
+	PKT_DEEPER = 1 << 2,      // more layers than LAYERS_MAX
+	PKT_DONE = 1 << 3,        // passed without looking further (other_l2)
+	PKT_REWRITTEN = 1 << 4,   // bytes changed: checksum has been mended
+	PKT_HAS_DATA = 1 << 5,    // stream has new bytes for inspect
 	PKT_NO_EVIDENCE = 1 << 6, // passes, but the receiver does not take it as data (old, keep-alive, challenge)
-	PKT_TRANSPORT = 1 << 7, // a transport with an IP header was taken off: transport_l3 is valid
+	PKT_TRANSPORT = 1 << 7,   // a transport with an IP header was taken off: transport_l3 is valid
 };
 
 struct pkt {
-	uint64_t frame;	   // number in the capture or since start, from 1
-	uint64_t time_ns;  // the clock when it came: clamped by rx, never runs backwards within a capture
-	uint64_t tenant;   // 0: none
-	struct flow *flow; // of the innermost layer, set by flow
-	uint32_t hash;	   // symmetric hash of tenant and innermost five-tuple, set by steer
-	uint32_t wire_len; // bytes on the wire (>= data_len where cut)
-	uint16_t reason;   // enum reason; set once, by the room that drops
-	uint16_t flags;	   // enum pkt_flag
+	uint64_t frame;     // number in the capture or since start, from 1
+	uint64_t time_ns;   // the clock when it came: clamped by rx, never runs backwards within a capture
+	uint64_t tenant;    // 0: none
+	struct flow *flow;  // of the innermost layer, set by flow
+	uint32_t hash;      // symmetric hash of tenant and innermost five-tuple, set by steer
+	uint32_t wire_len;  // bytes on the wire (>= data_len where cut)
+	uint16_t reason;    // enum reason; set once, by the room that drops
+	uint16_t flags;     // enum pkt_flag
 	uint16_t link_type; // LINKTYPE_* of the capture (1: Ethernet)
 	uint8_t nlayers, nvlans, nvnis;
-	uint8_t dir; // of the innermost flow: 0 from the initiator, 1 to it; set by flow
-	uint16_t l3; // decap's cursor: offset of the next header to read, once more after defrag
-	uint16_t transport_l3; // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
-	uint16_t nfragments;   // PKT_VIRTUAL: frames it stands for
-	uint8_t nparsed;       // layers whose checksums parse has seen
-	uint16_t vlan[VLANS_MAX];    // outermost first
-	uint32_t vni[VNIS_MAX];	     // VXLAN, GENEVE, outermost first
-	struct rte_mbuf *fragments;  // PKT_VIRTUAL: the frames it came from, in order of frame number
-	struct rte_mbuf *next;	     // link in lists of held frames
+	uint8_t dir;                // of the innermost flow: 0 from the initiator, 1 to it; set by flow
+	uint16_t l3;                // decap's cursor: offset of the next header to read, once more after defrag
+	uint16_t transport_l3;      // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
+	uint16_t nfragments;        // PKT_VIRTUAL: frames it stands for
+	uint8_t nparsed;            // layers whose checksums parse has seen
+	uint16_t vlan[VLANS_MAX];   // outermost first
+	uint32_t vni[VNIS_MAX];     // VXLAN, GENEVE, outermost first
+	struct rte_mbuf *fragments; // PKT_VIRTUAL: the frames it came from, in order of frame number
+	struct rte_mbuf *next;      // link in lists of held frames
 	struct layer layer[LAYERS_MAX];
 	uint64_t stamp_ns; // as stamped by the port or in the file; may run backwards. What -w writes
 };
@@ -86,15 +86,27 @@ struct burst {
 	uint16_t n;
 };
 
-static inline struct pkt *pkt_of(struct rte_mbuf *m) { return (struct pkt *)((uint8_t *)m + sizeof(struct rte_mbuf)); }
+static inline struct pkt *pkt_of(struct rte_mbuf *m)
+{
+	return (struct pkt *)((uint8_t *)m + sizeof(struct rte_mbuf));
+}
 
-static inline uint8_t *pkt_data(struct rte_mbuf *m) { return rte_pktmbuf_mtod(m, uint8_t *); }
+static inline uint8_t *pkt_data(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, uint8_t *);
+}
 
 // Innermost layer, or NULL where the frame has no IP.
-static inline struct layer *pkt_inner(struct pkt *p) { return p->nlayers ? &p->layer[p->nlayers - 1] : NULL; }
+static inline struct layer *pkt_inner(struct pkt *p)
+{
+	return p->nlayers ? &p->layer[p->nlayers - 1] : NULL;
+}
 
 // Decided packets are passed over by the rooms that follow.
-static inline bool pkt_decided(const struct pkt *p) { return p->reason != 0 || (p->flags & PKT_DONE); }
+static inline bool pkt_decided(const struct pkt *p)
+{
+	return p->reason != 0 || (p->flags & PKT_DONE);
+}
 
 // The first reason stays.
 static inline void pkt_drop(struct pkt *p, uint16_t reason)

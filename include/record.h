@@ -19,8 +19,8 @@
 // X(symbol, name): kinds of record.
 #define RECORD_KINDS(X)                                                                                                \
 	X(FLOW_START, "flow_start") /* first frame of a flow: its layers, VLANs, VNIs */                               \
-	X(FLOW, "flow")		    /* end of a flow: counters, TCP flags, why it ended */                             \
-	X(TLS, "tls")		    /* a hello (TLS or DTLS) and what was answered */                                  \
+	X(FLOW, "flow")             /* end of a flow: counters, TCP flags, why it ended */                             \
+	X(TLS, "tls")               /* a hello (TLS or DTLS) and what was answered */                                  \
 	X(QUIC, "quic")                                                                                                \
 	X(HTTP, "http") /* a request and the head of its response */                                                   \
 	X(DNS, "dns")   /* a message, query or answer */                                                               \
@@ -66,7 +66,7 @@ enum record_kind {
 	X(QUIC_ECH, "quic.ech", NUM, 1)                                                                                \
 	X(QUIC_USER_AGENT, "quic.user_agent", STR, 1)                                                                  \
 	X(QUIC_MIDSTREAM, "quic.midstream", NUM, 1)                                                                    \
-	X(QUIC_CID, "quic.cid", BYTES, 0)                                                                                \
+	X(QUIC_CID, "quic.cid", BYTES, 0)                                                                              \
 	X(HTTP_METHOD, "http.method", STR, 1)                                                                          \
 	X(HTTP_URI, "http.uri", STR, 1)                                                                                \
 	X(HTTP_PATH, "http.path", STR, 0)                                                                              \
@@ -87,7 +87,7 @@ enum record_kind {
 	X(DNS_ID, "dns.id", NUM, 0)                                                                                    \
 	X(DNS_FLAGS, "dns.flags", NUM, 0)                                                                              \
 	X(DNS_ANSWER, "dns.answer", STR, 1)                                                                            \
-	X(DNS_RR, "dns.rr", BYTES, 0) /* one resource record: struct dns_rr of dns_rr.h */                            \
+	X(DNS_RR, "dns.rr", BYTES, 0) /* one resource record: struct dns_rr of dns_rr.h */                             \
 	X(SSH_SOFTWARE, "ssh.software", STR, 1)                                                                        \
 	X(SSH_PROTO, "ssh.proto", STR, 0)                                                                              \
 	X(SSH_SERVER_SOFTWARE, "ssh.server_software", STR, 1)                                                          \
@@ -120,7 +120,7 @@ struct origin {
 struct fact {
 	uint16_t field; // enum fact_field
 	uint16_t flags; // FACT_CUT, FACT_AFTER_GAP
-	uint32_t len;	// bytes of value that follow
+	uint32_t len;   // bytes of value that follow
 	struct origin origin;
 	uint8_t value[]; // STR and BYTES as sent; NUM one uint64_t; IP 4 or 16 bytes
 };
@@ -130,8 +130,18 @@ struct fact {
 
 // app of a flow: X(symbol, eve name)
 #define APPS(X)                                                                                                        \
-	X(TLS, "tls") X(DTLS, "dtls") X(HTTP, "http") X(DNS, "dns") X(QUIC, "quic") X(SSH, "ssh")                      \
-	X(SMTP, "smtp") X(FTP, "ftp") X(IMAP, "imap") X(POP3, "pop3") X(SOCKS, "socks") X(HTTP2, "http2")              \
+	X(TLS, "tls")                                                                                                  \
+	X(DTLS, "dtls")                                                                                                \
+	X(HTTP, "http")                                                                                                \
+	X(DNS, "dns")                                                                                                  \
+	X(QUIC, "quic")                                                                                                \
+	X(SSH, "ssh")                                                                                                  \
+	X(SMTP, "smtp")                                                                                                \
+	X(FTP, "ftp")                                                                                                  \
+	X(IMAP, "imap")                                                                                                \
+	X(POP3, "pop3")                                                                                                \
+	X(SOCKS, "socks")                                                                                              \
+	X(HTTP2, "http2")                                                                                              \
 	X(OTHER, "unknown")
 
 enum app {
@@ -144,13 +154,21 @@ enum app {
 extern const char *const app_names[APP_COUNT];
 
 // Why a flow ended.
-enum flow_end { FLOW_END_NONE, FLOW_END_TIMEOUT, FLOW_END_CLOSED, FLOW_END_RESET, FLOW_END_REUSED, FLOW_END_EVICTED, FLOW_END_SHUTDOWN };
+enum flow_end {
+	FLOW_END_NONE,
+	FLOW_END_TIMEOUT,
+	FLOW_END_CLOSED,
+	FLOW_END_RESET,
+	FLOW_END_REUSED,
+	FLOW_END_EVICTED,
+	FLOW_END_SHUTDOWN
+};
 
 struct record {
-	uint32_t len;	 // whole record, head included, multiple of 8
-	uint16_t kind;	 // enum record_kind
+	uint32_t len;    // whole record, head included, multiple of 8
+	uint16_t kind;   // enum record_kind
 	uint16_t nfacts; // struct fact that follow
-	uint64_t frame;	 // sort key: the input frame at which it was written
+	uint64_t frame;  // sort key: the input frame at which it was written
 	uint64_t time_ns;
 	uint32_t seq; // per worker
 	uint16_t worker;
@@ -158,12 +176,12 @@ struct record {
 	uint64_t flow_id; // number of the flow's first frame and layer; 0: no flow
 	uint64_t tenant;
 	uint8_t src[16], dst[16]; // initiator, responder; IPv4 in the first 4 bytes
-	uint16_t sport, dport;	  // host order
+	uint16_t sport, dport;    // host order
 	uint8_t proto, ip_version, app, dir;
 	uint8_t icmp_type, icmp_code; // of the flow's first packet
-	uint8_t layer;		      // 0: innermost (inspected); else outer
-	uint8_t tx_kind;	      // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS
-	uint32_t tx_id;		      // number of the transaction in its flow, from 0
+	uint8_t layer;                // 0: innermost (inspected); else outer
+	uint8_t tx_kind;              // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS
+	uint32_t tx_id;               // number of the transaction in its flow, from 0
 	uint32_t pad;
 	// RECORD_FLOW
 	uint64_t start_ns, end_ns;
@@ -173,7 +191,10 @@ struct record {
 	uint32_t tx_count;
 };
 
-static inline const struct fact *record_first(const struct record *r) { return (const struct fact *)(r + 1); }
+static inline const struct fact *record_first(const struct record *r)
+{
+	return (const struct fact *)(r + 1);
+}
 
 static inline const struct fact *fact_next(const struct fact *f)
 {

@@ -76,7 +76,7 @@
 	X(STREAM_REWRITTEN, "stream_rewritten", "segments rewritten to the bytes sent first")                          \
 	X(STREAM_GAP, "stream_gap", "gaps skipped")                                                                    \
 	X(STREAM_POOL_EMPTY, "stream_pool_empty", "flows not reassembled, for want of memory")                         \
-	X(STREAM_BUDGET, "stream_budget", "directions that reached their share of the reassembly memory")             \
+	X(STREAM_BUDGET, "stream_budget", "directions that reached their share of the reassembly memory")              \
 	X(APP_POOL_EMPTY, "app_pool_empty", "handshakes not followed, for want of memory")                             \
 	X(FACTS_EVICTED, "facts_evicted", "transactions written early, for want of memory")                            \
 	X(RECORDS, "records", "records written")                                                                       \

@@ -4,6 +4,9 @@
 #include "record.h"
 #include "verdict.h"
 
+// clang-format takes each table below for one long expression.
+// clang-format off
+
 const char *const reason_names[REASON_COUNT] = {
 	"NONE",
 #define X(symbol, help) #symbol,

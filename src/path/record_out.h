@@ -16,4 +16,5 @@ void record_write(struct worker *w);
 // Writes a finished record from anywhere (the arena). Sets seq and worker. Waits (replay) or counts when full.
 void record_put(struct worker *w, struct record *r);
 // Appends a fact to any record under construction that has room bytes in all; shortens or leaves out what does not fit.
-void record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len, struct origin o);
+void record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
+		struct origin o);

@@ -27,7 +27,10 @@ void defrag_drain(struct worker *w);
 // Sets pkt->hash: symmetric in direction, keyed by config->seed, over tenant and innermost five-tuple.
 void steer_burst(struct worker *w, struct burst *b);
 // Which of n workers owns a hash: 1,024 buckets, so that a later move is a table change.
-static inline unsigned steer_owner(uint32_t hash, unsigned n) { return (hash >> 22) % n; }
+static inline unsigned steer_owner(uint32_t hash, unsigned n)
+{
+	return (hash >> 22) % n;
+}
 
 // Accounts the layers outside the innermost to flows of their own.
 void flow_outer_burst(struct worker *w, struct burst *b);

@@ -18,18 +18,18 @@ enum checksum_mode { CHECKSUM_OFFLOAD_AWARE, CHECKSUM_ENFORCE, CHECKSUM_IGNORE }
 
 // What is set before start and never changes after. Sizes are per worker.
 struct path_config {
-	uint32_t flows;		 // flow table entries
-	uint32_t streams;	 // TCP flows that are reassembled at a time
-	uint32_t chunks;	 // 2 KiB pieces of stream memory
-	uint32_t apps;		 // handshakes followed over datagrams (QUIC, DTLS)
-	uint32_t fragments;	 // fragments held
-	uint32_t arena_bytes;	 // facts of transactions that wait for their answer
-	uint32_t record_cells;	 // record ring, cells of RECORD_CELL bytes, a power of two
-	uint32_t transports;	 // enum transport_set
+	uint32_t flows;        // flow table entries
+	uint32_t streams;      // TCP flows that are reassembled at a time
+	uint32_t chunks;       // 2 KiB pieces of stream memory
+	uint32_t apps;         // handshakes followed over datagrams (QUIC, DTLS)
+	uint32_t fragments;    // fragments held
+	uint32_t arena_bytes;  // facts of transactions that wait for their answer
+	uint32_t record_cells; // record ring, cells of RECORD_CELL bytes, a power of two
+	uint32_t transports;   // enum transport_set
 	enum checksum_mode checksum;
-	uint64_t seed;		 // of every hash
-	bool live;		 // false: replay or mirror, where frames can be missing or out of order
-	bool exits;		 // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
+	uint64_t seed; // of every hash
+	bool live;     // false: replay or mirror, where frames can be missing or out of order
+	bool exits;    // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
 };
 
 struct senders; // base/senders.h: who offloads checksums
@@ -50,11 +50,11 @@ struct worker {
 	struct stream_pool *streams;
 	struct inspect *inspect;
 	struct record_out *records;
-	struct rte_ring *exits; // struct exit; see tx.h
-	struct senders *senders;	// asked where a checksum is wrong; NULL: nobody offloads
-	struct senders *senders_pass;	// first pass over a capture: checksums are noted here and not judged
-	struct rte_mempool *frames; // ordinary frames
-	struct rte_mempool *giants; // frames and datagrams up to 64 KiB
+	struct rte_ring *exits;       // struct exit; see tx.h
+	struct senders *senders;      // asked where a checksum is wrong; NULL: nobody offloads
+	struct senders *senders_pass; // first pass over a capture: checksums are noted here and not judged
+	struct rte_mempool *frames;   // ordinary frames
+	struct rte_mempool *giants;   // frames and datagrams up to 64 KiB
 
 	// who waits when a ring is full in replay: set by the program, may yield the processor. NULL: nobody, drop
 	void (*wait)(struct worker *);
@@ -69,4 +69,7 @@ struct worker {
 	uint64_t held; // frames inside: fragments waiting. 0 after path_drain
 };
 
-static inline void count(struct worker *w, enum counter c) { w->counters[c]++; }
+static inline void count(struct worker *w, enum counter c)
+{
+	w->counters[c]++;
+}

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ship/communityid.h"
 #include "ship/dnsrr.h"
 #include "ship/proto.h"
 #include "verdict.h"

@@ -3,11 +3,11 @@
 // A face: how a record looks as words. Called on the shipper's thread only, one record after the other.
 #pragma once
 
-#include "ship/communityid.h"
 #include "ship/outlet.h"
 #include "ship/ship.h"
 #include "ship/text.h"
 
+struct communityid; // ship/communityid.h
 struct record;
 
 struct render {

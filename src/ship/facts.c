@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "record.h"
+#include "ship/communityid.h"
 #include "ship/dnsrr.h"
 #include "ship/face.h"
 #include "ship/proto.h"

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "record.h"
+#include "ship/communityid.h"
 #include "ship/face.h"
 #include "ship/order.h"
 

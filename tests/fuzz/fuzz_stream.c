@@ -24,7 +24,7 @@ static struct receiver {
 	uint32_t next;
 } receivers[POLICIES];
 static uint8_t shown[SPACE], shown_have[SPACE];
-static uint32_t fin_at, top; // top: no byte was sent from here on
+static uint32_t fin_at, top;    // top: no byte was sent from here on
 static bool differing, cutting; // never both: what nobody captured cannot be compared
 
 static void broken(const char *what, uint32_t at)

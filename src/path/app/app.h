@@ -12,23 +12,23 @@
 struct app_in {
 	struct worker *w;
 	struct flow *f;
-	void *state;	     // APP_STATE_BYTES, zeroed when the parser takes over (TCP); NULL for datagrams
+	void *state;         // APP_STATE_BYTES, zeroed when the parser takes over (TCP); NULL for datagrams
 	const uint8_t *data; // contiguous bytes not consumed yet (TCP), or one datagram
 	uint32_t len;
-	uint8_t dir;	// 0: from the initiator
-	bool end;	// no byte follows: parse what is whole, as far as it goes
-	bool last;	// the flow ends: neither direction will move again, waiting is in vain
-	bool after_gap; // bytes before data[0] are missing: look for a place to start again
-	bool cut;	// datagram shorter than it was on the wire
-	uint64_t offset; // of data[0] in the direction (TCP)
+	uint8_t dir;        // 0: from the initiator
+	bool end;           // no byte follows: parse what is whole, as far as it goes
+	bool last;          // the flow ends: neither direction will move again, waiting is in vain
+	bool after_gap;     // bytes before data[0] are missing: look for a place to start again
+	bool cut;           // datagram shorter than it was on the wire
+	uint64_t offset;    // of data[0] in the direction (TCP)
 	struct rte_mbuf *m; // datagrams: the packet
 	uint8_t *scratch;   // APP_SCRATCH_BYTES to work in; contents last until the parser returns
 
 	// answers
 	uint32_t consumed; // bytes done with, from data[0]
-	uint64_t skip;	   // then pass over this many without storing them (a body)
-	uint32_t need;	   // call again when this many bytes are there (0: at any new byte)
-	uint16_t drop;	   // enum reason: the packet in work is dropped for it
+	uint64_t skip;     // then pass over this many without storing them (a body)
+	uint32_t need;     // call again when this many bytes are there (0: at any new byte)
+	uint16_t drop;     // enum reason: the packet in work is dropped for it
 };
 
 enum app_step {
@@ -50,8 +50,10 @@ struct origin app_origin(const struct app_in *in, const void *p, uint32_t len);
 typedef uint64_t txn_t; // 0: none
 
 txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_bytes);
-void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p, uint32_t len); // p inside in->data: origin known
-void txn_str_from(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len, struct origin o);
+void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p,
+	     uint32_t len); // p inside in->data: origin known
+void txn_str_from(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len,
+		  struct origin o);
 void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value, struct origin o);
 void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind);
 bool txn_alive(const struct app_in *in, txn_t t);

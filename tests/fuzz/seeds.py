@@ -171,6 +171,83 @@ def decap(path):
         yield b"\x28" + b"".join(bytes([link | 0x80]) + struct.pack("!H", len(r) * 2 // 3) + r[3 : 3 + len(r) * 2 // 3] for r in rows[:32])
 
 
+def dns(path):
+    """one byte of how (port 53, 5353, another; TCP; cut; direction), then a datagram or a stream"""
+    for d in datagrams(path):
+        if 53 in d[1:3] or 5353 in d[1:3]:
+            for how in (1, 2, 0, 1 | 8, 1 | 16):
+                yield bytes([how]) + d[4]
+            yield bytes([5]) + struct.pack("!H", len(d[4])) + d[4]
+            yield bytes([1]) + d[4][:4] + b"\0\2" + d[4][6:] + d[4][12:]
+    for key, s in streams(path).items():
+        if 53 in key[1:]:
+            yield bytes([5]) + s
+            yield bytes([4]) + s
+
+
+def varint(n):
+    return struct.pack("!H", 0x4000 | n) if n < 0x4000 else struct.pack("!I", 0x80000000 | n)
+
+
+def pieces(how, *parts):
+    return bytes([how]) + b"".join(struct.pack("!H", len(p)) + p for p in parts)
+
+
+def quic(path):
+    """how, then pieces: datagrams as they are (0), or frames that the target seals itself: a client's with the hellos
+    of TLS connections cut up (1), a server's (2), Google's (3)"""
+    rnd, flows = random.Random(path), {}
+    for d in datagrams(path):
+        if 443 in d[1:3] or 4433 in d[1:3]:
+            flows.setdefault(frozenset(d[1:3]), []).append(d[4])
+    for f in list(flows.values())[:6]:
+        yield pieces(0, *f[:12])
+        yield pieces(4, *[x for x in f if x[0] & 0x80][:6])
+    for s in list(streams(path).values())[:40]:
+        if s[:1] != b"\x16" or s[5:6] not in b"\1\2":
+            continue
+        hello = s[5 : 9 + int.from_bytes(s[6:9], "big")]
+        cuts = sorted({0, len(hello), *(rnd.randrange(len(hello)) for _ in range(rnd.randrange(6)))})
+        frames = [b"\6" + varint(a) + varint(b - a) + hello[a:b] for a, b in zip(cuts, cuts[1:])]
+        rnd.shuffle(frames)
+        other = [b"\0\0\0", b"\1", b"\2\5\0\0\0", b"\3\5\0\1\0\1\1\1\1\1", b"\x1c\0\6\2no"]
+        mixed = [x for f in frames for x in (f, rnd.choice(other))]
+        yield pieces(1, b"".join(mixed), frames[0], mixed[0][:3] + b"!!!!")
+        yield pieces(5, *frames[:-1])
+        yield pieces(2, b"".join(mixed))
+        yield pieces(1, b"".join(frames), frames[0].replace(hello[50:54], b"XXXX"))
+        # a second hello behind the first, as after a HelloRetryRequest
+        yield pieces(1, b"\6\0" + varint(len(hello)) + hello, b"\6" + varint(len(hello)) + varint(len(hello)) + hello)
+    # CHLO: in CRYPTO frames (Q050), in a STREAM frame of Q043, Q033 and Q046 whose hash was lost
+    for n in range(4):
+        values = [(b"PAD\0", b"-" * rnd.randrange(30)), (b"SNI\0", b"www.example.com"), (b"VER\0", b""), (b"UAID", b"browser 1.0")]
+        clear = {1: (b"\x09" + bytes(8), b"Q043"), 2: (b"\x0d" + bytes(8), b"Q033"), 3: (b"\xc3", b"Q046")}
+        values[2] = (b"VER\0", clear[n][1] if n else b"Q050")
+        message, at = b"CHLO" + struct.pack("<HH", len(values), 0), 0
+        for tag, value in values:
+            at += len(value)
+            message += tag + struct.pack("<I", at)
+        message += b"".join(v for _, v in values)
+        if n == 0:
+            ack = b"\x4b" + bytes(20)
+            yield pieces(3, ack + b"\x06\0\x07\x08\0" + varint(len(message)) + message)
+            yield pieces(3, *[b"\x08" + varint(i) + varint(40) + message[i : i + 40] for i in range(0, len(message), 40)])
+            continue
+        first, version = clear[n]
+        number = b"\1" if n < 3 else b"\x50" + bytes(8) + b"\0\0\0\1"
+        length = struct.pack("<H" if n == 2 else "!H", len(message))
+        body = (b"\0" if n == 2 else b"") + b"\xa0\1" + length + message
+        packet = first + version + number
+        yield pieces(0, packet + fnv(packet + body + b"Client") + body, packet + bytes(12) + body)
+
+
+def fnv(data):
+    h = 0x6C62272E07BB014262B821756295C58D
+    for b in data:
+        h = (h ^ b) * ((1 << 88) + 0x13B) % (1 << 128)
+    return h.to_bytes(16, "little")[:12]
+
+
 def main():
     make = TARGETS.get(TARGET)
     if not make:
@@ -190,6 +267,10 @@ TARGETS = {
     # one byte of how, then a datagram or a stream
     "dns": lambda p: [bytes([1]) + d[4] for d in datagrams(p) if 53 in d[1:3]]
     + [bytes([5]) + s for k, s in streams(p).items() if 53 in k[1:]],
+
+
+    "dns": dns,
+    "quic": quic,
 }
 
 if __name__ == "__main__":

@@ -171,10 +171,32 @@ def decap(path):
         yield b"\x28" + b"".join(bytes([link | 0x80]) + struct.pack("!H", len(r) * 2 // 3) + r[3 : 3 + len(r) * 2 // 3] for r in rows[:32])
 
 
+def golden(path, kind):
+    """with the first capture, the golden cases of that kind too"""
+    cases = pathlib.Path(__file__).resolve().parents[1] / "golden"
+    return [path] + (sorted(cases.glob(f"{kind}_*/in.pcap")) if path == CAPTURES[0] else [])
+
+
 def dns(path):
     """one byte of how (port 53, 5353, another; TCP; cut; direction), then a datagram or a stream"""
+    for p in golden(path, "dns"):
+        yield from dns_of(p)
+    question = b"\0\x17\0\1\1\0\0\1\0\0\0\0\0\0\5other\0\0\1\0\1"
+    yield bytes([4]) + b"\0\1"  # cut in each place, ended or not
+    yield bytes([4]) + question[:9]
+    yield bytes([4]) + question + question[:16]
+    yield bytes([4]) + question + b"\0\4junk" * 12
+    yield bytes([4]) + b"\0\x12" + question[2:14] + b"\xc0\x0c\0\1\0\1"
+    yield bytes([5]) + question + b"\xff\xf0" + question[2:] + b"\0" * 20
+    answers = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\n\0\0\1" * 900
+    big = question[2:6] + b"\0\1\x03\x84\0\0\0\0" + question[14:] + answers
+    yield bytes([4]) + struct.pack("!H", len(big)) + big  # goes on in a second record
+    yield bytes([4]) + struct.pack("!H", len(big)) + b"\0\1\x81\x80" + big[4:]
+
+
+def dns_of(path):
     for d in datagrams(path):
-        if 53 in d[1:3] or 5353 in d[1:3]:
+        if d[4]:
             for how in (1, 2, 0, 1 | 8, 1 | 16):
                 yield bytes([how]) + d[4]
             yield bytes([5]) + struct.pack("!H", len(d[4])) + d[4]
@@ -196,13 +218,19 @@ def pieces(how, *parts):
 def quic(path):
     """how, then pieces: datagrams as they are (0), or frames that the target seals itself: a client's with the hellos
     of TLS connections cut up (1), a server's (2), Google's (3)"""
-    rnd, flows = random.Random(path), {}
-    for d in datagrams(path):
-        if 443 in d[1:3] or 4433 in d[1:3]:
-            flows.setdefault(frozenset(d[1:3]), []).append(d[4])
-    for f in list(flows.values())[:6]:
-        yield pieces(0, *f[:12])
-        yield pieces(4, *[x for x in f if x[0] & 0x80][:6])
+    rnd = random.Random(str(path))
+    for p in golden(path, "quic"):
+        flows = {}
+        for d in datagrams(p):
+            if 443 in d[1:3] or 4433 in d[1:3]:
+                flows.setdefault(frozenset(d[1:3]), []).append(d[4])
+        for f in list(flows.values())[:6]:
+            yield pieces(0, *f[:12])
+            yield pieces(4, *[x for x in f if x[0] & 0x80][:6])
+            yield pieces(0, *[x for x in f if not x[0] & 0x80][:8])  # its handshake was not seen
+            yield pieces(0, f[0][:700] + b"!" + f[0][701:], *f[:2])  # the tag is wrong
+            yield pieces(0, f[0][:1] + b"\x1a\x2a\x3a\x4a" + f[0][5:], b"\xc0\0\0\0\0\0\0\0\0\0\1\x1a\x2a\x3a\x4a", *f[:2])
+            yield pieces(0, f[0], f[0][:1] + b"\x6b\x33\x43\xcf" + f[0][5:])  # another version, not its keys
     for s in list(streams(path).values())[:40]:
         if s[:1] != b"\x16" or s[5:6] not in b"\1\2":
             continue
@@ -264,11 +292,6 @@ TARGETS = {
     "stream": lambda p: list(programs(p)),
     "pcap": pcap_files,
     "decap": lambda p: list(decap(p)),
-    # one byte of how, then a datagram or a stream
-    "dns": lambda p: [bytes([1]) + d[4] for d in datagrams(p) if 53 in d[1:3]]
-    + [bytes([5]) + s for k, s in streams(p).items() if 53 in k[1:]],
-
-
     "dns": dns,
     "quic": quic,
 }

@@ -55,6 +55,11 @@ LOOP = head() + b"\xc0\x0c" + TAIL
 CHAIN = b"\3cdn\xc0\x10"  # cdn, then what follows "www" of the question
 ANSWER = (head(0x8180, 1, 3, 0, 1) + question("www.example.com") + rr(b"\xc0\x0c", 5, CHAIN) + rr(b"\xc0\x2d", 1, b"\xc0\0\2\1")
           + rr(b"\xc0\x2d", 28, bytes.fromhex("20010db8000000000000000000000001")) + b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0))
+NS, MAIL = b"\2ns\xc0\x0c", b"\4mail\xc0\x0c"
+SOA = NS + b"\4root\xc0\x0c" + struct.pack("!IIIII", 1, 2, 3, 4, 5)
+RDATA = [(1, b"\xc0\0\2\7"), (28, bytes(15) + b"\1"), (2, NS), (15, b"\0\n" + MAIL), (33, b"\0\1\0\2\1\xbb\7service\xc0\x0c"), (6, SOA),
+         (12, NS), (39, NS), (16, b"\4text\3two"), (64, b"\0\1\0")]
+RECORDS = [rr(b"\xc0\x0c", k, d) for k, d in RDATA] + [rr(name("other.example"), 1, b"\xc0\0\2\7")]
 SPLIT = framed(query("one.example")) + framed(query("two.example")) + framed(query("three.example"))
 
 CASES = {
@@ -113,6 +118,16 @@ CASES = {
         "drops": {},
         "facts": [{"field": "dns.answer", "value": v} for v in ("cdn.example.com", "192.0.2.1", "2001:db8::1")]
         + [{"field": "dns.rcode", "value": 0}],
+        "same": True,
+    },
+    "dns_records": {
+        # each form of rdata; then each with a length that does not fit, given raw
+        "frames": [eth(ip4(B, A, udp(53, 40000, head(0x8180, 1, len(rrs), 1, 1) + question("example.com", 255) + b"".join(rrs)
+                                     + rr(b"\xc0\x0c", 6, SOA) + rr(b"\xc0\x0c", 16, b"\4text"))))
+                   for rrs in (RECORDS, [rr(b"\xc0\x0c", k, d + b"!") for k, d in RDATA])],
+        "drops": {},
+        "facts": [{"field": "dns.answer", "value": v} for v in ("mail.example.com", "ns.example.com", "service.example.com", "192.0.2.7",
+                                                                "other.example")],
         "same": True,
     },
     "dns_tcp": {

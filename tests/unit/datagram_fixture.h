@@ -39,7 +39,8 @@ static inline void fixture_ports(struct fixture *x, uint16_t sport, uint16_t dpo
 
 static inline struct fixture *fixture_new(uint8_t proto, uint16_t sport, uint16_t dport)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
+	struct fixture *x = aligned_alloc(64, (sizeof(*x) + 63) & ~63ul); // an mbuf stands on a cache line
+	memset(x, 0, sizeof(*x));
 	x->config = (struct path_config){.apps = 64, .record_cells = 1 << 14, .arena_bytes = 1 << 20, .seed = 1};
 	x->w.config = &x->config;
 	if (record_out_init(&x->w) < 0)

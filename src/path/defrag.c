@@ -386,8 +386,6 @@ static struct rte_mbuf *offer(struct worker *w, struct rte_mbuf *m)
 	pkt_drop(p, fault_alone(l, &c));
 	if (p->reason)
 		return m;
-	while (w->defrag->held && w->defrag->held + frames_of(m) > w->defrag->held_max)
-		give_way(w);
 	struct key k = key_of(w, m);
 	struct datagram *g = find(w, &k, p->time_ns);
 	uint16_t reason = g->doomed ? g->doomed : fault_beside(g, l, &c);
@@ -398,8 +396,12 @@ static struct rte_mbuf *offer(struct worker *w, struct rte_mbuf *m)
 		return m;
 	}
 	hold(w, g, m, &c);
-	if (g->total == 0 || g->have < g->total)
+	if (g->total == 0 || g->have < g->total) {
+		// only now: a fragment that makes its datagram whole needs no room
+		while (w->defrag->held > w->defrag->held_max)
+			give_way(w);
 		return NULL;
+	}
 	struct rte_mbuf *v = put_together(w, g);
 	if (likely(v != NULL))
 		unhold(w, g);

@@ -18,6 +18,8 @@
 
 #include <netinet/in.h>
 
+#include <rte_common.h>
+
 #include "checksum.h"
 #include "rooms.h"
 #include "base/senders.h"
@@ -368,7 +370,7 @@ uint32_t parse_l4_header_len(uint8_t proto, const uint8_t *l4, uint32_t len)
 {
 	switch (proto) {
 	case IPPROTO_TCP:
-		return len >= 13 ? (l4[12] >> 4) * 4u : 20u;
+		return len >= 13 ? RTE_MAX((l4[12] >> 4) * 4u, 20u) : 20u;
 	case IPPROTO_UDP:
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:

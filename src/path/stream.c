@@ -63,12 +63,12 @@ static int64_t offset_of(const struct stream_side *s, uint32_t seq)
 static void base(struct segment *g, uint32_t seq)
 {
 	const struct flow_side *fs = &g->f->side[g->p->dir];
-	bool asked = (fs->flags & SIDE_ACKED) && seq - fs->acked < STREAM_PENDING_MAX;
-	bool syn = (fs->flags & SIDE_SYN) && !(asked && fs->acked - (fs->isn + 1) > STALE_SYN);
+	bool asked = (g->s->flags & STREAM_ASKED) && seq - g->s->base_seq < STREAM_PENDING_MAX;
+	bool syn = (fs->flags & SIDE_SYN) && !(asked && g->s->base_seq - (fs->isn + 1) > STALE_SYN);
 	if (syn)
 		seq = fs->isn + 1;
 	else if (asked && !(g->f->flags & FLOW_MIDSTREAM))
-		seq = fs->acked;
+		seq = g->s->base_seq;
 	g->s->base_seq = seq;
 	g->s->flags |= STREAM_BASED;
 }
@@ -310,8 +310,12 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 		return;
 	inspect_earlier(w, b, st);
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
-	if ((flags & ACK) && keeps(o))
+	if ((flags & ACK) && keeps(o)) {
 		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));
+	} else if (unlikely(!(o->flags & STREAM_BASED)) && (flags & ACK) && !(p->flags & PKT_NO_EVIDENCE)) {
+		o->base_seq = rte_be_to_cpu_32(tcp->recv_ack);
+		o->flags |= STREAM_ASKED;
+	}
 	if (l->wire_len == 0 && !(flags & (FIN | RST)))
 		return;
 	if ((s->flags & STREAM_STOPPED) && !keeps(s) && !(flags & RST))

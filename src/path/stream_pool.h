@@ -67,6 +67,7 @@ enum stream_flag {
 	STREAM_AFTER_GAP = 1 << 3, // bytes before `parsed` were passed over
 	STREAM_GAP_SAID = 1 << 4,
 	STREAM_URGENT_SAID = 1 << 5,
+	STREAM_ASKED = 1 << 6, // not based yet: base_seq is the peer's last ACK
 };
 
 // One direction. All offsets count from its first byte:

@@ -317,6 +317,43 @@ static void urgent(void **state)
 	expect_view(0, 50, false, false);
 }
 
+// The SYN was not seen: the peer's ACK says where the direction begins.
+static void asked(void **state)
+{
+	struct segment_in hello = {.dir = 1, .data = "hello", .len = 5, .tcp_flags = ACK};
+	t.f.side[0].flags = SIDE_SEEN;
+	segments_send(&t, &hello, &out);
+	give(100, 50);
+	expect_nothing();
+	give(0, 100);
+	expect_view(0, 150, false, false);
+}
+
+// The SYN is of an older attempt.
+static void stale_syn(void **state)
+{
+	struct segment_in hello = {.dir = 1, .data = "hello", .len = 5, .tcp_flags = ACK};
+	t.f.side[0].isn -= 1u << 30;
+	segments_send(&t, &hello, &out);
+	give(0, 100);
+	expect_view(0, 100, false, false);
+}
+
+static void midstream(void **state)
+{
+	t.f.side[0].flags = SIDE_SEEN;
+	t.f.flags |= FLOW_MIDSTREAM;
+	memmove(text, text + 500, 200);
+	t.isn[0] += 500;
+	give(0, 100);
+	give(100, 100);
+	expect_view(0, 200, false, false);
+	t.isn[0] -= 500;
+	give(0, 100); // before all: passes
+	assert_int_equal(out.reason, 0);
+	expect_view(0, 200, false, false);
+}
+
 static void pool_empty(void **state)
 {
 	segments_close(&t);
@@ -359,6 +396,9 @@ int main(void)
 		T(flush),
 		T(urgent),
 		T(pool_empty),
+		T(asked),
+		T(stale_syn),
+		T(midstream),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

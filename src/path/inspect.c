@@ -38,6 +38,7 @@ struct parser {
 static const struct parser parsers[] = {
 	{APP_NONE, NULL, NULL, NULL},
 	{APP_TLS, tls_looks, tls_data, tls_end},
+	{APP_HTTP2, http2_looks, http2_data, NULL},
 	{APP_HTTP, http_looks, http_data, http_end},
 	{APP_SSH, ssh_looks, ssh_data, ssh_end},
 	{APP_NONE, prelude_looks, prelude_data, NULL},

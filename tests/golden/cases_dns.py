@@ -62,7 +62,28 @@ RDATA = [(1, b"\xc0\0\2\7"), (28, bytes(15) + b"\1"), (2, NS), (15, b"\0\n" + MA
 RECORDS = [rr(b"\xc0\x0c", k, d) for k, d in RDATA] + [rr(name("other.example"), 1, b"\xc0\0\2\7")]
 SPLIT = framed(query("one.example")) + framed(query("two.example")) + framed(query("three.example"))
 
+def h2(kind, payload, flags=0, stream_id=1):
+    return len(payload).to_bytes(3, "big") + struct.pack("!BBI", kind, flags, stream_id) + payload
+
+
+def doh(*messages):
+    """HTTP/2 as a client would speak it: the preface, SETTINGS, HEADERS that nobody reads, DATA."""
+    return (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2(4, b"\0\3\0\0\0d", 0, 0) + h2(1, b"\x82" * 60, 4)
+            + b"".join(h2(0, b"\5" + m + bytes(5), 9) for m in messages) + h2(0, b"not DNS at all, but long enough to be looked at"))
+
+
+DOH = doh(query("one.example"), query("two.example"))
+
 CASES = {
+    "dns_over_http2": {
+        "frames": stream([DOH], 80, 41001) + stream([DOH[i : i + 13] for i in range(0, len(DOH), 13)], 80, 41002)
+        + stream([DOH[:10], DOH[10:20], DOH[20:]], 8080, 41003),
+        "drops": {},
+        "facts": [qname(v, s, p, "tcp") for s, p in ((41001, 80), (41002, 80), (41003, 8080)) for v in ("one.example", "two.example")]
+        + [{"field": "app", "value": "http2", "tuple": ["tcp", A, 41002, B, 80]}],
+        "no_facts": [{"field": "anomaly"}],
+        "same": True,
+    },
     "dns_bad_name": {
         "frames": [
             datagram(query("good.example")),

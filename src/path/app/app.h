@@ -65,6 +65,7 @@ void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_
 // ---- parsers ------------------------------------------------------------------------------------------------
 enum app_step tls_data(struct app_in *in);
 enum app_step http_data(struct app_in *in);
+enum app_step http2_data(struct app_in *in);
 enum app_step dns_data(struct app_in *in); // TCP
 enum app_step ssh_data(struct app_in *in);
 enum app_step prelude_data(struct app_in *in); // SMTP, FTP, IMAP, POP3 up to STARTTLS
@@ -83,6 +84,7 @@ void dtls_end(struct app_in *in);
 int tls_looks(const uint8_t *p, uint32_t len);
 int dtls_looks(const uint8_t *p, uint32_t len);
 int http_looks(const uint8_t *p, uint32_t len);
+int http2_looks(const uint8_t *p, uint32_t len);
 int ssh_looks(const uint8_t *p, uint32_t len);
 int prelude_looks(const uint8_t *p, uint32_t len);
 int socks_looks(const uint8_t *p, uint32_t len);

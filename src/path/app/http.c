@@ -283,7 +283,7 @@ static int request(struct app_in *in, struct http *s, struct http_head *h)
 {
 	if (h->method_id == HTTP_METHOD_PRI && h->minor == 0xff) { // PRI * HTTP/2.0: RFC 9113 3.4
 		in->f->app = APP_HTTP2;
-		return APP_CLOSE;
+		return APP_SWITCH;
 	}
 	enum kind k = kind_of(h);
 	txn_t t = say_request(in, s, h);

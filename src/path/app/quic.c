@@ -361,6 +361,18 @@ static struct quic_conn *open_new(struct run *r, const struct packet *k, struct 
 	return c;
 }
 
+static bool on_https(const struct flow *f)
+{
+	return f->key.aport_be == htons(PORT_HTTPS) || f->key.bport_be == htons(PORT_HTTPS);
+}
+
+// Sent to port 443, whoever was seen first.
+static bool to_https(const struct app_in *in)
+{
+	bool from_b = (in->dir == 1) ^ !!(in->f->flags & FLOW_SWAPPED);
+	return (from_b ? in->f->key.aport_be : in->f->key.bport_be) == htons(PORT_HTTPS);
+}
+
 static struct quic_stranger *stranger_of(struct run *r)
 {
 	struct quic_stranger *s = &r->q->stranger[r->in->f->id * 0x9e3779b97f4a7c15ull >> 54];
@@ -369,13 +381,14 @@ static struct quic_stranger *stranger_of(struct run *r)
 	return s;
 }
 
-// A server's Initial whose client was not seen cannot be opened, and that is no fault: only what must be a client's.
+// A server's Initial whose client was not seen cannot be opened, and that is no fault: only what must be a client's
+// (to port 443; elsewhere from whoever began).
 static void complain(struct run *r, const struct packet *k)
 {
 	struct app_in *in = r->in;
 	struct quic_stranger *s = stranger_of(r);
-	if (s->complained || in->dir != 0 || in->cut || in->len < INITIAL_MIN || k->dcid_len < 8 ||
-	    r->tries >= TRIES_MAX || in->f->app_state)
+	if (s->complained || (on_https(in->f) ? !to_https(in) : in->dir != 0) || in->cut || in->len < INITIAL_MIN ||
+	    k->dcid_len < 8 || r->tries >= TRIES_MAX || in->f->app_state)
 		return;
 	s->complained = 1;
 	app_anomaly(in, ANOMALY_QUIC_UNDECRYPTABLE, k->dcid, k->dcid_len);
@@ -436,11 +449,6 @@ static void read_other(struct run *r, const struct packet *k)
 		}
 }
 
-static bool on_https(const struct flow *f)
-{
-	return f->key.aport_be == htons(PORT_HTTPS) || f->key.bport_be == htons(PORT_HTTPS);
-}
-
 static bool all_zero(const uint8_t *p, uint32_t len)
 {
 	while (len && p[len - 1] == 0)
@@ -456,8 +464,8 @@ static bool unknown_version(struct run *r)
 	struct packet k;
 	uint64_t n;
 	uint32_t at = invariant(in->data, in->len, &k);
-	if (at == 0 || in->dir != 0 || in->cut || in->len < INITIAL_MIN || (in->data[0] & 0xc0) != 0xc0 ||
-	    k.number == 0 || k.dcid_len < 8 || !on_https(in->f))
+	if (at == 0 || in->cut || in->len < INITIAL_MIN || (in->data[0] & 0xc0) != 0xc0 || k.number == 0 ||
+	    k.dcid_len < 8 || !to_https(in))
 		return false;
 	if (!varint(in->data, in->len, &at, &n) || n > in->len - at)
 		return false;

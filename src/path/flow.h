@@ -54,6 +54,8 @@ enum flow_flag {
 	FLOW_HOLES = 1 << 8,       // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
 	// replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side
 	FLOW_FAR_SEQ = 1 << 9,
+	FLOW_REFUSED =
+		1 << 10, // data of direction 0 was dropped on a parser's word: so is what follows; direction 1: << 1
 	FLOW_FAR_ACK = 1 << 11,
 };
 

@@ -156,8 +156,10 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 		.scratch = w->inspect->scratch,
 	};
 	enum app_step st = parsers[s->parser].data(&in);
-	if (in.drop)
+	if (in.drop) {
 		*drop = in.drop;
+		f->flags |= FLOW_REFUSED << dir;
+	}
 	s->wait &= ~(1 << dir);
 	if (in.consumed)
 		stream_consume(w, f, dir, in.consumed);
@@ -217,6 +219,20 @@ static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 			break;
 	}
 	return drop;
+}
+
+// What was dropped must not get in when it is sent again, and nothing behind the hole can be read by the receiver. The
+// reason follows from the protocol, so that it outlives the stream.
+uint16_t inspect_refusal(const struct flow *f)
+{
+	switch (f->app) {
+	case APP_HTTP:
+		return REASON_HTTP_AMBIGUOUS;
+	case APP_DNS:
+		return REASON_DNS_BAD_NAME;
+	default:
+		return REASON_TLS_BAD_NAME;
+	}
 }
 
 static void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p, const struct layer *l)

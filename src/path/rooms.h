@@ -52,6 +52,8 @@ void inspect_fini(struct worker *w);
 void inspect_burst(struct worker *w, struct burst *b);
 // One packet by itself: for stream, before the flow's next data in the same burst.
 void inspect_packet(struct worker *w, struct rte_mbuf *m);
+// The reason by which data of a FLOW_REFUSED direction leaves.
+uint16_t inspect_refusal(const struct flow *f);
 
 // Lets every packet go by its door and accounts it: decided by pkt->reason. Empties the burst.
 void tx_burst(struct worker *w, struct burst *b);

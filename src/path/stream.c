@@ -318,6 +318,10 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	}
 	if (l->wire_len == 0 && !(flags & (FIN | RST)))
 		return;
+	if (unlikely(f->flags & FLOW_REFUSED << p->dir) && l->wire_len) {
+		pkt_drop(p, inspect_refusal(f));
+		return;
+	}
 	if ((s->flags & STREAM_STOPPED) && !keeps(s) && !(flags & RST))
 		return; // nothing is wanted, and nothing is left to compare with
 	struct segment g = {.w = w, .m = b->m[i], .p = p, .l = l, .f = f, .st = st, .s = s, .tcp = tcp};
@@ -334,8 +338,13 @@ void stream_burst(struct worker *w, struct burst *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct layer *l = pkt_inner(p);
-		if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_STREAM_IDLE))
+		if (pkt_decided(p) || !p->flow)
 			continue;
+		if (p->flow->flags & FLOW_STREAM_IDLE) {
+			if (unlikely(p->flow->flags & FLOW_REFUSED << p->dir) && l->proto == IPPROTO_TCP && l->wire_len)
+				pkt_drop(p, inspect_refusal(p->flow));
+			continue;
+		}
 		if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))
 			segment(w, b, i, p, l);
 	}

@@ -110,7 +110,7 @@ static void timed_rooms(struct bench *b, struct burst *burst)
 }
 
 // One walk over the capture. Not inlined: instruction counts begin and end here.
-static __attribute__((noipa)) void bench_corridor(struct bench *b, body_fn *body)
+static BENCH_APART void bench_corridor(struct bench *b, body_fn *body)
 {
 	struct burst burst;
 	struct load *l = &b->load;

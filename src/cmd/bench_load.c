@@ -111,7 +111,7 @@ void bench_unload(struct load *l)
 	rte_mempool_free(l->pool);
 }
 
-void __attribute__((noipa)) bench_fill(struct load *l, struct burst *b, uint64_t at, unsigned n, uint64_t offset_ns)
+void BENCH_APART bench_fill(struct load *l, struct burst *b, uint64_t at, unsigned n, uint64_t offset_ns)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = l->m[at + i];

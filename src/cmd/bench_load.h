@@ -3,6 +3,14 @@
 
 #include "path/worker.h"
 
+// What is measured stays in one piece, whatever the caller looks like: gcc may else clone and split it. clang has only
+// the half of it, and nobody measures with clang.
+#ifdef __clang__
+#define BENCH_APART __attribute__((noinline))
+#else
+#define BENCH_APART __attribute__((noipa))
+#endif
+
 // A capture in memory, as mbufs that survive being sent.
 struct load {
 	struct rte_mbuf **m;

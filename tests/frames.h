@@ -12,6 +12,16 @@
 #include "path/parse.h"
 #include "path/rooms.h"
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if __has_feature(address_sanitizer) || defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
 struct frames {
 	struct path_config config;
 	struct worker w;
@@ -112,15 +122,35 @@ static inline void frames_check(struct rte_mbuf *m)
 		frames_broken("L4 header");
 }
 
+// Datagrams that defrag made lie in the pool's buffers: while they are read, what is behind them is out of bounds.
+static inline void frames_fence(struct burst *b, bool up)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->m[i];
+		if (!(pkt_of(m)->flags & PKT_VIRTUAL))
+			continue;
+		uint8_t *end = pkt_data(m) + m->data_len, *room_end = (uint8_t *)m->buf_addr + m->buf_len;
+		if (up)
+			ASAN_POISON_MEMORY_REGION(end, room_end - end);
+		else
+			ASAN_UNPOISON_MEMORY_REGION(m->buf_addr, m->buf_len);
+	}
+}
+
+static inline void frames_read(struct frames *t, struct burst *b)
+{
+	frames_fence(b, true);
+	decap_burst(&t->w, b);
+	parse_burst(&t->w, b);
+	frames_fence(b, false);
+}
+
 // The three rooms as path.c walks them. What is left in the burst goes on.
 static inline void frames_walk(struct frames *t, struct burst *b)
 {
-	decap_burst(&t->w, b);
-	parse_burst(&t->w, b);
-	for (unsigned depth = 0; depth < LAYERS_MAX && defrag_burst(&t->w, b) > 0; depth++) {
-		decap_burst(&t->w, b);
-		parse_burst(&t->w, b);
-	}
+	frames_read(t, b);
+	for (unsigned depth = 0; depth < LAYERS_MAX && defrag_burst(&t->w, b) > 0; depth++)
+		frames_read(t, b);
 	for (unsigned i = 0; i < b->n; i++)
 		frames_check(b->m[i]);
 }

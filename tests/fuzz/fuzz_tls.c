@@ -7,6 +7,7 @@
 //   1  both directions of TLS: pieces of (direction and length byte, bytes); length 0: the end of the input
 //   2  DTLS: datagrams of (direction and cut flags, length of 2 bytes, bytes)
 //   3  the body of a hello: transport byte, then the body
+//   5  as 1, and bytes are missing before each second piece
 #include "../unit/app_player.h"
 
 #include <rte_mbuf.h>
@@ -17,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct player *player;
 static char whole[1 << 20];
+static bool holes;
 
 static void start(void)
 {
@@ -31,6 +33,7 @@ static void one_direction(const uint8_t *p, size_t len)
 		return;
 	const uint8_t *s = p + 1 + cuts;
 	size_t left = len - 1 - cuts;
+	tls_looks(s, left);
 	start();
 	player_say(player, 0, s, left);
 	strcpy(whole, player_end(player));
@@ -50,9 +53,10 @@ static void one_direction(const uint8_t *p, size_t len)
 static void two_directions(const uint8_t *p, size_t len)
 {
 	start();
-	while (len > 1) {
+	for (bool second = false; len > 1; second = !second) {
 		size_t n = p[0] >> 1 ? (size_t)(p[0] >> 1) * 8 : len - 1;
 		n = n < len - 1 ? n : len - 1;
+		player->side[p[0] & 1].gap |= holes && second;
 		player_say(player, p[0] & 1, p + 1, n);
 		p += 1 + n;
 		len -= 1 + n;
@@ -72,6 +76,7 @@ static void datagrams(const uint8_t *p, size_t len)
 		n = n < len - 3 ? n : len - 3;
 		uint8_t *copy = malloc(n ? n : 1);
 		memcpy(copy, p + 3, n);
+		dtls_looks(copy, n);
 		packet.m.buf_addr = copy;
 		packet.k.frame = player->w.frame = frame;
 		player->f.id = (p[0] >> 4) << 3; // sixteen flows over a pool of four
@@ -127,8 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	uint8_t *copy = malloc(size);
 	memcpy(copy, data + 1, size - 1);
-	tls_looks(copy, size - 1);
-	dtls_looks(copy, size - 1);
+	holes = data[0] & 4;
 	modes[data[0] & 3](copy, size - 1);
 	free(copy);
 	return 0;

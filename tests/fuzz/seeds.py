@@ -5,12 +5,15 @@ import gzip
 import hashlib
 import pathlib
 import random
-import re
 import struct
 import subprocess
 import sys
 
 import conversations
+import dns_messages
+import encapsulated
+import hellos
+import quic_packets
 
 TARGET, OUT, CAPTURES = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
 OUT.mkdir(parents=True, exist_ok=True)
@@ -93,6 +96,21 @@ def programs(path):
         yield program
 
 
+def greedy():
+    """programs of what well-behaved senders do not do: more than is kept, one byte at a time, other bytes for old ones"""
+    give = lambda op, n, variant=0, bits=0: bytes([op | 31 << 3]) + (b"\x20\x00" if op == 1 else b"\x05" if op else b"") + struct.pack("!HBB", n, variant, bits)
+    read, skip, stop, flush, ack = b"\x0c\xff\xff", b"\x17\x10\x00", b"\x0f\x00\x00", b"\x47", b"\x06"
+    full = give(0, 8999) * 14
+    yield full + read + flush + give(0, 100) + read
+    yield full + read * 9 + give(1, 8000, 5) + ack + give(1, 8000, 6) + read
+    yield give(0, 400) + read + give(1, 300, 7, 96) + give(1, 300, 7) + ack + give(1, 300, 9)
+    yield give(2, 400) + (b"\xfd" * 30 + read) * 12 + flush + read * 3
+    yield give(0, 400) + give(2, 8999) * 10 + flush + read + flush + read + ack
+    yield skip + full + read + stop + give(0, 100) + give(1, 99, 3)
+    yield give(0, 400, 0, 1) + read + give(0, 400, 0, 24) + give(2, 400, 0, 1) + flush + read + give(0, 9, 0, 6) + give(0, 9)
+    yield give(0, 1) * 900 + give(1, 900, 3) + read
+
+
 def pcap_files(path):
     """the file itself, small, in each form that the reader knows"""
     data = pathlib.Path(path).read_bytes()
@@ -123,177 +141,25 @@ def pcap_files(path):
     return out + [b"", b"text, not a capture\n", b"\xff\xd8", b"\x1f\x8b", bytes(64)] + [o + b"\0" for o in out[:2]]
 
 
-def handshakes():
-    """the recorded conversations of tests/unit/tls_handshakes.h: {name: [(direction, bytes)]}"""
-    text = (pathlib.Path(__file__).parent / "../unit/tls_handshakes.h").read_text()
-    arrays = {m[1]: bytes(map(int, re.findall(r"\d+", m[2]))) for m in re.finditer(r"uint8_t (\w+)\[\] = {(.*?)};", text, re.S)}
-    return {
-        m[1]: [(int(d), arrays[a]) for d, a in re.findall(r"{(\d), sizeof\((\w+)\)", m[2])]
-        for m in re.finditer(r"said_bytes (\w+)\[\] = {(.*?)};", text)
-    }
-
-
-def tls(path):
-    """what fuzz_tls reads: streams with cuts, and, with the first capture, the recorded handshakes"""
-    out = [b"\0\3\1\5\0" + s[:4000] for k, s in streams(path).items() if s[:2] == b"\x16\3"]
-    if path != CAPTURES[0]:
-        return out
-    for name, parts in handshakes().items():
-        if name.startswith("dtls"):
-            out.append(b"\2" + b"".join(struct.pack("!BH", d, len(b)) + b for d, b in parts))
-            out += [b"\3\1" + b[25:] for d, b in parts if b[13] == 1]
-            continue
-        out += [b"\0\2\7\x64" + b"".join(b for d, b in parts if d == side) for side in (0, 1)]
-        padded = [(d, b + bytes(-len(b) % 8)) for d, b in parts]
-        out.append(b"\1" + b"".join(bytes([d | min(len(b) // 8, 127) << 1]) + b[:1016] for d, b in padded))
-        out.append(b"\1" + bytes([0x80]) + parts[0][1][:512] + bytes([1]) + parts[1][1])
-        out += [bytes([3, t]) + parts[0][1][9:] for t in (0, 2, 4)]
-        shredded = b"".join(b"\x16\3\1\0\1" + bytes([c]) for c in parts[0][1][5:])
-        out.append(b"\0\2\7\x64" + shredded)
-    v2 = b"\x80\x2e\1\3\1\0\x15\0\0\0\x10" + bytes(range(21)) + b"0123456789abcdef"
-    out += [b"\0\1\5" + v2, b"\0\1\5\x80\x1e\4\0\1\0\2\0\0\0\3\0\x10" + bytes(19)]
-    out += [b"\0\1\5\x15\3\1\0\2\2\x28", b"\1\0" + parts[0][1] + b"\x15\3\1\0\2\2\x28"]
-    return out
-
-
-LINKS = [1, 0, 108, 9, 104, 12, 14, 101, 113, 276, 228, 229]
-
-
-def decap(path):
-    """what fuzz_decap reads: bursts of a capture, and, with the first one, each golden capture, in some manners"""
-    golden = sorted((pathlib.Path(__file__).parent / "../golden").glob("*/in.pcap")) if path == CAPTURES[0] else []
-    for p in [path] + golden:
-        link = LINKS.index(struct.unpack_from("<I", pathlib.Path(p).read_bytes(), 20)[0])
-        rows = [struct.pack("!BH", link, len(f)) + f for f in frames(p)]
-        for at in range(0, min(len(rows), 96), 32):
-            for how in (0x28, 0x12, 0x41, 0x98):
-                yield bytes([how]) + b"".join(rows[at : at + 32])
-        yield b"\x28" + b"".join(bytes([link | 0x80]) + struct.pack("!H", len(r) * 2 // 3) + r[3 : 3 + len(r) * 2 // 3] for r in rows[:32])
-
-
-def golden(path, kind):
-    """with the first capture, the golden cases of that kind too"""
-    cases = pathlib.Path(__file__).resolve().parents[1] / "golden"
-    return [path] + (sorted(cases.glob(f"{kind}_*/in.pcap")) if path == CAPTURES[0] else [])
-
-
-def dns(path):
-    """one byte of how (port 53, 5353, another; TCP; cut; direction), then a datagram or a stream"""
-    for p in golden(path, "dns"):
-        yield from dns_of(p)
-    question = b"\0\x17\0\1\1\0\0\1\0\0\0\0\0\0\5other\0\0\1\0\1"
-    yield bytes([4]) + b"\0\1"  # cut in each place, ended or not
-    yield bytes([4]) + question[:9]
-    yield bytes([4]) + question + question[:16]
-    yield bytes([4]) + question + b"\0\4junk" * 12
-    yield bytes([4]) + b"\0\x12" + question[2:14] + b"\xc0\x0c\0\1\0\1"
-    yield bytes([5]) + question + b"\xff\xf0" + question[2:] + b"\0" * 20
-    answers = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\n\0\0\1" * 900
-    big = question[2:6] + b"\0\1\x03\x84\0\0\0\0" + question[14:] + answers
-    yield bytes([4]) + struct.pack("!H", len(big)) + big  # goes on in a second record
-    yield bytes([4]) + struct.pack("!H", len(big)) + b"\0\1\x81\x80" + big[4:]
-
-
-def dns_of(path):
-    for d in datagrams(path):
-        if d[4]:
-            for how in (1, 2, 0, 1 | 8, 1 | 16):
-                yield bytes([how]) + d[4]
-            yield bytes([5]) + struct.pack("!H", len(d[4])) + d[4]
-            yield bytes([1]) + d[4][:4] + b"\0\2" + d[4][6:] + d[4][12:]
-    for key, s in streams(path).items():
-        if 53 in key[1:]:
-            yield bytes([5]) + s
-            yield bytes([4]) + s
-
-
-def varint(n):
-    return struct.pack("!H", 0x4000 | n) if n < 0x4000 else struct.pack("!I", 0x80000000 | n)
-
-
-def pieces(how, *parts):
-    return bytes([how]) + b"".join(struct.pack("!H", len(p)) + p for p in parts)
-
-
-def quic(path):
-    """how, then pieces: datagrams as they are (0), or frames that the target seals itself: a client's with the hellos
-    of TLS connections cut up (1), a server's (2), Google's (3)"""
-    rnd = random.Random(str(path))
-    for p in golden(path, "quic"):
-        flows = {}
-        for d in datagrams(p):
-            if 443 in d[1:3] or 4433 in d[1:3]:
-                flows.setdefault(frozenset(d[1:3]), []).append(d[4])
-        for f in list(flows.values())[:6]:
-            yield pieces(0, *f[:12])
-            yield pieces(4, *[x for x in f if x[0] & 0x80][:6])
-            yield pieces(0, *[x for x in f if not x[0] & 0x80][:8])  # its handshake was not seen
-            yield pieces(0, f[0][:700] + b"!" + f[0][701:], *f[:2])  # the tag is wrong
-            yield pieces(0, f[0][:1] + b"\x1a\x2a\x3a\x4a" + f[0][5:], b"\xc0\0\0\0\0\0\0\0\0\0\1\x1a\x2a\x3a\x4a", *f[:2])
-            yield pieces(0, f[0], f[0][:1] + b"\x6b\x33\x43\xcf" + f[0][5:])  # another version, not its keys
-    for s in list(streams(path).values())[:40]:
-        if s[:1] != b"\x16" or s[5:6] not in b"\1\2":
-            continue
-        hello = s[5 : 9 + int.from_bytes(s[6:9], "big")]
-        cuts = sorted({0, len(hello), *(rnd.randrange(len(hello)) for _ in range(rnd.randrange(6)))})
-        frames = [b"\6" + varint(a) + varint(b - a) + hello[a:b] for a, b in zip(cuts, cuts[1:])]
-        rnd.shuffle(frames)
-        other = [b"\0\0\0", b"\1", b"\2\5\0\0\0", b"\3\5\0\1\0\1\1\1\1\1", b"\x1c\0\6\2no"]
-        mixed = [x for f in frames for x in (f, rnd.choice(other))]
-        yield pieces(1, b"".join(mixed), frames[0], mixed[0][:3] + b"!!!!")
-        yield pieces(5, *frames[:-1])
-        yield pieces(2, b"".join(mixed))
-        yield pieces(1, b"".join(frames), frames[0].replace(hello[50:54], b"XXXX"))
-        # a second hello behind the first, as after a HelloRetryRequest
-        yield pieces(1, b"\6\0" + varint(len(hello)) + hello, b"\6" + varint(len(hello)) + varint(len(hello)) + hello)
-    # CHLO: in CRYPTO frames (Q050), in a STREAM frame of Q043, Q033 and Q046 whose hash was lost
-    for n in range(4):
-        values = [(b"PAD\0", b"-" * rnd.randrange(30)), (b"SNI\0", b"www.example.com"), (b"VER\0", b""), (b"UAID", b"browser 1.0")]
-        clear = {1: (b"\x09" + bytes(8), b"Q043"), 2: (b"\x0d" + bytes(8), b"Q033"), 3: (b"\xc3", b"Q046")}
-        values[2] = (b"VER\0", clear[n][1] if n else b"Q050")
-        message, at = b"CHLO" + struct.pack("<HH", len(values), 0), 0
-        for tag, value in values:
-            at += len(value)
-            message += tag + struct.pack("<I", at)
-        message += b"".join(v for _, v in values)
-        if n == 0:
-            ack = b"\x4b" + bytes(20)
-            yield pieces(3, ack + b"\x06\0\x07\x08\0" + varint(len(message)) + message)
-            yield pieces(3, *[b"\x08" + varint(i) + varint(40) + message[i : i + 40] for i in range(0, len(message), 40)])
-            continue
-        first, version = clear[n]
-        number = b"\1" if n < 3 else b"\x50" + bytes(8) + b"\0\0\0\1"
-        length = struct.pack("<H" if n == 2 else "!H", len(message))
-        body = (b"\0" if n == 2 else b"") + b"\xa0\1" + length + message
-        packet = first + version + number
-        yield pieces(0, packet + fnv(packet + body + b"Client") + body, packet + bytes(12) + body)
-
-
-def fnv(data):
-    h = 0x6C62272E07BB014262B821756295C58D
-    for b in data:
-        h = (h ^ b) * ((1 << 88) + 0x13B) % (1 << 128)
-    return h.to_bytes(16, "little")[:12]
-
-
 def main():
     make = TARGETS.get(TARGET)
     if not make:
         sys.exit(f"seeds.py: no seeds for {TARGET}: add a row to TARGETS")
-    for path in CAPTURES:
+    golden = pathlib.Path(__file__).parent.glob(f"../golden/{TARGET}_*/in.pcap")
+    for path in CAPTURES + sorted(map(str, golden)):
         for seed in make(path):
             keep(seed)
 
 
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
+    "decap": lambda p: encapsulated.seeds(p, p == CAPTURES[0]),
     "http": lambda p: conversations.seeds(map(l4, frames(p)), p == CAPTURES[0]),
-    "tls": tls,
-    "stream": lambda p: list(programs(p)),
+    "tls": lambda p: hellos.seeds(streams(p).values(), p == CAPTURES[0]),
+    "quic": lambda p: quic_packets.seeds(list(streams(p).values()), datagrams(p), p == CAPTURES[0]),
+    "stream": lambda p: list(programs(p)) + [struct.pack("!I", isn) + g for g in greedy() for isn in (0, 2**32 - 9000) if p == CAPTURES[0]],
     "pcap": pcap_files,
-    "decap": lambda p: list(decap(p)),
-    "dns": dns,
-    "quic": quic,
+    "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }
 
 if __name__ == "__main__":

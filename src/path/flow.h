@@ -13,8 +13,8 @@ struct flow_key {
 	uint64_t tenant;
 	uint8_t a[16], b[16];
 	uint16_t aport_be, bport_be;
-	uint8_t proto, version;
-	uint8_t outer; // 1: a layer outside the innermost
+	uint8_t version, proto; // as in struct layer
+	uint8_t outer;          // 1: a layer outside the innermost
 	uint8_t pad;
 };
 
@@ -57,6 +57,7 @@ enum flow_flag {
 	FLOW_REFUSED =
 		1 << 10, // data of direction 0 was dropped on a parser's word: so is what follows; direction 1: << 1
 	FLOW_FAR_ACK = 1 << 11,
+	FLOW_USUAL = 1 << 13, // seen both ways, and nothing is open: flow_usual may take its packets
 };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,

@@ -4,6 +4,8 @@
 // All of it is taken at start; nothing here grows.
 #pragma once
 
+#include <immintrin.h>
+
 #include "flow.h"
 
 #define TABLE_NONE UINT32_MAX
@@ -50,21 +52,32 @@ struct flow_place {
 };
 
 // The hash's upper bits also choose the worker, so they are the same for all flows here: multiplied first.
+static inline uint64_t table_spread(uint32_t hash)
+{
+	return (hash + 1ull) * 0x9e3779b97f4a7c15;
+}
+static inline uint32_t table_first(const struct flow_table *t, uint64_t spread)
+{
+	return (uint32_t)((spread >> 32) * t->nbuckets >> 32);
+}
+static inline uint16_t table_tag(uint64_t spread)
+{
+	return (uint16_t)(spread >> 16) | 1;
+} // 0: free
+
 static inline struct flow_place table_place(const struct flow_table *t, uint32_t hash)
 {
-	uint64_t x = (hash + 1ull) * 0x9e3779b97f4a7c15;
-	uint64_t y = x ^ x >> 29;
-	y *= 0xbf58476d1ce4e5b9;
-	uint16_t tag = (uint16_t)(y >> 8);
-	return (struct flow_place){
-		.bucket = {(uint32_t)((x >> 32) * t->nbuckets >> 32), (uint32_t)((y >> 32) * t->nbuckets >> 32)},
-		.tag = tag ? tag : 1,
-	};
+	uint64_t x = table_spread(hash), y = (x ^ x >> 29) * 0xbf58476d1ce4e5b9;
+	return (struct flow_place){.bucket = {table_first(t, x), table_first(t, y)}, .tag = table_tag(x)};
 }
 
-// Number of a flow of this hash that may have this key (the first whose tag matches; skip as many as `skip`), or
-// TABLE_NONE. Compares tags only: the caller compares the key.
-uint32_t table_guess(const struct flow_table *t, const struct flow_place *at);
+// One bit for each slot of a bucket whose tag is this one.
+static inline unsigned table_tags(const struct flow_bucket *b, uint16_t tag)
+{
+	__m128i eq = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tag), _mm_set1_epi16((short)tag));
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+}
+
 // The flow of a key, or NULL.
 struct flow *table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key);
 // Takes a flow for the key, which must not be in the table: zeroed but for key and hash. NULL: no room.

@@ -530,38 +530,10 @@ static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s
 	return REASON_NONE;
 }
 
-// The usual segment: in order, of an established flow, acknowledging what was sent.
-static inline bool fast(struct flow *f, unsigned dir, const struct segment *s, bool live)
-{
-	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
-	uint8_t both = from->flags & to->flags, any = from->flags | to->flags;
-	if ((s->flags & ~PSH) != ACK || f->tcp_state != TCP_ESTABLISHED || s->seq != from->next ||
-	    (both & (SIDE_SEEN | SIDE_ACKED)) != (SIDE_SEEN | SIDE_ACKED) || (any & (SIDE_FIN | SIDE_SIGNED)) ||
-	    (s->options & ~SEGMENT_TS))
-		return false;
-	uint32_t in_flight = to->next - to->acked;
-	if ((int32_t)in_flight < 0 || s->ack - to->acked > in_flight)
-		return false;
-	if ((s->options & SEGMENT_TS) && (from->flags & SIDE_TS)) {
-		if (diff(s->ts, from->ts_recent) < 0 || (f->pkts[dir] & 63) == 0)
-			return false;
-		if (live && diff(s->seq, from->acked) <= 0)
-			from->ts_recent = s->ts;
-	}
-	if (live && s->seq - from->acked > window(to))
-		return false;
-	from->next += s->len;
-	to->acked = s->ack;
-	set_window(from, s);
-	return true;
-}
-
 uint16_t tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
 		   uint16_t *pkt_flags)
 {
 	f->side[dir].tcp_flags |= s->flags;
-	if (likely(fast(f, dir, s, live)))
-		return REASON_NONE;
 	if ((s->flags & (FIN | SYN | RST | PSH | ACK | URG)) == 0 || (s->flags & (SYN | FIN)) == (SYN | FIN) ||
 	    (s->flags & (SYN | RST)) == (SYN | RST))
 		return REASON_FLOW_TCP_FLAGS;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a TCP segment means to the flow it belongs to. See flow_tcp.c.
+// What a TCP segment means to the flow it belongs to. See flow_tcp.c; the usual segment is done with here.
 #pragma once
+
+#include <rte_byteorder.h>
+#include <rte_common.h>
 
 #include "flow.h"
 
@@ -34,3 +37,51 @@ bool tcp_from_responder(const struct segment *s);
 // is dropped; sets PKT_NO_EVIDENCE in *pkt_flags.
 uint16_t tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
 		   uint16_t *pkt_flags);
+
+static inline uint32_t tcp_word(const uint8_t *p)
+{
+	return rte_be_to_cpu_32(*(const unaligned_uint32_t *)p);
+}
+
+// True where tcp_fast may be asked: established, known from both sides, nothing special in use.
+static inline bool tcp_usual(const struct flow *f)
+{
+	uint8_t both = f->side[0].flags & f->side[1].flags, any = f->side[0].flags | f->side[1].flags;
+	return f->tcp_state == TCP_ESTABLISHED && (both & (SIDE_SEEN | SIDE_ACKED)) == (SIDE_SEEN | SIDE_ACKED) &&
+	       !(any & (SIDE_FIN | SIDE_SIGNED)) && f->side[0].wscale <= 14 && f->side[1].wscale <= 14 && f->pkts[0] &&
+	       f->pkts[1];
+}
+
+// The usual segment of a usual flow: in order, acknowledging what was seen, no options but a timestamp that is not
+// stale. t: its header, of which room bytes are there, at least 20. True: taken, as tcp_track would have. Every 64th of
+// a direction is for tcp_track, which samples timestamps there.
+static inline bool tcp_fast(struct flow *f, unsigned dir, const uint8_t *t, uint32_t room, uint32_t len, bool live)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	uint32_t seq = tcp_word(t + 4), ack = tcp_word(t + 8), in_flight = to->next - to->acked;
+	// ACK, perhaps PSH, ECE, CWR (RFC 9293 3.1)
+	if (unlikely((t[13] & 0x37) != 0x10 || seq != from->next || (int32_t)in_flight < 0 ||
+		     ack - to->acked > in_flight || (f->pkts[dir] & 63) == 63))
+		return false;
+	if (t[12] >> 4 == 8) { // RFC 7323 appendix A: NOP, NOP, timestamp
+		if (unlikely(room < 32 || *(const unaligned_uint32_t *)(t + 20) != rte_cpu_to_be_32(0x0101080a)))
+			return false;
+		uint32_t ts = tcp_word(t + 24);
+		if (from->flags & SIDE_TS) {
+			if (unlikely((int32_t)(ts - from->ts_recent) < 0))
+				return false;
+			if (live && (int32_t)(seq - from->acked) <= 0)
+				from->ts_recent = ts;
+		}
+	} else if (unlikely(t[12] >> 4 != 5)) {
+		return false;
+	}
+	if (live && seq - from->acked > to->win_max)
+		return false;
+	uint32_t win = (uint32_t)(t[14] << 8 | t[15]) << from->wscale;
+	from->win_max = RTE_MAX(win, from->win_max);
+	from->next = seq + len;
+	from->tcp_flags |= t[13];
+	to->acked = ack;
+	return true;
+}

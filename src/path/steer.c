@@ -62,7 +62,7 @@ static inline uint64_t end6(const struct steer_key *key, const uint8_t *addr, ui
 	return mix(a ^ port ^ key->k[2], key->k[1]);
 }
 
-uint32_t steer_hash(const struct steer_key *key, uint64_t tenant, const struct layer *l, const uint8_t *frame)
+static inline uint32_t hash(const struct steer_key *key, uint64_t tenant, const struct layer *l, const uint8_t *frame)
 {
 	const uint8_t *ip = frame + l->l3;
 	uint64_t sum;
@@ -74,12 +74,17 @@ uint32_t steer_hash(const struct steer_key *key, uint64_t tenant, const struct l
 	return (uint32_t)(h ^ h >> 32);
 }
 
+uint32_t steer_hash(const struct steer_key *key, uint64_t tenant, const struct layer *l, const uint8_t *frame)
+{
+	return hash(key, tenant, l, frame);
+}
+
 void steer_burst(struct worker *w, struct burst *b)
 {
 	struct steer_key key = steer_key(w->config->seed);
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct layer *l = pkt_inner(p);
-		p->hash = !l || pkt_decided(p) ? 0 : steer_hash(&key, p->tenant, l, pkt_data(b->m[i]));
+		p->hash = !l || pkt_decided(p) ? 0 : hash(&key, p->tenant, l, pkt_data(b->m[i]));
 	}
 }

@@ -138,8 +138,10 @@ static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 		in.pkt_flags |= PKT_NO_EVIDENCE;
 	if ((bits & 96) == 96)
 		in.pkt_flags |= PKT_VIRTUAL;
-	if (bits & 128)
-		in.tcp_flags |= RTE_TCP_PSH_FLAG;
+	if (bits & 128) {
+		in.tcp_flags |= RTE_TCP_URG_FLAG;
+		in.urgent = (uint16_t)(len / 2);
+	}
 	differing |= variant != 0;
 	segments_send(&t, &in, &out);
 	if (!out.csum_ok)
@@ -234,7 +236,11 @@ static void step(const uint8_t **p, const uint8_t *end)
 		return;
 	}
 	default:
-		if (op >> 3 == 1)
+		if (op >> 3 == 0) { // what comes after a RST may have been sent before it
+			struct segment_in in = {
+				.dir = number(p, end, 1) & 1, .at = highest, .tcp_flags = RTE_TCP_RST_FLAG};
+			segments_send(&t, &in, &out);
+		} else if (op >> 3 == 1)
 			stream_stop(&t.w, &t.f, DIR);
 		else if (op >> 3 < 8)
 			stream_skip(&t.w, &t.f, DIR, number(p, end, 2));

@@ -89,7 +89,7 @@ def programs(path):
                     bytes([4 | rnd.randrange(2) << 3]) + struct.pack("!H", n),  # the parser reads
                     bytes([5 | 20 << 3]) * 14,  # small ones
                     bytes([6]),  # ACK
-                    bytes([7 | rnd.choice([1, 2, 3, 9, 20]) << 3]) + struct.pack("!H", n),  # stop, skip, flush, need
+                    bytes([7 | rnd.choice([1, 2, 3, 9, 20, 20, 0]) << 3]) + struct.pack("!H", n),  # stop, skip, flush, need
                     bytes([rnd.randrange(4) | 31 << 3]) + struct.pack("!HBB", n, 0, rnd.randrange(256)),  # cut, FIN, ...
                 ]
             )

@@ -15,15 +15,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=$here/../captures
 work=$(mktemp -d)
 names="www.example.test"
-pids=()
 
 client() { ip netns exec sl-client "$@"; }
 server() { ip netns exec sl-server "$@"; }
-background() { "$@" >>"$work/log" 2>&1 & pids+=($!); }
+background() { "$@" >>"$work/log" 2>&1 & }
 
 clean() {
-	for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; done
-	[ ! -f "$work/nginx.pid" ] || kill "$(cat "$work/nginx.pid")" 2>/dev/null || true
+	for ns in sl-client sl-server; do # what runs in our own namespaces is ours
+		for p in $(ip netns pids $ns 2>/dev/null); do kill "$p" 2>/dev/null || true; done
+	done
 	wait 2>/dev/null || true
 	ip netns del sl-client 2>/dev/null || true
 	ip netns del sl-server 2>/dev/null || true

@@ -57,6 +57,7 @@ enum record_kind {
 	X(TLS_SERVER_ALPN, "tls.server_alpn", STR, 0)                                                                  \
 	X(TLS_CIPHER, "tls.cipher", NUM, 0)                                                                            \
 	X(TLS_RESUMED, "tls.resumed", NUM, 0)                                                                          \
+	X(TLS_HELLO, "tls.hello", BYTES, 0) /* struct tls_hello of tls_hello.h: ship makes JA3, JA4 of it */           \
 	X(QUIC_VERSION, "quic.version", STR, 1)                                                                        \
 	X(QUIC_SNI, "quic.sni", STR, 1)                                                                                \
 	X(QUIC_ALPN, "quic.alpn", STR, 1)                                                                              \
@@ -67,6 +68,7 @@ enum record_kind {
 	X(QUIC_USER_AGENT, "quic.user_agent", STR, 1)                                                                  \
 	X(QUIC_MIDSTREAM, "quic.midstream", NUM, 1)                                                                    \
 	X(QUIC_CID, "quic.cid", BYTES, 0)                                                                              \
+	X(QUIC_HELLO, "quic.hello", BYTES, 0) /* the same */                                                           \
 	X(HTTP_METHOD, "http.method", STR, 1)                                                                          \
 	X(HTTP_URI, "http.uri", STR, 1)                                                                                \
 	X(HTTP_PATH, "http.path", STR, 0)                                                                              \

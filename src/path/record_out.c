@@ -82,6 +82,17 @@ void record_add(struct record *r, uint32_t room, enum fact_field field, const vo
 	r->nfacts++;
 }
 
+void *record_reserve(struct record *r, uint32_t room, enum fact_field field, uint32_t len, struct origin o)
+{
+	if (r->len + FACT_SIZE(len) > room)
+		return NULL;
+	struct fact *f = (struct fact *)((uint8_t *)r + r->len);
+	*f = (struct fact){.field = field, .len = len, .origin = o};
+	r->len += FACT_SIZE(len);
+	r->nfacts++;
+	return f->value;
+}
+
 void record_fact(struct worker *w, enum fact_field f, const void *value, uint32_t len, struct origin o)
 {
 	struct record *r = (struct record *)w->records->build;

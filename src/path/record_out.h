@@ -18,3 +18,5 @@ void record_put(struct worker *w, struct record *r);
 // Appends a fact to any record under construction that has room bytes in all; shortens or leaves out what does not fit.
 void record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
 		struct origin o);
+// The same for a value that the caller writes into the place returned. NULL: it does not fit, nothing was added.
+void *record_reserve(struct record *r, uint32_t room, enum fact_field field, uint32_t len, struct origin o);

@@ -21,6 +21,7 @@
 #include "record.h"
 #include "ship/communityid.h"
 #include "ship/face.h"
+#include "ship/fingerprint.h"
 #include "ship/order.h"
 
 #define FLUSH_NS 100000000ull
@@ -36,6 +37,7 @@ struct ship {
 	const struct face *face;
 	struct render render;
 	struct order *order;
+	struct fingerprint *fingerprint;
 	uint64_t records, flushed_ns;
 	pthread_t thread;
 	bool started;
@@ -74,7 +76,7 @@ static void render_record(void *arg, const struct record *rec)
 {
 	struct ship *s = arg;
 	s->records++;
-	s->face->record(&s->render, rec);
+	s->face->record(&s->render, fingerprint_record(s->fingerprint, rec));
 }
 
 static unsigned take(struct ship *s, bool all)
@@ -163,6 +165,7 @@ static void ship_free(struct ship *s)
 		s->face->close(&s->render);
 	communityid_free(s->render.communityid);
 	order_free(s->order);
+	fingerprint_free(s->fingerprint);
 	outlet_close(&s->render.out);
 	free(s->render.path);
 	free(s->render.path_json);
@@ -184,8 +187,10 @@ struct ship *ship_start(const struct ship_config *config)
 	pthread_cond_init(&s->wake, NULL);
 	pthread_cond_init(&s->reply, NULL);
 	s->order = order_new(config->sources, config->nsources);
+	s->fingerprint = fingerprint_new();
 	s->render.communityid = communityid_new(0);
-	int rc = s->order && s->render.communityid ? outlet_open(&s->render.out, config->fd) : -ENOMEM;
+	int rc =
+		s->order && s->fingerprint && s->render.communityid ? outlet_open(&s->render.out, config->fd) : -ENOMEM;
 	if (rc == 0)
 		rc = s->face->open(&s->render);
 	if (rc == 0) {

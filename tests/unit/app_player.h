@@ -19,6 +19,7 @@
 #include "path/record_out.h"
 #include "path/rooms.h"
 #include "path/stream.h"
+#include "ship/fingerprint.h"
 
 struct player_side {
 	uint8_t *bytes;
@@ -72,10 +73,13 @@ static inline void player_collect(struct player *p)
 		if (r->anomaly)
 			player_note(p, "anomaly %s\n", anomaly_names[r->anomaly]);
 		else {
-			const struct fact *f = record_first(r);
-			for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f))
+			struct fingerprint *fingerprint = fingerprint_new();
+			const struct record *said = fingerprint_record(fingerprint, r);
+			const struct fact *f = record_first(said);
+			for (unsigned i = 0; i < said->nfacts; i++, f = fact_next(f))
 				player_fact(p, f);
 			player_note(p, "--\n");
+			fingerprint_free(fingerprint);
 		}
 		record_done(p->w.records, r);
 	}

@@ -13,6 +13,7 @@
 #include "path/inspect.h"
 #include "path/record_out.h"
 #include "record_ring.h"
+#include "ship/fingerprint.h"
 
 #define FIXTURE_HEADROOM 64 // bytes of frame before the payload
 
@@ -94,8 +95,10 @@ static inline const char *fixture_said(struct fixture *x)
 		n += snprintf(x->said + n, room - n, "%s", record_kind_names[r->kind]);
 		if (r->kind == RECORD_ANOMALY)
 			n += snprintf(x->said + n, room - n, ":%s", anomaly_names[r->anomaly]);
-		const struct fact *f = record_first(r);
-		for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+		struct fingerprint *fingerprint = fingerprint_new();
+		const struct record *said = fingerprint_record(fingerprint, r);
+		const struct fact *f = record_first(said);
+		for (unsigned i = 0; i < said->nfacts; i++, f = fact_next(f)) {
 			n += snprintf(x->said + n, room - n, " %s=", fact_names[f->field]);
 			if (fact_types[f->field] == FACT_TYPE_NUM)
 				n += snprintf(x->said + n, room - n, "%lu", *(const uint64_t *)f->value);
@@ -106,6 +109,7 @@ static inline const char *fixture_said(struct fixture *x)
 						      f->value[b]);
 		}
 		n += snprintf(x->said + n, room - n, "\n");
+		fingerprint_free(fingerprint);
 		record_done(x->w.records, r);
 	}
 	return x->said;

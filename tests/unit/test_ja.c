@@ -14,7 +14,7 @@
 
 #include <openssl/evp.h>
 
-#include "path/app/ja.h"
+#include "base/ja.h"
 
 static struct ja_hello h;
 static char full[JA3_FULL_MAX], text[64];
@@ -169,12 +169,41 @@ static void numbers(void **state)
 	}
 }
 
+// What is packed and unpacked has the same fingerprints; what is shorter than it says is refused.
+static void packed(void **state)
+{
+	static const uint16_t ciphers[] = {0x1301, 0x1302, 0x0a0a}, groups[] = {29, 23}, sigalgs[] = {0x0403};
+	static uint8_t room[512];
+	static struct ja_hello back;
+	h = (struct ja_hello){.transport = 'q', .sni = true, .version = 0x0303};
+	h.ciphers = list(ciphers, 3);
+	h.groups = list(groups, 2);
+	h.sigalgs = list(sigalgs, 1);
+	EXTS(0, 16, 43, 0x1a1a);
+	h.points = (const uint8_t *)"\0\1";
+	h.npoints = 2;
+	h.alpn = (const uint8_t *)"h2";
+	h.alpn_len = 2;
+	char want3[256], want4[64];
+	strcpy(want3, ja3());
+	strcpy(want4, ja4());
+	uint32_t n = ja_packed_size(&h);
+	ja_pack(&h, room);
+	assert_true(ja_unpack(&back, room, n));
+	for (uint32_t i = 0; i < n; i++)
+		assert_false(ja_unpack(&back, room, i));
+	assert_true(ja_unpack(&back, room, n));
+	h = back;
+	assert_string_equal(ja3(), want3);
+	assert_string_equal(ja4(), want4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ja3_examples), cmocka_unit_test(ja4_example), cmocka_unit_test(ja4_empty),
 		cmocka_unit_test(ja4_versions), cmocka_unit_test(ja4_alpn),    cmocka_unit_test(longest),
-		cmocka_unit_test(numbers),
+		cmocka_unit_test(numbers),      cmocka_unit_test(packed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

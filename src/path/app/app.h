@@ -55,6 +55,8 @@ void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p,
 void txn_str_from(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len,
 		  struct origin o);
 void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value, struct origin o);
+// Room for a value of len bytes, of any length, that the caller writes there at once. NULL: there is none (counted).
+void *txn_reserve(const struct app_in *in, txn_t t, enum fact_field f, uint32_t len, struct origin o);
 void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind);
 bool txn_alive(const struct app_in *in, txn_t t);
 void txn_end(const struct app_in *in, txn_t t); // writes the record

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Reads a ClientHello: its bytes come in whole (or, where a capture was cut, as far as they go), facts of the
-// transaction go out. On the worker's thread, with about 30 KiB of its stack; nothing is kept between calls.
+// transaction go out. On the worker's thread, with about 3 KiB of its stack; nothing is kept between calls.
 //
 // Two passes, so that what is said does not depend on the order of extensions: `parse` finds where each list lies
 // and whether the message is sound, `say_*` writes facts. A hello that is not sound (RFC 8446 4.1.2 and the rules of
@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-#include "ja.h"
+#include "base/ja.h"
 
 #define NAMES_MAX 4        // names reported of one hello; more than one is a fault anyway
 #define NAME_MAX_BYTES 253 // RFC 1035 2.3.4: 255 octets on the wire, 253 as text
@@ -271,11 +271,11 @@ static bool name_is_ip(struct piece n)
 }
 
 static const struct {
-	enum fact_field sni, alpn, ech, ja3, ja3_full, ja4;
+	enum fact_field sni, alpn, ech, lists;
 } fields[] = {
-	{FACT_TLS_SNI, FACT_TLS_ALPN, FACT_TLS_ECH, FACT_TLS_JA3, FACT_TLS_JA3_FULL, FACT_TLS_JA4},
-	{FACT_TLS_SNI, FACT_TLS_ALPN, FACT_TLS_ECH, FACT_TLS_JA3, FACT_TLS_JA3_FULL, FACT_TLS_JA4},
-	{FACT_QUIC_SNI, FACT_QUIC_ALPN, FACT_QUIC_ECH, FACT_QUIC_JA3, FACT_QUIC_JA3_FULL, FACT_QUIC_JA4},
+	{FACT_TLS_SNI, FACT_TLS_ALPN, FACT_TLS_ECH, FACT_TLS_HELLO},
+	{FACT_TLS_SNI, FACT_TLS_ALPN, FACT_TLS_ECH, FACT_TLS_HELLO},
+	{FACT_QUIC_SNI, FACT_QUIC_ALPN, FACT_QUIC_ECH, FACT_QUIC_HELLO},
 };
 
 struct saying {
@@ -338,16 +338,13 @@ static void say_alpn(const struct saying *s, struct piece list)
 	}
 }
 
-static void say_fingerprints(const struct saying *s, const struct hello *h)
+// What the fingerprints are made of; ship makes them.
+static void say_lists(const struct saying *s, const struct hello *h)
 {
-	char room[JA3_FULL_MAX], text[JA4_LEN > JA3_LEN ? JA4_LEN : JA3_LEN];
-	const struct app_in *in = s->src->in;
 	struct origin all = place(s, (struct piece){s->p, s->len});
-	uint32_t len = ja_ja3(&h->ja, room, text);
-	txn_str_from(in, s->t, fields[s->transport].ja3, text, JA3_LEN, all);
-	txn_str_from(in, s->t, fields[s->transport].ja3_full, room, len, all);
-	ja_ja4(&h->ja, room, text);
-	txn_str_from(in, s->t, fields[s->transport].ja4, text, JA4_LEN, all);
+	void *out = txn_reserve(s->src->in, s->t, fields[s->transport].lists, ja_packed_size(&h->ja), all);
+	if (out)
+		ja_pack(&h->ja, out);
 }
 
 // RFC 8446 4.2: no extension twice. A coarse bitmap first; only where two types share a bit is the list sorted.
@@ -378,7 +375,7 @@ bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport tr
 	if (h.ech.p)
 		txn_num(src->in, t, fields[transport].ech, 1, place(&s, h.ech));
 	if (whole && !src->cut)
-		say_fingerprints(&s, &h);
+		say_lists(&s, &h);
 	if (whole || (src->cut && sound && !h.too_long))
 		return true;
 	app_anomaly(src->in, ANOMALY_TLS_MALFORMED, NULL, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A ClientHello, read: shared by tls.c, dtls.c and quic.c; and what is made of it: facts, JA3, JA4.
+// A ClientHello, read: shared by tls.c, dtls.c and quic.c; and what is made of it: facts.
 #pragma once
 
 #include "app.h"
@@ -8,12 +8,12 @@
 enum hello_transport { HELLO_TLS, HELLO_DTLS, HELLO_QUIC };
 
 // Reads the ClientHello body (after the 4-byte handshake header; DTLS: after its 12-byte header) at p[0..len) and
-// adds its facts to tx: sni, alpn, ech, ja3, ja3_full, ja4 (quic.* for HELLO_QUIC), host. origin_at gives the place
-// of a byte of p, so that reassembled hellos keep their origins. p must not lie where the reader's stack is; it may
-// lie in in->scratch, which is left alone. Sources: RFC 8446 4.1.2, RFC 6066 3, RFC 7301, RFC 9849 (ECH).
-// A name that cannot be: anomaly TLS_BAD_NAME, and in->drop = REASON_TLS_BAD_NAME. Malformed: anomaly, false, and
-// the facts that were whole before the fault.
-// sni_hash: out, hash of the normalised name (0: none), to compare a second hello.
+// adds its facts to tx: sni, alpn, ech (quic.* for HELLO_QUIC), host, and the lists of which ship makes JA3 and JA4.
+// origin_at gives the place of a byte of p, so that reassembled hellos keep their origins. p must not lie where the
+// reader's stack is; it may lie in in->scratch, which is left alone. Sources: RFC 8446 4.1.2, RFC 6066 3, RFC 7301, RFC
+// 9849 (ECH). A name that cannot be: anomaly TLS_BAD_NAME, and in->drop = REASON_TLS_BAD_NAME. Malformed: anomaly,
+// false, and the facts that were whole before the fault. sni_hash: out, hash of the normalised name (0: none), to
+// compare a second hello.
 struct hello_source {
 	struct app_in *in;
 	struct origin (*origin_at)(const struct hello_source *, uint32_t at, uint32_t len);

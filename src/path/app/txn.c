@@ -151,6 +151,19 @@ void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value
 	add(in, t, f, &value, sizeof(value), o);
 }
 
+void *txn_reserve(const struct app_in *in, txn_t t, enum fact_field f, uint32_t len, struct origin o)
+{
+	struct block *b = find(in, t);
+	if (!b)
+		return NULL;
+	void *value = record_reserve(&b->record, b->size - offsetof(struct block, record), f, len, o);
+	if (unlikely(!value))
+		count(in->w, COUNTER_RECORDS_CUT);
+	else if (unlikely(in->after_gap))
+		((struct fact *)((uint8_t *)value - offsetof(struct fact, value)))->flags |= FACT_AFTER_GAP;
+	return value;
+}
+
 void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind)
 {
 	struct block *b = find(in, t);

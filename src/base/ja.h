@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Fingerprints of a ClientHello: JA3 and JA4. What hello.c read comes in, text goes out. Pure: no state, no
-// allocation, no failure; lists longer than JA_LIST_MAX are the caller's affair (it makes no fingerprint then).
+// Fingerprints of a ClientHello: JA3 and JA4. What hello.c read comes in, text goes out; or the lists, packed, so that
+// another thread makes the text (struct tls_hello). Pure: no state, no allocation, no failure; lists longer than
+// JA_LIST_MAX are the caller's affair (it makes no fingerprint then).
 // Sources: salesforce/ja3 README (BSD); FoxIO JA4 technical details, "JA4: TLS client" (BSD).
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define JA_LIST_MAX 1024 // values in a list; real hellos have at most some 130
@@ -42,3 +44,9 @@ uint32_t ja_ja3(const struct ja_hello *h, char *full, char md5[JA3_LEN]);
 void ja_ja4(const struct ja_hello *h, char *room, char out[JA4_LEN]);
 // Is one of n values there twice? n <= JA_LIST_MAX.
 bool ja_repeats(const uint16_t *v, uint32_t n);
+
+// The lists as a record carries them (struct tls_hello): bytes that takes, and writing them to out.
+uint32_t ja_packed_size(const struct ja_hello *h);
+void ja_pack(const struct ja_hello *h, void *out);
+// The other way; h points into p. False: p[0..len) is no such thing.
+bool ja_unpack(struct ja_hello *h, const void *p, size_t len);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// JA3 and JA4 of a ClientHello, on the worker's thread, once a hello.
+// JA3 and JA4 of a ClientHello, once a hello: on the shipper's thread, of the lists that the worker packed.
 //
 //   JA3  md5("version,ciphers,extensions,groups,point formats"), decimal, in the order sent
 //   JA4  t13d1516h2_8daaf6152771_b0da82dd1658
@@ -17,6 +17,8 @@
 #include "ja.h"
 
 #include <string.h>
+
+#include "tls_hello.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" // see above
@@ -297,4 +299,81 @@ void ja_ja4(const struct ja_hello *h, char *room, char out[JA4_LEN])
 	sha12(out, room, (uint32_t)(end - room));
 	out[12] = '_';
 	sha12(out + 13, room, third(h, v, nexts, room));
+}
+
+uint32_t ja_packed_size(const struct ja_hello *h)
+{
+	return (uint32_t)sizeof(struct tls_hello) +
+	       2 * (h->ciphers.n + h->nexts + h->groups.n + h->sigalgs.n + h->versions.n) + h->npoints + h->alpn_len;
+}
+
+static uint8_t *pack_list(uint8_t *o, const struct ja_list *l)
+{
+	if (l->n) // else p may be NULL
+		memcpy(o, l->p, 2 * l->n);
+	return o + 2 * l->n;
+}
+
+void ja_pack(const struct ja_hello *h, void *out)
+{
+	struct tls_hello *t = out;
+	*t = (struct tls_hello){
+		.transport = h->transport,
+		.sni = h->sni,
+		.version = h->version,
+		.nciphers = (uint16_t)h->ciphers.n,
+		.nexts = h->nexts,
+		.ngroups = (uint16_t)h->groups.n,
+		.nsigalgs = (uint16_t)h->sigalgs.n,
+		.nversions = (uint16_t)h->versions.n,
+		.npoints = h->npoints,
+		.alpn_len = (uint16_t)h->alpn_len,
+	};
+	uint8_t *o = pack_list(t->lists, &h->ciphers);
+	for (uint32_t i = 0; i < h->nexts; i++, o += 2) {
+		uint16_t v = __builtin_bswap16(h->exts[i]);
+		memcpy(o, &v, sizeof(v));
+	}
+	o = pack_list(o, &h->groups);
+	o = pack_list(o, &h->sigalgs);
+	o = pack_list(o, &h->versions);
+	if (h->npoints)
+		memcpy(o, h->points, h->npoints);
+	if (h->alpn_len)
+		memcpy(o + h->npoints, h->alpn, h->alpn_len);
+}
+
+static const uint8_t *unpack_list(struct ja_list *l, const uint8_t *p, uint16_t n)
+{
+	*l = (struct ja_list){p, n};
+	return p + 2 * (size_t)n;
+}
+
+bool ja_unpack(struct ja_hello *h, const void *p, size_t len)
+{
+	struct tls_hello t;
+	struct ja_list exts;
+	if (len < sizeof(t))
+		return false;
+	memcpy(&t, p, sizeof(t));
+	size_t values = (size_t)t.nciphers + t.nexts + t.ngroups + t.nsigalgs + t.nversions;
+	if (t.nciphers > JA_LIST_MAX || t.nexts > JA_LIST_MAX || t.ngroups > JA_LIST_MAX || t.nsigalgs > JA_LIST_MAX ||
+	    t.nversions > JA_LIST_MAX || sizeof(t) + 2 * values + t.npoints + t.alpn_len != len)
+		return false;
+	h->transport = t.transport;
+	h->sni = t.sni;
+	h->version = t.version;
+	h->nexts = t.nexts;
+	h->npoints = t.npoints;
+	h->alpn_len = t.alpn_len;
+	const uint8_t *at = unpack_list(&h->ciphers, (const uint8_t *)p + sizeof(t), t.nciphers);
+	at = unpack_list(&exts, at, t.nexts);
+	at = unpack_list(&h->groups, at, t.ngroups);
+	at = unpack_list(&h->sigalgs, at, t.nsigalgs);
+	at = unpack_list(&h->versions, at, t.nversions);
+	for (uint32_t i = 0; i < t.nexts; i++)
+		h->exts[i] = value(&exts, i);
+	h->points = at;
+	h->alpn = at + t.npoints;
+	return true;
 }

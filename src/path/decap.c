@@ -10,8 +10,10 @@
 // port that is no sound tunnel is a UDP datagram, because ports prove nothing.
 //
 // Rejected: one function a stack (the stacks multiply), rte_net_get_ptype (knows a third of these, trusts all).
-// Ethernet with IPv4 or IPv6 directly behind, nearly every frame, takes no table at all.
+// Plain Ethernet frames, which nearly all are, take no walk at all: 60 instructions instead of 240.
 #include "decap.h"
+
+#include <string.h>
 
 #include <netinet/in.h>
 
@@ -111,8 +113,10 @@ static enum header ip(struct walk *k, unsigned version)
 		return HEADER_STOP;
 	}
 	p->nlayers++;
-	if (unlikely(l->flags & LAYER_FRAGMENT))
+	if (unlikely(l->flags & LAYER_FRAGMENT)) {
+		count(k->w, COUNTER_FRAGMENTS);
 		return HEADER_STOP; // again, when the datagram is whole
+	}
 	k->off = l->l4;
 	return by_proto[l->proto];
 }
@@ -130,19 +134,51 @@ enum header decap_ip6(struct walk *k)
 	return ip(k, 6);
 }
 
-// The frames that nearly all are; anything else starts at the frame's first byte again.
-static enum header fast(struct walk *k)
+// The frames that nearly all are: Ethernet, IPv4 without options or IPv6 without extension headers, TCP without urgent
+// data or UDP on no tunnel's port, whole and uncut. Anything that is not exactly so is left to the walk, which
+// would come to the same layer.
+static inline bool plain(const uint8_t *d, uint32_t len, struct layer *l)
 {
-	if (likely(k->s.end >= 14 + 20)) {
-		uint16_t type = be16(k->d + 12);
-		k->off = 14;
-		if (likely(type == 0x0800))
-			return ip(k, 4);
-		if (type == 0x86dd)
-			return ip(k, 6);
-		k->off = 0;
+	const uint8_t *h = d + 14;
+	uint32_t l4, end, header, flags = 0;
+	uint8_t proto, ttl, version;
+	if (unlikely(len < 14 + 40))
+		return false;
+	uint16_t type = be16(d + 12);
+	if (likely(type == 0x0800)) {
+		if (unlikely(h[0] != 0x45 || (be16(h + 6) & 0x3fff)))
+			return false;
+		l4 = 34, end = 14u + be16(h + 2), proto = h[9], ttl = h[8], version = 4;
+	} else {
+		if (type != 0x86dd || len < 14 + 60 || h[0] >> 4 != 6)
+			return false;
+		l4 = 54, end = 54u + be16(h + 4), proto = h[6], ttl = h[7], version = 6;
 	}
-	return HEADER_ETHER;
+	const uint8_t *t = d + l4;
+	if (likely(proto == IPPROTO_TCP)) {
+		header = (t[12] >> 4) * 4u;
+		flags = t[13];
+		if (unlikely(header < 20 || (flags & 0x20)))
+			return false;
+	} else {
+		header = 8;
+		if (proto != IPPROTO_UDP || be16(t + 4) != end - l4 || decap_tunnel_port(be16(t)) ||
+		    decap_tunnel_port(be16(t + 2)))
+			return false;
+	}
+	if (unlikely(end > len || l4 + header > end))
+		return false;
+	*l = (struct layer){.l3 = 14,
+			    .l4 = l4,
+			    .payload = l4 + header,
+			    .payload_len = end - l4 - header,
+			    .wire_len = end - l4 - header,
+			    .version = version,
+			    .proto = proto,
+			    .tcp_flags = flags,
+			    .ttl = ttl};
+	memcpy(&l->sport_be, t, 4); // both
+	return true;
 }
 
 // What the walk leaves behind. The L4 header of the innermost layer must be there in full for the rooms that follow;
@@ -174,7 +210,7 @@ static void walk(struct worker *w, struct rte_mbuf *m)
 	struct pkt *p = pkt_of(m);
 	uint32_t len = m->data_len, wire_len = RTE_MIN(p->wire_len, (uint32_t)INT32_MAX);
 	struct walk k = {.w = w, .p = p, .d = pkt_data(m), .off = p->l3, .s = {len, RTE_MAX(len, wire_len)}};
-	enum header next = p->link_type == 1 ? fast(&k) : by_link_type(p->link_type);
+	enum header next = by_link_type(p->link_type);
 	unsigned n = 0;
 	while (next != HEADER_STOP && n++ < STEPS_MAX)
 		next = steps[next](&k);
@@ -194,6 +230,11 @@ void decap_burst(struct worker *w, struct burst *b)
 			continue;
 		if (likely(!(p->flags & PKT_VIRTUAL)))
 			p->nparsed = p->transport_l3 = p->nfragments = 0;
-		walk(w, b->m[i]);
+		if (likely(p->link_type == 1 && plain(pkt_data(b->m[i]), b->m[i]->data_len, &p->layer[0]))) {
+			p->nlayers = 1;
+			p->l3 = WALKED;
+		} else {
+			walk(w, b->m[i]);
+		}
 	}
 }

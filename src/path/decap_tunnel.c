@@ -334,20 +334,11 @@ static const struct tunnel {
 	{3544, true, teredo},     {5072, true, ayiya},   {1701, true, l2tp},
 };
 
-// Three of four other ports are turned away by one bit, 53, 123 and 443 among them.
-static bool may_be_tunnel(uint16_t port)
-{
-#define PORT_BIT(port) (1ull << ((port) >> 3 & 63))
-	static const uint64_t ports = PORT_BIT(4789) | PORT_BIT(8472) | PORT_BIT(4790) | PORT_BIT(6081) |
-				      PORT_BIT(2152) | PORT_BIT(3544) | PORT_BIT(5072) | PORT_BIT(1701);
-	return ports & PORT_BIT(port);
-}
-
 enum header decap_udp(struct walk *k)
 {
 	const struct layer *l = &k->p->layer[k->p->nlayers - 1];
 	uint16_t dst = rte_be_to_cpu_16(l->dport_be), src = rte_be_to_cpu_16(l->sport_be);
-	if (likely(!may_be_tunnel(dst) && !may_be_tunnel(src)))
+	if (likely(!decap_tunnel_port(dst) && !decap_tunnel_port(src)))
 		return HEADER_STOP;
 	for (unsigned i = 0; i < RTE_DIM(tunnels); i++) {
 		const struct tunnel *t = &tunnels[i];

@@ -62,6 +62,7 @@ struct defrag {
 	uint32_t ndatagrams, mask;
 	uint32_t free, oldest, newest;
 	uint32_t held, held_max; // frames
+	uint64_t seen;           // COUNTER_FRAGMENTS when last here
 	size_t datagrams_bytes, buckets_bytes;
 };
 
@@ -414,11 +415,14 @@ static struct rte_mbuf *offer(struct worker *w, struct rte_mbuf *m)
 unsigned defrag_burst(struct worker *w, struct burst *b)
 {
 	unsigned n = 0, made = 0;
+	// decap has counted those of this burst
+	if (likely(w->counters[COUNTER_FRAGMENTS] == w->defrag->seen))
+		return 0;
+	w->defrag->seen = w->counters[COUNTER_FRAGMENTS];
 	for (unsigned i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->m[i];
 		const struct layer *l = pkt_inner(pkt_of(m));
 		if (unlikely(l && (l->flags & LAYER_FRAGMENT) && !pkt_decided(pkt_of(m)))) {
-			count(w, COUNTER_FRAGMENTS);
 			struct rte_mbuf *was = m;
 			m = offer(w, m);
 			made += m && m != was;

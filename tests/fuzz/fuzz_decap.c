@@ -7,7 +7,8 @@
 //
 // settings: transports (bits 0-2), checksums (3-4), live (5), a first pass over a capture (6), a small hold (7).
 // how: 1 the wire had more (a byte, times 8), 2 time passes (a byte, seconds), 4 the burst ends here, 8 the frame must
-// also pass when it is cut (2 bytes: where).
+// also pass when it is cut (2 bytes: where), 16 the frame and the packet in it, which takes decap's long way, must be
+// read alike.
 //
 // Checked beyond the sanitizers (in frames.h): layers lie inside the frame and in order, the ledger holds, no mbuf
 // stays. And here: what passes whole passes cut, since a capture's cut is nobody's fault.
@@ -57,6 +58,28 @@ static void must_pass_cut(const uint8_t *bytes, uint32_t len, uint32_t at, uint1
 		frames_broken("passes whole, but not cut");
 }
 
+static void same_the_long_way(const uint8_t *bytes, uint32_t len)
+{
+	uint16_t type = len > 14 ? be16(bytes + 12) : 0;
+	if (!(type == 0x0800 && bytes[14] >> 4 == 4) && !(type == 0x86dd && bytes[14] >> 4 == 6))
+		return;
+	struct burst b = {
+		.m = {frames_add(&t, bytes, len, len, 1), frames_add(&t, bytes + 14, len - 14, len - 14, 101)}, .n = 2};
+	decap_burst(&t.w, &b);
+	const struct pkt *p = pkt_of(b.m[0]), *q = pkt_of(b.m[1]);
+	if (p->reason != q->reason || p->nlayers != q->nlayers || ((p->flags ^ q->flags) & (PKT_DEEPER | PKT_DONE)))
+		frames_broken("short way and long way differ");
+	for (unsigned i = 0; i < p->nlayers; i++) {
+		struct layer l = q->layer[i];
+		l.l3 += 14;
+		l.l4 += 14;
+		l.payload += 14;
+		if (memcmp(&l, &p->layer[i], sizeof(l)))
+			frames_broken("short way and long way read another layer");
+	}
+	tx_burst(&t.w, &b);
+}
+
 static void step(struct input *in, struct burst *b, uint16_t link_type)
 {
 	uint8_t how = number(in, 1);
@@ -67,6 +90,8 @@ static void step(struct input *in, struct burst *b, uint16_t link_type)
 	len = RTE_MIN(len, (uint32_t)(in->end - in->p));
 	if (how & 8)
 		must_pass_cut(in->p, len, cut, link_type);
+	if (how & 16)
+		same_the_long_way(in->p, len);
 	b->m[b->n++] = frames_add(&t, in->p, len, len + more, link_type);
 	in->p += len;
 	if (b->n == BURST_SIZE || (how & 4))

@@ -150,7 +150,8 @@ enum header decap_mpls(struct walk *k)
 	}
 	if (decap_plausible_ether(k, k->off))
 		return HEADER_ETHER;
-	return nibble == 4 || nibble == 6 ? HEADER_IP : HEADER_STOP;
+	k->cut = k->s.end < k->s.wire_end; // what would have convinced may be what was cut
+	return !k->cut && (nibble == 4 || nibble == 6) ? HEADER_IP : HEADER_STOP;
 }
 
 // RFC 1661, 1662: address and control may be there, the protocol may be one byte (its lowest bit is set).

@@ -417,18 +417,17 @@ static void note_good(struct worker *w, const struct layer *l, const uint8_t *d,
 	senders_note(w->senders_pass, l->version, d + l->l3 + (l->version == 4 ? 12 : 8), proto, true);
 }
 
-static uint16_t sums(struct worker *w, struct layer *l, const uint8_t *d)
+static uint16_t sum_ip4(struct worker *w, const struct layer *l, const uint8_t *d)
 {
-	if (l->version == 4) {
-		if (unlikely(!checksum_ip4(d + l->l3))) {
-			if (!excused(w, l, d, IP_ANY_SENDER, false))
-				return REASON_PARSE_IP_CSUM;
-		} else if (unlikely(w->senders_pass != NULL)) {
-			note_good(w, l, d, IP_ANY_SENDER);
-		}
-	}
-	if (l->flags & (LAYER_FRAGMENT | LAYER_CUT))
-		return 0;
+	if (unlikely(!checksum_ip4(d + l->l3)))
+		return excused(w, l, d, IP_ANY_SENDER, false) ? 0 : REASON_PARSE_IP_CSUM;
+	if (unlikely(w->senders_pass != NULL))
+		note_good(w, l, d, IP_ANY_SENDER);
+	return 0;
+}
+
+static uint16_t sum_l4(struct worker *w, struct layer *l, const uint8_t *d)
+{
 	enum checksum_result r = checksum_l4(d, l);
 	if (likely(r == CHECKSUM_NONE))
 		return 0;
@@ -442,6 +441,19 @@ static uint16_t sums(struct worker *w, struct layer *l, const uint8_t *d)
 	return 0;
 }
 
+static uint16_t sums(struct worker *w, struct layer *l, const uint8_t *d)
+{
+	uint16_t reason = l->version == 4 ? sum_ip4(w, l, d) : 0;
+	return reason || (l->flags & (LAYER_FRAGMENT | LAYER_CUT)) ? reason : sum_l4(w, l, d);
+}
+
+// Of a transport only the IP header is summed: its UDP sum, if it has one, covers bytes that have sums of their own.
+static uint16_t transport_sum(struct worker *w, const struct pkt *p, const uint8_t *d)
+{
+	struct layer l = {.l3 = p->transport_l3, .version = d[p->transport_l3] >> 4};
+	return l.version == 4 ? sum_ip4(w, &l, d) : 0;
+}
+
 void parse_burst(struct worker *w, struct burst *b)
 {
 	if (w->config->checksum == CHECKSUM_IGNORE && !w->senders_pass)
@@ -450,6 +462,8 @@ void parse_burst(struct worker *w, struct burst *b)
 		struct pkt *p = pkt_of(b->m[i]);
 		if (unlikely(pkt_decided(p)))
 			continue;
+		if (unlikely((p->flags & PKT_TRANSPORT) && p->nparsed == 0))
+			pkt_drop(p, transport_sum(w, p, pkt_data(b->m[i])));
 		for (; p->nparsed < p->nlayers; p->nparsed++) {
 			uint16_t reason = sums(w, &p->layer[p->nparsed], pkt_data(b->m[i]));
 			if (unlikely(reason)) {

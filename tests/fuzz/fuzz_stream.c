@@ -24,8 +24,10 @@ static struct receiver {
 	uint32_t next;
 } receivers[POLICIES];
 static uint8_t shown[SPACE], shown_have[SPACE];
-static uint32_t fin_at, top;    // top: no byte was sent from here on
-static bool differing, cutting; // never both: what nobody captured cannot be compared
+static uint32_t fin_at, top;         // top: no byte was sent from here on
+static bool differing, cutting;      // never both: what nobody captured cannot be compared
+static bool losing;                  // some segment was lost between the room and the receivers
+static struct stream_pool *pools[2]; // plenty of chunks, and few
 
 static void broken(const char *what, uint32_t at)
 {
@@ -114,18 +116,20 @@ static void compare(void)
 {
 	for (enum policy y = 0; y < POLICIES; y++)
 		for (uint32_t o = 0; o < top; o++)
-			if (shown_have[o] && (!receivers[y].have[o] || receivers[y].byte[o] != shown[o]))
+			if (shown_have[o] && (receivers[y].have[o] ? receivers[y].byte[o] != shown[o] : !losing))
 				broken(receivers[y].have[o] ? "receiver has another byte" : "shown, but never left", o);
 }
 
+// variant: how it differs from the stream's bytes; LOST: it does not reach the receivers.
+#define LOST 0x20
 static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 {
 	static uint8_t bytes[SPACE];
 	struct segment_in in = {.at = at, .data = bytes, .len = len, .tcp_flags = RTE_TCP_ACK_FLAG};
 	const struct stream *st = stream_of(&t.w, &t.f);
 	uint64_t highest = st ? st->side[DIR].highest : 0;
-	if (cutting)
-		variant = 0;
+	bool lost = variant & LOST;
+	variant = cutting ? 0 : variant & ~LOST;
 	top = RTE_MAX(top, at + len);
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = truth(at + i, variant);
@@ -149,6 +153,9 @@ static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 	if ((out.flags & PKT_REWRITTEN) && !differing)
 		broken("clean segment rewritten", at);
 	if (out.reason || (in.pkt_flags & PKT_NO_EVIDENCE))
+		return;
+	losing |= lost;
+	if (lost)
 		return;
 	if (in.cut) // the wire carried all of it
 		memcpy(out.data, bytes, len);
@@ -174,9 +181,16 @@ static void parse(uint8_t how, uint32_t n)
 
 static void begin(uint32_t isn)
 {
-	if (!opened)
+	if (!opened) {
 		segments_open(&t, 0, 0, 1024);
+		pools[0] = t.w.streams;
+		t.config.chunks = 12;
+		if (stream_init(&t.w) < 0)
+			abort();
+		pools[1] = t.w.streams;
+	}
 	opened = true;
+	t.w.streams = pools[isn % 5 == 1];
 	for (enum policy y = 0; y < POLICIES; y++) {
 		memset(receivers[y].have, 0, top);
 		receivers[y].next = 0;
@@ -186,7 +200,7 @@ static void begin(uint32_t isn)
 	memset(&t.f.side, 0, sizeof(t.f.side));
 	t.f.flags = 0;
 	fin_at = SPACE;
-	differing = cutting = false;
+	differing = cutting = losing = false;
 	t.frame = 0;
 	t.isn[0] = isn;
 	for (unsigned d = 0; d < 2; d++) {

@@ -8,19 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "poison.h"
 #include "base/eal.h"
 #include "path/parse.h"
 #include "path/rooms.h"
-
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if __has_feature(address_sanitizer) || defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#endif
 
 struct frames {
 	struct path_config config;

@@ -2,7 +2,9 @@
 """Seeds of fuzz_http: the TCP conversations of captures, and some that the project's captures do not show."""
 import struct
 
-HTTP, SSH, PRELUDE, SOCKS = range(4)
+import dns_messages
+
+HTTP, SSH, PRELUDE, SOCKS, HTTP2 = 0, 1, 2, 3, 32
 ONE_WAY, MIDSTREAM, BYTES = 4, 8, 16
 GAP = 2  # added to a direction: bytes before the piece are missing
 
@@ -83,6 +85,16 @@ SSH_TALKS = [
 ]
 
 
+def http2_talks():
+    frame = lambda kind, body, flags=0: len(body).to_bytes(3, "big") + bytes([kind, flags]) + struct.pack("!I", 1) + body
+    query, answers = dns_messages.message([dns_messages.A], flags=0x0100), list(dns_messages.messages())[:3]
+    begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, bytes(6)) + frame(1, b"\x83\x86")
+    yield [(0, begin + frame(0, query)), (1, frame(4, b"") + b"".join(frame(0, a) for a in answers))]
+    yield [(0, begin + frame(0, b"\4" + query + bytes(4), 8) + frame(0, b"\xff" + query, 8) + frame(0, b"", 8)), (1, frame(0, bytes(17000)))]
+    yield [(0, begin[:20]), (1, frame(0, bytes(9)) + b"\xff\xff\xff\0\0" + bytes(40))]
+    yield [(0, begin + frame(0, query)[:-4]), (0 + GAP, frame(0, query))]
+
+
 def spoken():
     """-> (parser, flags, [(direction, bytes)])"""
     for head in ODD_HEADS:
@@ -91,7 +103,7 @@ def spoken():
         yield HTTP, BYTES, [(1, ANSWERS[1]), (0, head)]
         yield HTTP, ONE_WAY, [(0, head)]
         yield HTTP, MIDSTREAM, [(1, OK), (0, head), (1 + GAP, b"x" + OK), (0 + GAP, b"cut\r\n"), (0, get(b"/", HOST)), (1, OK)]
-    for parser, talks in ((PRELUDE, PRELUDES), (SOCKS, SOCKS_TALKS), (SSH, SSH_TALKS)):
+    for parser, talks in ((PRELUDE, PRELUDES), (SOCKS, SOCKS_TALKS), (SSH, SSH_TALKS), (HTTP2, list(http2_talks()))):
         for talk in talks:
             for flags in (0, BYTES, ONE_WAY, MIDSTREAM):
                 yield parser, flags, talk

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(x->state, 0, sizeof(x->state));
 	fixture_ports(x, 40000, how & 1 ? 53 : how & 2 ? 5353 : 4444);
 	// a copy of its own, so that a read beyond its end is seen
-	uint8_t *copy = malloc(size);
+	uint8_t *copy = malloc(size > 1 ? size - 1 : 1);
 	memcpy(copy, data + 1, size - 1);
 	if (how & 4) {
 		dns_looks(copy, size - 1, true);

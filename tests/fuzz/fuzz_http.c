@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The parsers of text on TCP (http, and with it ssh, prelude, socks), both directions, arbitrary cuts. The input is
-// a conversation: its first byte chooses the parser (low 2 bits) and what is known of the flow; then pieces of
+// The parsers of text on TCP (http, and with it ssh, prelude, socks, http2), both directions, arbitrary cuts. The input
+// is a conversation: its first byte chooses the parser (low 2 bits; 32: http2) and what is known of the flow; then
+// pieces of
 //
 //	| direction 1 bit | gap before it 1 bit | length 14 bits | bytes ... |
 //
@@ -14,11 +15,9 @@ static const struct {
 	enum app_step (*data)(struct app_in *);
 	void (*end)(struct app_in *);
 	int (*looks)(const uint8_t *, uint32_t);
-} parsers[4] = {
-	{http_data, http_end, http_looks},
-	{ssh_data, ssh_end, ssh_looks},
-	{prelude_data, NULL, prelude_looks},
-	{socks_data, NULL, socks_looks},
+} parsers[5] = {
+	{http_data, http_end, http_looks}, {ssh_data, ssh_end, ssh_looks},  {prelude_data, NULL, prelude_looks},
+	{socks_data, NULL, socks_looks},   {http2_data, NULL, http2_looks},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -29,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		p = player_new();
 	if (size < 1 || size > 65536)
 		return 0;
-	unsigned which = data[0] & 3;
+	unsigned which = data[0] & 32 ? 4 : data[0] & 3;
 	player_start(p, parsers[which].data, parsers[which].end);
 	p->f.flags = (data[0] & 4 ? 0 : FLOW_REPLIED) | (data[0] & 8 ? FLOW_MIDSTREAM : 0);
 	bool bytes = (data[0] & 16) && size < 4096; // each byte costs a copy of what is pending

@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint32_t len = data[at] << 8 | data[at + 1];
 		at += 2;
 		len = len > size - at ? size - at : len;
-		uint8_t *copy = malloc(len + 1); // of its own, so that a read beyond its end is seen
+		uint8_t *copy = malloc(len ? len : 1); // of its own, so that a read beyond its end is seen
 		memcpy(copy, data + at, len);
 		if (how == 0) {
 			quic_looks(copy, len);

@@ -110,7 +110,7 @@ static void body(const uint8_t *p, size_t len)
 	if (len < 1)
 		return;
 	start();
-	uint8_t *copy = malloc(len);
+	uint8_t *copy = malloc(len > 1 ? len - 1 : 1);
 	uint64_t hash;
 	memcpy(copy, p + 1, len - 1);
 	struct app_in in = {
@@ -130,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		player = player_new();
 	if (size < 1 || size > 65536)
 		return 0;
-	uint8_t *copy = malloc(size);
+	uint8_t *copy = malloc(size > 1 ? size - 1 : 1);
 	memcpy(copy, data + 1, size - 1);
 	holes = data[0] & 4;
 	modes[data[0] & 3](copy, size - 1);

@@ -8,6 +8,7 @@ build=$1 seconds=$2
 shift 2
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=($(cd "$here" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//'))
+python3 "$here/planted.py" --check || exit 1 # the places of --full's planted bugs still stand
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$build/fuzz-found"

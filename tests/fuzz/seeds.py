@@ -101,14 +101,13 @@ def greedy():
     give = lambda op, n, variant=0, bits=0: bytes([op | 31 << 3]) + (b"\x20\x00" if op == 1 else b"\x05" if op else b"") + struct.pack("!HBB", n, variant, bits)
     read, skip, stop, flush, ack = b"\x0c\xff\xff", b"\x17\x10\x00", b"\x0f\x00\x00", b"\x47", b"\x06"
     full = give(0, 8999) * 14
-    yield full + read + flush + give(0, 100) + read
-    yield full + read * 9 + give(1, 8000, 5) + ack + give(1, 8000, 6) + read
+    yield full + read * 9 + give(1, 8000, 5) + ack + give(1, 8000, 6) + read + flush + give(0, 100) + read
     yield give(0, 400) + read + give(1, 300, 7, 96) + give(1, 300, 7) + ack + give(1, 300, 9)
     yield give(2, 400) + (b"\xfd" * 30 + read) * 12 + flush + read * 3
-    yield give(0, 400) + give(2, 8999) * 10 + flush + read + flush + read + ack
-    yield skip + full + read + stop + give(0, 100) + give(1, 99, 3)
+    yield give(0, 400) + give(2, 900) * 10 + flush + read + flush + read + ack
+    yield skip + give(0, 900) * 3 + read + stop + give(0, 100) + give(1, 99, 3)
     yield give(0, 400, 0, 1) + read + give(0, 400, 0, 24) + give(2, 400, 0, 1) + flush + read + give(0, 9, 0, 6) + give(0, 9)
-    yield give(0, 1) * 900 + give(1, 900, 3) + read
+    yield give(0, 1) * 400 + give(1, 400, 3) + read
 
 
 def pcap_files(path):
@@ -157,7 +156,7 @@ TARGETS = {
     "http": lambda p: conversations.seeds(map(l4, frames(p)), p == CAPTURES[0]),
     "tls": lambda p: hellos.seeds(streams(p).values(), p == CAPTURES[0]),
     "quic": lambda p: quic_packets.seeds(list(streams(p).values()), datagrams(p), p == CAPTURES[0]),
-    "stream": lambda p: list(programs(p)) + [struct.pack("!I", isn) + g for g in greedy() for isn in (0, 2**32 - 9000) if p == CAPTURES[0]],
+    "stream": lambda p: list(programs(p)) + [struct.pack("!I", 2**32 - 900) + g for g in greedy() if p == CAPTURES[0]],
     "pcap": pcap_files,
     "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../poison.h"
 #include "path/inspect.h"
 #include "path/record_out.h"
 #include "record_ring.h"
@@ -68,8 +69,11 @@ static inline void fixture_free(struct fixture *x)
 static inline struct app_in *fixture_datagram(struct fixture *x, const void *p, uint32_t len, uint32_t wire,
 					      uint64_t frame, uint8_t dir)
 {
+	uint8_t *end = x->packet.frame + FIXTURE_HEADROOM + len;
+	ASAN_UNPOISON_MEMORY_REGION(x->packet.frame, sizeof(x->packet.frame));
 	memset(&x->packet.m, 0, sizeof(x->packet.m));
 	memcpy(x->packet.frame + FIXTURE_HEADROOM, p, len);
+	ASAN_POISON_MEMORY_REGION(end, x->packet.frame + sizeof(x->packet.frame) - end);
 	x->packet.m.buf_addr = x->packet.frame;
 	x->packet.k.frame = frame;
 	x->w.frame = frame;

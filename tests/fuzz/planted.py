@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Would the fuzzers find a bug? One is planted in each parser, one at a time, in a copy of the tree; the target, with its seeds,
+must find it within its minute. --check: each place still stands in the source exactly once (quick, for every run of the tests)."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPY, BUILD = ROOT / "build-planted/tree", ROOT / "build-planted/build"  # kept: the next run builds what has changed
+SECONDS = 60
+
+# target, what was forgotten, file, the text, what it becomes
+PLANTED = [
+    ("decap", "GENEVE's options may end behind the datagram", "src/path/decap_tunnel.c",
+     "if (8 + options > len || !geneve_options(h + 8, options, &o))", "if (!geneve_options(h + 8, options, &o))"),
+    ("stream", "a rewrite leaves the last byte", "src/path/stream_rewrite.c",
+     "for (uint64_t o = from; o < to; o++) {", "for (uint64_t o = from; o + 1 < to; o++) {"),
+    ("tls", "a vector may be one byte longer than what holds it", "src/path/app/hello.c",
+     "if ((size_t)(c->end - c->p) < len) {", "if ((size_t)(c->end - c->p) + 1 < len) {"),
+    ("http", "a status line is read one byte too early", "src/path/app/http_head.c",
+     "if (len < 13)\n\t\t\treturn HTTP_START_MORE;", "if (len < 12)\n\t\t\treturn HTTP_START_MORE;"),
+    ("dns", "a label may be one byte longer than the message", "src/path/app/dns_name.c",
+     "if (at + 1 + c > len)", "if (at + c > len)"),
+    ("quic", "CRYPTO bytes beyond what is kept are kept", "src/path/app/quic_conn.c",
+     "\tif (len > QUIC_CRYPTO_MAX - offset)\n\t\tlen = QUIC_CRYPTO_MAX - offset;\n", ""),
+    ("pcap", "more is copied than was asked for", "src/base/capture_file.c",
+     "n = n < len ? n : len;\n\tmemcpy(p, f->in + f->in_at, n);", "memcpy(p, f->in + f->in_at, n);"),
+]
+
+
+def check():
+    bad = 0
+    for target, what, path, old, _ in PLANTED:
+        n = (ROOT / path).read_text().count(old)
+        if n != 1:
+            print(f"FAIL {target}: {path} has {n} times: {old!r} ({what})")
+            bad += 1
+    for target in {p.stem[len("fuzz_"):] for p in (ROOT / "tests/fuzz").glob("fuzz_*.c")} - {row[0] for row in PLANTED}:
+        print(f"FAIL {target}: no bug is planted for it")
+        bad += 1
+    return bad
+
+
+def put(path, data):
+    """writes only what differs, so that ninja builds only that"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
+
+
+def copy_tree():
+    listing = ["git", "ls-files", "-zco", "--exclude-standard", "src", "include", "tests", "meson*"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
+    names = set(names.decode().rstrip("\0").split("\0"))
+    for name in names:
+        if (ROOT / name).is_file():
+            put(COPY / name, (ROOT / name).read_bytes())
+    for path in [p for p in COPY.rglob("*") if p.is_file() and str(p.relative_to(COPY)) not in names]:
+        path.unlink()
+
+
+def build(target):
+    if not (BUILD / "build.ninja").exists():
+        shutil.rmtree(BUILD, ignore_errors=True)
+        subprocess.run(["meson", "setup", str(BUILD), str(COPY), "-Dfuzzers=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+                       env=os.environ | {"CC": "clang-14"}, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", str(BUILD), "--quiet", f"tests/fuzz_{target}"], check=True, stdout=subprocess.DEVNULL)
+
+
+def hunt(target):
+    """-> (seconds until something was found, or None; what the fuzzer said)"""
+    seeds, found = BUILD / f"seeds/{target}", BUILD / "found"
+    shutil.rmtree(seeds, ignore_errors=True)
+    found.mkdir(exist_ok=True)
+    captures = sorted(map(str, (ROOT / "tests/captures").glob("*.pcap")))
+    subprocess.run([sys.executable, str(ROOT / "tests/fuzz/seeds.py"), target, str(seeds), *captures], check=True)
+    env = os.environ | {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1"}
+    begin = time.monotonic()
+    run = subprocess.run([str(BUILD / f"tests/fuzz_{target}"), f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=4096", "-max_len=65536",
+                          "-len_control=10", f"-artifact_prefix={found}/{target}-", str(seeds)], capture_output=True, env=env, errors="replace")
+    seconds = time.monotonic() - begin
+    return (seconds if run.returncode and seconds < SECONDS + 5 else None), run.stderr
+
+
+def words(said):
+    """what was found, and whether the seeds alone did"""
+    lines = [line for line in said.splitlines() if line.strip()]
+    sign = [line for line in lines if "runtime error: " in line or line.startswith(("SUMMARY: ", "stream: ", "frames: "))]
+    by = "fuzzing" if any("INITED" in line for line in lines) else "a seed"
+    what = sign[0].split("runtime error: ")[-1].removeprefix("SUMMARY: ") if sign else lines[-1]
+    what = " ".join(word.rsplit("/", 1)[-1] for word in what.split())
+    return f"by {by}: {what[:90]}"
+
+
+def plant(row):
+    target, what, path, old, new = row
+    mutant = COPY / path
+    text = mutant.read_text()
+    mutant.write_text(text.replace(old, new))
+    try:
+        build(target)
+        seconds, said = hunt(target)
+    finally:
+        mutant.write_text(text)
+    verdict = f"found after {seconds:4.1f} s: {words(said)}" if seconds is not None else f"NOT FOUND in {SECONDS} s"
+    print(f"{'ok  ' if seconds is not None else 'FAIL'} {target:7} {what:52} {verdict}", flush=True)
+    return seconds is None
+
+
+def main():
+    bad = check()
+    if sys.argv[1:] == ["--check"] or bad:
+        print(f"{len(PLANTED)} bugs to plant, {bad} without a place")
+        return bad != 0
+    copy_tree()
+    rows = [row for row in PLANTED if not sys.argv[1:] or row[0] in sys.argv[1:]]
+    bad = sum([plant(row) for row in rows])
+    print(f"{len(rows)} planted bugs, {len(rows) - bad} found within {SECONDS} s each")
+    return bad != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -97,6 +97,40 @@ static void both_directions_are_one_flow(void **state)
 	world_close();
 }
 
+// The same over IPv6, and often enough for the short way of known flows.
+static void both_directions_are_one_flow_ipv6(void **state)
+{
+	world_open();
+	for (unsigned i = 0; i < 300; i++) {
+		struct shape s = udp(0x0a000001, 40000, 0x0a000002, 5000);
+		struct burst b = {.m = {make(&s)}, .n = 1};
+		struct pkt *p = pkt_of(b.m[0]);
+		uint8_t *ip = pkt_data(b.m[0]) + 14;
+		unsigned way = i & 1, host = i / 2 % 3; // addresses differ in their last byte only, or the first
+		memset(ip, 0, 40);
+		ip[0] = 0x60;
+		memset(ip + 8, 0x20, 32);
+		ip[way ? 39 : 23] = (uint8_t)host;
+		ip[way ? 24 : 8] = (uint8_t)(0x20 + host);
+		p->layer[0].version = 6;
+		p->layer[0].sport_be = rte_cpu_to_be_16(way ? 5000 : 40000);
+		p->layer[0].dport_be = rte_cpu_to_be_16(way ? 40000 : 5000);
+		steer_burst(worker, &b);
+		flow_burst(worker, &b);
+		assert_int_equal(p->reason, 0);
+		assert_int_equal(p->dir, way);
+		assert_int_equal(p->flow->id >> 3, host * 2 + 1);
+		rte_pktmbuf_free(b.m[0]);
+	}
+	assert_int_equal(worker->counters[COUNTER_FLOWS], 3);
+	flow_drain(worker);
+	const struct record *r = next_record(RECORD_FLOW);
+	assert_int_equal(r->pkts[0], 50);
+	assert_int_equal(r->pkts[1], 50);
+	assert_int_equal(r->ip_version, 6);
+	world_close();
+}
+
 static void answers_of_services_come_from_the_responder(void **state)
 {
 	world_open();
@@ -401,6 +435,7 @@ int main(void)
 		cmocka_unit_test(hash_is_symmetric_and_keyed),
 		cmocka_unit_test(hash_spreads),
 		cmocka_unit_test_setup(both_directions_are_one_flow, setup),
+		cmocka_unit_test_setup(both_directions_are_one_flow_ipv6, setup),
 		cmocka_unit_test_setup(answers_of_services_come_from_the_responder, setup),
 		cmocka_unit_test_setup(icmp_is_one_flow_and_keeps_its_first_type, setup),
 		cmocka_unit_test_setup(a_burst_of_one_new_flow_is_one_flow, setup),

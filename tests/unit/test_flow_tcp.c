@@ -555,6 +555,61 @@ static void a_long_flow(void **state)
 	assert_int_equal(worker->counters[COUNTER_FLOWS], 1);
 }
 
+// Whatever the short way takes, the long way takes too, and leaves the same state.
+static void the_short_way_is_the_long_way(void **state)
+{
+	unsigned taken = 0;
+	handshake_ts();
+	srand(3);
+	for (unsigned round = 0; round < 300000; round++) {
+		struct flow a = *last_flow, b;
+		unsigned dir = rand() & 1;
+		struct flow_side *from = &a.side[dir], *to = &a.side[!dir];
+		from->flags = SIDE_SEEN | SIDE_ACKED | SIDE_SYN | (rand() % 4 ? SIDE_TS : 0);
+		to->flags = SIDE_SEEN | SIDE_ACKED | SIDE_SYN | (from->flags & SIDE_TS);
+		from->next = (uint32_t)rand() * 2;
+		from->acked = from->next - (uint32_t)rand() % 1000;
+		to->next = (uint32_t)rand() * 2;
+		to->acked = to->next - (uint32_t)rand() % 1000;
+		from->win_max = (uint32_t)rand() % 3000;
+		to->win_max = (uint32_t)rand() % 3000;
+		from->ts_recent = (uint32_t)rand() * 2;
+		from->isn = from->next - 5000;
+		a.pkts[dir] = 1 + (uint32_t)rand() % 200;
+		a.pkts[!dir] = 5;
+		a.flags |= FLOW_REPLIED;
+		uint8_t t[32] = {0};
+		uint32_t seq = rte_cpu_to_be_32(from->next + (rand() % 8 ? 0 : (uint32_t)(rand() % 5 - 2)));
+		uint32_t ack = rte_cpu_to_be_32(to->acked + (uint32_t)rand() % 1200 - 100);
+		uint32_t ts = rte_cpu_to_be_32(from->ts_recent + (uint32_t)rand() % 100 - 20);
+		bool stamped = rand() % 3;
+		memcpy(t + 4, &seq, 4);
+		memcpy(t + 8, &ack, 4);
+		t[12] = stamped ? 0x80 : 0x50;
+		t[13] = rand() % 8 ? (uint8_t)(ACK | (rand() & 0xc8)) : (uint8_t)rand();
+		t[14] = (uint8_t)rand();
+		memcpy(t + 20, (uint8_t[]){1, 1, 8, 10}, 4);
+		memcpy(t + 24, &ts, 4);
+		struct layer l = {.l4 = 0, .wire_len = (uint32_t)rand() % 1500};
+		struct segment segment;
+		uint16_t flags = 0;
+		b = a;
+		if (!tcp_usual(&a) || !tcp_fast(&a, dir, t, stamped ? 32 : 20, l.wire_len, config.live))
+			continue;
+		taken++;
+		a.pkts[dir]++;
+		b.pkts[dir]++;
+		assert_true(tcp_read(&l, t, stamped ? 32 : 20, &segment));
+		assert_false(tcp_renews(&b, dir, &segment, config.live));
+		assert_int_equal(tcp_track(&b, dir, &segment, clock_ns, config.live, &flags), 0);
+		assert_int_equal(flags, 0);
+		for (unsigned i = 0; i < 2; i++) // when it was is of no matter here
+			a.side[i].ts_age = b.side[i].ts_age = 0;
+		assert_memory_equal(&a, &b, sizeof(a));
+	}
+	assert_true(taken > 30000);
+}
+
 // Any order of one direction within 64 places, the directions one after the other: nothing is lost.
 static void any_order(void **state)
 {
@@ -657,6 +712,8 @@ int main(void)
 		TEST(window_scale_needs_both),
 		TEST(a_long_flow),
 		LIVE(a_long_flow),
+		TEST(the_short_way_is_the_long_way),
+		LIVE(the_short_way_is_the_long_way),
 		TEST(any_order),
 		TEST(random_segments),
 		LIVE(random_segments),

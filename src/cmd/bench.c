@@ -320,7 +320,7 @@ int bench_main(int argc, char **argv)
 	rc = measure(&b, &c);
 	if (rc != EXIT_DONE)
 		return rc;
-	double flow_bytes = (double)table_bytes(c.flows) / c.flows;
+	double flow_bytes = (double)flow_table_bytes(c.flows) / c.flows;
 	if (b.json) {
 		json_t *j = report(&b, flow_bytes);
 		json_dumpf(j, stdout, JSON_INDENT(2));

@@ -43,14 +43,14 @@ int flow_init(struct worker *w)
 	if (!t)
 		return -ENOMEM;
 	w->flows = t;
-	return table_init(t, w->config->flows);
+	return flow_table_init(t, w->config->flows);
 }
 
 void flow_fini(struct worker *w)
 {
 	if (!w->flows)
 		return;
-	table_fini(w->flows);
+	flow_table_fini(w->flows);
 	mem_give(w->flows, sizeof(*w->flows));
 	w->flows = NULL;
 }
@@ -146,7 +146,7 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	r->tx_count = f->tx_count;
 	record_write(w);
 	ring_unlink(w->flows, f);
-	table_remove(w->flows, f);
+	flow_table_remove(w->flows, f);
 }
 
 static void say_addresses(struct worker *w, const struct pkt *p, const uint8_t *frame, uint32_t l3)
@@ -211,8 +211,8 @@ static bool is_service(uint16_t port)
 // Who began: the sender of the first packet, unless it answers a SYN or clearly comes from a service.
 static bool from_responder(const struct layer *l, const struct segment *s)
 {
-	if (s && tcp_opens(s))
-		return tcp_from_responder(s);
+	if (s && flow_tcp_opens(s))
+		return flow_tcp_from_responder(s);
 	if (l->proto != IPPROTO_TCP && l->proto != IPPROTO_UDP)
 		return false;
 	return is_service(rte_be_to_cpu_16(l->sport_be)) && !is_service(rte_be_to_cpu_16(l->dport_be));
@@ -233,7 +233,7 @@ struct subject {
 static struct flow *flow_new(struct worker *w, const struct subject *s)
 {
 	struct flow_table *t = w->flows;
-	struct flow *f = table_add(t, s->key, s->hash);
+	struct flow *f = flow_table_add(t, s->key, s->hash);
 	if (!f)
 		return NULL;
 	f->id = s->p->frame << 3 | s->layer;
@@ -246,7 +246,7 @@ static struct flow *flow_new(struct worker *w, const struct subject *s)
 		f->icmp_type = s->l->icmp_type;
 		f->icmp_code = s->l->icmp_code;
 	}
-	age_add(t, f);
+	flow_age_add(t, f);
 	count(w, COUNTER_FLOWS);
 	return f;
 }
@@ -268,10 +268,10 @@ static inline void classify(struct flow_table *t, struct flow *f)
 	}
 	if (likely(class == f->age_class))
 		return;
-	bool shorter = age_timeout_ns[class] < age_timeout_ns[f->age_class];
+	bool shorter = flow_age_timeout_ns[class] < flow_age_timeout_ns[f->age_class];
 	f->age_class = class;
 	if (shorter)
-		age_shorten(t, f);
+		flow_age_shorten(t, f);
 }
 
 // Counts the packet. Returns its direction.
@@ -306,7 +306,7 @@ static bool in_use(const struct burst *b, unsigned n, const struct flow *f)
 // Makes room for a flow. False: the one to give way is in use by the first n packets of the burst.
 static bool give_way(struct worker *w, const struct burst *b, unsigned n)
 {
-	struct flow *f = age_victim(w->flows);
+	struct flow *f = flow_age_victim(w->flows);
 	if (!f)
 		return true;
 	if (in_use(b, n, f))
@@ -320,19 +320,19 @@ static bool give_way(struct worker *w, const struct burst *b, unsigned n)
 static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const struct subject *s, bool *cut)
 {
 	struct flow_table *t = w->flows;
-	struct flow_place at = table_place(t, s->hash);
-	struct flow *f = table_find(t, &at, s->key);
+	struct flow_place at = flow_table_place(t, s->hash);
+	struct flow *f = flow_table_find(t, &at, s->key);
 	if (likely(f)) {
 		unsigned dir = s->swap != !!(f->flags & FLOW_SWAPPED);
-		bool expired = age_expired(f, s->p->time_ns);
-		bool renewed = s->segment && tcp_renews(f, dir, s->segment, w->config->live);
+		bool expired = flow_age_expired(f, s->p->time_ns);
+		bool renewed = s->segment && flow_tcp_renews(f, dir, s->segment, w->config->live);
 		if (likely(!expired && !renewed))
 			return f;
 		if ((*cut = in_use(b, n, f)))
 			return NULL;
 		flow_end(w, f, expired ? FLOW_END_TIMEOUT : FLOW_END_REUSED);
 	}
-	if (unlikely(table_full(t)) && (*cut = !give_way(w, b, n)))
+	if (unlikely(flow_table_full(t)) && (*cut = !give_way(w, b, n)))
 		return NULL;
 	return flow_new(w, s);
 }
@@ -376,7 +376,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	w->frame = p->frame;
 	w->now_ns = p->time_ns;
 	if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT) &&
-	    tcp_read(l, frame, rte_pktmbuf_data_len(m), &segment))
+	    flow_tcp_read(l, frame, rte_pktmbuf_data_len(m), &segment))
 		s.segment = &segment;
 	struct flow *f = flow_of(w, b, i, &s, &cut);
 	if (unlikely(!f)) {
@@ -388,12 +388,12 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	p->flow = f;
 	p->dir = (uint8_t)dir;
 	if (s.segment) {
-		uint16_t reason = tcp_track(f, dir, &segment, p->time_ns, w->config->live, &p->flags);
+		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, w->config->live, &p->flags);
 		if (unlikely(reason))
 			pkt_drop(p, reason);
 	}
 	classify(w->flows, f);
-	bool usual = l->proto == IPPROTO_TCP ? tcp_usual(f) : f->age_class == AGE_CLASS_REPLIED;
+	bool usual = l->proto == IPPROTO_TCP ? flow_tcp_usual(f) : f->age_class == AGE_CLASS_REPLIED;
 	f->flags = (uint16_t)(usual ? f->flags | FLOW_USUAL : f->flags & ~FLOW_USUAL);
 	return true;
 }
@@ -420,9 +420,9 @@ static inline void look_at(struct look *k, const struct flow_table *t, const str
 {
 	const struct layer *l = &p->layer[p->nlayers - 1];
 	const uint8_t *ip = frame + l->l3;
-	uint64_t spread = table_spread(p->hash);
-	k->bucket = table_first(t, spread);
-	k->tag = table_tag(spread);
+	uint64_t spread = flow_table_spread(p->hash);
+	k->bucket = flow_table_first(t, spread);
+	k->tag = flow_table_tag(spread);
 	rte_prefetch0(&t->buckets[k->bucket]);
 	if (likely(l->version == 4)) {
 		uint64_t s = *(const unaligned_uint32_t *)(ip + 12), d = *(const unaligned_uint32_t *)(ip + 16);
@@ -472,7 +472,7 @@ static inline bool flow_usual(const struct worker *w, struct rte_mbuf *m, const 
 	if (likely(l->proto == IPPROTO_TCP)) {
 		uint32_t room = rte_pktmbuf_data_len(m) - l->l4;
 		if (unlikely((l->flags & LAYER_FRAGMENT) || (int32_t)room < 20 ||
-			     !tcp_fast(f, dir, frame + l->l4, room, l->wire_len, w->config->live)))
+			     !flow_tcp_fast(f, dir, frame + l->l4, room, l->wire_len, w->config->live)))
 			return false;
 	}
 	f->pkts[dir]++;
@@ -498,7 +498,7 @@ void flow_burst(struct worker *w, struct burst *b)
 	}
 	for (struct look *k = look; k < end; k++) {
 		const struct flow_bucket *bucket = &t->buckets[k->bucket];
-		unsigned hits = table_tags(bucket, k->tag);
+		unsigned hits = flow_table_tags(bucket, k->tag);
 		k->guess = NULL;
 		if (unlikely(!hits))
 			continue;

@@ -6,7 +6,7 @@
 // here, and a flow is looked at a few times in its life.
 //
 // A flow is past its timeout from the first whole unit after last_ns + timeout, whether the wheel says so or a
-// packet of it comes first (flow.c asks age_expired): what ends when depends on capture time and on the flow's own
+// packet of it comes first (flow.c asks flow_age_expired): what ends when depends on capture time and on the flow's own
 // packets alone, hence not on the number of workers. For the same reason replay writes what a tick ends in the order
 // of flow ids: records merge by (frame, flow id).
 //
@@ -28,7 +28,7 @@
 #define VICTIM_WORK 128 // slots and flows looked at for one that gives way
 
 #define SECONDS(s) ((uint64_t)(s)*1000000000u)
-const uint64_t age_timeout_ns[AGE_CLASS_COUNT] = {
+const uint64_t flow_age_timeout_ns[AGE_CLASS_COUNT] = {
 #define X(symbol, seconds, wheel) SECONDS(seconds),
 	AGE_CLASSES(X)
 #undef X
@@ -54,11 +54,11 @@ static void put(struct flow_table *t, struct flow *f)
 		AGE_CLASSES(X)
 #undef X
 	};
-	uint64_t unit = RTE_MAX(age_deadline(f), t->age_unit + 1);
+	uint64_t unit = RTE_MAX(flow_age_deadline(f), t->age_unit + 1);
 	ring_append(t, wheel[f->age_class] == AGE_SHORT ? slot_short(unit) : slot_long(unit), f);
 }
 
-void age_add(struct flow_table *t, struct flow *f)
+void flow_age_add(struct flow_table *t, struct flow *f)
 {
 	if (unlikely(!t->age_begun)) {
 		t->age_begun = true;
@@ -67,7 +67,7 @@ void age_add(struct flow_table *t, struct flow *f)
 	put(t, f);
 }
 
-void age_shorten(struct flow_table *t, struct flow *f)
+void flow_age_shorten(struct flow_table *t, struct flow *f)
 {
 	ring_unlink(t, f);
 	put(t, f);
@@ -96,7 +96,7 @@ static bool classed_short(const struct flow *f)
 	return f->age_class == AGE_CLASS_NEW || f->age_class == AGE_CLASS_CLOSED;
 }
 
-struct flow *age_victim(struct flow_table *t)
+struct flow *flow_age_victim(struct flow_table *t)
 {
 	struct flow *f = ring_first(t, RING_DUE);
 	uint64_t unit = t->age_unit + 1, end = unit + AGE_SHORT;
@@ -110,9 +110,9 @@ struct flow *age_victim(struct flow_table *t)
 			unit++;
 			continue;
 		}
-		if (classed_short(f) && age_deadline(f) <= RTE_MAX(unit, t->age_unit + 1))
+		if (classed_short(f) && flow_age_deadline(f) <= RTE_MAX(unit, t->age_unit + 1))
 			return f;
-		age_shorten(t, f); // was seen since, or is no longer half-open: to where it belongs
+		flow_age_shorten(t, f); // was seen since, or is no longer half-open: to where it belongs
 	}
 	return NULL;
 }
@@ -185,7 +185,7 @@ static void turn(struct flow_table *t)
 static void look(struct flow_table *t, struct flow *f)
 {
 	ring_unlink(t, f);
-	if (age_deadline(f) > t->age_unit) {
+	if (flow_age_deadline(f) > t->age_unit) {
 		put(t, f);
 	} else {
 		ring_append(t, RING_DUE, f);

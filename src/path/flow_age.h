@@ -20,21 +20,21 @@ enum age_class {
 };
 
 #define AGE_SHIFT 30 // the wheel turns in units of 2^30 ns
-extern const uint64_t age_timeout_ns[AGE_CLASS_COUNT];
+extern const uint64_t flow_age_timeout_ns[AGE_CLASS_COUNT];
 
 // The first unit of time in which the flow is past its timeout.
-static inline uint64_t age_deadline(const struct flow *f)
+static inline uint64_t flow_age_deadline(const struct flow *f)
 {
-	return ((f->last_ns + age_timeout_ns[f->age_class]) >> AGE_SHIFT) + 1;
+	return ((f->last_ns + flow_age_timeout_ns[f->age_class]) >> AGE_SHIFT) + 1;
 }
-static inline bool age_expired(const struct flow *f, uint64_t now_ns)
+static inline bool flow_age_expired(const struct flow *f, uint64_t now_ns)
 {
-	return (now_ns >> AGE_SHIFT) >= age_deadline(f);
+	return (now_ns >> AGE_SHIFT) >= flow_age_deadline(f);
 }
 
 // Puts a new flow (class and last_ns set) onto the wheel.
-void age_add(struct flow_table *t, struct flow *f);
+void flow_age_add(struct flow_table *t, struct flow *f);
 // The flow changed to a class of shorter timeout. Longer ones are found out when their slot comes.
-void age_shorten(struct flow_table *t, struct flow *f);
+void flow_age_shorten(struct flow_table *t, struct flow *f);
 // The half-open flow that was seen longest ago, found in bounded work, or NULL.
-struct flow *age_victim(struct flow_table *t);
+struct flow *flow_age_victim(struct flow_table *t);

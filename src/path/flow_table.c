@@ -25,12 +25,12 @@ static uint32_t buckets_of(uint32_t size)
 	return size / 4 + 1;
 } // 4 flows a bucket of 8
 
-size_t table_bytes(uint32_t size)
+size_t flow_table_bytes(uint32_t size)
 {
 	return (size_t)size * sizeof(struct flow) + (size_t)buckets_of(size) * sizeof(struct flow_bucket);
 }
 
-int table_init(struct flow_table *t, uint32_t size)
+int flow_table_init(struct flow_table *t, uint32_t size)
 {
 	t->size = size;
 	t->nbuckets = buckets_of(size);
@@ -42,17 +42,17 @@ int table_init(struct flow_table *t, uint32_t size)
 	return t->flows && t->buckets ? 0 : -ENOMEM;
 }
 
-void table_fini(struct flow_table *t)
+void flow_table_fini(struct flow_table *t)
 {
 	mem_give(t->flows, (size_t)t->size * sizeof(struct flow));
 	mem_give(t->buckets, (size_t)t->nbuckets * sizeof(struct flow_bucket));
 }
 
-struct flow *table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key)
+struct flow *flow_table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		const struct flow_bucket *b = &t->buckets[at->bucket[i]];
-		for (unsigned hits = table_tags(b, at->tag); hits; hits &= hits - 1) {
+		for (unsigned hits = flow_table_tags(b, at->tag); hits; hits &= hits - 1) {
 			struct flow *f = &t->flows[b->flow[__builtin_ctz(hits)] - 1];
 			if (key_equal(&f->key, key))
 				return f;
@@ -72,9 +72,9 @@ static int make_room(struct flow_table *t, uint32_t from)
 {
 	struct flow_bucket *b = &t->buckets[from];
 	for (unsigned slot = 0; slot < 8; slot++) {
-		struct flow_place at = table_place(t, t->flows[b->flow[slot] - 1].hash);
+		struct flow_place at = flow_table_place(t, t->flows[b->flow[slot] - 1].hash);
 		struct flow_bucket *other = &t->buckets[at.bucket[at.bucket[0] == from]];
-		unsigned room = table_tags(other, 0);
+		unsigned room = flow_table_tags(other, 0);
 		if (other == b || !room)
 			continue;
 		fill(other, __builtin_ctz(room), at.tag, b->flow[slot]);
@@ -86,9 +86,9 @@ static int make_room(struct flow_table *t, uint32_t from)
 
 static bool index_add(struct flow_table *t, uint32_t hash, uint32_t number)
 {
-	struct flow_place at = table_place(t, hash);
+	struct flow_place at = flow_table_place(t, hash);
 	for (unsigned i = 0; i < 2; i++) {
-		unsigned room = table_tags(&t->buckets[at.bucket[i]], 0);
+		unsigned room = flow_table_tags(&t->buckets[at.bucket[i]], 0);
 		if (room) {
 			fill(&t->buckets[at.bucket[i]], __builtin_ctz(room), at.tag, number + 1);
 			return true;
@@ -104,7 +104,7 @@ static bool index_add(struct flow_table *t, uint32_t hash, uint32_t number)
 	return false;
 }
 
-struct flow *table_add(struct flow_table *t, const struct flow_key *key, uint32_t hash)
+struct flow *flow_table_add(struct flow_table *t, const struct flow_key *key, uint32_t hash)
 {
 	uint32_t n = t->free != TABLE_NONE ? t->free : t->fresh;
 	if (n == t->size || !index_add(t, hash, n))
@@ -121,13 +121,13 @@ struct flow *table_add(struct flow_table *t, const struct flow_key *key, uint32_
 	return f;
 }
 
-void table_remove(struct flow_table *t, struct flow *f)
+void flow_table_remove(struct flow_table *t, struct flow *f)
 {
-	struct flow_place at = table_place(t, f->hash);
-	uint32_t n = table_number(t, f);
+	struct flow_place at = flow_table_place(t, f->hash);
+	uint32_t n = flow_table_number(t, f);
 	for (unsigned i = 0; i < 2; i++) {
 		struct flow_bucket *b = &t->buckets[at.bucket[i]];
-		for (unsigned hits = table_tags(b, at.tag); hits; hits &= hits - 1) {
+		for (unsigned hits = flow_table_tags(b, at.tag); hits; hits &= hits - 1) {
 			unsigned slot = __builtin_ctz(hits);
 			if (b->flow[slot] == n + 1) {
 				fill(b, slot, 0, 0);

@@ -40,10 +40,10 @@ struct flow_table {
 	struct burst rest;
 };
 
-int table_init(struct flow_table *t, uint32_t size);
-void table_fini(struct flow_table *t);
+int flow_table_init(struct flow_table *t, uint32_t size);
+void flow_table_fini(struct flow_table *t);
 // Bytes that a table of this size takes for flows and index.
-size_t table_bytes(uint32_t size);
+size_t flow_table_bytes(uint32_t size);
 
 // The two buckets where a hash may be, and the tag it has there.
 struct flow_place {
@@ -52,43 +52,44 @@ struct flow_place {
 };
 
 // The hash's upper bits also choose the worker, so they are the same for all flows here: multiplied first.
-static inline uint64_t table_spread(uint32_t hash)
+static inline uint64_t flow_table_spread(uint32_t hash)
 {
 	return (hash + 1ull) * 0x9e3779b97f4a7c15;
 }
-static inline uint32_t table_first(const struct flow_table *t, uint64_t spread)
+static inline uint32_t flow_table_first(const struct flow_table *t, uint64_t spread)
 {
 	return (uint32_t)((spread >> 32) * t->nbuckets >> 32);
 }
-static inline uint16_t table_tag(uint64_t spread)
+static inline uint16_t flow_table_tag(uint64_t spread)
 {
 	return (uint16_t)(spread >> 16) | 1;
 } // 0: free
 
-static inline struct flow_place table_place(const struct flow_table *t, uint32_t hash)
+static inline struct flow_place flow_table_place(const struct flow_table *t, uint32_t hash)
 {
-	uint64_t x = table_spread(hash), y = (x ^ x >> 29) * 0xbf58476d1ce4e5b9;
-	return (struct flow_place){.bucket = {table_first(t, x), table_first(t, y)}, .tag = table_tag(x)};
+	uint64_t x = flow_table_spread(hash), y = (x ^ x >> 29) * 0xbf58476d1ce4e5b9;
+	return (struct flow_place){.bucket = {flow_table_first(t, x), flow_table_first(t, y)},
+				   .tag = flow_table_tag(x)};
 }
 
 // One bit for each slot of a bucket whose tag is this one.
-static inline unsigned table_tags(const struct flow_bucket *b, uint16_t tag)
+static inline unsigned flow_table_tags(const struct flow_bucket *b, uint16_t tag)
 {
 	__m128i eq = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tag), _mm_set1_epi16((short)tag));
 	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
 }
 
 // The flow of a key, or NULL.
-struct flow *table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key);
+struct flow *flow_table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key);
 // Takes a flow for the key, which must not be in the table: zeroed but for key and hash. NULL: no room.
-struct flow *table_add(struct flow_table *t, const struct flow_key *key, uint32_t hash);
-void table_remove(struct flow_table *t, struct flow *f);
+struct flow *flow_table_add(struct flow_table *t, const struct flow_key *key, uint32_t hash);
+void flow_table_remove(struct flow_table *t, struct flow *f);
 
-static inline bool table_full(const struct flow_table *t)
+static inline bool flow_table_full(const struct flow_table *t)
 {
 	return t->used == t->size;
 }
-static inline uint32_t table_number(const struct flow_table *t, const struct flow *f)
+static inline uint32_t flow_table_number(const struct flow_table *t, const struct flow *f)
 {
 	return (uint32_t)(f - t->flows);
 }
@@ -115,7 +116,7 @@ static inline void ring_clear(struct flow_table *t, unsigned ring)
 static inline void ring_append(struct flow_table *t, unsigned ring, struct flow *f)
 {
 	struct flow_link *head = &t->ring[ring];
-	uint32_t n = table_number(t, f);
+	uint32_t n = flow_table_number(t, f);
 	f->link = (struct flow_link){.older = head->older, .newer = t->size + ring};
 	ring_link(t, head->older)->newer = n;
 	head->older = n;

@@ -79,7 +79,7 @@ static void read_options(const uint8_t *o, const uint8_t *end, struct segment *s
 	}
 }
 
-bool tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_len, struct segment *s)
+bool flow_tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_len, struct segment *s)
 {
 	static const uint8_t usual[4] = {OPT_NOP, OPT_NOP, OPT_TS, 10}; // RFC 7323 appendix A
 	const uint8_t *t = frame + l->l4;
@@ -140,12 +140,12 @@ static bool reset(const struct flow *f)
 	return (f->side[0].flags | f->side[1].flags) & SIDE_RST;
 }
 
-bool tcp_opens(const struct segment *s)
+bool flow_tcp_opens(const struct segment *s)
 {
 	return s->flags & SYN;
 }
 
-bool tcp_from_responder(const struct segment *s)
+bool flow_tcp_from_responder(const struct segment *s)
 {
 	return (s->flags & (SYN | ACK | RST)) == (SYN | ACK);
 }
@@ -189,7 +189,7 @@ static bool synack_renews(const struct flow *f, unsigned dir, const struct segme
 	return !near && !(to->flags & SIDE_SYN);
 }
 
-bool tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live)
 {
 	if (likely(!(s->flags & SYN) && f->tcp_state != TCP_CLOSED && f->tcp_state != TCP_NONE))
 		return false;
@@ -209,7 +209,7 @@ bool tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, boo
 	return !live && known(from) && (uint32_t)(ahead < 0 ? -(int64_t)ahead : ahead) > slack(&f->side[!dir], false);
 }
 
-// --- pieces of tcp_track
+// --- pieces of flow_tcp_track
 
 static void set_window(struct flow_side *from, const struct segment *s)
 {
@@ -327,7 +327,7 @@ static void take_synack(struct flow *f, unsigned dir, const struct segment *s, u
 	f->tcp_state = TCP_SYN_RECV;
 }
 
-// A SYN that does not begin a new flow (tcp_renews said so).
+// A SYN that does not begin a new flow (flow_tcp_renews said so).
 static void track_syn(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, uint16_t *pkt_flags)
 {
 	struct flow_side *from = &f->side[dir];
@@ -530,8 +530,8 @@ static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s
 	return REASON_NONE;
 }
 
-uint16_t tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
-		   uint16_t *pkt_flags)
+uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
+			uint16_t *pkt_flags)
 {
 	f->side[dir].tcp_flags |= s->flags;
 	if ((s->flags & (FIN | SYN | RST | PSH | ACK | URG)) == 0 || (s->flags & (SYN | FIN)) == (SYN | FIN) ||

@@ -27,24 +27,24 @@ struct segment {
 };
 
 // Reads the header of a layer; false where the frame was cut before its end.
-bool tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_len, struct segment *s);
+bool flow_tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_len, struct segment *s);
 // True where the segment cannot belong to this flow, so that a new one begins with it: a tuple used again.
-bool tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live);
+bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live);
 // True where the segment has a SYN, and if so, whether it came from the responder.
-bool tcp_opens(const struct segment *s);
-bool tcp_from_responder(const struct segment *s);
+bool flow_tcp_opens(const struct segment *s);
+bool flow_tcp_from_responder(const struct segment *s);
 // Takes the segment into the flow's state (counters of the packet included already). Returns REASON_NONE or why it
 // is dropped; sets PKT_NO_EVIDENCE in *pkt_flags.
-uint16_t tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
-		   uint16_t *pkt_flags);
+uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
+			uint16_t *pkt_flags);
 
-static inline uint32_t tcp_word(const uint8_t *p)
+static inline uint32_t flow_tcp_word(const uint8_t *p)
 {
 	return rte_be_to_cpu_32(*(const unaligned_uint32_t *)p);
 }
 
-// True where tcp_fast may be asked: established, known from both sides, nothing special in use.
-static inline bool tcp_usual(const struct flow *f)
+// True where flow_tcp_fast may be asked: established, known from both sides, nothing special in use.
+static inline bool flow_tcp_usual(const struct flow *f)
 {
 	uint8_t both = f->side[0].flags & f->side[1].flags, any = f->side[0].flags | f->side[1].flags;
 	return f->tcp_state == TCP_ESTABLISHED && (both & (SIDE_SEEN | SIDE_ACKED)) == (SIDE_SEEN | SIDE_ACKED) &&
@@ -53,12 +53,12 @@ static inline bool tcp_usual(const struct flow *f)
 }
 
 // The usual segment of a usual flow: in order, acknowledging what was seen, no options but a timestamp that is not
-// stale. t: its header, of which room bytes are there, at least 20. True: taken, as tcp_track would have. Every 64th of
-// a direction is for tcp_track, which samples timestamps there.
-static inline bool tcp_fast(struct flow *f, unsigned dir, const uint8_t *t, uint32_t room, uint32_t len, bool live)
+// stale. t: its header, of which room bytes are there, at least 20. True: taken, as flow_tcp_track would have. Every
+// 64th of a direction is for flow_tcp_track, which samples timestamps there.
+static inline bool flow_tcp_fast(struct flow *f, unsigned dir, const uint8_t *t, uint32_t room, uint32_t len, bool live)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
-	uint32_t seq = tcp_word(t + 4), ack = tcp_word(t + 8), in_flight = to->next - to->acked;
+	uint32_t seq = flow_tcp_word(t + 4), ack = flow_tcp_word(t + 8), in_flight = to->next - to->acked;
 	// ACK, perhaps PSH, ECE, CWR (RFC 9293 3.1)
 	if (unlikely((t[13] & 0x37) != 0x10 || seq != from->next || (int32_t)in_flight < 0 ||
 		     ack - to->acked > in_flight || (f->pkts[dir] & 63) == 63))
@@ -66,7 +66,7 @@ static inline bool tcp_fast(struct flow *f, unsigned dir, const uint8_t *t, uint
 	if (t[12] >> 4 == 8) { // RFC 7323 appendix A: NOP, NOP, timestamp
 		if (unlikely(room < 32 || *(const unaligned_uint32_t *)(t + 20) != rte_cpu_to_be_32(0x0101080a)))
 			return false;
-		uint32_t ts = tcp_word(t + 24);
+		uint32_t ts = flow_tcp_word(t + 24);
 		if (from->flags & SIDE_TS) {
 			if (unlikely((int32_t)(ts - from->ts_recent) < 0))
 				return false;

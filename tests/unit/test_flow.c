@@ -17,9 +17,9 @@ static struct shape udp(uint32_t src, uint16_t sport, uint32_t dst, uint16_t dpo
 static void bytes_a_flow(void **state)
 {
 	for (uint32_t size = 1 << 20; size <= 4 << 20; size *= 4)
-		assert_true(table_bytes(size) / size <= 192);
+		assert_true(flow_table_bytes(size) / size <= 192);
 	// sizes that people ask for are not powers of two
-	assert_true(table_bytes(1000000) / 1000000 <= 192);
+	assert_true(flow_table_bytes(1000000) / 1000000 <= 192);
 }
 
 static void hash_is_symmetric_and_keyed(void **state)
@@ -333,18 +333,18 @@ static void the_whole_table_can_be_used(void **state)
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; i < config.flows; i++) {
 			memcpy(key.a, &i, 4);
-			all[i] = table_add(t, &key, (i + round) * 2654435761u);
+			all[i] = flow_table_add(t, &key, (i + round) * 2654435761u);
 			assert_non_null(all[i]);
 			all[i]->id = i + 1;
 		}
-		assert_null(table_add(t, &key, 1));
+		assert_null(flow_table_add(t, &key, 1));
 		for (unsigned i = 0; i < config.flows; i++) {
 			memcpy(key.a, &i, 4);
-			struct flow_place at = table_place(t, (i + round) * 2654435761u);
-			assert_ptr_equal(table_find(t, &at, &key), all[i]);
+			struct flow_place at = flow_table_place(t, (i + round) * 2654435761u);
+			assert_ptr_equal(flow_table_find(t, &at, &key), all[i]);
 		}
 		for (unsigned i = 0; i < config.flows; i++)
-			table_remove(t, all[(i * 7ull) % config.flows]);
+			flow_table_remove(t, all[(i * 7ull) % config.flows]);
 		assert_int_equal(t->used, 0);
 	}
 	free(all);
@@ -365,7 +365,7 @@ static void hashes_of_one_worker_fill_the_table(void **state)
 		if (steer_owner(hash, 4) != 2)
 			continue;
 		memcpy(key.a, &i, 4);
-		assert_non_null(table_add(t, &key, hash));
+		assert_non_null(flow_table_add(t, &key, hash));
 		i++;
 	}
 	world_close();

@@ -594,14 +594,14 @@ static void the_short_way_is_the_long_way(void **state)
 		struct segment segment;
 		uint16_t flags = 0;
 		b = a;
-		if (!tcp_usual(&a) || !tcp_fast(&a, dir, t, stamped ? 32 : 20, l.wire_len, config.live))
+		if (!flow_tcp_usual(&a) || !flow_tcp_fast(&a, dir, t, stamped ? 32 : 20, l.wire_len, config.live))
 			continue;
 		taken++;
 		a.pkts[dir]++;
 		b.pkts[dir]++;
-		assert_true(tcp_read(&l, t, stamped ? 32 : 20, &segment));
-		assert_false(tcp_renews(&b, dir, &segment, config.live));
-		assert_int_equal(tcp_track(&b, dir, &segment, clock_ns, config.live, &flags), 0);
+		assert_true(flow_tcp_read(&l, t, stamped ? 32 : 20, &segment));
+		assert_false(flow_tcp_renews(&b, dir, &segment, config.live));
+		assert_int_equal(flow_tcp_track(&b, dir, &segment, clock_ns, config.live, &flags), 0);
 		assert_int_equal(flags, 0);
 		for (unsigned i = 0; i < 2; i++) // when it was is of no matter here
 			a.side[i].ts_age = b.side[i].ts_age = 0;

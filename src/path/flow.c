@@ -132,7 +132,9 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	stream_end(w, f);
 	// one that had closed and only lingered ended by that
 	if (f->age_class == AGE_CLASS_CLOSED)
-		why = (f->side[0].flags | f->side[1].flags) & SIDE_RST ? FLOW_END_RESET : FLOW_END_CLOSED;
+		why = ((f->side[0].flags | f->side[1].flags) & SIDE_RST) || (f->flags & FLOW_RST_UNSURE)
+			      ? FLOW_END_RESET
+			      : FLOW_END_CLOSED;
 	struct record *r = record_begin(w, RECORD_FLOW);
 	flow_record(w, f, r, RECORD_FLOW);
 	r->end_ns = f->last_ns;

@@ -57,7 +57,8 @@ enum flow_flag {
 	FLOW_REFUSED =
 		1 << 10, // data of direction 0 was dropped on a parser's word: so is what follows; direction 1: << 1
 	FLOW_FAR_ACK = 1 << 11,
-	FLOW_USUAL = 1 << 13, // seen both ways, and nothing is open: flow_usual may take its packets
+	FLOW_USUAL = 1 << 13,      // seen both ways, and nothing is open: flow_usual may take its packets
+	FLOW_RST_UNSURE = 1 << 14, // replay: ended by an RST that may have been outside RCV.NXT
 };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,

@@ -178,11 +178,13 @@ static bool syn_renews(const struct flow *f, unsigned dir, const struct segment 
 static bool synack_renews(const struct flow *f, unsigned dir, const struct segment *s)
 {
 	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
-	if (f->tcp_state == TCP_SYN_SENT)
+	if (f->tcp_state == TCP_SYN_SENT || ((from->flags & SIDE_SYN) && from->isn == s->seq))
+		return false;
+	if (f->tcp_state == TCP_CLOSED || f->tcp_state == TCP_TIME_WAIT || f->tcp_state == TCP_NONE)
+		return true;
+	if (dir == 0) // nobody asked the initiator: its own peer would challenge it
 		return false;
 	if (from->flags & SIDE_SYN)
-		return from->isn != s->seq;
-	if (f->tcp_state == TCP_CLOSED || f->tcp_state == TCP_NONE)
 		return true;
 	// picked up midstream: a late copy of its SYN|ACK, unless the numbers have nothing to do with the flow's
 	bool near = known(from) && (uint32_t)(frontier(from) - s->seq) < SLACK_MAX;
@@ -224,8 +226,12 @@ static void set_acked(struct flow_side *to, uint32_t ack)
 {
 	to->acked = to->flags & SIDE_ACKED ? later(to->acked, ack) : ack;
 	to->flags |= SIDE_ACKED;
-	if ((to->flags & (SIDE_FIN | SIDE_FIN_ACKED)) == SIDE_FIN && diff(to->acked, to->next) >= 0)
+	if (!(to->flags & SIDE_FIN))
+		return;
+	if (to->acked == to->next)
 		to->flags |= SIDE_FIN_ACKED;
+	else if (diff(to->acked, to->next) > 0) // bytes behind it were received: it was not where it said
+		to->flags &= (uint8_t) ~(SIDE_FIN | SIDE_FIN_ACKED);
 }
 
 static void set_next(struct flow_side *from, uint32_t end)
@@ -357,29 +363,39 @@ static void track_syn(struct flow *f, unsigned dir, const struct segment *s, uin
 	}
 }
 
-// RFC 5961 3.2: only an RST at RCV.NXT ends; inside the window it earns a challenge ACK; outside it is nothing.
-static bool rst_ends(const struct flow *f, unsigned dir, const struct segment *s, bool live)
+// RFC 5961 3.2: only an RST at RCV.NXT ends; inside the window it earns a challenge ACK; outside it is nothing. RCV.NXT
+// is what was acknowledged last, or the end of what was sent where nothing is missing before it.
+static bool rst_ends(const struct flow *f, unsigned dir, const struct segment *s)
 {
 	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
 	if (f->tcp_state == TCP_SYN_SENT && dir == 1 && !(from->flags & SIDE_SEEN)) // RFC 9293 3.10.7.3
 		return (s->flags & ACK) && diff(s->ack, to->isn) > 0 && diff(s->ack, to->next) <= 0;
 	if (!known(from))
 		return true;
-	if ((from->flags & SIDE_SEEN) && s->seq == from->next)
-		return true;
 	if ((from->flags & SIDE_ACKED) && s->seq == from->acked)
 		return true;
-	if (live || !(f->flags & (FLOW_MIDSTREAM | FLOW_HOLES)))
-		return false;
-	uint32_t room = RTE_MAX(RTE_MIN(window(to), SLACK_MAX), 65535u);
-	return diff(s->seq, frontier(from) + room) < 0 && diff(s->seq, frontier(from) - room) > 0;
+	return (from->flags & SIDE_SEEN) && s->seq == from->next && !(f->flags & FLOW_HOLES);
+}
+
+// Replay, where RCV.NXT is not known: inside the window it may have been right.
+static bool rst_may_end(const struct flow *f, unsigned dir, const struct segment *s)
+{
+	const struct flow_side *from = &f->side[dir];
+	uint32_t room = RTE_MAX(RTE_MIN(window(&f->side[!dir]), SLACK_MAX), 65535u);
+	return (f->flags & (FLOW_MIDSTREAM | FLOW_HOLES)) && diff(s->seq, frontier(from) + room) < 0 &&
+	       diff(s->seq, frontier(from) - room) > 0;
 }
 
 static void track_rst(struct flow *f, unsigned dir, const struct segment *s, bool live, uint16_t *pkt_flags)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
-	if (!rst_ends(f, dir, s, live)) {
+	if (!rst_ends(f, dir, s)) {
 		*pkt_flags |= PKT_NO_EVIDENCE;
+		if (live || !rst_may_end(f, dir, s))
+			return;
+		// closed, unless data goes on where it was (track_data): whoever was reset has nothing more to say
+		f->flags |= FLOW_RST_UNSURE;
+		f->tcp_state = TCP_CLOSED;
 		return;
 	}
 	// it says what its sender had received: that belongs to this flow even where it comes later
@@ -429,7 +445,7 @@ static void pick_up(struct flow *f, unsigned dir, const struct segment *s)
 }
 
 // Segments that its receiver answers, taking nothing from them.
-static bool is_no_evidence(const struct flow *f, unsigned dir, const struct segment *s)
+static bool is_no_evidence(const struct flow *f, unsigned dir, const struct segment *s, bool live)
 {
 	const struct flow_side *from = &f->side[dir];
 	uint32_t end = end_of(s);
@@ -440,7 +456,9 @@ static bool is_no_evidence(const struct flow *f, unsigned dir, const struct segm
 	if ((from->flags & SIDE_SEEN) && s->len <= 1 && s->seq == from->next - 1 && !(s->flags & FIN) &&
 	    from->acked == from->next && (from->flags & SIDE_ACKED))
 		return s->len == 1; // keep-alive with its byte of garbage (RFC 9293 3.8.4)
-	return (from->flags & SIDE_FIN) && (s->len || (s->flags & FIN)) && diff(end, from->next) > 0; // after its FIN
+	// after its FIN; in replay one that was acknowledged, since it may have been a lie outside the window
+	return (from->flags & SIDE_FIN) && (live || (from->flags & SIDE_FIN_ACKED)) && (s->len || (s->flags & FIN)) &&
+	       diff(end, from->next) > 0;
 }
 
 // RFC 9293 3.10.7.4, first check. In replay also what is left of it by as much: it is from behind a hole of more than
@@ -482,6 +500,18 @@ static uint16_t signature_fault(const struct flow *f, unsigned dir, const struct
 	return uses != has && !first ? REASON_FLOW_TCP_SIGNATURE : REASON_NONE;
 }
 
+// Data after an RST that may have been none: it was none. And where all that was sent is acknowledged, no hole is left.
+static void mend(struct flow *f, bool data)
+{
+	const struct flow_side *a = &f->side[0], *b = &f->side[1];
+	if ((f->flags & FLOW_RST_UNSURE) && data) {
+		f->flags &= (uint16_t)~FLOW_RST_UNSURE;
+		f->tcp_state = TCP_ESTABLISHED;
+	}
+	if ((a->flags & b->flags & SIDE_ACKED) && a->acked == a->next && b->acked == b->next)
+		f->flags &= (uint16_t)~FLOW_HOLES;
+}
+
 // After handshake and RST are dealt with: RFC 9293 3.10.7.4 from the ACK on, RFC 7323 5.3 before it.
 static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
 			   uint16_t *pkt_flags)
@@ -509,18 +539,22 @@ static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s
 		return REASON_NONE;
 	}
 	if ((unlikely(out_of_window(f, dir, s, live)) && !resync(f, dir, FLOW_FAR_SEQ, s->seq, live)) ||
-	    is_no_evidence(f, dir, s)) {
+	    is_no_evidence(f, dir, s, live)) {
 		*pkt_flags |= PKT_NO_EVIDENCE;
 		return REASON_NONE;
 	}
 	if (!known(from) || diff(s->seq, from->next) > 0 || (known(to) && diff(s->ack, frontier(to)) > 0))
 		f->flags |= FLOW_HOLES;
 	bool in_order = s->seq == from->next;
+	if (diff(end_of(s), from->next) > 0)
+		from->flags &= (uint8_t) ~(SIDE_FIN | SIDE_FIN_ACKED); // of a FIN that was not acknowledged
 	set_next(from, end_of(s));
-	if (s->flags & FIN)
+	if ((s->flags & FIN) && end_of(s) == from->next)
 		from->flags |= SIDE_FIN;
 	set_acked(to, s->ack);
 	set_window(from, s);
+	if (unlikely(f->flags & (FLOW_RST_UNSURE | FLOW_HOLES)))
+		mend(f, s->len > 0);
 	if ((s->options & SEGMENT_TS) && (live || (in_order && (f->pkts[dir] & 63) == 0)))
 		sample_ts(f, dir, s, now_ns, live);
 	if (f->tcp_state == TCP_SYN_SENT || (f->tcp_state < TCP_ESTABLISHED && (dir == 0 || s->len > 0)))

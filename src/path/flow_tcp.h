@@ -47,9 +47,9 @@ static inline uint32_t flow_tcp_word(const uint8_t *p)
 static inline bool flow_tcp_usual(const struct flow *f)
 {
 	uint8_t both = f->side[0].flags & f->side[1].flags, any = f->side[0].flags | f->side[1].flags;
-	return f->tcp_state == TCP_ESTABLISHED && (both & (SIDE_SEEN | SIDE_ACKED)) == (SIDE_SEEN | SIDE_ACKED) &&
-	       !(any & (SIDE_FIN | SIDE_SIGNED)) && f->side[0].wscale <= 14 && f->side[1].wscale <= 14 && f->pkts[0] &&
-	       f->pkts[1];
+	return f->tcp_state == TCP_ESTABLISHED && !(f->flags & FLOW_HOLES) &&
+	       (both & (SIDE_SEEN | SIDE_ACKED)) == (SIDE_SEEN | SIDE_ACKED) && !(any & (SIDE_FIN | SIDE_SIGNED)) &&
+	       f->side[0].wscale <= 14 && f->side[1].wscale <= 14 && f->pkts[0] && f->pkts[1];
 }
 
 // The usual segment of a usual flow: in order, acknowledging what was seen, no options but a timestamp that is not

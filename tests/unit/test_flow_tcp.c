@@ -400,9 +400,57 @@ static void data_after_fin_is_no_evidence(void **state)
 	assert_int_equal(seg(C, FIN | ACK, CI + 11, SI + 1, 0), 0); // before its data
 	assert_int_equal(seg(C, ACK, CI + 1, SI + 1, 10), 0);
 	assert_true(believed());
+	assert_int_equal(seg(S, ACK, SI + 1, CI + 12, 0), 0);
+	assert_int_equal(last_flow->tcp_state, TCP_CLOSE_WAIT);
 	assert_int_equal(seg(C, ACK, CI + 12, SI + 1, 10), 0);
 	assert_false(believed());
 	assert_int_equal(last_flow->side[0].next, CI + 12);
+}
+
+// Lies that a client may tell in a capture to be believed less than it is by its server.
+
+static void a_fin_that_nobody_acknowledged(void **state)
+{
+	handshake();
+	assert_int_equal(seg(C, FIN | ACK, CI + 1 + 100000, SI + 1, 0), 0); // outside the server's window
+	for (unsigned i = 0; i < 200; i++) {
+		assert_int_equal(seg(C, ACK, CI + 1 + i * 1000, SI + 1, 1000), 0);
+		assert_true(believed());
+		assert_int_equal(seg(S, ACK, SI + 1, CI + 1 + (i + 1) * 1000, 0), 0);
+	}
+	assert_int_equal(last_flow->side[0].flags & SIDE_FIN, 0);
+}
+
+static void an_rst_behind_a_hole(void **state)
+{
+	handshake();
+	uint64_t id = last_flow->id;
+	assert_int_equal(seg(C, ACK, CI + 1, SI + 1, 10), 0);
+	assert_int_equal(seg(C, ACK, CI + 21, SI + 1, 10), 0); // a hole of 10
+	assert_int_equal(seg(C, RST | ACK, CI + 31, SI + 1, 0), 0);
+	assert_false(believed());
+	assert_int_equal(seg(C, ACK, CI + 11, SI + 1, 10), 0);
+	assert_int_equal(seg(C, ACK, CI + 31, SI + 1, 10), 0);
+	assert_true(believed());
+	assert_int_equal(last_flow->id, id);
+	assert_int_equal(last_flow->tcp_state, TCP_ESTABLISHED);
+	assert_int_equal(seg(S, ACK, SI + 1, CI + 41, 0), 0);
+	assert_int_equal(last_flow->flags & FLOW_HOLES, 0);
+	assert_int_equal(seg(C, RST | ACK, CI + 41, SI + 1, 0), 0);
+	assert_true(believed());
+	assert_int_equal(last_flow->tcp_state, TCP_CLOSED);
+}
+
+static void a_synack_of_the_client(void **state)
+{
+	handshake();
+	uint64_t id = last_flow->id;
+	assert_int_equal(seg(C, SYN | ACK, CI + 5000, SI + 1, 0), 0);
+	assert_int_equal(last_flow->id, id);
+	assert_false(believed());
+	assert_int_equal(seg(C, ACK, CI + 1, SI + 1, 10), 0);
+	assert_int_equal(last_flow->id, id);
+	assert_true(believed());
 }
 
 static void a_syn_on_a_live_key(void **state)
@@ -702,6 +750,11 @@ int main(void)
 		TEST(outside_the_window_is_no_evidence),
 		LIVE(outside_the_window_is_no_evidence_live),
 		TEST(data_after_fin_is_no_evidence),
+		TEST(a_fin_that_nobody_acknowledged),
+		TEST(an_rst_behind_a_hole),
+		LIVE(an_rst_behind_a_hole),
+		TEST(a_synack_of_the_client),
+		LIVE(a_synack_of_the_client),
 		TEST(a_syn_on_a_live_key),
 		LIVE(a_syn_on_a_live_key),
 		TEST(a_tuple_used_again_after_its_end),

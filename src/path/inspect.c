@@ -32,18 +32,20 @@ struct parser {
 	int (*looks)(const uint8_t *p, uint32_t len);
 	enum app_step (*data)(struct app_in *in);
 	void (*end)(struct app_in *in);
+	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
+	int (*home)(const struct flow *f, const uint8_t *p, uint32_t len);
 };
 
 // Order: cheapest and strictest first. Index 0 is "none yet".
 static const struct parser parsers[] = {
-	{APP_NONE, NULL, NULL, NULL},
-	{APP_TLS, tls_looks, tls_data, tls_end},
-	{APP_HTTP2, http2_looks, http2_data, NULL},
-	{APP_HTTP, http_looks, http_data, http_end},
-	{APP_SSH, ssh_looks, ssh_data, ssh_end},
-	{APP_NONE, prelude_looks, prelude_data, NULL},
-	{APP_SOCKS, socks_looks, socks_data, NULL},
-	{APP_DNS, dns_looks_tcp, dns_data, NULL},
+	{APP_NONE, NULL, NULL, NULL, NULL},
+	{APP_TLS, tls_looks, tls_data, tls_end, NULL},
+	{APP_HTTP2, http2_looks, http2_data, NULL, NULL},
+	{APP_HTTP, http_looks, http_data, http_end, NULL},
+	{APP_SSH, ssh_looks, ssh_data, ssh_end, NULL},
+	{APP_NONE, prelude_looks, prelude_data, NULL, NULL},
+	{APP_SOCKS, socks_looks, socks_data, NULL, NULL},
+	{APP_DNS, dns_looks_tcp, dns_data, NULL, dns_looks_home},
 };
 #define PARSERS (sizeof(parsers) / sizeof(parsers[0]))
 
@@ -90,6 +92,8 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 		bool unsure = false;
 		for (unsigned i = 1; i < PARSERS; i++) {
 			int yes = v->len ? parsers[i].looks(v->data, v->len) : 0;
+			if (yes == 0 && v->len && parsers[i].home)
+				yes = parsers[i].home(f, v->data, v->len);
 			if (yes > 0) {
 				s->parser = i;
 				s->wait = s->not_start = 0;

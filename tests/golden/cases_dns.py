@@ -102,6 +102,16 @@ CASES = {
         "no_facts": [{"field": "dns.qname", "value": v} for v in ("www", "hidden.example", "evil.example", "", "tcp.example")],
         "same": True,
     },
+    "dns_tcp_hidden": {
+        # the first message of a stream has no question and yet bytes behind it; then an opcode that nobody knows
+        "frames": stream([framed(head(qd=0) + question("hidden.example"))[:20], framed(head(qd=0) + question("hidden.example"))[20:]],
+                         sport=41001)
+        + stream([framed(query("odd.example", flags=0x7900))], sport=41002) + stream([framed(query("odd.example", flags=0x7900))], 8053),
+        "drops": {"DNS_BAD_NAME": [5]},
+        "facts": [qname("odd.example", 41002, l4="tcp")],
+        "no_facts": [qname("hidden.example", 41001, l4="tcp"), qname("odd.example", 41000, 8053, "tcp")],
+        "same": True,
+    },
     "dns_no_question": {
         # RFC 7873 5.4, RFC 6762 6, a header alone: nothing is hidden, nothing dropped
         "frames": [

@@ -91,6 +91,7 @@ int ssh_looks(const uint8_t *p, uint32_t len);
 int prelude_looks(const uint8_t *p, uint32_t len);
 int socks_looks(const uint8_t *p, uint32_t len);
 int dns_looks(const uint8_t *p, uint32_t len, bool tcp);
+int dns_looks_home(const struct flow *f, const uint8_t *p, uint32_t len); // TCP, port 53
 int quic_looks(const uint8_t *p, uint32_t len);
 // Memory of the datagram protocols' handshakes (config->apps), reached through worker->inspect.
 struct quic *quic_new(const struct path_config *c);

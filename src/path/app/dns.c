@@ -33,6 +33,7 @@
 #define RR_FIXED 10    // the same without the name
 #define STRICT_NAMES 8 // questions that a message on an unknown port may have
 #define RDATA_MAX 6144 // kept of one record's data: fits a fact (FACT_VALUE_MAX) with its name
+#define HOME_MAX 1024  // bytes of a first message; queries have 20 to 500
 #define JUNK_MAX 8
 #define RR_ROOM (RDATA_MAX + 2048)
 
@@ -500,6 +501,17 @@ static bool message_lenient(const uint8_t *p, uint32_t len, uint32_t size)
 	    class_known(be16(p + end - 2)))
 		return true;
 	return header_sane(&h, size);
+}
+
+// A stream to port 53 whose first message would not do elsewhere: an odd opcode, no question, bytes behind it.
+int dns_looks_home(const struct flow *f, const uint8_t *p, uint32_t len)
+{
+	uint32_t size = len < 2 ? HOME_MAX : be16(p);
+	if (!on_port(f, PORT_DNS) || size > HOME_MAX || size < DNS_HEADER_BYTES)
+		return 0;
+	if (len < 2 + size)
+		return -1;
+	return message_lenient(p + 2, size, size);
 }
 
 bool dns_datagram(struct app_in *in)

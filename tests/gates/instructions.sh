@@ -16,7 +16,7 @@ export GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86
 for loops in 1 3; do
 	valgrind --tool=callgrind --callgrind-out-file="$work/$loops.out" --toggle-collect=bench_corridor \
 		"$1/sluice" bench --only corridor -n $loops --flows 65536 "$capture" >"$work/$loops.log" 2>&1 || { tail -20 "$work/$loops.log"; exit 1; }
-	callgrind_annotate --inclusive=yes --threshold=100 "$work/$loops.out" >"$work/$loops.txt"
+	callgrind_annotate --inclusive=yes --threshold=100 "$work/$loops.out" >"$work/$loops.txt" 2>/dev/null
 done
 packets=$(grep -oP '^.*: \K[0-9]+(?= packets)' "$work/1.log" | head -1)
 python3 "$here/instructions.py" "$work/1.txt" "$work/3.txt" "$packets" "$here/instructions.json"

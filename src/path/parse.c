@@ -460,7 +460,7 @@ void parse_burst(struct worker *w, struct burst *b)
 		return;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
-		if (unlikely(pkt_decided(p)))
+		if (unlikely(p->reason)) // what passes because it was cut has IP headers, too
 			continue;
 		if (unlikely((p->flags & PKT_TRANSPORT) && p->nparsed == 0))
 			pkt_drop(p, transport_sum(w, p, pkt_data(b->m[i])));

@@ -82,6 +82,54 @@ struct segment_in {
 	uint16_t urgent, pkt_flags;
 };
 
+#define SEGMENTS_CUT 24 // bytes of TCP in the first fragment
+
+// A fragment of the frame `d`: bytes [off, off + len) of its TCP segment, of which `captured` are there.
+static inline struct rte_mbuf *segments_fragment(struct segments *t, const uint8_t *d, uint32_t off, uint32_t len,
+						 uint32_t captured, bool more)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(t->w.frames);
+	if (!m)
+		abort();
+	struct pkt *p = pkt_of(m);
+	memset(p, 0, sizeof(*p));
+	uint8_t *f = (uint8_t *)rte_pktmbuf_append(m, SEGMENTS_L4 + captured);
+	memcpy(f, d, SEGMENTS_L4);
+	memcpy(f + SEGMENTS_L4, d + SEGMENTS_L4 + off, captured);
+	((struct rte_ipv4_hdr *)(f + 14))->fragment_offset = rte_cpu_to_be_16((uint16_t)(off / 8 | more << 13));
+	p->frame = ++t->frame;
+	p->nlayers = 1;
+	p->layer[0] = (struct layer){
+		.l3 = 14,
+		.l4 = SEGMENTS_L4,
+		.payload = SEGMENTS_L4,
+		.payload_len = (uint16_t)captured,
+		.wire_len = len,
+		.version = 4,
+		.proto = IPPROTO_TCP,
+		.flags = LAYER_FRAGMENT,
+	};
+	return m;
+}
+
+// What defrag would have made of the frame's fragments: a datagram that starts with its IP header.
+static inline void segments_virtual(struct segments *t, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const uint8_t *d = pkt_data(m);
+	uint32_t captured = rte_pktmbuf_data_len(m) - SEGMENTS_L4, all = 20 + p->layer[0].wire_len;
+	uint32_t first = RTE_MIN(all, SEGMENTS_CUT);
+	p->fragments = segments_fragment(t, d, 0, first, RTE_MIN(first, captured), all > first);
+	if (all > first)
+		pkt_of(p->fragments)->next =
+			segments_fragment(t, d, first, all - first, captured - RTE_MIN(first, captured), false);
+	p->frame = t->frame;
+	p->layer[0].l3 -= 14;
+	p->layer[0].l4 -= 14;
+	p->layer[0].payload -= 14;
+	rte_pktmbuf_adj(m, 14);
+}
+
 // A frame for the segment, with a right checksum.
 static inline struct rte_mbuf *segments_frame(struct segments *t, const struct segment_in *in)
 {
@@ -109,6 +157,7 @@ static inline struct rte_mbuf *segments_frame(struct segments *t, const struct s
 	tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
 	rte_pktmbuf_trim(m, in->cut);
 	p->frame = ++t->frame;
+	p->time_ns = t->w.now_ns;
 	p->flow = &t->f;
 	p->dir = in->dir;
 	p->nlayers = 1;
@@ -123,6 +172,8 @@ static inline struct rte_mbuf *segments_frame(struct segments *t, const struct s
 		.proto = IPPROTO_TCP,
 		.tcp_flags = in->tcp_flags,
 	};
+	if (in->pkt_flags & PKT_VIRTUAL)
+		segments_virtual(t, m);
 	return m;
 }
 
@@ -136,8 +187,13 @@ static inline void segments_send(struct segments *t, const struct segment_in *in
 	out->reason = p->reason;
 	out->flags = p->flags;
 	out->len = in->len - in->cut;
-	memcpy(out->data, pkt_data(m) + SEGMENTS_PAYLOAD, out->len);
-	out->csum_ok = in->cut || rte_ipv4_udptcp_cksum_verify((struct rte_ipv4_hdr *)(pkt_data(m) + 14),
-							       pkt_data(m) + SEGMENTS_L4) == 0;
+	const struct layer *l = &p->layer[0];
+	memcpy(out->data, pkt_data(m) + l->payload, out->len);
+	out->csum_ok = in->cut || rte_ipv4_udptcp_cksum_verify((struct rte_ipv4_hdr *)(pkt_data(m) + l->l3),
+							       pkt_data(m) + l->l4) == 0;
+	for (struct rte_mbuf *f = p->fragments, *next; f; f = next) {
+		next = pkt_of(f)->next;
+		rte_pktmbuf_free(f);
+	}
 	rte_pktmbuf_free(m);
 }

@@ -314,9 +314,8 @@ static void whole_header(uint8_t *h, uint32_t header, unsigned version, uint8_t 
 	*link = proto;
 }
 
-static struct rte_mbuf *piece_at_0(const struct datagram *g)
+static struct rte_mbuf *piece_at_0(struct rte_mbuf *m)
 {
-	struct rte_mbuf *m = g->first;
 	while (piece_of(m).off != 0)
 		m = pkt_of(m)->next;
 	return m;
@@ -336,18 +335,28 @@ static uint32_t fill(const struct datagram *g, uint8_t *v, uint32_t at, uint32_t
 	return good;
 }
 
+static uint32_t kept_before(const struct pkt *head, const struct layer *l)
+{
+	return head->nlayers > 1 || (head->flags & PKT_TRANSPORT) ? l->l3 : 0;
+}
+
+// Bytes of the IP header, without IPv6's fragment header.
+static uint32_t header_of(const struct layer *l)
+{
+	return l->l4 - l->l3 - (l->version == 6 ? 8 : 0);
+}
+
 // The packet that stands for a whole datagram. Where nothing but a link header is before the datagram it starts with
 // its IP header; else the headers before are kept, so that what layers say of offsets holds. NULL: no giant.
 static struct rte_mbuf *put_together(struct worker *w, struct datagram *g)
 {
-	struct rte_mbuf *v = rte_pktmbuf_alloc(w->giants), *head = piece_at_0(g);
+	struct rte_mbuf *v = rte_pktmbuf_alloc(w->giants), *head = piece_at_0(g->first);
 	if (!v)
 		return NULL;
 	const struct pkt *hp = pkt_of(head), *last = pkt_of(g->last);
 	const struct layer *l = fragment_layer(head);
 	struct pkt *p = pkt_of(v);
-	uint32_t before = hp->nlayers > 1 || (hp->flags & PKT_TRANSPORT) ? l->l3 : 0;
-	uint32_t header = l->l4 - l->l3 - (l->version == 6 ? 8 : 0), at = before + header;
+	uint32_t before = kept_before(hp, l), header = header_of(l), at = before + header;
 	v->data_off = 0; // all of the buffer, up to 64 KiB
 	uint8_t *d = pkt_data(v);
 	memcpy(d, pkt_data(head) + l->l3 - before, before + header);
@@ -410,6 +419,34 @@ static struct rte_mbuf *offer(struct worker *w, struct rte_mbuf *m)
 		let_go(w, g, REASON_DEFRAG_FULL);
 	forget(w->defrag, g);
 	return v;
+}
+
+// A fragment may itself be a datagram put together, of a tunnel in fragments: hence the loop.
+struct origin defrag_origin(struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	for (unsigned depth = 0; depth < LAYERS_MAX && (pkt_of(m)->flags & PKT_VIRTUAL); depth++) {
+		struct rte_mbuf *f = piece_at_0(pkt_of(m)->fragments);
+		const struct layer *l = fragment_layer(f);
+		uint32_t before = kept_before(pkt_of(f), l), at = before + header_of(l);
+		if (off < at) { // a header: the first fragment has it
+			off += l->l3 - before;
+			len = RTE_MIN(len, at - (off - (l->l3 - before)));
+			m = f;
+			continue;
+		}
+		struct piece c = {0};
+		for (f = pkt_of(m)->fragments; f; f = pkt_of(f)->next) {
+			c = piece_of(f);
+			if (off - at >= c.off && off - at < c.off + c.captured)
+				break;
+		}
+		if (!f)
+			break;
+		len = RTE_MIN(len, c.off + c.captured - (off - at));
+		off = (uint32_t)(c.bytes - pkt_data(f)) + (off - at - c.off);
+		m = f;
+	}
+	return (struct origin){pkt_of(m)->frame, off, len};
 }
 
 unsigned defrag_burst(struct worker *w, struct burst *b)

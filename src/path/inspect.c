@@ -70,8 +70,9 @@ struct origin app_origin(const struct app_in *in, const void *p, uint32_t len)
 {
 	size_t at = (const uint8_t *)p - in->data;
 	if (in->m) {
-		const struct pkt *k = pkt_of(in->m);
-		return (struct origin){k->frame, (uint32_t)(in->data - pkt_data(in->m) + at), len};
+		struct origin o = defrag_origin(in->m, (uint32_t)(in->data - pkt_data(in->m) + at), 1);
+		o.len = len;
+		return o;
 	}
 	return stream_origin(in->w, in->f, in->dir, in->offset + at, len);
 }

@@ -23,6 +23,9 @@ unsigned defrag_burst(struct worker *w, struct burst *b);
 // Datagrams not complete in time: their fragments leave by DEFRAG_TIMEOUT. True: more is due than was done.
 bool defrag_age(struct worker *w, uint64_t time_ns);
 void defrag_drain(struct worker *w);
+// Which bytes of which input frame are those at `off` of a packet; len: how many of them, at most as given, that frame
+// has in one piece. Differs from (frame, off, len) of the packet only for PKT_VIRTUAL.
+struct origin defrag_origin(struct rte_mbuf *m, uint32_t off, uint32_t len);
 
 // Sets pkt->hash: symmetric in direction, keyed by config->seed, over tenant and innermost five-tuple.
 void steer_burst(struct worker *w, struct burst *b);

@@ -133,17 +133,26 @@ static bool consistent(struct segment *g)
 static void store(struct segment *g, uint64_t from, uint64_t to)
 {
 	struct stream_side *s = g->s;
-	struct stream_bytes b = {
-		.data = g->data + (from - g->at),
-		.at = from,
-		.frame = g->p->frame,
-		.off = g->off + (uint32_t)(from - g->at),
-		.len = to - from,
-		.cut_to = g->at + g->len == to && to < g->end ? g->end : 0,
-	};
 	bool room = stream_pending(s) < STREAM_PENDING_MAX + STREAM_SEGMENT_MAX;
-	uint32_t done = room ? stream_chain_store(g->w, s, &b) : 0;
-	if (likely(done == b.len))
+	uint32_t len = to - from, done = 0;
+	while (room && done < len) { // once; for a datagram out of fragments, once a fragment
+		struct origin o = {g->p->frame, g->off + (uint32_t)(from - g->at) + done, len - done};
+		if (unlikely(g->p->flags & PKT_VIRTUAL))
+			o = defrag_origin(g->m, o.off, o.len);
+		struct stream_bytes b = {
+			.data = g->data + (from - g->at) + done,
+			.at = from + done,
+			.frame = o.frame,
+			.off = o.off,
+			.len = o.len,
+			.cut_to = g->at + g->len == from + done + o.len && to < g->end ? g->end : 0,
+		};
+		uint32_t n = stream_chain_store(g->w, s, &b);
+		done += n;
+		if (n < b.len)
+			break;
+	}
+	if (likely(done == len))
 		return;
 	count(g->w, room ? COUNTER_STREAM_POOL_EMPTY : COUNTER_STREAM_BUDGET);
 	stream_chain_advance(g->w->streams, s);

@@ -171,7 +171,7 @@ static void parse(uint8_t how, uint32_t n)
 		return;
 	if (v.len) {
 		struct origin o = stream_origin(&t.w, &t.f, DIR, v.offset + n % v.len, 1);
-		if (o.frame == 0 || o.frame > t.frame || o.off < SEGMENTS_PAYLOAD)
+		if (o.frame == 0 || o.frame > t.frame || o.off < SEGMENTS_L4)
 			broken("origin", (uint32_t)v.offset);
 	}
 	n = how & 1 ? v.len : RTE_MIN(n, v.len);

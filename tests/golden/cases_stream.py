@@ -97,6 +97,14 @@ CASES = {
         "no_facts": [uri("/other")],
         "same": True,
     },
+    "stream_fragments": {
+        # a fact's bytes are those of the fragment that brought them
+        "frames": OPEN + [eth(f) for f in ip4_fragments(A, B, tcp(40000, 8080, "A", ISN + 1, 1001, GET), [32])],
+        "args": ["-v"],
+        "drops": {},
+        "facts": [dict(uri("/first"), frame=4, off=58), {"field": "http.host", "value": "one.example", "frame": 5, "off": 49}],
+        "same": True,
+    },
     "stream_gap": {
         # 30 bytes were never captured; the next head is whole
         "frames": OPEN + [eth(c(0, GET[:10])), eth(c(len(GET), NEXT)), eth(c(len(GET + NEXT), flags="FA"))],

@@ -169,6 +169,20 @@ static void fragmented_rewrite(void **state)
 	assert_int_equal(out.reason, REASON_DEFRAG_REWRITE);
 }
 
+// Each byte's place is in the fragment that brought it.
+static void fragmented_origin(void **state)
+{
+	struct segment_in in = {.data = text, .len = 100, .tcp_flags = ACK, .pkt_flags = PKT_VIRTUAL};
+	segments_send(&t, &in, &out); // is frame 1, its fragments are made 2 and 3
+	expect_view(0, 100, false, false);
+	struct origin a = stream_origin(&t.w, &t.f, 0, 3, 1), b = stream_origin(&t.w, &t.f, 0, 4, 10);
+	assert_int_equal(a.frame, 2);
+	assert_int_equal(a.off, SEGMENTS_PAYLOAD + 3);
+	assert_int_equal(b.frame, 3);
+	assert_int_equal(b.off, SEGMENTS_L4);
+	assert_int_equal(b.len, 10);
+}
+
 static void no_copy(void **state)
 {
 	for (uint32_t at = 0; at < 40000; at += 1000) {
@@ -317,6 +331,40 @@ static void urgent(void **state)
 	expect_view(0, 50, false, false);
 }
 
+// What is acknowledged up to its last byte but one is still compared.
+static void acked_but_one(void **state)
+{
+	uint8_t other = text[99] + 1;
+	give(0, 100);
+	consume(100);
+	ack(99);
+	give_from(&other, 99, 1);
+	assert_true(out.flags & PKT_REWRITTEN);
+	assert_int_equal(out.data[0], text[99]);
+}
+
+static void live(void **state)
+{
+	struct segment_in rst = {.at = 21, .tcp_flags = RST};
+	struct segment_in hello = {.dir = 1, .data = "hello", .len = 5, .tcp_flags = ACK};
+	struct stream_view v;
+	t.config.live = true;
+	segments_send(&t, &hello, &out);
+	give(10, 10);
+	t.w.now_ns += 1000000000;
+	give(20, 1);
+	expect_nothing();
+	t.w.now_ns++;
+	give(20, 1); // a second and some: given up
+	expect_view(10, 21, false, true);
+	assert_true(stream_view(&t.w, &t.f, 1, &v));
+	assert_false(v.end);
+	segments_send(&t, &rst, &out);
+	expect_view(10, 21, true, true);
+	assert_true(stream_view(&t.w, &t.f, 1, &v));
+	assert_true(v.end);
+}
+
 // The SYN was not seen: the peer's ACK says where the direction begins.
 static void asked(void **state)
 {
@@ -384,6 +432,7 @@ int main(void)
 		T(overlap_equal),
 		T(overlap_different),
 		T(fragmented_rewrite),
+		T(fragmented_origin),
 		T(no_copy),
 		T(gap_by_segments),
 		T(gap_by_budget),
@@ -397,6 +446,8 @@ int main(void)
 		T(urgent),
 		T(pool_empty),
 		T(asked),
+		T(acked_but_one),
+		T(live),
 		T(stale_syn),
 		T(midstream),
 	};

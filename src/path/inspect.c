@@ -74,7 +74,11 @@ struct origin app_origin(const struct app_in *in, const void *p, uint32_t len)
 		o.len = len;
 		return o;
 	}
-	return stream_origin(in->w, in->f, in->dir, in->offset + at, len);
+	struct stream_run *r = (struct stream_run *)(uintptr_t)&in->run; // what it remembers is no part of the answer
+	uint64_t offset = in->offset + at;
+	if (unlikely(offset - r->from >= r->len) && !stream_run(in->w, in->f, in->dir, offset, r))
+		return (struct origin){0, 0, len};
+	return (struct origin){r->frame, r->off + (uint32_t)(offset - r->from), len};
 }
 
 static void stop(struct worker *w, struct flow *f, struct words *s, unsigned dir)
@@ -134,19 +138,26 @@ static void switch_protocol(struct worker *w, struct flow *f, struct words *s)
 	stream_need(w, f, 1, 0);
 }
 
-// One call of the parser on one direction. Returns whether the stream moved on (so that the other side, which may
-// wait for this one, is worth a look).
-static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint16_t *drop)
+enum moved {
+	MOVED = 1, // the stream moved on: the other side, which may wait for this one, is worth a look
+	DRY = 2,   // with MOVED: all that was there is done with, another call would find nothing
+};
+
+// One call of the parser on one direction.
+static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned dir, bool last, uint16_t *drop)
 {
-	struct words *s = words_of(w, f);
 	struct stream_view v;
-	if (!s || (s->stopped & (1 << dir)) || !stream_view(w, f, dir, &v))
-		return false;
+	unsigned found = 0;
+	if ((s->stopped & (1 << dir)) || !stream_view(w, f, dir, &v))
+		return 0;
 	v.end |= last;
 	if ((v.len < stream_needs(w, f, dir) && !v.end) || (v.len == 0 && (s->ended & (1 << dir))))
-		return false;
-	if (!s->parser)
-		return detect(w, f, s, dir, &v);
+		return 0;
+	if (!s->parser) {
+		if (!detect(w, f, s, dir, &v))
+			return 0;
+		found = MOVED;
+	}
 	struct app_in in = {
 		.w = w,
 		.f = f,
@@ -175,23 +186,23 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 	case APP_WAIT:
 		s->wait |= 1 << dir;
 		if (!last)
-			return in.consumed > 0;
+			return found | (in.consumed > 0 ? MOVED : 0);
 		break; // nothing will move any more: fall to the end's handling
 	case APP_SWITCH:
 		switch_protocol(w, f, s);
-		return true;
+		return MOVED;
 	case APP_NOT:
 		s->parser = 0;
 		s->not_start |= 1 << dir;
 		f->app = APP_OTHER;
-		return in.consumed < v.len && (f->flags & FLOW_MIDSTREAM);
+		return found | (in.consumed < v.len && (f->flags & FLOW_MIDSTREAM) ? MOVED : 0);
 	case APP_DONE:
 		stop(w, f, s, dir);
-		return true;
+		return MOVED | DRY;
 	case APP_CLOSE:
 		stop(w, f, s, 0);
 		stop(w, f, s, 1);
-		return false;
+		return found;
 	case APP_MORE:
 		break;
 	}
@@ -201,7 +212,9 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 	}
 	if (v.end && v.len == in.consumed)
 		s->ended |= 1 << dir;
-	return in.consumed > 0 || in.skip > 0;
+	if (v.end || in.skip || in.consumed < v.len) // a skip may end behind a hole, where more waits
+		return found | (in.consumed > 0 || in.skip > 0 ? MOVED : 0);
+	return MOVED | DRY;
 }
 
 // The direction of the packet in work, and the other where it is concerned: it waits for this one, this one waits
@@ -209,18 +222,19 @@ static bool step(struct worker *w, struct flow *f, unsigned dir, bool last, uint
 static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 {
 	uint16_t drop = REASON_NONE, not_ours; // a reason found in the other direction is not this packet's
-	const struct words *s = words_of(w, f);
+	struct words *s = words_of(w, f);
 	bool other = false;
 	if (!s)
 		return drop;
 	for (unsigned n = 0; n < STEPS_MAX; n++) {
 		uint8_t parser = s->parser;
-		bool moved = step(w, f, dir, last, &drop);
-		if (s->parser && s->parser != parser)
+		unsigned did = step(w, f, s, dir, last, &drop);
+		bool chosen = s->parser && s->parser != parser;
+		if (chosen && !(did & DRY))
 			other = true; // after this side, which the parser was chosen by, has been read
-		else if (other || (moved && !s->parser) || (s->wait & (moved ? 3 : 1 << dir)))
-			other = step(w, f, !dir, last, &not_ours);
-		if (!moved && !other)
+		else if (chosen || other || ((did & MOVED) && !s->parser) || (s->wait & (did & MOVED ? 3 : 1 << dir)))
+			other = step(w, f, s, !dir, last, &not_ours) & MOVED;
+		if (!other && did != MOVED)
 			break;
 	}
 	return drop;
@@ -240,8 +254,11 @@ uint16_t inspect_refusal(const struct flow *f)
 	}
 }
 
-static void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p, const struct layer *l)
+static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
+	const struct layer *l = pkt_inner(p);
+	if (!l->payload_len)
+		return;
 	struct flow *f = p->flow;
 	struct app_in in = {
 		.w = w,
@@ -271,30 +288,34 @@ static void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p, const 
 	}
 }
 
-void inspect_packet(struct worker *w, struct rte_mbuf *m)
+// stream marks TCP packets that brought bytes: most packets are passed over by one look at their flags.
+static inline void packet(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	const struct layer *l;
-	if (pkt_decided(p) || !p->flow || (p->flow->flags & FLOW_APP_DONE))
+	struct flow *f = p->flow;
+	bool data = p->flags & PKT_HAS_DATA;
+	if (!f || (!data && f->key.proto != IPPROTO_UDP) || (f->flags & FLOW_APP_DONE) || pkt_decided(p))
 		return;
-	l = pkt_inner(p);
 	w->frame = p->frame;
 	w->now_ns = p->time_ns;
-	if (l->proto == IPPROTO_TCP) {
-		if (p->flags & PKT_HAS_DATA) {
-			uint16_t drop = run(w, p->flow, p->dir, false);
-			if (drop)
-				pkt_drop(p, drop);
-		}
-	} else if (l->proto == IPPROTO_UDP && l->payload_len) {
-		datagram(w, m, p, l);
+	if (f->key.proto == IPPROTO_UDP) {
+		datagram(w, m, p);
+		return;
 	}
+	uint16_t drop = run(w, f, p->dir, false);
+	if (drop)
+		pkt_drop(p, drop);
+}
+
+void inspect_packet(struct worker *w, struct rte_mbuf *m)
+{
+	packet(w, m);
 }
 
 void inspect_burst(struct worker *w, struct burst *b)
 {
 	for (unsigned i = 0; i < b->n; i++)
-		inspect_packet(w, b->m[i]);
+		packet(w, b->m[i]);
 }
 
 // Nothing more will come: what waits is parsed as far as it goes, holes given up one by one.

@@ -34,6 +34,14 @@ uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir);
 void stream_stop(struct worker *w, struct flow *f, unsigned dir);
 // Where the byte at `offset` of the direction came from; len as given, frame 0 where no longer known.
 struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len);
+// The bytes of the direction that came from the same frame as the one at `offset`, and follow one another there. False:
+// no longer known.
+struct stream_run {
+	uint64_t from; // offset in the direction
+	uint64_t frame;
+	uint32_t off, len; // where `from` lies in the frame, and how many bytes
+};
+bool stream_run(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, struct stream_run *r);
 // At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none
 // left.
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir);

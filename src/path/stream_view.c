@@ -169,15 +169,14 @@ bool stream_flush(struct worker *w, struct flow *f, unsigned dir)
 	return beyond != NULL;
 }
 
-struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len)
+bool stream_run(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, struct stream_run *r)
 {
 	const struct stream_side *s = side_of(w, f, dir);
-	struct origin none = {0, 0, len};
 	if (!s)
-		return none;
+		return false;
 	const struct chunk *c = stream_chain_find(w->streams, s, offset);
 	if (!c || c->start > offset)
-		return none;
+		return false;
 	unsigned lo = 0, hi = c->nbreaks, at = offset - c->start;
 	while (hi - lo > 1) { // breaks ascend
 		unsigned mid = (lo + hi) / 2;
@@ -187,7 +186,17 @@ struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir
 			hi = mid;
 	}
 	const struct chunk_break *k = chunk_break_at(c, lo);
-	return (struct origin){k->frame, k->off + (at - k->at), len};
+	uint32_t to = lo + 1u < c->nbreaks ? chunk_break_at(c, lo + 1)->at : c->len;
+	*r = (struct stream_run){c->start + k->at, k->frame, k->off, to - k->at};
+	return true;
+}
+
+struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len)
+{
+	struct stream_run r;
+	if (!stream_run(w, f, dir, offset, &r))
+		return (struct origin){0, 0, len};
+	return (struct origin){r.frame, r.off + (uint32_t)(offset - r.from), len};
 }
 
 void *stream_app_state(struct worker *w, struct flow *f)

@@ -5,7 +5,7 @@
 // is hostile. One protocol a file; inspect.c holds the table of them.
 #pragma once
 
-#include "../flow.h"
+#include "../stream.h"
 
 #define APP_SCRATCH_BYTES (80 * 1024)
 
@@ -23,6 +23,8 @@ struct app_in {
 	uint64_t offset;    // of data[0] in the direction (TCP)
 	struct rte_mbuf *m; // datagrams: the packet
 	uint8_t *scratch;   // APP_SCRATCH_BYTES to work in; contents last until the parser returns
+
+	struct stream_run run; // app_origin's: bytes of data that came together
 
 	// answers
 	uint32_t consumed; // bytes done with, from data[0]

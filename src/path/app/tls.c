@@ -61,6 +61,7 @@ struct message {
 	struct walk next;   // the message after it
 	struct walk cursor; // of the last origin asked for, `cursor_at` bytes after `from`
 	uint32_t cursor_at;
+	bool whole; // in one record: p lies in in->data
 };
 
 struct run {
@@ -145,6 +146,7 @@ static enum gathered gather(struct app_in *in, struct message *m)
 			m->p = run.p + 4;
 			have = total = 4 + be24(run.p + 1);
 			w.skip += total;
+			m->whole = true;
 			break;
 		}
 		uint32_t n = least(run.len, total - have);
@@ -167,6 +169,8 @@ static struct origin message_origin(const struct hello_source *src, uint32_t at,
 {
 	struct message *m = (struct message *)(uintptr_t)src->arg; // the cursor alone changes
 	struct run run;
+	if (m->whole && at < m->len)
+		return app_origin(src->in, m->p + at, len);
 	at += 4;
 	if (m->cursor_at == 0 || at < m->cursor_at) {
 		m->cursor = m->from;

@@ -32,23 +32,32 @@ static uint8_t decode_one(struct http_span s, uint32_t *at)
 	return (uint8_t)(hi << 4 | lo);
 }
 
-static uint32_t find(struct http_span s, const char *any)
+// What ends a part of a target, and what no authority has. A table: strchr for each byte cost twice as much.
+enum { ENDS_SCHEME = 1, ENDS_AUTHORITY = 2, ENDS_PATH = 4, NOT_IN_NAME = 8 };
+static const uint8_t class[256] = {
+	[0 ... ' '] = NOT_IN_NAME, ['#'] = ENDS_SCHEME | ENDS_AUTHORITY | ENDS_PATH | NOT_IN_NAME,
+	[','] = NOT_IN_NAME,       ['/'] = ENDS_SCHEME | ENDS_AUTHORITY | NOT_IN_NAME,
+	[':'] = ENDS_SCHEME,       ['?'] = ENDS_SCHEME | ENDS_AUTHORITY | ENDS_PATH | NOT_IN_NAME,
+	['\\'] = NOT_IN_NAME,      [0x7f] = NOT_IN_NAME,
+};
+
+static uint32_t find(struct http_span s, uint8_t ends)
 {
 	uint32_t i = 0;
 
-	while (i < s.len && (s.p[i] == 0 || !strchr(any, s.p[i])))
+	while (i < s.len && !(class[s.p[i]] & ends))
 		i++;
 	return i;
 }
 
 struct http_span http_name_absolute(struct http_span t)
 {
-	uint32_t colon = find(t, ":/?#");
+	uint32_t colon = find(t, ENDS_SCHEME);
 
 	if (t.len - colon < 3 || memcmp(t.p + colon, "://", 3) || colon == 0)
 		return (struct http_span){0};
 	struct http_span rest = {t.p + colon + 3, t.len - colon - 3};
-	rest.len = find(rest, "/?#");
+	rest.len = find(rest, ENDS_AUTHORITY);
 	return rest;
 }
 
@@ -89,7 +98,7 @@ struct http_authority http_name_authority(struct http_span in)
 		}
 	split_port(&a);
 	for (uint32_t i = 0; i < a.name.len; i++)
-		a.bad |= a.name.p[i] <= ' ' || a.name.p[i] == 0x7f || strchr("/?#,\\", a.name.p[i]);
+		a.bad |= (class[a.name.p[i]] & NOT_IN_NAME) != 0;
 	return a;
 }
 
@@ -139,7 +148,7 @@ uint32_t http_name_path(struct http_span t, uint8_t *out, uint32_t room)
 		uint32_t before = (uint32_t)(auth.p - t.p) + auth.len;
 		t = (struct http_span){t.p + before, t.len - before};
 	}
-	t.len = find(t, "?#");
+	t.len = find(t, ENDS_PATH);
 	if (!t.len && auth.p)
 		return room ? (out[0] = '/', 1) : 0;
 	if (!t.len || t.p[0] != '/') { // "*", or what no request has: decoded, else as it is

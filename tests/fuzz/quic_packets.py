@@ -63,7 +63,7 @@ def of_client(hello, rnd):
     yield [crypto(hello[:3], 0, 3)]
     big = b"\1\0\xff\xff" + hello[4:] + bytes(70000)
     yield [crypto(big, a, a + 4000) for a in range(0, 24000, 4000)]
-    yield [b"\x06" + varint(20000) + varint(9) + bytes(9)]
+    yield [b"\x06" + varint(20000) + varint(9) + bytes(9), b"\x06" + varint(16300) + varint(3000) + bytes(3000)]
 
 
 def tagged(tags):

@@ -10,6 +10,7 @@
 
 #define SPACE (1u << 17) // offsets of the program's stream
 #define DIR 0
+#define GIVEN_MAX (4 * SPACE) // bytes sent in one program: longer ones find no more, and take half a second each
 
 enum policy { POLICY_FIRST, POLICY_LAST, POLICY_BSD, POLICY_LINUX, POLICIES };
 
@@ -24,7 +25,7 @@ static struct receiver {
 	uint32_t next;
 } receivers[POLICIES];
 static uint8_t shown[SPACE], shown_have[SPACE];
-static uint32_t fin_at, top;         // top: no byte was sent from here on
+static uint32_t fin_at, top, given;  // top: no byte was sent from here on
 static bool differing, cutting;      // never both: what nobody captured cannot be compared
 static bool losing;                  // some segment was lost between the room and the receivers
 static struct stream_pool *pools[2]; // plenty of chunks, and few
@@ -131,6 +132,7 @@ static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 	bool lost = variant & LOST;
 	variant = cutting ? 0 : variant & ~LOST;
 	top = RTE_MAX(top, at + len);
+	given += len;
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = truth(at + i, variant);
 	if ((bits & 1) && !differing && variant == 0)
@@ -196,7 +198,7 @@ static void begin(uint32_t isn)
 		receivers[y].next = 0;
 	}
 	memset(shown_have, 0, top);
-	top = 0;
+	top = given = 0;
 	memset(&t.f.side, 0, sizeof(t.f.side));
 	t.f.flags = 0;
 	fin_at = SPACE;
@@ -277,7 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *p = data, *end = data + size;
 	begin(number(&p, end, 4));
-	for (unsigned n = 0; p < end && n < 2000; n++) {
+	for (unsigned n = 0; p < end && n < 2000 && given < GIVEN_MAX; n++) {
 		step(&p, end);
 		check_chain();
 	}

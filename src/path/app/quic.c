@@ -376,8 +376,8 @@ static bool to_https(const struct app_in *in)
 static struct quic_stranger *stranger_of(struct run *r)
 {
 	struct quic_stranger *s = &r->q->stranger[r->in->f->id * 0x9e3779b97f4a7c15ull >> 54];
-	if (s->flow_id != r->in->f->id)
-		*s = (struct quic_stranger){.flow_id = r->in->f->id};
+	if (s->flow_id != r->in->f->id || s->start_ns != r->in->f->start_ns)
+		*s = (struct quic_stranger){.flow_id = r->in->f->id, .start_ns = r->in->f->start_ns};
 	return s;
 }
 

@@ -54,8 +54,8 @@ struct quic_chunk {
 
 // What is remembered of flows that are no known QUIC: direct-mapped, a newcomer replaces.
 struct quic_stranger {
-	uint64_t flow_id;
-	uint16_t shapes; // bit: first byte's protected bits had this value
+	uint64_t flow_id, start_ns; // both: ids begin anew with each capture
+	uint16_t shapes;            // bit: first byte's protected bits had this value
 	uint8_t shorts, spoiled, complained;
 };
 #define QUIC_STRANGERS 1024

@@ -64,6 +64,13 @@ static inline uint64_t load64(const uint8_t *p)
 	return v;
 }
 
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 static inline int order64(const uint8_t *a, const uint8_t *b)
 {
 	uint64_t x = rte_be_to_cpu_64(load64(a)), y = rte_be_to_cpu_64(load64(b));
@@ -427,7 +434,7 @@ static inline void look_at(struct look *k, const struct flow_table *t, const str
 	k->tag = flow_table_tag(spread);
 	rte_prefetch0(&t->buckets[k->bucket]);
 	if (likely(l->version == 4)) {
-		uint64_t s = *(const unaligned_uint32_t *)(ip + 12), d = *(const unaligned_uint32_t *)(ip + 16);
+		uint64_t s = load32(ip + 12), d = load32(ip + 16);
 		k->swap = s == d ? order_ports(l) > 0 : rte_be_to_cpu_32((uint32_t)s) > rte_be_to_cpu_32((uint32_t)d);
 		k->addrs = k->swap ? d | s << 32 : s | d << 32;
 	} else {
@@ -449,8 +456,7 @@ static inline bool look_right(const struct look *k, const struct pkt *p, const u
 	if (load64((const uint8_t *)&f->key + KEY_TAIL) != k->tail || f->key.tenant != p->tenant)
 		return false;
 	if (likely(v4))
-		return *(const uint32_t *)f->key.a == (uint32_t)k->addrs &&
-		       *(const uint32_t *)f->key.b == k->addrs >> 32;
+		return load32(f->key.a) == (uint32_t)k->addrs && load32(f->key.b) == k->addrs >> 32;
 	const uint8_t *a = ip + (k->swap ? 24 : 8), *b = ip + (k->swap ? 8 : 24);
 	return ((load64(f->key.a) ^ load64(a)) | (load64(f->key.a + 8) ^ load64(a + 8)) |
 		(load64(f->key.b) ^ load64(b)) | (load64(f->key.b + 8) ^ load64(b + 8))) == 0;

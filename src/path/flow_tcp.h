@@ -3,6 +3,8 @@
 // What a TCP segment means to the flow it belongs to. See flow_tcp.c; the usual segment is done with here.
 #pragma once
 
+#include <string.h>
+
 #include <rte_byteorder.h>
 #include <rte_common.h>
 
@@ -40,7 +42,9 @@ uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, u
 
 static inline uint32_t flow_tcp_word(const uint8_t *p)
 {
-	return rte_be_to_cpu_32(*(const unaligned_uint32_t *)p);
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return rte_be_to_cpu_32(v);
 }
 
 // True where flow_tcp_fast may be asked: established, known from both sides, nothing special in use.
@@ -64,7 +68,7 @@ static inline bool flow_tcp_fast(struct flow *f, unsigned dir, const uint8_t *t,
 		     ack - to->acked > in_flight || (f->pkts[dir] & 63) == 63))
 		return false;
 	if (t[12] >> 4 == 8) { // RFC 7323 appendix A: NOP, NOP, timestamp
-		if (unlikely(room < 32 || *(const unaligned_uint32_t *)(t + 20) != rte_cpu_to_be_32(0x0101080a)))
+		if (unlikely(room < 32 || flow_tcp_word(t + 20) != 0x0101080a))
 			return false;
 		uint32_t ts = flow_tcp_word(t + 24);
 		if (from->flags & SIDE_TS) {

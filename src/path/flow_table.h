@@ -5,6 +5,7 @@
 #pragma once
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "flow.h"
 
@@ -94,9 +95,12 @@ static inline uint32_t flow_table_number(const struct flow_table *t, const struc
 	return (uint32_t)(f - t->flows);
 }
 
+static_assert(sizeof(struct flow_key) == 48, "key_equal compares six words");
 static inline bool key_equal(const struct flow_key *a, const struct flow_key *b)
 {
-	const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
+	uint64_t x[6], y[6];
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) | (x[5] ^ y[5])) == 0;
 }
 

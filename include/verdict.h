@@ -69,6 +69,7 @@
 	X(OTHER_L2, "other_l2", "frames that are not IP, passed by ethertype")                                         \
 	X(DECAP_DEPTH, "decap_depth", "frames with more layers than are looked at, passed")                            \
 	X(CSUM_OFFLOADED, "csum_offloaded", "wrong L4 checksums of senders that offload")                              \
+	X(CSUM_ACKNOWLEDGED, "csum_acknowledged", "wrong TCP checksums of segments that their receiver acknowledged")  \
 	X(FRAGMENTS, "fragments", "IP fragments")                                                                      \
 	X(DATAGRAMS, "datagrams", "datagrams put together from fragments")                                             \
 	X(FLOWS, "flows", "flows begun")                                                                               \

@@ -16,6 +16,8 @@
 
 struct senders;
 
+#define SENDERS_IP 0 // "protocol" under which sums of IPv4 headers are noted
+
 // Room for `capacity` senders (rounded up to a power of two). NULL: no memory.
 struct senders *senders_new(uint32_t capacity, uint64_t seed);
 void senders_free(struct senders *s);

@@ -20,6 +20,7 @@
 
 #include "base/capture.h"
 #include "base/eal.h"
+#include "base/vouched.h"
 #include "cmd.h"
 #include "path/rooms.h"
 #include "replay_options.h"
@@ -29,6 +30,7 @@
 #define BUFFER_BYTES (512 * 1024)
 #define BUFFER_BYTES_JOIN (64 * 1024) // there may be hundreds of them open
 #define SENDERS_MAX 65536
+#define SCOUT_FRAGMENTS 256 // of the pool's slack
 
 struct replay {
 	struct options o;
@@ -40,7 +42,9 @@ struct replay {
 	struct ship *ship;
 	int out_fd;
 	struct senders *senders;
+	struct vouched *vouched;
 	struct worker *scout; // walks the first pass
+	struct path_config scout_config;
 	struct progress progress;
 	struct outcome *outcomes;
 	struct summary *summary;
@@ -76,13 +80,20 @@ static void complain(struct replay *r, const char *path, const char *format, ...
 
 // ---- who offloads checksums --------------------------------------------------------------------------------------
 
+static bool all_seekable(const struct replay *r)
+{
+	for (unsigned i = 0; i < r->nopen; i++) {
+		if (!capture_seekable(r->open[i]))
+			return false;
+	}
+	return true;
+}
+
 // Notes the checksums of a burst, which it consumes.
 static void note(struct replay *r, struct burst *b)
 {
-	decap_burst(r->scout, b);
-	parse_burst(r->scout, b);
-	rte_pktmbuf_free_bulk(b->m, b->n);
-	b->n = 0;
+	path_look(r->scout, b);
+	tx_burst(r->scout, b);
 }
 
 static void note_capture(struct replay *r, const char *path)
@@ -101,16 +112,29 @@ static void note_capture(struct replay *r, const char *path)
 			crew_wait(&r->crew);
 	} while (state == CAPTURE_MORE || state == CAPTURE_STARVED);
 	capture_close(c);
+	defrag_drain(r->scout);
 }
 
-// The first wrong checksum was met: reads the captures of this world ahead of the corridor.
+static void note_world(struct replay *r)
+{
+	for (unsigned i = 0, opened = 0; i < r->count; i++) {
+		const struct outcome *out = &r->outcomes[r->first + i];
+		if (!out->error[0] && capture_seekable(r->open[opened++]))
+			note_capture(r, out->path);
+	}
+}
+
+// The first wrong checksum was met: reads the captures of this world ahead of the corridor, once for who offloads,
+// and where there are wrong segments of others, once more for what became of those.
 static void learn(void *arg)
 {
 	struct replay *r = arg;
-	for (unsigned i = 0; i < r->nopen; i++) {
-		if (capture_seekable(r->open[i]))
-			note_capture(r, r->outcomes[r->first + i].path);
-	}
+	uint64_t full = r->scout->drops[REASON_DEFRAG_FULL];
+	note_world(r);
+	if (vouched_settle(r->vouched, r->senders))
+		note_world(r);
+	if (!all_seekable(r) || r->scout->drops[REASON_DEFRAG_FULL] != full)
+		vouched_doubt(r->vouched);
 }
 
 // A pipe cannot be read twice: its first burst is looked at before it walks.
@@ -128,15 +152,7 @@ static void note_first(struct replay *r, const struct burst *b)
 		copy.m[copy.n++] = m;
 	}
 	note(r, &copy);
-}
-
-static bool all_seekable(const struct replay *r)
-{
-	for (unsigned i = 0; i < r->nopen; i++) {
-		if (!capture_seekable(r->open[i]))
-			return false;
-	}
-	return true;
+	defrag_drain(r->scout);
 }
 
 // ---- a world -----------------------------------------------------------------------------------------------------
@@ -292,6 +308,7 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 	if (r->ship)
 		ship_capture(r->ship, r->outcomes[first].path);
 	senders_clear(r->senders);
+	vouched_clear(r->vouched);
 	crew_begin(&r->crew);
 	walk_world(r);
 	capture_join_free(r->join);
@@ -349,17 +366,26 @@ static bool start_ship(struct replay *r)
 static bool start_senders(struct replay *r)
 {
 	r->senders = senders_new(SENDERS_MAX, r->o.seed);
+	r->vouched = vouched_new(r->o.seed);
 	r->scout = calloc(1, sizeof(*r->scout));
-	if (!r->senders || !r->scout)
+	r->scout_config = r->config;
+	r->scout_config.exits = false;
+	r->scout_config.fragments = SCOUT_FRAGMENTS;
+	if (!r->senders || !r->vouched || !r->scout)
 		return no(r, "senders", ENOMEM);
-	r->scout->config = &r->config;
+	r->scout->config = &r->scout_config;
+	if (defrag_init(r->scout) < 0)
+		return no(r, "senders", ENOMEM);
 	r->scout->frames = r->crew.frames;
 	r->scout->giants = r->crew.giants;
 	r->scout->senders_pass = r->senders;
+	r->scout->vouched = r->vouched;
 	r->scout->wait = r->crew.front->w.wait;
 	r->scout->wait_arg = r->crew.front->w.wait_arg;
-	if (r->config.checksum == CHECKSUM_OFFLOAD_AWARE)
+	if (r->config.checksum == CHECKSUM_OFFLOAD_AWARE) {
 		r->crew.front->w.senders = r->senders;
+		r->crew.front->w.vouched = r->vouched;
+	}
 	senders_learn(r->senders, learn, r);
 	return true;
 }
@@ -477,6 +503,9 @@ int replay_main(int argc, char **argv)
 	rc = start(&r) ? run(&r) : EXIT_ENVIRONMENT;
 	exits_free(r.exits);
 	senders_free(r.senders);
+	vouched_free(r.vouched);
+	if (r.scout)
+		defrag_fini(r.scout);
 	free(r.scout);
 	free(r.open);
 	free(r.outcomes);

@@ -90,12 +90,13 @@ const char *summary_printable(const char *text, char *buf, size_t len)
 static const char *proto_name(uint8_t proto, char *buf, size_t len)
 {
 	snprintf(buf, len,
-		 proto == 6     ? "tcp"
-		 : proto == 17  ? "udp"
-		 : proto == 1   ? "icmp"
-		 : proto == 58  ? "icmp6"
-		 : proto == 132 ? "sctp"
-				: "%u",
+		 proto == SENDERS_IP ? "ip"
+		 : proto == 6        ? "tcp"
+		 : proto == 17       ? "udp"
+		 : proto == 1        ? "icmp"
+		 : proto == 58       ? "icmp6"
+		 : proto == 132      ? "sctp"
+				     : "%u",
 		 proto);
 	return buf;
 }

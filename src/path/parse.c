@@ -23,9 +23,9 @@
 #include "checksum.h"
 #include "rooms.h"
 #include "base/senders.h"
+#include "base/vouched.h"
 
 #define IPV6_HEADERS_MAX 16 // extension headers in a chain; RFC 8200 4.1 has at most 7 with each kind once
-#define IP_ANY_SENDER 0     // "protocol" under which senders of wrong IPv4 header sums are noted
 
 #define PROTO_MOBILITY 135 // RFC 6275
 #define PROTO_HIP 139      // RFC 7401
@@ -395,63 +395,114 @@ uint32_t parse_chain_len(const struct layer *l, const uint8_t *bytes, uint32_t l
 	return at + parse_l4_header_len(proto, bytes + at, at < len ? len - at : 0);
 }
 
-// A sum was found wrong. Returns true where the packet is to go on: the sender offloads, or this one sum is unfinished
-// (hosts merge what they receive, and capture it so: then some of a sender's sums are wrong and others right).
-static bool excused(struct worker *w, const struct layer *l, const uint8_t *d, uint8_t proto, bool unfinished)
+static const uint8_t *source(const struct layer *l, const uint8_t *d)
 {
-	const uint8_t *src = d + l->l3 + (l->version == 4 ? 12 : 8);
+	return d + l->l3 + (l->version == 4 ? 12 : 8);
+}
+
+// A TCP segment as the first pass remembers it. False: the capture has not so much of its header.
+static bool segment_of(struct rte_mbuf *m, const struct layer *l, bool wrong, struct vouched_segment *s)
+{
+	const uint8_t *d = pkt_data(m), *t = d + l->l4;
+	if (l->l4 + 14u > m->data_len)
+		return false;
+	*s = (struct vouched_segment){.tenant = pkt_of(m)->tenant,
+				      .time_ns = pkt_of(m)->time_ns,
+				      .src = source(l, d),
+				      .dst = source(l, d) + (l->version == 4 ? 4 : 16),
+				      .bytes = d + l->payload,
+				      .seq = be32(t + 4),
+				      .ack = be32(t + 8),
+				      .len = l->wire_len,
+				      .sport_be = l->sport_be,
+				      .dport_be = l->dport_be,
+				      .version = l->version,
+				      .flags = t[13],
+				      .wrong = wrong};
+	return true;
+}
+
+// First pass: what was found is noted, and nothing is judged.
+static void note(struct worker *w, struct rte_mbuf *m, const struct layer *l, bool wrong)
+{
+	struct vouched_segment s;
+	if (l->proto != IPPROTO_TCP || !w->vouched)
+		return;
+	if (segment_of(m, l, wrong, &s))
+		vouched_note(w->vouched, &s);
+	else
+		vouched_doubt(w->vouched);
+}
+
+// A sum was found wrong. Returns true where the packet is to go on: the sender offloads, or this one sum is unfinished
+// (hosts merge what they receive, and capture it so: then some of a sender's sums are wrong and others right), or the
+// receiver is seen to have taken the segment (the capture was edited).
+static bool excused(struct worker *w, struct rte_mbuf *m, const struct layer *l, uint8_t proto, bool unfinished)
+{
+	struct vouched_segment s;
+	const uint8_t *src = source(l, pkt_data(m));
 	if (w->senders_pass) {
 		senders_note(w->senders_pass, l->version, src, proto, false);
 		return true;
 	}
 	if (w->config->checksum != CHECKSUM_OFFLOAD_AWARE)
 		return false;
-	if (!unfinished && !(w->senders && senders_offload(w->senders, l->version, src, proto)))
+	if (unfinished || (w->senders && senders_offload(w->senders, l->version, src, proto))) {
+		count(w, COUNTER_CSUM_OFFLOADED);
+		return true;
+	}
+	if (proto != IPPROTO_TCP || !w->vouched || !segment_of(m, l, true, &s) || !vouched_for(w->vouched, &s))
 		return false;
-	count(w, COUNTER_CSUM_OFFLOADED);
+	count(w, COUNTER_CSUM_ACKNOWLEDGED);
 	return true;
 }
 
-static void note_good(struct worker *w, const struct layer *l, const uint8_t *d, uint8_t proto)
+static uint16_t sum_ip4(struct worker *w, struct rte_mbuf *m, const struct layer *l)
 {
-	senders_note(w->senders_pass, l->version, d + l->l3 + (l->version == 4 ? 12 : 8), proto, true);
-}
-
-static uint16_t sum_ip4(struct worker *w, const struct layer *l, const uint8_t *d)
-{
+	const uint8_t *d = pkt_data(m);
 	if (unlikely(!checksum_ip4(d + l->l3)))
-		return excused(w, l, d, IP_ANY_SENDER, false) ? 0 : REASON_PARSE_IP_CSUM;
+		return excused(w, m, l, SENDERS_IP, false) ? 0 : REASON_PARSE_IP_CSUM;
 	if (unlikely(w->senders_pass != NULL))
-		note_good(w, l, d, IP_ANY_SENDER);
+		senders_note(w->senders_pass, 4, source(l, d), SENDERS_IP, true);
 	return 0;
 }
 
-static uint16_t sum_l4(struct worker *w, struct layer *l, const uint8_t *d)
+static uint16_t sum_l4(struct worker *w, struct rte_mbuf *m, struct layer *l)
 {
+	const uint8_t *d = pkt_data(m);
 	enum checksum_result r = checksum_l4(d, l);
-	if (likely(r == CHECKSUM_NONE))
-		return 0;
+	bool unfinished = unlikely(r == CHECKSUM_BAD) && checksum_unfinished(d, l);
 	if (unlikely(r == CHECKSUM_BAD)) {
-		if (!excused(w, l, d, l->proto, checksum_unfinished(d, l)))
+		if (!excused(w, m, l, l->proto, unfinished))
 			return REASON_PARSE_L4_CSUM;
 		l->flags |= LAYER_CSUM_BAD;
-	} else if (unlikely(w->senders_pass != NULL)) {
-		note_good(w, l, d, l->proto);
+	}
+	if (unlikely(w->senders_pass != NULL)) {
+		if (r == CHECKSUM_GOOD)
+			senders_note(w->senders_pass, l->version, source(l, d), l->proto, true);
+		note(w, m, l, r == CHECKSUM_BAD && !unfinished);
 	}
 	return 0;
 }
 
-static uint16_t sums(struct worker *w, struct layer *l, const uint8_t *d)
+static uint16_t sums(struct worker *w, struct rte_mbuf *m, struct layer *l)
 {
-	uint16_t reason = l->version == 4 ? sum_ip4(w, l, d) : 0;
-	return reason || (l->flags & (LAYER_FRAGMENT | LAYER_CUT)) ? reason : sum_l4(w, l, d);
+	uint16_t reason = l->version == 4 ? sum_ip4(w, m, l) : 0;
+	if (unlikely(reason || (l->flags & LAYER_FRAGMENT)))
+		return reason;
+	if (likely(!(l->flags & LAYER_CUT)))
+		return sum_l4(w, m, l);
+	if (w->senders_pass)
+		note(w, m, l, false); // what it holds is not known to be wrong
+	return 0;
 }
 
 // Of a transport only the IP header is summed: its UDP sum, if it has one, covers bytes that have sums of their own.
-static uint16_t transport_sum(struct worker *w, const struct pkt *p, const uint8_t *d)
+static uint16_t transport_sum(struct worker *w, struct rte_mbuf *m)
 {
-	struct layer l = {.l3 = p->transport_l3, .version = d[p->transport_l3] >> 4};
-	return l.version == 4 ? sum_ip4(w, &l, d) : 0;
+	uint16_t l3 = pkt_of(m)->transport_l3;
+	struct layer l = {.l3 = l3, .version = pkt_data(m)[l3] >> 4};
+	return l.version == 4 ? sum_ip4(w, m, &l) : 0;
 }
 
 void parse_burst(struct worker *w, struct burst *b)
@@ -463,9 +514,9 @@ void parse_burst(struct worker *w, struct burst *b)
 		if (unlikely(p->reason)) // what passes because it was cut has IP headers, too
 			continue;
 		if (unlikely((p->flags & PKT_TRANSPORT) && p->nparsed == 0))
-			pkt_drop(p, transport_sum(w, p, pkt_data(b->m[i])));
+			pkt_drop(p, transport_sum(w, b->m[i]));
 		for (; p->nparsed < p->nlayers; p->nparsed++) {
-			uint16_t reason = sums(w, &p->layer[p->nparsed], pkt_data(b->m[i]));
+			uint16_t reason = sums(w, b->m[i], &p->layer[p->nparsed]);
 			if (unlikely(reason)) {
 				pkt_drop(p, reason);
 				break;

@@ -66,6 +66,13 @@ void path_front(struct worker *w, struct burst *b)
 	walk(w, b, 0, PATH_BACK);
 }
 
+void path_look(struct worker *w, struct burst *b)
+{
+	decap_burst(w, b);
+	parse_burst(w, b);
+	defrag_room(w, b);
+}
+
 void path_back(struct worker *w, struct burst *b)
 {
 	do // a packet that ends a flow of its own burst waits for the rooms to be done with those before it

@@ -30,6 +30,8 @@ void path_burst(struct worker *w, struct burst *b);
 // BURST_SIZE), in order; what it dropped it has accounted.
 void path_front(struct worker *w, struct burst *b);
 void path_back(struct worker *w, struct burst *b);
+// Only the rooms that read headers and put fragments together, for the first pass over a capture (senders_pass).
+void path_look(struct worker *w, struct burst *b);
 
 // The capture clock reached time_ns at frame: runs timers that are due (fragments, flows). Returns true while
 // work is left over that the bound of one call did not allow; replay calls again until false.

@@ -33,6 +33,7 @@ struct path_config {
 };
 
 struct senders; // base/senders.h: who offloads checksums
+struct vouched; // base/vouched.h: segments of wrong checksum that their receiver took
 struct record_out;
 struct rte_ring;
 struct rte_mempool;
@@ -53,6 +54,7 @@ struct worker {
 	struct rte_ring *exits;       // struct exit; see tx.h
 	struct senders *senders;      // asked where a checksum is wrong; NULL: nobody offloads
 	struct senders *senders_pass; // first pass over a capture: checksums are noted here and not judged
+	struct vouched *vouched;      // asked, or in the first pass told; NULL: there is no first pass
 	struct rte_mempool *frames;   // ordinary frames
 	struct rte_mempool *giants;   // frames and datagrams up to 64 KiB
 

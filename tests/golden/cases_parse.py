@@ -104,6 +104,15 @@ CASES = {
                    eth(ip4(B, A, tcp(80, 1000, "PA", seq=10, ack=2, payload=b"abc", csum_is=0x1420)))],
         "drops": {},
         "counters": {"csum_offloaded": 3},
+        "offloading": [A + " tcp"],
+    },
+    "csum_offload_ip": {
+        # the IP header's sum is left to the card, too
+        "frames": [eth(ip4(A, B, udp(7, 9, b"hi"), csum_is=0)), eth(ip4(A, B, udp(7, 9, b"ho"), csum_is=0)),
+                   eth(ip4(B, A, udp(9, 7, b"hi")))],
+        "drops": {},
+        "counters": {"csum_offloaded": 2},
+        "offloading": [A + " ip"],
     },
     "csum_enforce": {
         "frames": [eth(ip4(A, B, tcp(1000, 80, csum_is=0x1111))), SYN],

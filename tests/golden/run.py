@@ -9,6 +9,7 @@ folder). expect.json:
   facts      [{"field", "value", "tuple"?}]: each is said
   no_facts   [the same]: none of them is said
   left       {"frame": "text"}: these frames left changed; they end with these bytes, and their TCP checksum is right
+  offloading ["address protocol"]: who is said to offload, no more and no less
   same       true: -w writes the frames that were not dropped, byte for byte as they came (but those of `left`), in their order
 Every case obeys the ledger: rx + own = tx + kernel + mirrored + sum of drops + held, held 0, no mbuf in use."""
 import json
@@ -78,6 +79,9 @@ def check(sluice, case):
     for name, value in expect.get("counters", {}).items():
         if summary["counters"].get(name) != value:
             wrong.append(f"counter {name}: {summary['counters'].get(name)}, expected {value}")
+    offloading = [f"{o['ip']} {o['proto']}" for o in summary["offloading"]]
+    if expect.get("offloading", offloading) != offloading:
+        wrong.append(f"offloading: {offloading}, expected {expect['offloading']}")
     wrong += [f"not said: {f}" for f in expect.get("facts", []) if not said(f, facts)]
     wrong += [f"said: {f}" for f in expect.get("no_facts", []) if said(f, facts)]
     passed = [i for i in range(1, len(before) + 1) if i not in want]

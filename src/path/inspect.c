@@ -34,18 +34,19 @@ struct parser {
 	void (*end)(struct app_in *in);
 	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
 	int (*home)(const struct flow *f, const uint8_t *p, uint32_t len);
+	int (*looks_midway)(const uint8_t *p, uint32_t len); // instead of looks, where a beginning was missed
 };
 
 // Order: cheapest and strictest first. Index 0 is "none yet".
 static const struct parser parsers[] = {
-	{APP_NONE, NULL, NULL, NULL, NULL},
-	{APP_TLS, tls_looks, tls_data, tls_end, NULL},
-	{APP_HTTP2, http2_looks, http2_data, NULL, NULL},
-	{APP_HTTP, http_looks, http_data, http_end, NULL},
-	{APP_SSH, ssh_looks, ssh_data, ssh_end, NULL},
-	{APP_NONE, prelude_looks, prelude_data, NULL, NULL},
-	{APP_SOCKS, socks_looks, socks_data, NULL, NULL},
-	{APP_DNS, dns_looks_tcp, dns_data, NULL, dns_looks_home},
+	{APP_NONE, NULL, NULL, NULL, NULL, NULL},
+	{APP_TLS, tls_looks, tls_data, tls_end, NULL, NULL},
+	{APP_HTTP2, http2_looks, http2_data, NULL, NULL, NULL},
+	{APP_HTTP, http_looks, http_data, http_end, NULL, http_looks_midway},
+	{APP_SSH, ssh_looks, ssh_data, ssh_end, NULL, NULL},
+	{APP_NONE, prelude_looks, prelude_data, NULL, NULL, NULL},
+	{APP_SOCKS, socks_looks, socks_data, NULL, NULL, NULL},
+	{APP_DNS, dns_looks_tcp, dns_data, NULL, dns_looks_home, NULL},
 };
 #define PARSERS (sizeof(parsers) / sizeof(parsers[0]))
 
@@ -94,11 +95,13 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 {
 	bool start = !(s->not_start & (1 << dir)) || v->after_gap;
 	if (start || ((f->flags & FLOW_MIDSTREAM) && s->tries[dir] < MIDSTREAM_TRIES)) {
-		bool unsure = false;
+		bool unsure = false, midway = (f->flags & FLOW_MIDSTREAM) || v->after_gap;
 		for (unsigned i = 1; i < PARSERS; i++) {
-			int yes = v->len ? parsers[i].looks(v->data, v->len) : 0;
-			if (yes == 0 && v->len && parsers[i].home)
-				yes = parsers[i].home(f, v->data, v->len);
+			const struct parser *r = &parsers[i];
+			int yes =
+				v->len ? (midway && r->looks_midway ? r->looks_midway : r->looks)(v->data, v->len) : 0;
+			if (yes == 0 && v->len && r->home)
+				yes = r->home(f, v->data, v->len);
 			if (yes > 0) {
 				s->parser = i;
 				s->wait = s->not_start = 0;

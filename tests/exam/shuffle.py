@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rewrites a capture in another order that a network may give: flows and directions interleaved anyhow, TCP data
 segments of a direction moved by up to 64 places, the handshake first. Times stay in order.
+
+What has a meaning stays: a FIN comes after the data that its sender sent before it, and a RST after everything, for a
+receiver that has one takes no data any more (a network could do that, and then the facts are truly not there). Where a
+SYN was not captured, each direction's first segment stands for the handshake: what begins in its middle says nothing of
+how much was before it, nor of which question an answer has. Pauses are cut to PAUSE, for no network holds a frame until its flow is forgotten.
 usage: shuffle.py IN.pcap OUT.pcap SEED"""
 import collections
 import random
 import struct
 import sys
+
+
+PAUSE = 10_000  # microseconds
 
 
 def read(path):
@@ -25,10 +33,10 @@ def read(path):
 
 
 def describe(frame):
-    """-> (flow, direction, kind): kind is handshake, data, other. Innermost plain IP of an Ethernet frame."""
-    at, kind = 12, None
+    """-> (flow, direction, kind, is it a RST): kind is handshake, data, close, other. Plain IP of an Ethernet frame."""
+    at, kind, reset = 12, None, False
     if len(frame) < 34:
-        return (), 0, "other"
+        return (), 0, "other", False
     ethertype = int.from_bytes(frame[at : at + 2], "big")
     at += 2
     while ethertype in (0x8100, 0x88A8) and len(frame) >= at + 4:
@@ -39,81 +47,108 @@ def describe(frame):
         fragment = int.from_bytes(frame[at + 6 : at + 8], "big") & 0x3FFF
         l4, end = at + (frame[at] & 15) * 4, at + int.from_bytes(frame[at + 2 : at + 4], "big")
         if fragment:
-            return (), 0, "other"
+            return (), 0, "other", False
     elif ethertype == 0x86DD and len(frame) >= at + 40:
         proto, src, dst = frame[at + 6], frame[at + 8 : at + 24], frame[at + 24 : at + 40]
         l4, end = at + 40, at + 40 + int.from_bytes(frame[at + 4 : at + 6], "big")
     else:
-        return (), 0, "other"
+        return (), 0, "other", False
     if proto not in (6, 17) or len(frame) < l4 + 8:
-        return (), 0, "other"
+        return (), 0, "other", False
     a, b = (src, frame[l4 : l4 + 2]), (dst, frame[l4 + 2 : l4 + 4])
     flow = (proto, min(a, b), max(a, b))
     if proto == 6 and len(frame) >= l4 + 14:
         flags = frame[l4 + 13]
-        kind = "handshake" if flags & 2 else "close" if flags & 5 else "data" if end > l4 + (frame[l4 + 12] >> 4) * 4 else "other"
-    return flow, int(a > b), kind or "other"
+        reset = bool(flags & 4)
+        kind = "handshake" if flags & 7 == 2 else "close" if flags & 5 else "data" if end > l4 + (frame[l4 + 12] >> 4) * 4 else "other"
+    return flow, int(a > b), kind or "other", reset
 
 
 def move(frames, dice):
-    """data segments of one direction, each moved by up to 64 places"""
-    data = [i for i, f in enumerate(frames) if f[1] == "data"]
-    order = sorted(range(len(data)), key=lambda k: k + dice.uniform(0, 64))
-    moved = list(frames)
-    for place, k in zip(data, order):
-        moved[place] = frames[data[k]]
+    """data segments of one direction, each moved by up to 64 places, none over an end of the direction"""
+    moved, begin = list(frames), 0
+    for end in [i for i, f in enumerate(frames) if f[1] == "close"] + [len(frames)]:
+        data = [i for i in range(begin, end) if frames[i][1] == "data"]
+        order = sorted(range(len(data)), key=lambda k: k + dice.uniform(0, 64))
+        for place, k in zip(data, order):
+            moved[place] = frames[data[k]]
+        begin = end + 1
     return moved
 
 
-def shuffle(frames, dice):
-    queues = collections.OrderedDict()
-    seen_handshake = collections.Counter()
-    for head, frame in frames:
-        flow, direction, kind = describe(frame)
-        key = (flow, direction)
-        if kind == "handshake":  # a later connection on the same tuple: its own world, in order
-            seen_handshake[key] += 1
-            if seen_handshake[key] > 1:
-                return None
-        queues.setdefault(key, []).append((frame, kind, head))
-    ready = {k: move(q, dice) for k, q in queues.items()}
-    out, pending = [], collections.Counter()
-    for (flow, d), q in ready.items():
-        hs = [f for f in q if f[1] == "handshake"]
-        ready[(flow, d)] = [f for f in q if f[1] != "handshake"]
-        pending[flow] += len(hs)
-        queues[(flow, d)] = hs
-    steps = []
-    for flow in dict.fromkeys(k[0] for k in ready):
-        first = [f for d in (0, 1) for f in queues.get((flow, d), [])]
-        first.sort(key=lambda f: frames.index((f[2], f[0])))
-        tail, rest = [], [ready.get((flow, d), []) for d in (0, 1)]
-        while any(rest):
-            side = dice.choice([r for r in rest if r])
-            tail.append(side.pop(0))
-        steps.append(first + tail)
-    while any(steps):
-        one = dice.choice([s for s in steps if s])
-        for _ in range(dice.randint(1, 4)):
-            if one:
-                out.append(one.pop(0))
+def interleave(sides, dice):
+    out = []
+    while any(sides):
+        out.append(dice.choice([s for s in sides if s]).pop(0))
     return out
 
 
-def main():
-    source, target, seed = sys.argv[1:]
+def reorder(frames, dice):
+    """one flow: the handshake, then the directions interleaved; a RST parts it"""
+    have = {f[3] for f in frames if f[1] == "handshake"}
+    have = have if len(have) == 2 else set()
+    out, rest = [], []
+    for f in frames:
+        stands = f[1] == "data" and f[3] not in have
+        have |= {f[3]} if stands else set()
+        (out if stands or f[1] == "handshake" else rest).append(f)
+    begin = 0
+    for end in [i for i, f in enumerate(rest) if f[1] == "close" and f[4]] + [len(rest)]:
+        between = rest[begin:end]
+        out += interleave([move([f for f in between if f[3] == d], dice) for d in (0, 1)], dice)
+        out += rest[end : end + 1]
+        begin = end + 1
+    return out
+
+
+def shuffle(frames, dice):
+    flows = collections.OrderedDict()
+    handshakes = collections.Counter()
+    for head, frame in frames:
+        flow, direction, kind, reset = describe(frame)
+        if kind == "handshake":  # a later connection on the same tuple: its own world, in order
+            handshakes[flow, direction] += 1
+            if handshakes[flow, direction] > 1:
+                return None
+        flows.setdefault(flow, []).append((frame, kind, head, direction, reset))
+    queues = [collections.deque(reorder(f, dice)) for f in flows.values()]
+    out = []
+    while queues:
+        at = dice.randrange(len(queues))
+        for _ in range(min(dice.randint(1, 4), len(queues[at]))):
+            out.append(queues[at].popleft())
+        if not queues[at]:
+            queues[at] = queues[-1]
+            queues.pop()
+    return out
+
+
+def clock(head, end, unit):
+    seconds, fraction = struct.unpack(end + "II", head[:8])
+    return seconds * 1_000_000 + fraction // unit
+
+
+def rewrite(source, target, seed):
+    """-> why not, or None"""
     got = read(source)
     if not got or got[1] != 1:
-        sys.exit("not a classic Ethernet pcap")
+        return "not a classic Ethernet pcap"
     header, _, frames = got
-    moved = shuffle(frames, random.Random(int(seed)))
+    end = "<" if header[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    unit = 1000 if header[:4] in (b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d") else 1
+    moved = shuffle(frames, random.Random(seed))
     if moved is None:
-        sys.exit("a tuple is used again: its order has a meaning")
+        return "a tuple is used again: its order has a meaning"
     with open(target, "wb") as f:
         f.write(header)
-        for (head, _), (frame, _, own) in zip(frames, moved):
-            f.write(head[:8] + own[8:] + frame)
+        last = now = None
+        for (head, _), (frame, _, own, *_) in zip(frames, moved):
+            stamp = clock(head, end, unit)
+            now = stamp if last is None else now + max(0, min(stamp - last, PAUSE))
+            last = stamp
+            f.write(struct.pack(end + "II", now // 1_000_000, now % 1_000_000 * unit) + own[8:] + frame)
+    return None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(rewrite(sys.argv[1], sys.argv[2], int(sys.argv[3])))

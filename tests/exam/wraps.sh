@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The exam again under other packets: the corpora's own wrap tool puts every capture into each encapsulation, and cuts,
-# swaps and repeats its segments; the facts must stay. usage: wraps.sh BUILD_DIR [MODE...]
+# swaps and repeats its segments; the facts must stay.
+# usage: wraps.sh BUILD_DIR [MODE...]       PARTS=8: every eighth capture only
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 corpora=${SLUICE_CORPORA:-$here/../../../shared/corpora}
@@ -13,13 +14,25 @@ modes=("$@")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bad=0
+
+# exam MODE: $work/MODE/out has what was found and said
+exam() {
+	mkdir -p "$work/$1/split" "$work/$1/out"
+	python3 "$here/wrapped.py" "$sluice" "$corpora" "$work/$1/split" "$1" 0 "${PARTS:-1}"
+	EXAMPLES=0 SPLIT=$work/$1/split OUT=$work/$1/out LIMIT=60 "$corpora/tools/exam.sh" "cat {}.facts" >"$work/$1/log" 2>&1 || {
+		tail -5 "$work/$1/log"
+		return 1
+	}
+	awk -F'\t' 'NR > 1 {print $2 "/" $3}' "$work/$1/split/manifest.tsv" | tr -d '\r' >"$work/$1/out/captures"
+	rm -rf "$work/$1/split"
+}
+
+exam plain
+exam trusting
 for mode in "${modes[@]}"; do
-	mkdir -p "$work/split" "$work/out"
-	python3 "$here/wrapped.py" "$corpora" "$work/split" "$mode"
-	EXAMPLES=5 SPLIT=$work/split OUT=$work/out LIMIT=60 "$corpora/tools/exam.sh" \
-		"$sluice replay {} --format facts -o - --summary /dev/null" >"$work/log" 2>&1 || true
 	echo "== $mode"
-	python3 "$here/judge_wrap.py" "$work/out" "$here/expect.json" "$mode" || { bad=1; grep -A40 '^RECALL' "$work/log" | grep misses || true; }
-	rm -rf "$work/split" "$work/out"
+	exam "$mode" && python3 "$here/judge_wrap.py" "$work/plain/out" "$work/trusting/out" \
+		"$work/$mode/out" "$here/expect.json" "$mode" || bad=1
+	rm -rf "${work:?}/$mode"
 done
 exit $bad

@@ -88,6 +88,7 @@ void dtls_end(struct app_in *in);
 int tls_looks(const uint8_t *p, uint32_t len);
 int dtls_looks(const uint8_t *p, uint32_t len);
 int http_looks(const uint8_t *p, uint32_t len);
+int http_looks_midway(const uint8_t *p, uint32_t len); // where p[0] need not be a message's first byte
 int http2_looks(const uint8_t *p, uint32_t len);
 int ssh_looks(const uint8_t *p, uint32_t len);
 int prelude_looks(const uint8_t *p, uint32_t len);

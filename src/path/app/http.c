@@ -400,6 +400,12 @@ static int client_waits(struct app_in *in, struct http *s, enum http_start is)
 	return s->count == OPEN_MAX && other_may_come(in) && !s->answered ? APP_WAIT : STEP_ON;
 }
 
+// Nothing says that the first of these bytes is the first of a message: "ET / HTTP/1.1" is a request like any other.
+static bool begins_anywhere(const struct app_in *in)
+{
+	return in->after_gap || (in->offset == 0 && (in->f->flags & FLOW_MIDSTREAM));
+}
+
 static int start(struct app_in *in, struct http *s)
 {
 	struct http_span b = rest(in);
@@ -422,6 +428,8 @@ static int start(struct app_in *in, struct http *s)
 			return APP_MORE;
 		is = HTTP_START_NO;
 	}
+	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_head_known(b.p, b.len))
+		is = HTTP_START_NO;
 	if (is == HTTP_START_NO || !known_role(in, s, is))
 		return in->end && !lost_before ? (in->consumed = in->len, APP_MORE) : lost(in, s);
 	struct http_head h;
@@ -567,4 +575,11 @@ int http_looks(const uint8_t *p, uint32_t len)
 	enum http_start is = http_head_start(p, len, true);
 
 	return is == HTTP_START_MORE ? -1 : is != HTTP_START_NO;
+}
+
+int http_looks_midway(const uint8_t *p, uint32_t len)
+{
+	int yes = http_looks(p, len);
+
+	return yes > 0 && !http_head_known(p, len) ? 0 : yes;
 }

@@ -228,6 +228,14 @@ enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early)
 	return len < HTTP_HEAD_MAX ? HTTP_START_MORE : HTTP_START_NO;
 }
 
+bool http_head_known(const uint8_t *p, uint32_t len)
+{
+	while (len && (p[0] == '\r' || p[0] == '\n'))
+		p++, len--;
+	uint32_t m = token_len(p, len < METHOD_MAX + 1 ? len : METHOD_MAX + 1);
+	return m && (p[m < len ? m : 0] == '/' || method_known((struct http_span){p, m}));
+}
+
 // ---- fields --------------------------------------------------------------------------------------------------
 
 static const struct {

@@ -84,6 +84,8 @@ struct http_head {
 enum http_start { HTTP_START_NO, HTTP_START_MORE, HTTP_START_REQUEST, HTTP_START_RESPONSE };
 // early: a known method and the beginning of a target are enough; else the line has to be whole.
 enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early);
+// Of a start line: is it a response's, or a request's whose method is registered (or met often)?
+bool http_head_known(const uint8_t *p, uint32_t len);
 
 // Reads a head that begins at p[0] (no empty line before it). False: its end is not there yet; *scanned, 0 at
 // first, remembers how far that is known, so that a head that comes byte by byte is searched once.

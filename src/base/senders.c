@@ -6,6 +6,7 @@
 // always two passes (twice the reading for the many captures without a wrong checksum, hence `learn`).
 #include "base/senders.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,11 +112,22 @@ bool senders_offload(struct senders *s, uint8_t version, const uint8_t *addr, ui
 	return slot && slot->version && slot->seen == SEEN_BAD;
 }
 
+// Is it said already by the sender's entry for segments with data?
+static bool also(const struct senders *s, const struct slot *slot)
+{
+	const struct slot *data = NULL;
+	if (slot->proto == SENDERS_TCP_EMPTY)
+		data = find(s, slot->version, slot->addr, IPPROTO_TCP);
+	else if (slot->proto == SENDERS_IP_EMPTY)
+		data = find(s, slot->version, slot->addr, SENDERS_IP);
+	return data && data->version && data->seen == SEEN_BAD;
+}
+
 bool senders_next(const struct senders *s, uint32_t *i, struct sender *out)
 {
 	for (; *i <= s->mask; (*i)++) {
 		const struct slot *slot = &s->slots[*i];
-		if (slot->version && slot->seen == SEEN_BAD) {
+		if (slot->version && slot->seen == SEEN_BAD && !also(s, slot)) {
 			memcpy(out->addr, slot->addr, 16);
 			out->version = slot->version;
 			out->proto = slot->proto;

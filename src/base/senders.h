@@ -2,7 +2,8 @@
 //
 // Who offloads checksums. A capture taken on the sending machine shows what the host handed to its network card,
 // which fills in the checksums later: they are all wrong, and nothing is wrong. A *sender* is the source address of
-// a layer and its L4 protocol; it offloads where at least one of its checksums is wrong and none is right.
+// a layer and its L4 protocol; it offloads where at least one of its checksums is wrong and none is right. Its TCP
+// segments without data, and its fragments, are excused by themselves where that holds for them.
 //
 // parse.c, for each L4 checksum that it can verify (whole, not a fragment):
 //   w->senders_pass != NULL   first pass: senders_note(w->senders_pass, ..., good), then go on as if good
@@ -16,7 +17,11 @@
 
 struct senders;
 
-#define SENDERS_IP 0 // "protocol" under which sums of IPv4 headers are noted
+// "Protocols" (reserved numbers of IANA's) under which are noted
+#define SENDERS_IP 0            // sums of IPv4 headers
+#define SENDERS_IP_EMPTY 253    // the same before TCP segments without data
+#define SENDERS_IP_FRAGMENT 254 // the same of fragments
+#define SENDERS_TCP_EMPTY 255   // TCP segments without data; 6 has all
 
 // Room for `capacity` senders (rounded up to a power of two). NULL: no memory.
 struct senders *senders_new(uint32_t capacity, uint64_t seed);

@@ -90,13 +90,15 @@ const char *summary_printable(const char *text, char *buf, size_t len)
 static const char *proto_name(uint8_t proto, char *buf, size_t len)
 {
 	snprintf(buf, len,
-		 proto == SENDERS_IP ? "ip"
-		 : proto == 6        ? "tcp"
-		 : proto == 17       ? "udp"
-		 : proto == 1        ? "icmp"
-		 : proto == 58       ? "icmp6"
-		 : proto == 132      ? "sctp"
-				     : "%u",
+		 proto == SENDERS_IP || proto == SENDERS_IP_EMPTY ? "ip"
+		 : proto == SENDERS_IP_FRAGMENT                   ? "ip/frag"
+		 : proto == SENDERS_TCP_EMPTY                     ? "tcp/ack"
+		 : proto == 6                                     ? "tcp"
+		 : proto == 17                                    ? "udp"
+		 : proto == 1                                     ? "icmp"
+		 : proto == 58                                    ? "icmp6"
+		 : proto == 132                                   ? "sctp"
+								  : "%u",
 		 proto);
 	return buf;
 }

@@ -400,6 +400,31 @@ static const uint8_t *source(const struct layer *l, const uint8_t *d)
 	return d + l->l3 + (l->version == 4 ? 12 : 8);
 }
 
+// Which sums of a sender stand and fall together: all, but what a middlebox or a tool has cut anew has right ones while
+// the SYNs and ACKs beside it are as the host handed them over. So segments without data are judged apart, and so are
+// fragments. Rejected: segments with data apart from those without, the other way round, for then a sender of right
+// ACKs and one inserted segment of wrong sum would be believed.
+static uint8_t kind_l4(const struct layer *l)
+{
+	return l->proto == IPPROTO_TCP && l->wire_len == 0 ? SENDERS_TCP_EMPTY : l->proto;
+}
+
+static uint8_t kind_ip(const struct layer *l)
+{
+	if (l->flags & LAYER_FRAGMENT)
+		return SENDERS_IP_FRAGMENT;
+	return kind_l4(l) == SENDERS_TCP_EMPTY ? SENDERS_IP_EMPTY : SENDERS_IP;
+}
+
+static void note_sum(struct worker *w, const struct layer *l, const uint8_t *src, uint8_t kind, bool good)
+{
+	senders_note(w->senders_pass, l->version, src, kind, good);
+	if (kind == SENDERS_TCP_EMPTY)
+		senders_note(w->senders_pass, l->version, src, IPPROTO_TCP, good);
+	else if (kind == SENDERS_IP_EMPTY)
+		senders_note(w->senders_pass, l->version, src, SENDERS_IP, good);
+}
+
 // A TCP segment as the first pass remembers it. False: the capture has not so much of its header.
 static bool segment_of(struct rte_mbuf *m, const struct layer *l, bool wrong, struct vouched_segment *s)
 {
@@ -437,21 +462,25 @@ static void note(struct worker *w, struct rte_mbuf *m, const struct layer *l, bo
 // A sum was found wrong. Returns true where the packet is to go on: the sender offloads, or this one sum is unfinished
 // (hosts merge what they receive, and capture it so: then some of a sender's sums are wrong and others right), or the
 // receiver is seen to have taken the segment (the capture was edited).
-static bool excused(struct worker *w, struct rte_mbuf *m, const struct layer *l, uint8_t proto, bool unfinished)
+static bool excused(struct worker *w, struct rte_mbuf *m, const struct layer *l, uint8_t kind, bool unfinished)
 {
 	struct vouched_segment s;
 	const uint8_t *src = source(l, pkt_data(m));
 	if (w->senders_pass) {
-		senders_note(w->senders_pass, l->version, src, proto, false);
+		note_sum(w, l, src, kind, false);
 		return true;
 	}
 	if (w->config->checksum != CHECKSUM_OFFLOAD_AWARE)
 		return false;
-	if (unfinished || (w->senders && senders_offload(w->senders, l->version, src, proto))) {
+	// a host that leaves the header sums of its ACKs to its card leaves all of them
+	if (unfinished ||
+	    (w->senders && (senders_offload(w->senders, l->version, src, kind) ||
+			    (kind == SENDERS_IP && senders_offload(w->senders, l->version, src, SENDERS_IP_EMPTY))))) {
 		count(w, COUNTER_CSUM_OFFLOADED);
 		return true;
 	}
-	if (proto != IPPROTO_TCP || !w->vouched || !segment_of(m, l, true, &s) || !vouched_for(w->vouched, &s))
+	if ((kind != IPPROTO_TCP && kind != SENDERS_TCP_EMPTY) || !w->vouched || !segment_of(m, l, true, &s) ||
+	    !vouched_for(w->vouched, &s))
 		return false;
 	count(w, COUNTER_CSUM_ACKNOWLEDGED);
 	return true;
@@ -461,9 +490,9 @@ static uint16_t sum_ip4(struct worker *w, struct rte_mbuf *m, const struct layer
 {
 	const uint8_t *d = pkt_data(m);
 	if (unlikely(!checksum_ip4(d + l->l3)))
-		return excused(w, m, l, SENDERS_IP, false) ? 0 : REASON_PARSE_IP_CSUM;
-	if (unlikely(w->senders_pass != NULL))
-		senders_note(w->senders_pass, 4, source(l, d), SENDERS_IP, true);
+		return excused(w, m, l, kind_ip(l), false) ? 0 : REASON_PARSE_IP_CSUM;
+	if (unlikely(w->senders_pass != NULL) && !(pkt_of(m)->flags & PKT_VIRTUAL)) // whose header is defrag's
+		note_sum(w, l, source(l, d), kind_ip(l), true);
 	return 0;
 }
 
@@ -473,13 +502,13 @@ static uint16_t sum_l4(struct worker *w, struct rte_mbuf *m, struct layer *l)
 	enum checksum_result r = checksum_l4(d, l);
 	bool unfinished = unlikely(r == CHECKSUM_BAD) && checksum_unfinished(d, l);
 	if (unlikely(r == CHECKSUM_BAD)) {
-		if (!excused(w, m, l, l->proto, unfinished))
+		if (!excused(w, m, l, kind_l4(l), unfinished))
 			return REASON_PARSE_L4_CSUM;
 		l->flags |= LAYER_CSUM_BAD;
 	}
 	if (unlikely(w->senders_pass != NULL)) {
 		if (r == CHECKSUM_GOOD)
-			senders_note(w->senders_pass, l->version, source(l, d), l->proto, true);
+			note_sum(w, l, source(l, d), kind_l4(l), true);
 		note(w, m, l, r == CHECKSUM_BAD && !unfinished);
 	}
 	return 0;

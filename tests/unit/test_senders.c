@@ -39,6 +39,26 @@ static void test_all_wrong(void **state)
 	senders_free(s);
 }
 
+// A sender whose data was cut anew: its ACKs are judged apart, and named where they are alone.
+static void test_kinds(void **state)
+{
+	struct senders *s = senders_new(64, 1);
+	struct sender found;
+	uint32_t i = 0;
+	senders_note(s, 4, a, 6, true);
+	senders_note(s, 4, a, SENDERS_TCP_EMPTY, false);
+	senders_note(s, 4, b, 6, false);
+	senders_note(s, 4, b, SENDERS_TCP_EMPTY, false);
+	assert_false(senders_offload(s, 4, a, 6));
+	assert_true(senders_offload(s, 4, a, SENDERS_TCP_EMPTY));
+	unsigned empty = 0, n = 0;
+	for (; senders_next(s, &i, &found); n++)
+		empty += found.proto == SENDERS_TCP_EMPTY;
+	assert_int_equal(n, 2);
+	assert_int_equal(empty, 1);
+	senders_free(s);
+}
+
 struct lesson {
 	struct senders *s;
 	unsigned times;
@@ -83,7 +103,8 @@ static void test_full(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_wrong), cmocka_unit_test(test_learn_when_asked),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_wrong),
+		cmocka_unit_test(test_kinds), cmocka_unit_test(test_learn_when_asked),
 					   cmocka_unit_test(test_full)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,8 @@ segments of a direction moved by up to 64 places, the handshake first. Times sta
 What has a meaning stays: a FIN comes after the data that its sender sent before it, and a RST after everything, for a
 receiver that has one takes no data any more (a network could do that, and then the facts are truly not there). Where a
 SYN was not captured, each direction's first segment stands for the handshake: what begins in its middle says nothing of
-how much was before it, nor of which question an answer has. Pauses are cut to PAUSE, for no network holds a frame until its flow is forgotten.
+how much was before it, nor of which question an answer has. Pauses are cut to PAUSE, for no network holds a frame until
+its flow is forgotten.
 usage: shuffle.py IN.pcap OUT.pcap SEED"""
 import collections
 import random

@@ -95,6 +95,15 @@ static void any_order(void **state)
 			frame = pkt_of(f)->frame;
 		}
 		assert_int_equal(t.w.held, 0);
+		// each byte is found in the frame that brought it, and how many follow it there
+		for (uint32_t at = 0; at < 1611; at++) {
+			struct origin o = defrag_origin(m, l->l4 + at, 2000);
+			struct rte_mbuf *f = p->fragments;
+			while (pkt_of(f)->frame != o.frame)
+				f = pkt_of(f)->next;
+			assert_int_equal(pkt_data(f)[o.off], body[at]);
+			assert_int_equal(o.off + o.len, f->data_len);
+		}
 		tx_one(&t.w, m);
 		assert_int_equal(t.w.tx, 3);
 		frames_close(&t);

@@ -27,7 +27,7 @@ static uint32_t shred(uint8_t *to, const uint8_t *p, uint32_t len, bool warn)
 	bool clear = true;
 	while (at + 5 <= len) {
 		uint32_t body = p[at + 3] << 8 | p[at + 4];
-		clear &= p[at] != 20 || p[at + 5 + body] == 22;
+		clear &= p[at] != 20 || (at + 5 + body < len && p[at + 5 + body] == 22);
 		for (uint32_t i = 0; p[at] == 22 && clear && i < body; i++) {
 			memcpy(to + n, (const uint8_t[]){22, 3, 1, 0, 1, p[at + 5 + i]}, 6);
 			n += 6;

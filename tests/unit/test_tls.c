@@ -26,7 +26,7 @@ static uint32_t shred(uint8_t *to, const uint8_t *p, uint32_t len, bool warn)
 	uint32_t n = 0, at = 0;
 	bool clear = true;
 	while (at + 5 <= len) {
-		uint32_t body = p[at + 3] << 8 | p[at + 4];
+		uint32_t body = RTE_MIN((uint32_t)(p[at + 3] << 8 | p[at + 4]), len - at - 5); // the last may be cut
 		clear &= p[at] != 20 || (at + 5 + body < len && p[at + 5 + body] == 22);
 		for (uint32_t i = 0; p[at] == 22 && clear && i < body; i++) {
 			memcpy(to + n, (const uint8_t[]){22, 3, 1, 0, 1, p[at + 5 + i]}, 6);
@@ -377,8 +377,8 @@ static void version_2(void **state)
 // What is not TLS ends the direction and says nothing.
 static void not_tls(void **state)
 {
-	static const char *const others[] = {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\xff\xff\x01\x00\x00",
-					     "\x16\x03\x01\x00\x06\x01\xff\xff\xff\x03\x03", "\x17\x03\x03\x00\x01x"};
+	static const char others[][24] = {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\xff\xff\x01\x00\x00",
+					  "\x16\x03\x01\x00\x06\x01\xff\xff\xff\x03\x03", "\x17\x03\x03\x00\x01x"};
 	for (unsigned i = 0; i < COUNT(others); i++) {
 		player_start(player, tls_data, tls_end);
 		player_say(player, 0, others[i], 12);

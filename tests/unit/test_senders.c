@@ -103,8 +103,7 @@ static void test_full(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_wrong),
-		cmocka_unit_test(test_kinds), cmocka_unit_test(test_learn_when_asked),
-					   cmocka_unit_test(test_full)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_wrong), cmocka_unit_test(test_kinds),
+					   cmocka_unit_test(test_learn_when_asked), cmocka_unit_test(test_full)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,12 +90,18 @@ def expand(secret, label, n):
     return hmac.digest(secret, struct.pack("!HB", n, len(label)) + label + b"\0\1", "sha256")[:n]
 
 
+def initial_keys(dcid, version=1, server=False):
+    """-> key, iv and header protection key of the Initial packets, RFC 9001 5.2"""
+    salt, label, _ = SALTS[version]
+    secret = hmac.digest(bytes.fromhex(salt), dcid, "sha256")
+    secret = expand(secret, b"server in" if server else b"client in", 32)
+    return tuple(expand(secret, label + x, n) for x, n in ((b"key", 16), (b"iv", 12), (b"hp", 16)))
+
+
 def initial(frames, dcid, scid=b"", key_id=None, token=b"", number=0, version=1, server=False, pad=0):
     """An Initial packet. key_id: the id that the keys are made of, where it is not dcid; pad: size of the frames."""
-    salt, label, first = SALTS[version]
-    secret = hmac.digest(bytes.fromhex(salt), dcid if key_id is None else key_id, "sha256")
-    secret = expand(secret, b"server in" if server else b"client in", 32)
-    key, iv, hp = (expand(secret, label + x, n) for x, n in ((b"key", 16), (b"iv", 12), (b"hp", 16)))
+    first = SALTS[version][2]
+    key, iv, hp = initial_keys(dcid if key_id is None else key_id, version, server)
     frames = frames.ljust(max(pad, 4), b"\0")
     head = (bytes([first]) + struct.pack("!IB", version, len(dcid)) + dcid + bytes([len(scid)]) + scid + bytes([len(token)]) + token
             + struct.pack("!H", 0x4000 | len(frames) + 17) + bytes([number]))

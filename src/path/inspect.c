@@ -321,12 +321,15 @@ void inspect_burst(struct worker *w, struct burst *b)
 		packet(w, b->m[i]);
 }
 
-// Nothing more will come: what waits is parsed as far as it goes, holes given up one by one.
-static void end_stream(struct worker *w, struct flow *f)
+// Nothing of either direction is left to be read, and the parser knows.
+static bool at_rest(struct worker *w, struct flow *f, const struct words *s)
 {
-	struct words *s = words_of(w, f);
-	if (!s)
-		return;
+	return (s->stopped | s->ended) == 3 && stream_spent(w, f, 0) && stream_spent(w, f, 1);
+}
+
+// Nothing more will come: what waits is parsed as far as it goes, holes given up one by one.
+static void read_rest(struct worker *w, struct flow *f)
+{
 	for (unsigned n = 0; n < STEPS_MAX; n++) {
 		run(w, f, 0, false);
 		run(w, f, 1, false);
@@ -336,6 +339,15 @@ static void end_stream(struct worker *w, struct flow *f)
 	}
 	run(w, f, 0, true);
 	run(w, f, 1, true);
+}
+
+static void end_stream(struct worker *w, struct flow *f)
+{
+	struct words *s = words_of(w, f);
+	if (!s)
+		return;
+	if (!at_rest(w, f, s))
+		read_rest(w, f);
 	if (parsers[s->parser].end) {
 		struct app_in in = {
 			.w = w, .f = f, .state = stream_app_state(w, f), .end = true, .scratch = w->inspect->scratch};
@@ -350,10 +362,12 @@ void inspect_end(struct worker *w, struct flow *f)
 			end_stream(w, f);
 		return;
 	}
+	if (!f->app_state)
+		return;
 	struct app_in in = {.w = w, .f = f, .end = true, .scratch = w->inspect->scratch};
-	if (f->app_state && f->app == APP_QUIC)
+	if (f->app == APP_QUIC)
 		quic_end(&in);
-	else if (f->app_state && f->app == APP_DTLS)
+	else if (f->app == APP_DTLS)
 		dtls_end(&in);
 }
 

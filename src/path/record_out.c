@@ -1,30 +1,37 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Records leave the corridor here: a ring of 64-byte cells, one producer (the worker), one consumer (the shipper).
-// rte_ring's zero-copy calls reserve the cells, the record is copied in once, and handed over by one store.
+// The record is copied in once, and handed over by one store.
 //
 // In replay a full ring waits for its reader (nothing may be lost); live the record is counted as lost.
-// Rejected: a ring of pointers (something would have to be allocated), and records built in place in the ring
-// (a record's length is known only at its end).
+// Rejected: a ring of pointers (something would have to be allocated), records built in place in the ring (a record's
+// length is known only at its end), and rte_ring's zero-copy calls (100 instructions a record, for cases we have not).
 #include "record_out.h"
 
 #include <errno.h>
+#include <immintrin.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <rte_common.h>
-#include <rte_ring.h>
-#include <rte_ring_elem.h>
-#include <rte_ring_peek_zc.h>
 
 #include "base/eal.h"
 #include "record_ring.h"
 
+struct cell {
+	__m256i half[RECORD_CELL / 32];
+};
+
+// Cells are counted from the start, without end; where one lies is its number modulo the ring's size.
 struct record_out {
-	struct rte_ring *ring;
-	size_t ring_bytes, bytes;
+	struct cell *cells;
+	size_t bytes;
+	uint64_t size; // cells, a power of two
 	uint32_t seq;
-	bool open; // the far end holds a record of record_peek
-	// the record being put together, and the far end's copy of the one it looks at
+	uint64_t room; // the worker's: cells up to this number are known to be free
+	_Atomic uint64_t written __rte_aligned(64);
+	_Atomic uint64_t read __rte_aligned(64);
+	// the record being put together, and the far end's copy of one that lies over the ring's end
 	uint8_t build[RECORD_MAX] __rte_aligned(64);
 	uint8_t seen[RECORD_MAX] __rte_aligned(64);
 };
@@ -35,11 +42,10 @@ int record_out_init(struct worker *w)
 	if (!o)
 		return -ENOMEM;
 	w->records = o;
-	o->ring_bytes = (size_t)rte_ring_get_memsize_elem(RECORD_CELL, w->config->record_cells);
-	o->ring = mem_take(o->ring_bytes);
-	if (!o->ring || rte_ring_init(o->ring, "records", w->config->record_cells, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0)
-		return -ENOMEM;
-	return 0;
+	o->size = o->room = rte_align64pow2(RTE_MAX(w->config->record_cells, 2u * RECORD_MAX / RECORD_CELL));
+	o->bytes = o->size * sizeof(struct cell);
+	o->cells = mem_take(o->bytes);
+	return o->cells ? 0 : -ENOMEM;
 }
 
 void record_out_fini(struct worker *w)
@@ -47,7 +53,7 @@ void record_out_fini(struct worker *w)
 	struct record_out *o = w->records;
 	if (!o)
 		return;
-	mem_give(o->ring, o->ring_bytes);
+	mem_give(o->cells, o->bytes);
 	mem_give(o, sizeof(*o));
 	w->records = NULL;
 }
@@ -112,51 +118,69 @@ void record_write(struct worker *w)
 	record_put(w, (struct record *)w->records->build);
 }
 
+static unsigned cells_of(const struct record *r)
+{
+	return (r->len + RECORD_CELL - 1) / RECORD_CELL;
+}
+
+// Cells up to number `end` are to be written: has the reader left them?
+static bool room_until(struct worker *w, struct record_out *o, uint64_t end)
+{
+	while (unlikely(end > o->room)) {
+		o->room = atomic_load_explicit(&o->read, memory_order_acquire) + o->size;
+		if (end <= o->room)
+			break;
+		if (!w->wait)
+			return false;
+		w->wait(w);
+	}
+	return true;
+}
+
+// Whole cells: the last may bring what lies behind the record.
+static inline void write_cells(struct record_out *o, uint64_t at, uint64_t end, const struct record *r)
+{
+	const __m256i *from = (const __m256i *)r;
+	struct cell *cells = o->cells;
+	uint64_t mask = o->size - 1;
+	for (; at < end; at++, from += 2) {
+		struct cell *c = &cells[at & mask];
+		_mm256_store_si256(&c->half[0], _mm256_loadu_si256(from));
+		_mm256_store_si256(&c->half[1], _mm256_loadu_si256(from + 1));
+	}
+}
+
 void record_put(struct worker *w, struct record *r)
 {
 	struct record_out *o = w->records;
-	unsigned cells = (r->len + RECORD_CELL - 1) / RECORD_CELL;
-	struct rte_ring_zc_data zc;
+	uint64_t at = atomic_load_explicit(&o->written, memory_order_relaxed), end = at + cells_of(r);
 	r->seq = o->seq++;
 	r->worker = w->id;
-	while (rte_ring_enqueue_zc_bulk_elem_start(o->ring, RECORD_CELL, cells, &zc, NULL) == 0) {
-		if (!w->wait) {
-			count(w, COUNTER_RECORDS_LOST);
-			return;
-		}
-		w->wait(w);
+	if (!room_until(w, o, end)) {
+		count(w, COUNTER_RECORDS_LOST);
+		return;
 	}
-	uint32_t first = RTE_MIN((uint32_t)zc.n1 * RECORD_CELL, r->len);
-	memcpy(zc.ptr1, r, first);
-	if (first < r->len)
-		memcpy(zc.ptr2, (const uint8_t *)r + first, r->len - first);
-	rte_ring_enqueue_zc_elem_finish(o->ring, cells);
+	write_cells(o, at, end, r);
+	atomic_store_explicit(&o->written, end, memory_order_release);
 	count(w, COUNTER_RECORDS);
 }
 
 const struct record *record_peek(struct record_out *o)
 {
-	struct rte_ring_zc_data zc;
-	struct record *r = (struct record *)o->seen;
-	if (o->open)
-		return r;
-	if (rte_ring_dequeue_zc_bulk_elem_start(o->ring, RECORD_CELL, 1, &zc, NULL) == 0)
+	uint64_t read = atomic_load_explicit(&o->read, memory_order_relaxed), at = read & (o->size - 1);
+	if (atomic_load_explicit(&o->written, memory_order_acquire) == read)
 		return NULL;
-	memcpy(r, zc.ptr1, RECORD_CELL); // the head's first cell has the length
-	rte_ring_dequeue_zc_elem_finish(o->ring, 0);
-	unsigned cells = (r->len + RECORD_CELL - 1) / RECORD_CELL;
-	rte_ring_dequeue_zc_bulk_elem_start(o->ring, RECORD_CELL, cells, &zc, NULL);
-	uint32_t first = RTE_MIN((uint32_t)zc.n1 * RECORD_CELL, r->len);
-	memcpy(o->seen, zc.ptr1, first);
-	if (first < r->len)
-		memcpy(o->seen + first, zc.ptr2, r->len - first);
-	rte_ring_dequeue_zc_elem_finish(o->ring, cells);
-	o->open = true;
-	return r;
+	const struct record *r = (const struct record *)&o->cells[at];
+	if (at + cells_of(r) <= o->size)
+		return r;
+	size_t first = (o->size - at) * RECORD_CELL; // the head's first cell has the length
+	memcpy(o->seen, r, first);
+	memcpy(o->seen + first, o->cells, r->len - first);
+	return (const struct record *)o->seen;
 }
 
 void record_done(struct record_out *o, const struct record *r)
 {
-	(void)r;
-	o->open = false;
+	uint64_t read = atomic_load_explicit(&o->read, memory_order_relaxed);
+	atomic_store_explicit(&o->read, read + cells_of(r), memory_order_release);
 }

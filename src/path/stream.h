@@ -45,6 +45,8 @@ bool stream_run(struct worker *w, const struct flow *f, unsigned dir, uint64_t o
 // At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none
 // left.
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir);
+// No byte of the direction is left to be parsed, nor behind a hole; or none is wanted.
+bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir);
 // APP_STATE_BYTES of zeroed memory that live as long as the stream, for the parser in charge. NULL: no stream.
 #define APP_STATE_BYTES 192
 void *stream_app_state(struct worker *w, struct flow *f);

@@ -154,6 +154,13 @@ void stream_stop(struct worker *w, struct flow *f, unsigned dir)
 	stream_idle(f, st);
 }
 
+bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const struct stream_side *s = &stream_of(w, f)->side[dir];
+	bool read = s->parsed == s->next && s->next >= s->highest;
+	return (s->flags & STREAM_STOPPED) || (read && !(s->flags & STREAM_GIVEN_UP));
+}
+
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir)
 {
 	struct stream_side *s = side_of(w, f, dir);

@@ -38,11 +38,11 @@ struct arena {
 struct arena *txn_arena_new(uint32_t bytes)
 {
 	uint32_t size = RTE_ALIGN_CEIL(RTE_MAX(bytes, 2u * RECORD_MAX), BLOCK_ALIGN);
-	struct arena *a = mem_take(sizeof(*a) + size);
+	struct arena *a = mem_take(sizeof(*a) + size + RECORD_CELL); // record_put reads whole cells
 	if (!a)
 		return NULL;
 	a->size = size;
-	a->bytes = sizeof(*a) + size;
+	a->bytes = sizeof(*a) + size + RECORD_CELL;
 	return a;
 }
 

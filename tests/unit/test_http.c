@@ -202,7 +202,7 @@ static void gaps(void **state)
 	player_start(player, http_data, http_end);
 	player_text(player, 0, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
 	player->side[0].gap = true;
-	player_text(player, 0, "e line that was cut\r\nHost: b\r\n\r\nGET /not HTTP/1.1\r\n");
+	player_text(player, 0, "e line that was cut\r\nHost: b\r\n\r\nmore: GET /not HTTP/1.1\r\n");
 	player_text(player, 0, "GET /2 HTTP/1.1\r\nHost: c\r\n\r\n");
 	const char *s = player_end(player);
 	has(s, "http.uri=/1");
@@ -210,6 +210,38 @@ static void gaps(void **state)
 	has(s, "http.host=c");
 	has_not(s, "/not");
 	has_not(s, "http.host=b");
+}
+
+// Where no message begins the place of the next follows from the bytes, not from how they were cut.
+static void lost_place(void **state)
+{
+	static const char *const answers[] = {
+		"SIP/2.0 200 ok\r\nHTTP/1.1 204 ok\r\nContent-Type: a/b\r\n\r\n",
+		" HTTP/1.1 204 ok\r\nContent-Type: a/b\r\n\r\n",
+		"0HTTP/HTTP/1.1 204 ok\r\nContent-Type: a/b\r\n\r\n",
+	};
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned piece = 1; piece < 70; piece++) {
+			player_start(player, http_data, http_end);
+			player_text(player, 0, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+			for (unsigned n = strlen(answers[i]), at = 0; at < n; at += piece)
+				player_say(player, 1, answers[i] + at, n - at < piece ? n - at : piece);
+			const char *s = player_end(player);
+			has(s, "http.status=204");
+			has(s, "http.content_type=a/b");
+		}
+	static const char requests[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\1\2 GET /not HTTP/1.1\r\n"
+				       "Host: b\r\n\r\nGET /2 HTTP/1.1\r\nHost: c\r\n\r\n";
+	for (unsigned piece = 1; piece < sizeof(requests); piece++) {
+		player_start(player, http_data, http_end);
+		for (unsigned n = sizeof(requests) - 1, at = 0; at < n; at += piece)
+			player_say(player, 0, requests + at, n - at < piece ? n - at : piece);
+		const char *s = player_end(player);
+		has(s, "http.uri=/2");
+		has(s, "http.host=c");
+		has_not(s, "/not");
+		has_not(s, "http.host=b");
+	}
 }
 
 static void cut_head(void **state)
@@ -356,7 +388,7 @@ static void looks(void **state)
 		{"OPTIONS sip:a SIP/2.0\r\nVia: x\r\n", 0},
 		{"EHLO a\r\n", 0},
 		{"SSH-2.0-x\r\n", 0},
-		{"GET /x\r\n", -1},
+		{"GET /x\r\n", 1},
 		{"GET /x\r\n\r\n", 1},
 		{"GET /x\r\nHost: a\r\n", 1},
 		{"GET / HTTP/1.\r\nHost: a\r\n", 1},
@@ -419,25 +451,16 @@ static int stop_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_request),
-		cmocka_unit_test(pipelined),
-		cmocka_unit_test(many_pipelined),
-		cmocka_unit_test(until_close),
-		cmocka_unit_test(continues),
-		cmocka_unit_test(connects),
-		cmocka_unit_test(upgrades),
-		cmocka_unit_test(one_way),
-		cmocka_unit_test(swapped_roles),
-		cmocka_unit_test(gaps),
-		cmocka_unit_test(cut_head),
-		cmocka_unit_test(long_head),
-		cmocka_unit_test(ambiguous),
-		cmocka_unit_test(names),
-		cmocka_unit_test(paths),
-		cmocka_unit_test(looks),
-		cmocka_unit_test(http2),
-		cmocka_unit_test(http09),
-		cmocka_unit_test(chunked_not_last),
+		cmocka_unit_test(one_request),    cmocka_unit_test(pipelined),
+		cmocka_unit_test(many_pipelined), cmocka_unit_test(until_close),
+		cmocka_unit_test(continues),      cmocka_unit_test(connects),
+		cmocka_unit_test(upgrades),       cmocka_unit_test(one_way),
+		cmocka_unit_test(swapped_roles),  cmocka_unit_test(gaps),
+		cmocka_unit_test(lost_place),     cmocka_unit_test(cut_head),
+		cmocka_unit_test(long_head),      cmocka_unit_test(ambiguous),
+		cmocka_unit_test(names),          cmocka_unit_test(paths),
+		cmocka_unit_test(looks),          cmocka_unit_test(http2),
+		cmocka_unit_test(http09),         cmocka_unit_test(chunked_not_last),
 	};
 	return cmocka_run_group_tests(tests, start_all, stop_all);
 }

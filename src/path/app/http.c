@@ -39,7 +39,8 @@ enum phase {
 	PHASE_TRAILER,
 	PHASE_REST,   // in a head too long to be kept: before its empty line
 	PHASE_TUNNEL, // client: CONNECT or Upgrade was asked for; the answer decides
-	PHASE_LOST,   // not at a known place: looking for the start of a message
+	PHASE_LOST,   // not at a known place: a message may begin here
+	PHASE_SEEK,   // nor may one: looking for such a place
 };
 
 enum role { ROLE_UNKNOWN, ROLE_DIR0_CLIENT, ROLE_DIR1_CLIENT };
@@ -365,6 +366,32 @@ static bool known_role(struct app_in *in, struct http *s, enum http_start is)
 	return is_client(in, s) == client_here;
 }
 
+// The next place from `from` on where a message may begin: behind a line's end; in the server's bytes, where bodies end
+// anywhere, at what a status line begins with. Which bytes came together says nothing: a place that depends on it would
+// let whoever cuts the segments choose what is read.
+static int seek(struct app_in *in, struct http *s, uint32_t from)
+{
+	static const char version[] = "HTTP/1.";
+	struct http_span b = rest(in);
+	const uint8_t *at = NULL;
+	uint32_t n = b.len;
+
+	if (is_client(in, s)) {
+		uint32_t line = from < b.len ? http_head_line(b.p + from, b.len - from) : 0;
+		at = line ? b.p + from + line : NULL;
+	} else if (from < b.len) {
+		at = memmem(b.p + from, b.len - from, version, strlen(version));
+		for (uint32_t k = strlen(version) - 1; !at && !in->end && k; k--) // half of it may be there
+			if (k <= b.len - from && memcmp(b.p + b.len - k, version, k) == 0) {
+				n = b.len - k;
+				break;
+			}
+	}
+	s->phase[in->dir] = at ? PHASE_LOST : PHASE_SEEK;
+	in->consumed += at ? (uint32_t)(at - b.p) : n;
+	return at ? STEP_ON : APP_MORE;
+}
+
 // No message begins here. Before the first message it is not HTTP, if the other side has none either; later the
 // place is lost.
 static int lost(struct app_in *in, struct http *s)
@@ -379,10 +406,8 @@ static int lost(struct app_in *in, struct http *s)
 		return until_close(in, s); // no version in the request, no head in the answer
 	if (s->phase[in->dir] != PHASE_LOST && s->spoke[in->dir])
 		app_anomaly(in, ANOMALY_HTTP_MALFORMED, b.p, b.len < 64 ? b.len : 64);
-	s->phase[in->dir] = PHASE_LOST;
 	s->scanned[in->dir] = 0;
-	in->consumed = in->len;
-	return APP_MORE;
+	return seek(in, s, 1);
 }
 
 // Client: the answer to an earlier request decides what these bytes are, or there is no room for another.
@@ -423,7 +448,8 @@ static int start(struct app_in *in, struct http *s)
 	}
 	if (!b.len)
 		return APP_MORE;
-	if (is == HTTP_START_MORE) {
+	bool half = is == HTTP_START_MORE;
+	if (half) {
 		if (!in->end && b.len < HTTP_HEAD_MAX)
 			return APP_MORE;
 		is = HTTP_START_NO;
@@ -431,7 +457,8 @@ static int start(struct app_in *in, struct http *s)
 	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_head_known(b.p, b.len))
 		is = HTTP_START_NO;
 	if (is == HTTP_START_NO || !known_role(in, s, is))
-		return in->end && !lost_before ? (in->consumed = in->len, APP_MORE) : lost(in, s);
+		return in->end && !lost_before && (half || s->role == ROLE_UNKNOWN) ? (in->consumed = in->len, APP_MORE)
+										    : lost(in, s);
 	struct http_head h;
 	if (!http_head_read(b.p, b.len, in->end || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &h))
 		return APP_MORE;
@@ -564,6 +591,9 @@ enum app_step http_data(struct app_in *in)
 		case PHASE_TUNNEL:
 		case PHASE_LOST:
 			step = start(in, s);
+			break;
+		case PHASE_SEEK:
+			step = seek(in, s, 0);
 			break;
 		}
 	}

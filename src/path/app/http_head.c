@@ -221,8 +221,9 @@ enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early)
 	if (m == 0 || m > METHOD_MAX || p[m] != ' ')
 		return HTTP_START_NO;
 	uint32_t n = http_head_line(p, len);
-	if (n)
-		return request_start(p, n, len);
+	enum http_start is = n ? request_start(p, n, len) : HTTP_START_MORE;
+	if (is != HTTP_START_MORE)
+		return is;
 	if (early && m + 1 < len && p[m + 1] == '/' && method_known((struct http_span){p, m}))
 		return HTTP_START_REQUEST;
 	return len < HTTP_HEAD_MAX ? HTTP_START_MORE : HTTP_START_NO;

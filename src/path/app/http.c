@@ -366,30 +366,15 @@ static bool known_role(struct app_in *in, struct http *s, enum http_start is)
 	return is_client(in, s) == client_here;
 }
 
-// The next place from `from` on where a message may begin: behind a line's end; in the server's bytes, where bodies end
-// anywhere, at what a status line begins with. Which bytes came together says nothing: a place that depends on it would
-// let whoever cuts the segments choose what is read.
+// A place where a message may begin, from `from` on.
 static int seek(struct app_in *in, struct http *s, uint32_t from)
 {
-	static const char version[] = "HTTP/1.";
 	struct http_span b = rest(in);
-	const uint8_t *at = NULL;
-	uint32_t n = b.len;
-
-	if (is_client(in, s)) {
-		uint32_t line = from < b.len ? http_head_line(b.p + from, b.len - from) : 0;
-		at = line ? b.p + from + line : NULL;
-	} else if (from < b.len) {
-		at = memmem(b.p + from, b.len - from, version, strlen(version));
-		for (uint32_t k = strlen(version) - 1; !at && !in->end && k; k--) // half of it may be there
-			if (k <= b.len - from && memcmp(b.p + b.len - k, version, k) == 0) {
-				n = b.len - k;
-				break;
-			}
-	}
-	s->phase[in->dir] = at ? PHASE_LOST : PHASE_SEEK;
-	in->consumed += at ? (uint32_t)(at - b.p) : n;
-	return at ? STEP_ON : APP_MORE;
+	uint32_t n = from;
+	bool found = http_head_seek(b.p, b.len, is_client(in, s), in->end, &n);
+	s->phase[in->dir] = found ? PHASE_LOST : PHASE_SEEK;
+	in->consumed += n;
+	return found ? STEP_ON : APP_MORE;
 }
 
 // No message begins here. Before the first message it is not HTTP, if the other side has none either; later the
@@ -449,11 +434,9 @@ static int start(struct app_in *in, struct http *s)
 	if (!b.len)
 		return APP_MORE;
 	bool half = is == HTTP_START_MORE;
-	if (half) {
-		if (!in->end && b.len < HTTP_HEAD_MAX)
-			return APP_MORE;
-		is = HTTP_START_NO;
-	}
+	if (half && !in->end && b.len < HTTP_HEAD_MAX)
+		return APP_MORE;
+	is = half ? HTTP_START_NO : is;
 	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_head_known(b.p, b.len))
 		is = HTTP_START_NO;
 	if (is == HTTP_START_NO || !known_role(in, s, is))

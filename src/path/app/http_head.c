@@ -237,6 +237,28 @@ bool http_head_known(const uint8_t *p, uint32_t len)
 	return m && (p[m < len ? m : 0] == '/' || method_known((struct http_span){p, m}));
 }
 
+// Which bytes came together says nothing: a place that depended on it would let whoever cuts the segments choose what
+// is read.
+bool http_head_seek(const uint8_t *p, uint32_t len, bool client, bool end, uint32_t *at)
+{
+	static const char version[] = "HTTP/1.";
+	uint32_t from = *at, half = strlen(version) - 1;
+
+	*at = len;
+	if (from >= len)
+		return false;
+	if (client) {
+		uint32_t line = http_head_line(p + from, len - from);
+		*at = line ? from + line : len;
+		return line;
+	}
+	const uint8_t *v = memmem(p + from, len - from, version, strlen(version));
+	while (!v && !end && half && (half > len - from || memcmp(p + len - half, version, half)))
+		half--;
+	*at = v ? (uint32_t)(v - p) : end ? len : len - half; // half of it may be there
+	return v;
+}
+
 // ---- fields --------------------------------------------------------------------------------------------------
 
 static const struct {

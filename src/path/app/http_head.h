@@ -87,6 +87,11 @@ enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early);
 // Of a start line: is it a response's, or a request's whose method is registered (or met often)?
 bool http_head_known(const uint8_t *p, uint32_t len);
 
+// In bytes of unknown place: moves *at on to the next place where a message may begin: behind a line's end, or, among a
+// server's, whose bodies end anywhere, at what a status line begins with. False: there is none; the bytes before *at
+// need no second look.
+bool http_head_seek(const uint8_t *p, uint32_t len, bool client, bool end, uint32_t *at);
+
 // Reads a head that begins at p[0] (no empty line before it). False: its end is not there yet; *scanned, 0 at
 // first, remembers how far that is known, so that a head that comes byte by byte is searched once.
 // end: no byte follows, or no more is wanted: whole lines are read as far as they go. A head whose start line is

@@ -50,35 +50,52 @@ enum pkt_flag {
 	PKT_CUT = 1 << 0,         // captured shorter than it was
 	PKT_VIRTUAL = 1 << 1,     // a datagram put together from fragments: its fragments leave, not it
 	PKT_DEEPER = 1 << 2,      // more layers than LAYERS_MAX
-	PKT_DONE = 1 << 3,        // passed without looking further (other_l2)
-	PKT_REWRITTEN = 1 << 4,   // bytes changed: checksum has been mended
-	PKT_HAS_DATA = 1 << 5,    // stream has new bytes for inspect
-	PKT_NO_EVIDENCE = 1 << 6, // passes, but the receiver does not take it as data (old, keep-alive, challenge)
-	PKT_TRANSPORT = 1 << 7,   // a transport with an IP header was taken off: transport_l3 is valid
+	PKT_REWRITTEN = 1 << 3,   // bytes changed: checksum has been mended
+	PKT_HAS_DATA = 1 << 4,    // stream has new bytes for inspect
+	PKT_NO_EVIDENCE = 1 << 5, // passes, but the receiver does not take it as data (old, keep-alive, challenge)
+	PKT_TRANSPORT = 1 << 6,   // a transport with an IP header was taken off: transport_l3 is valid
+};
+
+// Both ends of a layer in canonical order, the lower (address, port) first: what a flow's key says of them.
+struct tuple {
+	uint64_t addrs; // IPv4: a, then b, as they stand in the header; IPv6: nothing
+	uint64_t tail;  // the key's last 8 bytes: ports of a and b, version, protocol
 };
 
 struct pkt {
-	uint64_t frame;     // number in the capture or since start, from 1
-	uint64_t time_ns;   // the clock when it came: clamped by rx, never runs backwards within a capture
-	uint64_t tenant;    // 0: none
-	struct flow *flow;  // of the innermost layer, set by flow
-	uint32_t hash;      // symmetric hash of tenant and innermost five-tuple, set by steer
-	uint32_t wire_len;  // bytes on the wire (>= data_len where cut)
-	uint16_t reason;    // enum reason; set once, by the room that drops
+	// set by rx (pkt_begin)
+	uint64_t frame;    // number in the capture or since start, from 1
+	uint64_t time_ns;  // the clock when it came: clamped by rx, never runs backwards within a capture
+	uint64_t stamp_ns; // as stamped by the port or in the file; may run backwards. What -w writes
+	uint64_t tenant;   // 0: none
+	uint32_t wire_len; // bytes on the wire (>= data_len where cut)
+	union {
+		struct {
+			uint16_t reason; // enum reason; set once, by the room that drops
+			uint16_t done;   // 1: passes without being looked at further (no IP, cut too short)
+		};
+		uint32_t decided; // 0: neither
+	};
 	uint16_t flags;     // enum pkt_flag
 	uint16_t link_type; // LINKTYPE_* of the capture (1: Ethernet)
-	uint8_t nlayers, nvlans, nvnis;
+	uint16_t l3;        // decap's cursor: offset of the next header to read, once more after defrag
+	uint8_t nvlans, nvnis;
+	uint8_t nlayers;
 	uint8_t dir;                // of the innermost flow: 0 from the initiator, 1 to it; set by flow
-	uint16_t l3;                // decap's cursor: offset of the next header to read, once more after defrag
-	uint16_t transport_l3;      // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
-	uint16_t nfragments;        // PKT_VIRTUAL: frames it stands for
+	bool swap;                  // the sender is the tuple's second end; set by steer
 	uint8_t nparsed;            // layers whose checksums parse has seen
-	uint16_t vlan[VLANS_MAX];   // outermost first
-	uint32_t vni[VNIS_MAX];     // VXLAN, GENEVE, outermost first
+	uint32_t hash;              // symmetric hash of tenant and innermost five-tuple, set by steer
+	// from here on the rooms set what they know
+	struct layer *inner;        // innermost layer, set by decap; NULL: the frame has no IP
+	struct flow *flow;          // of the innermost layer, set by flow
+	struct tuple tuple;         // of the innermost layer, set by steer
 	struct rte_mbuf *fragments; // PKT_VIRTUAL: the frames it came from, in order of frame number
 	struct rte_mbuf *next;      // link in lists of held frames
+	uint16_t transport_l3;      // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
+	uint16_t nfragments;        // PKT_VIRTUAL: frames it stands for
+	uint16_t vlan[VLANS_MAX];   // outermost first
+	uint32_t vni[VNIS_MAX];     // VXLAN, GENEVE, outermost first
 	struct layer layer[LAYERS_MAX];
-	uint64_t stamp_ns; // as stamped by the port or in the file; may run backwards. What -w writes
 };
 
 struct burst {
@@ -96,16 +113,31 @@ static inline uint8_t *pkt_data(struct rte_mbuf *m)
 	return rte_pktmbuf_mtod(m, uint8_t *);
 }
 
-// Innermost layer, or NULL where the frame has no IP.
-static inline struct layer *pkt_inner(struct pkt *p)
+// A frame that just came: nothing is known of it but what rx says.
+static inline void pkt_begin(struct pkt *p, uint64_t frame, uint64_t stamp_ns, uint64_t time_ns, uint32_t wire_len,
+			     uint16_t link_type, bool cut)
 {
-	return p->nlayers ? &p->layer[p->nlayers - 1] : NULL;
+	p->frame = frame;
+	p->time_ns = time_ns;
+	p->stamp_ns = stamp_ns;
+	p->tenant = 0;
+	p->wire_len = wire_len;
+	p->decided = 0;
+	p->flags = cut ? PKT_CUT : 0;
+	p->link_type = link_type;
+	p->l3 = 0;
+	p->nlayers = p->nvlans = p->nvnis = p->dir = p->nparsed = 0;
+	p->swap = false;
+	p->hash = 0;
+	p->inner = NULL;
+	p->flow = NULL;
+	p->fragments = p->next = NULL;
 }
 
 // Decided packets are passed over by the rooms that follow.
 static inline bool pkt_decided(const struct pkt *p)
 {
-	return p->reason != 0 || (p->flags & PKT_DONE);
+	return p->decided;
 }
 
 // The first reason stays.

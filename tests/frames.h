@@ -69,18 +69,7 @@ static inline struct rte_mbuf *frames_add(struct frames *t, const void *bytes, u
 	m->pkt_len = len;
 	struct pkt *p = pkt_of(m);
 	memset(p, 0xa5, sizeof(*p)); // fields that nobody has set must not be read
-	p->frame = ++t->rx;
-	p->stamp_ns = p->time_ns = t->w.now_ns;
-	p->tenant = 0;
-	p->flow = NULL;
-	p->hash = 0;
-	p->wire_len = wire_len;
-	p->reason = 0;
-	p->flags = wire_len > len ? PKT_CUT : 0;
-	p->link_type = link_type;
-	p->nlayers = p->nvlans = p->nvnis = p->dir = 0;
-	p->l3 = 0;
-	p->fragments = p->next = NULL;
+	pkt_begin(p, ++t->rx, t->w.now_ns, t->w.now_ns, wire_len, link_type, wire_len > len);
 	t->w.rx++;
 	return m;
 }

@@ -99,6 +99,7 @@ static inline struct rte_mbuf *segments_fragment(struct segments *t, const uint8
 	((struct rte_ipv4_hdr *)(f + 14))->fragment_offset = rte_cpu_to_be_16((uint16_t)(off / 8 | more << 13));
 	p->frame = ++t->frame;
 	p->nlayers = 1;
+	p->inner = &p->layer[0];
 	p->layer[0] = (struct layer){
 		.l3 = 14,
 		.l4 = SEGMENTS_L4,
@@ -161,6 +162,7 @@ static inline struct rte_mbuf *segments_frame(struct segments *t, const struct s
 	p->flow = &t->f;
 	p->dir = in->dir;
 	p->nlayers = 1;
+	p->inner = &p->layer[0];
 	p->flags = in->pkt_flags;
 	p->layer[0] = (struct layer){
 		.l3 = 14,

@@ -185,20 +185,9 @@ static void fill(struct capture *c, struct rte_mbuf *m, const struct pcap_pkthdr
 {
 	struct pkt *p = pkt_of(m);
 	uint64_t seconds = c->old_times ? (uint32_t)h->ts.tv_sec : (uint64_t)h->ts.tv_sec;
-	p->frame = ++c->frames;
-	p->stamp_ns = seconds * NS + (uint64_t)h->ts.tv_usec; // "usec" are nanoseconds at this precision
-	p->time_ns = capture_clock(c->w, &c->clock_ns, p->stamp_ns);
-	p->tenant = 0;
-	p->flow = NULL;
-	p->hash = 0;
-	p->wire_len = h->len;
-	p->reason = 0;
-	p->flags = h->len > m->data_len || m->next ? PKT_CUT : 0;
-	p->link_type = c->format.link_type;
-	p->nlayers = p->nvlans = p->nvnis = p->dir = 0;
-	p->l3 = 0;
-	p->fragments = NULL;
-	p->next = NULL;
+	uint64_t stamp_ns = seconds * NS + (uint64_t)h->ts.tv_usec; // "usec" are nanoseconds at this precision
+	pkt_begin(p, ++c->frames, stamp_ns, capture_clock(c->w, &c->clock_ns, stamp_ns), h->len, c->format.link_type,
+		  h->len > m->data_len || m->next);
 }
 
 // Others may have them all and be about to give them back. Held ones (fragments) never come: hence the end.

@@ -113,19 +113,13 @@ void bench_unload(struct load *l)
 
 void BENCH_APART bench_fill(struct load *l, struct burst *b, uint64_t at, unsigned n, uint64_t offset_ns)
 {
+	uint16_t link_type = pkt_of(l->m[0])->link_type;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = l->m[at + i];
 		struct pkt *p = pkt_of(m);
 		rte_mbuf_refcnt_set(m, 2);
-		p->time_ns = l->time_ns[at + i] + offset_ns;
-		p->tenant = 0;
-		p->flow = NULL;
-		p->reason = 0;
-		p->flags &= PKT_CUT;
-		p->nlayers = p->nvlans = p->nvnis = p->dir = 0;
-		p->l3 = 0;
-		p->link_type = pkt_of(l->m[0])->link_type;
-		p->fragments = p->next = NULL;
+		uint64_t time_ns = l->time_ns[at + i] + offset_ns;
+		pkt_begin(p, p->frame, time_ns, time_ns, p->wire_len, link_type, p->flags & PKT_CUT);
 		b->m[i] = m;
 	}
 	b->n = n;

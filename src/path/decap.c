@@ -186,20 +186,21 @@ static inline bool plain(const uint8_t *d, uint32_t len, struct layer *l)
 static void finish(struct walk *k)
 {
 	struct pkt *p = k->p;
+	const struct layer *l = p->inner = p->nlayers ? &p->layer[p->nlayers - 1] : NULL;
+	k->w->outer_layers += p->nlayers > 1;
 	if (unlikely(k->reason)) {
 		pkt_drop(p, k->reason);
 		return;
 	}
-	const struct layer *l = pkt_inner(p);
 	if (unlikely(!l)) {
-		p->flags |= PKT_DONE;
+		p->done = 1;
 		if (!k->cut)
 			count(k->w, COUNTER_OTHER_L2);
 	} else if (unlikely(l->flags & LAYER_CUT)) {
 		k->cut = true;
 		uint32_t need = parse_l4_header_len(l->proto, k->d + l->l4, l->payload + l->payload_len - l->l4);
 		if (!(l->flags & LAYER_FRAGMENT) && l->payload + l->payload_len < l->l4 + need)
-			p->flags |= PKT_DONE;
+			p->done = 1;
 	}
 	if (unlikely(k->cut))
 		count(k->w, COUNTER_FRAMES_CUT);
@@ -226,12 +227,11 @@ void decap_burst(struct worker *w, struct burst *b)
 		rte_prefetch0(pkt_data(b->m[i]));
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
-		if (p->l3 == WALKED || pkt_decided(p))
+		if (unlikely(p->l3 == WALKED || pkt_decided(p)))
 			continue;
-		if (likely(!(p->flags & PKT_VIRTUAL)))
-			p->nparsed = p->transport_l3 = p->nfragments = 0;
 		if (likely(p->link_type == 1 && plain(pkt_data(b->m[i]), b->m[i]->data_len, &p->layer[0]))) {
 			p->nlayers = 1;
+			p->inner = &p->layer[0];
 			p->l3 = WALKED;
 		} else {
 			walk(w, b->m[i]);

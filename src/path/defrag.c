@@ -374,6 +374,7 @@ static struct rte_mbuf *put_together(struct worker *w, struct datagram *g)
 	p->l3 = before;
 	p->nlayers--;
 	p->nparsed = p->nlayers;
+	p->inner = NULL; // until decap has been there again
 	p->fragments = g->first;
 	p->nfragments = g->nframes;
 	p->next = NULL;
@@ -458,7 +459,7 @@ unsigned defrag_burst(struct worker *w, struct burst *b)
 	w->defrag->seen = w->counters[COUNTER_FRAGMENTS];
 	for (unsigned i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->m[i];
-		const struct layer *l = pkt_inner(pkt_of(m));
+		const struct layer *l = pkt_of(m)->inner;
 		if (unlikely(l && (l->flags & LAYER_FRAGMENT) && !pkt_decided(pkt_of(m)))) {
 			struct rte_mbuf *was = m;
 			m = offer(w, m);

@@ -57,54 +57,24 @@ void flow_fini(struct worker *w)
 
 // --- keys
 
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
+#define KEY_TAIL offsetof(struct flow_key, aport_be)
+static_assert(KEY_TAIL == 40 && offsetof(struct flow_key, version) == 44 && offsetof(struct flow_key, proto) == 45 &&
+		      offsetof(struct flow_key, outer) == 46,
+	      "struct tuple says what the tail is");
+#define TAIL_OUTER (1ull << 48) // key.outer, in a little-endian word
+static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "TAIL_OUTER");
 
-static inline uint32_t load32(const uint8_t *p)
+static void key_fill(struct flow_key *k, uint64_t tenant, const struct tuple *t, const uint8_t *ip, bool swap)
 {
-	uint32_t v;
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline int order64(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t x = rte_be_to_cpu_64(load64(a)), y = rte_be_to_cpu_64(load64(b));
-	return (x > y) - (x < y);
-}
-
-static inline int order_ports(const struct layer *l)
-{
-	return (int)rte_be_to_cpu_16(l->sport_be) - (int)rte_be_to_cpu_16(l->dport_be);
-}
-
-// Fills a canonical key; true where the sender is b.
-static inline bool key_fill(struct flow_key *k, uint64_t tenant, const struct layer *l, const uint8_t *frame)
-{
-	const uint8_t *ip = frame + l->l3;
-	bool swap;
-	*k = (struct flow_key){.tenant = tenant, .proto = l->proto, .version = l->version};
-	if (likely(l->version == 4)) {
-		uint32_t s, d;
-		memcpy(&s, ip + 12, 4);
-		memcpy(&d, ip + 16, 4);
-		swap = s == d ? order_ports(l) > 0 : rte_be_to_cpu_32(s) > rte_be_to_cpu_32(d);
-		memcpy(k->a, swap ? &d : &s, 4);
-		memcpy(k->b, swap ? &s : &d, 4);
+	*k = (struct flow_key){.tenant = tenant};
+	memcpy((uint8_t *)k + KEY_TAIL, &t->tail, sizeof(t->tail));
+	if (likely(k->version == 4)) {
+		memcpy(k->a, &t->addrs, 4);
+		memcpy(k->b, (const uint8_t *)&t->addrs + 4, 4);
 	} else {
-		int order = order64(ip + 8, ip + 24);
-		order = order ? order : order64(ip + 16, ip + 32);
-		swap = order ? order > 0 : order_ports(l) > 0;
 		memcpy(k->a, ip + (swap ? 24 : 8), 16);
 		memcpy(k->b, ip + (swap ? 8 : 24), 16);
 	}
-	k->aport_be = swap ? l->dport_be : l->sport_be;
-	k->bport_be = swap ? l->sport_be : l->dport_be;
-	return swap;
 }
 
 // --- records
@@ -232,17 +202,18 @@ struct subject {
 	const struct pkt *p;
 	const struct layer *l;
 	const uint8_t *frame;
-	const struct flow_key *key;
+	const struct tuple *tuple;
 	const struct segment *segment; // NULL: no TCP header to read
+	struct flow *known;            // its flow, where that is known already; NULL: to be looked for
 	uint32_t hash;
 	unsigned layer; // its number
-	bool swap;      // the sender is key.b
+	bool swap;      // the sender is the tuple's second end
 };
 
-static struct flow *flow_new(struct worker *w, const struct subject *s)
+static struct flow *flow_new(struct worker *w, const struct subject *s, const struct flow_key *key)
 {
 	struct flow_table *t = w->flows;
-	struct flow *f = flow_table_add(t, s->key, s->hash);
+	struct flow *f = flow_table_add(t, key, s->hash);
 	if (!f)
 		return NULL;
 	f->id = s->p->frame << 3 | s->layer;
@@ -329,9 +300,14 @@ static bool give_way(struct worker *w, const struct burst *b, unsigned n)
 static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const struct subject *s, bool *cut)
 {
 	struct flow_table *t = w->flows;
-	struct flow_place at = flow_table_place(t, s->hash);
-	struct flow *f = flow_table_find(t, &at, s->key);
-	if (likely(f)) {
+	struct flow_key key;
+	struct flow *f = s->known;
+	if (!f) {
+		struct flow_place at = flow_table_place(t, s->hash);
+		key_fill(&key, s->p->tenant, s->tuple, s->frame + s->l->l3, s->swap);
+		f = flow_table_find(t, &at, &key);
+	}
+	if (f) {
 		unsigned dir = s->swap != !!(f->flags & FLOW_SWAPPED);
 		bool expired = flow_age_expired(f, s->p->time_ns);
 		bool renewed = s->segment && flow_tcp_renews(f, dir, s->segment, w->config->live);
@@ -339,49 +315,62 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 			return f;
 		if ((*cut = in_use(b, n, f)))
 			return NULL;
+		key = f->key;
 		flow_end(w, f, expired ? FLOW_END_TIMEOUT : FLOW_END_REUSED);
 	}
 	if (unlikely(flow_table_full(t)) && (*cut = !give_way(w, b, n)))
 		return NULL;
-	return flow_new(w, s);
+	return flow_new(w, s, &key);
+}
+
+static void account_outer(struct worker *w, struct burst *b, const struct pkt *p, const uint8_t *frame, unsigned layer)
+{
+	const struct layer *l = &p->layer[layer];
+	struct tuple t;
+	bool cut = false, swap = steer_tuple(l, frame, &t);
+	t.tail |= TAIL_OUTER;
+	struct subject s = {.p = p, .l = l, .frame = frame, .tuple = &t, .layer = layer, .swap = swap};
+	s.hash = steer_hash(&w->steer, p->tenant, &t, frame + l->l3, swap);
+	struct flow *f = flow_of(w, b, 0, &s, &cut);
+	if (!f)
+		return;
+	account(w, f, &s);
+	classify(w->flows, f);
 }
 
 void flow_outer_burst(struct worker *w, struct burst *b)
 {
-	struct steer_key key = steer_key(w->config->seed);
+	if (likely(w->outer_layers == 0))
+		return;
+	w->outer_layers = 0;
 	for (unsigned i = 0; i < b->n; i++) {
-		struct pkt *p = pkt_of(b->m[i]);
-		if (likely(p->nlayers < 2) || pkt_decided(p))
+		const struct pkt *p = pkt_of(b->m[i]);
+		if (p->nlayers < 2 || pkt_decided(p))
 			continue;
 		w->frame = p->frame;
 		w->now_ns = p->time_ns;
-		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++) {
-			const uint8_t *frame = pkt_data(b->m[i]);
-			const struct layer *l = &p->layer[layer];
-			struct flow_key k;
-			bool cut = false, swap = key_fill(&k, p->tenant, l, frame);
-			k.outer = 1;
-			struct subject s = {p, l, frame, &k, NULL, steer_hash(&key, p->tenant, l, frame), layer, swap};
-			struct flow *f = flow_of(w, b, 0, &s, &cut);
-			if (!f)
-				continue;
-			account(w, f, &s);
-			classify(w->flows, f);
-		}
+		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++)
+			account_outer(w, b, p, pkt_data(b->m[i]), layer);
 	}
 }
 
-// Takes packet i of the burst, whatever it is. False: the burst must be cut before it.
-static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsigned i)
+// Takes packet i of the burst, whatever it is. known: its flow, if that is known. False: the burst must be cut before it.
+static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsigned i, struct flow *known)
 {
 	struct rte_mbuf *m = b->m[i];
 	struct pkt *p = pkt_of(m);
-	const struct layer *l = pkt_inner(p);
+	const struct layer *l = p->inner;
 	const uint8_t *frame = pkt_data(m);
 	struct segment segment;
-	struct flow_key key;
-	bool cut = false, swap = key_fill(&key, p->tenant, l, frame);
-	struct subject s = {p, l, frame, &key, NULL, p->hash, p->nlayers - 1u, swap};
+	struct subject s = {.p = p,
+			    .l = l,
+			    .frame = frame,
+			    .tuple = &p->tuple,
+			    .known = known,
+			    .hash = p->hash,
+			    .layer = p->nlayers - 1u,
+			    .swap = p->swap};
+	bool cut = false;
 	w->frame = p->frame;
 	w->now_ns = p->time_ns;
 	if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT) &&
@@ -407,59 +396,25 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	return true;
 }
 
-// What is known of a packet before its flow is at hand.
+// A packet on its way through the three walks.
 struct look {
+	struct rte_mbuf *m;
 	struct flow *guess; // a flow with this tag, or NULL
-	uint64_t addrs;     // IPv4: first 4 bytes of key.a and key.b
-	uint64_t tail;      // the key's last 8 bytes
 	uint32_t bucket;
 	uint16_t tag;
-	uint8_t at; // in the burst
-	bool swap;
+	uint16_t at; // in the burst
 };
 
-#define KEY_TAIL offsetof(struct flow_key, aport_be)
-static_assert(KEY_TAIL == 40 && offsetof(struct flow_key, version) == 44 && offsetof(struct flow_key, proto) == 45 &&
-		      offsetof(struct layer, dport_be) == offsetof(struct layer, sport_be) + 2 &&
-		      offsetof(struct layer, sport_be) % 4 == 0 &&
-		      offsetof(struct layer, proto) == offsetof(struct layer, version) + 1,
-	      "look_at copies ports, version and protocol as words");
-
-static inline void look_at(struct look *k, const struct flow_table *t, const struct pkt *p, const uint8_t *frame)
-{
-	const struct layer *l = &p->layer[p->nlayers - 1];
-	const uint8_t *ip = frame + l->l3;
-	uint64_t spread = flow_table_spread(p->hash);
-	k->bucket = flow_table_first(t, spread);
-	k->tag = flow_table_tag(spread);
-	rte_prefetch0(&t->buckets[k->bucket]);
-	if (likely(l->version == 4)) {
-		uint64_t s = load32(ip + 12), d = load32(ip + 16);
-		k->swap = s == d ? order_ports(l) > 0 : rte_be_to_cpu_32((uint32_t)s) > rte_be_to_cpu_32((uint32_t)d);
-		k->addrs = k->swap ? d | s << 32 : s | d << 32;
-	} else {
-		int order = order64(ip + 8, ip + 24);
-		order = order ? order : order64(ip + 16, ip + 32);
-		k->swap = order ? order > 0 : order_ports(l) > 0;
-	}
-	uint32_t ports;
-	uint16_t kind;
-	memcpy(&ports, &l->sport_be, sizeof(ports));
-	memcpy(&kind, &l->version, sizeof(kind));
-	k->tail = (k->swap ? ports << 16 | ports >> 16 : ports) | (uint64_t)kind << 32;
-}
-
 // Is the guess right, key by key? A flow that was freed since has no version.
-static inline bool look_right(const struct look *k, const struct pkt *p, const uint8_t *ip, bool v4)
+static inline bool guess_right(const struct flow *f, const struct pkt *p, const uint8_t *frame)
 {
-	const struct flow *f = k->guess;
-	if (load64((const uint8_t *)&f->key + KEY_TAIL) != k->tail || f->key.tenant != p->tenant)
+	if (steer_load64((const uint8_t *)&f->key + KEY_TAIL) != p->tuple.tail || f->key.tenant != p->tenant)
 		return false;
-	if (likely(v4))
-		return load32(f->key.a) == (uint32_t)k->addrs && load32(f->key.b) == k->addrs >> 32;
-	const uint8_t *a = ip + (k->swap ? 24 : 8), *b = ip + (k->swap ? 8 : 24);
-	return ((load64(f->key.a) ^ load64(a)) | (load64(f->key.a + 8) ^ load64(a + 8)) |
-		(load64(f->key.b) ^ load64(b)) | (load64(f->key.b + 8) ^ load64(b + 8))) == 0;
+	if (likely(f->key.version == 4))
+		return steer_load32(f->key.a) == (uint32_t)p->tuple.addrs &&
+		       steer_load32(f->key.b) == p->tuple.addrs >> 32;
+	const uint8_t *ip = frame + p->inner->l3, *a = ip + (p->swap ? 24 : 8), *b = ip + (p->swap ? 8 : 24);
+	return memcmp(f->key.a, a, 16) == 0 && memcmp(f->key.b, b, 16) == 0;
 }
 
 // Shorter than any timeout, so that flow_usual need not ask which.
@@ -467,20 +422,14 @@ static inline bool look_right(const struct look *k, const struct pkt *p, const u
 
 // The usual packet: of a flow that is known, alive and seen in both directions, changing nothing of its state. False:
 // it is not, and nothing was done.
-static inline bool flow_usual(const struct worker *w, struct rte_mbuf *m, const struct look *k)
+static inline bool flow_usual(struct flow *f, struct pkt *p, const uint8_t *frame, bool live)
 {
-	struct pkt *p = pkt_of(m);
-	const struct layer *l = &p->layer[p->nlayers - 1];
-	const uint8_t *frame = pkt_data(m);
-	struct flow *f = k->guess;
-	if (unlikely(!f || !look_right(k, p, frame + l->l3, l->version == 4) || p->time_ns - f->last_ns > QUICK_NS ||
-		     !(f->flags & FLOW_USUAL)))
+	unsigned dir = p->swap ^ (f->flags / FLOW_SWAPPED & 1);
+	if (unlikely(!(f->flags & FLOW_USUAL) || p->time_ns - f->last_ns > QUICK_NS))
 		return false;
-	unsigned dir = k->swap ^ (f->flags / FLOW_SWAPPED & 1);
-	if (likely(l->proto == IPPROTO_TCP)) {
-		uint32_t room = rte_pktmbuf_data_len(m) - l->l4;
-		if (unlikely((l->flags & LAYER_FRAGMENT) || (int32_t)room < 20 ||
-			     !flow_tcp_fast(f, dir, frame + l->l4, room, l->wire_len, w->config->live)))
+	if (likely(f->key.proto == IPPROTO_TCP)) {
+		const struct layer *l = p->inner;
+		if (unlikely(l->flags & LAYER_FRAGMENT) || !flow_tcp_fast(f, dir, l, frame, live))
 			return false;
 	}
 	f->pkts[dir]++;
@@ -491,23 +440,30 @@ static inline bool flow_usual(const struct worker *w, struct rte_mbuf *m, const 
 	return true;
 }
 
-void flow_burst(struct worker *w, struct burst *b)
+// First walk: the buckets.
+static inline struct look *ask_buckets(const struct flow_table *t, const struct burst *b, struct look *end)
 {
-	struct flow_table *t = w->flows;
-	struct look look[BURST_SIZE], *end = look;
 	for (unsigned i = 0; i < b->n; i++) {
-		struct pkt *p = pkt_of(b->m[i]);
-		p->flow = NULL;
-		if (unlikely(pkt_decided(p) || p->nlayers == 0))
+		const struct pkt *p = pkt_of(b->m[i]);
+		if (unlikely(pkt_decided(p) || !p->inner))
 			continue;
-		look_at(end, t, p, pkt_data(b->m[i]));
-		end->at = (uint8_t)i;
+		uint64_t spread = flow_table_spread(p->hash);
+		*end = (struct look){.m = b->m[i],
+				     .bucket = flow_table_first(t, spread),
+				     .tag = flow_table_tag(spread),
+				     .at = (uint16_t)i};
+		rte_prefetch0(&t->buckets[end->bucket]);
 		end++;
 	}
+	return end;
+}
+
+// Second walk: the flows.
+static inline void ask_flows(const struct flow_table *t, struct look *look, const struct look *end)
+{
 	for (struct look *k = look; k < end; k++) {
 		const struct flow_bucket *bucket = &t->buckets[k->bucket];
 		unsigned hits = flow_table_tags(bucket, k->tag);
-		k->guess = NULL;
 		if (unlikely(!hits))
 			continue;
 		uint8_t *f = (uint8_t *)&t->flows[bucket->flow[__builtin_ctz(hits)] - 1];
@@ -516,8 +472,23 @@ void flow_burst(struct worker *w, struct burst *b)
 		rte_prefetch0(f + 64);
 		rte_prefetch0(f + 128);
 	}
+}
+
+void flow_burst(struct worker *w, struct burst *b)
+{
+	struct flow_table *t = w->flows;
+	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
+	bool live = w->config->live;
+	ask_flows(t, look, end);
 	for (const struct look *k = look; k < end; k++) {
-		if (likely(flow_usual(w, b->m[k->at], k)) || likely(flow_packet(w, b, k->at)))
+		struct pkt *p = pkt_of(k->m);
+		const uint8_t *frame = pkt_data(k->m);
+		struct flow *f = k->guess;
+		if (unlikely(!f || !guess_right(f, p, frame)))
+			f = NULL;
+		else if (likely(flow_usual(f, p, frame, live)))
+			continue;
+		if (likely(flow_packet(w, b, k->at, f)))
 			continue;
 		t->rest.n = b->n - k->at;
 		memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));

@@ -57,18 +57,20 @@ static inline bool flow_tcp_usual(const struct flow *f)
 }
 
 // The usual segment of a usual flow: in order, acknowledging what was seen, no options but a timestamp that is not
-// stale. t: its header, of which room bytes are there, at least 20. True: taken, as flow_tcp_track would have. Every
-// 64th of a direction is for flow_tcp_track, which samples timestamps there.
-static inline bool flow_tcp_fast(struct flow *f, unsigned dir, const uint8_t *t, uint32_t room, uint32_t len, bool live)
+// stale. decap has seen to it that all of the header is there. True: taken, as flow_tcp_track would have. Every 64th of
+// a direction is for flow_tcp_track, which samples timestamps there.
+static inline bool flow_tcp_fast(struct flow *f, unsigned dir, const struct layer *l, const uint8_t *frame, bool live)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	const uint8_t *t = frame + l->l4;
+	uint32_t header = l->payload - l->l4;
 	uint32_t seq = flow_tcp_word(t + 4), ack = flow_tcp_word(t + 8), in_flight = to->next - to->acked;
 	// ACK, perhaps PSH, ECE, CWR (RFC 9293 3.1)
-	if (unlikely((t[13] & 0x37) != 0x10 || seq != from->next || (int32_t)in_flight < 0 ||
+	if (unlikely((l->tcp_flags & 0x37) != 0x10 || seq != from->next || (int32_t)in_flight < 0 ||
 		     ack - to->acked > in_flight || (f->pkts[dir] & 63) == 63))
 		return false;
-	if (t[12] >> 4 == 8) { // RFC 7323 appendix A: NOP, NOP, timestamp
-		if (unlikely(room < 32 || flow_tcp_word(t + 20) != 0x0101080a))
+	if (header == 32) { // RFC 7323 appendix A: NOP, NOP, timestamp
+		if (unlikely(flow_tcp_word(t + 20) != 0x0101080a))
 			return false;
 		uint32_t ts = flow_tcp_word(t + 24);
 		if (from->flags & SIDE_TS) {
@@ -77,15 +79,15 @@ static inline bool flow_tcp_fast(struct flow *f, unsigned dir, const uint8_t *t,
 			if (live && (int32_t)(seq - from->acked) <= 0)
 				from->ts_recent = ts;
 		}
-	} else if (unlikely(t[12] >> 4 != 5)) {
+	} else if (unlikely(header != 20)) {
 		return false;
 	}
 	if (live && seq - from->acked > to->win_max)
 		return false;
 	uint32_t win = (uint32_t)(t[14] << 8 | t[15]) << from->wscale;
 	from->win_max = RTE_MAX(win, from->win_max);
-	from->next = seq + len;
-	from->tcp_flags |= t[13];
+	from->next = seq + l->wire_len;
+	from->tcp_flags |= l->tcp_flags;
 	to->acked = ack;
 	return true;
 }

@@ -259,7 +259,7 @@ uint16_t inspect_refusal(const struct flow *f)
 
 static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
-	const struct layer *l = pkt_inner(p);
+	const struct layer *l = p->inner;
 	if (!l->payload_len)
 		return;
 	struct flow *f = p->flow;

@@ -15,12 +15,14 @@
 #include "flow.h"
 #include "record_out.h"
 #include "rooms.h"
+#include "steer.h"
 
 int path_init(struct worker *w, const struct path_config *config)
 {
 	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init, flow_init, stream_init,
 							inspect_init};
 	w->config = config;
+	w->steer = steer_key(config->seed);
 	for (unsigned i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
 		int rc = inits[i](w);
 		if (rc < 0) {

@@ -309,14 +309,42 @@ static void moved(struct segment *g, uint8_t flags)
 	data(g, flags);
 }
 
+// Segments that change nothing but how far the direction reaches: nobody keeps bytes of either direction, and what is in
+// it is not wanted (all of an ACK, the body that inspect passed over). True: that was all.
+static inline bool unwanted(struct pkt *p, const struct layer *l, struct stream *st, const uint8_t *frame)
+{
+	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
+	if ((l->tcp_flags & ~(RTE_TCP_PSH_FLAG | RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG)) != ACK || keeps(o) ||
+	    !(o->flags & (STREAM_BASED | STREAM_ASKED)))
+		return false;
+	if (l->wire_len == 0)
+		return true;
+	if (keeps(s) || (p->flags & PKT_NO_EVIDENCE) || (p->flow->flags & FLOW_REFUSED << p->dir))
+		return false;
+	if (s->flags & STREAM_STOPPED)
+		return true;
+	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(frame + l->l4);
+	int64_t at = offset_of(s, rte_be_to_cpu_32(tcp->sent_seq)), end = at + l->wire_len;
+	if (!(s->flags & STREAM_BASED) || (s->flags & STREAM_GIVEN_UP) || at < 0 || end > (int64_t)s->next ||
+	    s->next >= s->fin)
+		return false;
+	s->segs++;
+	s->highest = RTE_MAX(s->highest, (uint64_t)end);
+	return true;
+}
+
 static inline void segment(struct worker *w, struct burst *b, unsigned i, struct pkt *p, const struct layer *l)
 {
 	struct flow *f = p->flow;
 	struct stream *st = stream_of(w, f);
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(pkt_data(b->m[i]) + l->l4);
 	uint8_t flags = l->tcp_flags;
-	if (!st && !(st = stream_made(w, p, l)))
+	if (unlikely(!st)) {
+		if (!(st = stream_made(w, p, l)))
+			return;
+	} else if (unwanted(p, l, st, pkt_data(b->m[i]))) {
 		return;
+	}
 	inspect_earlier(w, b, st);
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
 	if ((flags & ACK) && keeps(o)) {
@@ -346,12 +374,13 @@ void stream_burst(struct worker *w, struct burst *b)
 	w->streams->burst++;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
-		const struct layer *l = pkt_inner(p);
-		if (pkt_decided(p) || !p->flow)
+		const struct flow *f = p->flow;
+		if (unlikely(!f || pkt_decided(p)))
 			continue;
-		if (p->flow->flags & FLOW_STREAM_IDLE) {
-			if (unlikely(p->flow->flags & FLOW_REFUSED << p->dir) && l->proto == IPPROTO_TCP && l->wire_len)
-				pkt_drop(p, inspect_refusal(p->flow));
+		const struct layer *l = p->inner;
+		if (likely(f->flags & FLOW_STREAM_IDLE)) {
+			if (unlikely(f->flags & FLOW_REFUSED << p->dir) && l->proto == IPPROTO_TCP && l->wire_len)
+				pkt_drop(p, inspect_refusal(f));
 			continue;
 		}
 		if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))

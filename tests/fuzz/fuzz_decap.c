@@ -67,7 +67,7 @@ static void same_the_long_way(const uint8_t *bytes, uint32_t len)
 		.m = {frames_add(&t, bytes, len, len, 1), frames_add(&t, bytes + 14, len - 14, len - 14, 101)}, .n = 2};
 	decap_burst(&t.w, &b);
 	const struct pkt *p = pkt_of(b.m[0]), *q = pkt_of(b.m[1]);
-	if (p->reason != q->reason || p->nlayers != q->nlayers || ((p->flags ^ q->flags) & (PKT_DEEPER | PKT_DONE)))
+	if (p->decided != q->decided || p->nlayers != q->nlayers || ((p->flags ^ q->flags) & PKT_DEEPER))
 		frames_broken("short way and long way differ");
 	for (unsigned i = 0; i < p->nlayers; i++) {
 		struct layer l = q->layer[i];

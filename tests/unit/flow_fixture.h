@@ -122,6 +122,7 @@ static struct rte_mbuf *make(const struct shape *s)
 	p->link_type = 1;
 	p->wire_len = rte_pktmbuf_pkt_len(m);
 	p->nlayers = 1;
+	p->inner = &p->layer[0];
 	bool ports = s->proto == IPPROTO_TCP || s->proto == IPPROTO_UDP || s->proto == IPPROTO_SCTP;
 	p->layer[0] = (struct layer){.l3 = 14,
 				     .l4 = 34,

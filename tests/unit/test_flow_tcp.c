@@ -638,11 +638,14 @@ static void the_short_way_is_the_long_way(void **state)
 		t[14] = (uint8_t)rand();
 		memcpy(t + 20, (uint8_t[]){1, 1, 8, 10}, 4);
 		memcpy(t + 24, &ts, 4);
-		struct layer l = {.l4 = 0, .wire_len = (uint32_t)rand() % 1500};
+		struct layer l = {.l4 = 0,
+				  .payload = stamped ? 32 : 20,
+				  .wire_len = (uint32_t)rand() % 1500,
+				  .tcp_flags = t[13]};
 		struct segment segment;
 		uint16_t flags = 0;
 		b = a;
-		if (!flow_tcp_usual(&a) || !flow_tcp_fast(&a, dir, t, stamped ? 32 : 20, l.wire_len, config.live))
+		if (!flow_tcp_usual(&a) || !flow_tcp_fast(&a, dir, &l, t, config.live))
 			continue;
 		taken++;
 		a.pkts[dir]++;

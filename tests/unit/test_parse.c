@@ -78,7 +78,7 @@ static void tcp_is_filled_in(void **state)
 	struct burst b;
 	open_with(false, CHECKSUM_IGNORE);
 	struct pkt *p = walk(syn, sizeof(syn), sizeof(syn), &b);
-	const struct layer *l = pkt_inner(p);
+	const struct layer *l = p->inner;
 	assert_int_equal(p->reason, 0);
 	assert_int_equal(p->nlayers, 1);
 	assert_int_equal(l->l3, 14);
@@ -109,7 +109,7 @@ static void cut_anywhere_passes(void **state)
 		if (n < 62) { // behind it only padding is cut, and the sum is looked at
 			assert_int_equal(p->reason, 0);
 			assert_int_equal(t.w.counters[COUNTER_FRAMES_CUT], 1);
-			assert_int_equal(!!(p->flags & PKT_DONE), n < 58);
+			assert_int_equal(p->done, n < 58);
 		} else {
 			assert_int_equal(p->reason, REASON_PARSE_L4_CSUM);
 		}
@@ -126,9 +126,9 @@ static void longer_than_the_frame(void **state)
 		struct pkt *p = walk(syn, 60, 60, &b);
 		assert_int_equal(p->reason, live ? REASON_PARSE_IP_TRUNCATED : 0);
 		if (!live) {
-			assert_int_equal(pkt_inner(p)->payload_len, 2);
-			assert_int_equal(pkt_inner(p)->wire_len, 4);
-			assert_true(pkt_inner(p)->flags & LAYER_CUT);
+			assert_int_equal(p->inner->payload_len, 2);
+			assert_int_equal(p->inner->wire_len, 4);
+			assert_true(p->inner->flags & LAYER_CUT);
 		}
 		close_with(&b);
 	}
@@ -144,7 +144,7 @@ static void length_zero(void **state)
 	open_with(true, CHECKSUM_IGNORE);
 	struct pkt *p = walk(tso, sizeof(tso), sizeof(tso), &b);
 	assert_int_equal(p->reason, 0);
-	assert_int_equal(pkt_inner(p)->payload_len, 6);
+	assert_int_equal(p->inner->payload_len, 6);
 	close_with(&b);
 }
 

@@ -193,15 +193,6 @@ static void pass(struct app_in *in, uint32_t total)
 	in->consumed += least(total, here);
 }
 
-static enum app_step side_done(struct tls *t, struct app_in *in)
-{
-	t->side[in->dir].done = true;
-	if (!t->side[!in->dir].done)
-		return APP_DONE;
-	handshake_end(&t->handshake, in);
-	return APP_CLOSE;
-}
-
 // Nothing more of this direction can matter: every hello that the answers ask for was seen.
 static bool settled(const struct tls *t, const struct side *s)
 {
@@ -209,6 +200,17 @@ static bool settled(const struct tls *t, const struct side *s)
 	if (s->role == ROLE_SERVER)
 		return h->final;
 	return h->final && h->hellos >= h->answers;
+}
+
+// The other direction may be done with as well without saying another byte.
+static enum app_step side_done(struct tls *t, struct app_in *in)
+{
+	const struct side *other = &t->side[!in->dir];
+	t->side[in->dir].done = true;
+	if (!other->done && (other->role == ROLE_UNKNOWN || !settled(t, other)))
+		return APP_DONE;
+	handshake_end(&t->handshake, in);
+	return APP_CLOSE;
 }
 
 // The first bytes of the message at w, up to n; *need: bytes of stream for all of them.

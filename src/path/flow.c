@@ -254,6 +254,12 @@ static inline void classify(struct flow_table *t, struct flow *f)
 		flow_age_shorten(t, f);
 }
 
+static inline void set_usual(struct flow *f)
+{
+	bool usual = f->key.proto == IPPROTO_TCP ? flow_tcp_usual(f) : f->age_class == AGE_CLASS_REPLIED;
+	f->flags = (uint16_t)(usual ? f->flags | FLOW_USUAL : f->flags & ~FLOW_USUAL);
+}
+
 // Counts the packet. Returns its direction.
 static inline unsigned account(struct worker *w, struct flow *f, const struct subject *s)
 {
@@ -391,8 +397,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 			pkt_drop(p, reason);
 	}
 	classify(w->flows, f);
-	bool usual = l->proto == IPPROTO_TCP ? flow_tcp_usual(f) : f->age_class == AGE_CLASS_REPLIED;
-	f->flags = (uint16_t)(usual ? f->flags | FLOW_USUAL : f->flags & ~FLOW_USUAL);
+	set_usual(f);
 	return true;
 }
 
@@ -420,16 +425,18 @@ static inline bool guess_right(const struct flow *f, const struct pkt *p, const 
 // Shorter than any timeout, so that flow_usual need not ask which.
 #define QUICK_NS (9 * 1000000000ull)
 
-// The usual packet: of a flow that is known, alive and seen in both directions, changing nothing of its state. False:
-// it is not, and nothing was done.
-static inline bool flow_usual(struct flow *f, struct pkt *p, const uint8_t *frame, bool live)
+// The usual packet: of a flow that is known, alive and seen in both directions, doing what is expected next. False: it is
+// not, and nothing was done.
+static inline bool flow_usual(struct flow_table *t, struct flow *f, struct pkt *p, const uint8_t *frame, bool live)
 {
 	unsigned dir = p->swap ^ (f->flags / FLOW_SWAPPED & 1);
 	if (unlikely(!(f->flags & FLOW_USUAL) || p->time_ns - f->last_ns > QUICK_NS))
 		return false;
+	enum orderly did = ORDERLY_SAME;
 	if (likely(f->key.proto == IPPROTO_TCP)) {
 		const struct layer *l = p->inner;
-		if (unlikely(l->flags & LAYER_FRAGMENT) || !flow_tcp_fast(f, dir, l, frame, live))
+		if (unlikely(l->flags & LAYER_FRAGMENT) ||
+		    (did = flow_tcp_orderly(f, dir, l, frame, live)) == ORDERLY_NOT)
 			return false;
 	}
 	f->pkts[dir]++;
@@ -437,6 +444,10 @@ static inline bool flow_usual(struct flow *f, struct pkt *p, const uint8_t *fram
 	f->last_ns = p->time_ns;
 	p->flow = f;
 	p->dir = (uint8_t)dir;
+	if (unlikely(did == ORDERLY_STATE)) {
+		classify(t, f);
+		set_usual(f);
+	}
 	return true;
 }
 
@@ -486,7 +497,7 @@ void flow_burst(struct worker *w, struct burst *b)
 		struct flow *f = k->guess;
 		if (unlikely(!f || !guess_right(f, p, frame)))
 			f = NULL;
-		else if (likely(flow_usual(f, p, frame, live)))
+		else if (likely(flow_usual(t, f, p, frame, live)))
 			continue;
 		if (likely(flow_packet(w, b, k->at, f)))
 			continue;

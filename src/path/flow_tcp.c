@@ -427,6 +427,20 @@ static void progress(struct flow *f)
 	}
 }
 
+void flow_tcp_progress(struct flow *f, unsigned dir, bool data, bool fin)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	to->flags |= SIDE_ACKED;
+	if (fin)
+		from->flags |= SIDE_FIN;
+	if ((to->flags & SIDE_FIN) && to->acked == to->next)
+		to->flags |= SIDE_FIN_ACKED;
+	if (f->tcp_state < TCP_ESTABLISHED && (dir == 0 || data))
+		f->tcp_state = TCP_ESTABLISHED;
+	if (f->tcp_state >= TCP_ESTABLISHED)
+		progress(f);
+}
+
 // First segment of a flow that is no SYN.
 static void pick_up(struct flow *f, unsigned dir, const struct segment *s)
 {

@@ -45,8 +45,8 @@ static uint32_t seal(const uint8_t *frames, uint32_t len, unsigned how, uint8_t 
 	uint8_t *plain = x->inspect.scratch;
 	memset(plain, 0, 4);
 	memcpy(plain, frames, len);
-	struct gcm_key_data gcm;
-	struct gcm_context_data context;
+	DECLARE_ALIGNED(struct gcm_key_data gcm, 64); // the library stores its keys with aligned moves
+	DECLARE_ALIGNED(struct gcm_context_data context, 64);
 	IMB_AES128_GCM_PRE(q->mgr, k->key, &gcm);
 	IMB_AES128_GCM_ENC(q->mgr, &gcm, &context, out + n, plain, body, nonce, out, n, out + n + body, 16);
 	DECLARE_ALIGNED(uint8_t enc[16 * 11], 16);

@@ -121,8 +121,8 @@ static uint32_t seal(struct quic *q, const struct peer *e, const uint8_t *frames
 	memcpy(nonce, key[e->side].iv, 12);
 	for (unsigned i = 0; i < 8; i++)
 		nonce[11 - i] ^= e->number >> 8 * i;
-	struct gcm_key_data gcm;
-	struct gcm_context_data context;
+	DECLARE_ALIGNED(struct gcm_key_data gcm, 64); // the library stores its keys with aligned moves
+	DECLARE_ALIGNED(struct gcm_context_data context, 64);
 	IMB_AES128_GCM_PRE(q->mgr, key[e->side].key, &gcm);
 	IMB_AES128_GCM_ENC(q->mgr, &gcm, &context, out + n, plain, body, nonce, out, n, out + n + body, 16);
 	DECLARE_ALIGNED(uint8_t enc[16 * 11], 16);

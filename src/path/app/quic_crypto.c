@@ -181,8 +181,8 @@ bool quic_open(IMB_MGR *m, const struct quic_key *k, const uint8_t *p, uint32_t 
 	memcpy(nonce, k->iv, sizeof(nonce));
 	for (unsigned i = 0; i < 8; i++)
 		nonce[11 - i] ^= (uint8_t)(o->number >> 8 * i);
-	struct gcm_key_data gcm;
-	struct gcm_context_data context;
+	DECLARE_ALIGNED(struct gcm_key_data gcm, 64); // the library stores its keys with aligned moves
+	DECLARE_ALIGNED(struct gcm_context_data context, 64);
 	IMB_AES128_GCM_PRE(m, k->key, &gcm);
 	IMB_AES128_GCM_DEC(m, &gcm, &context, out + o->at, p + o->at, o->len, nonce, out, o->at, tag, TAG_BYTES);
 	return memcmp(tag, p + o->at + o->len, TAG_BYTES) == 0;

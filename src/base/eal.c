@@ -15,6 +15,10 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#ifdef EAL_TSAN
+#include "base/eal_tsan.h"
+#endif
+
 // One lcore on all processors that we may use: EAL would pin the thread (and those it starts) to one of them.
 static void lcores_floating(char *out, size_t len)
 {
@@ -70,8 +74,14 @@ static void touch(struct rte_mempool *pool, void *arg, void *object, unsigned i)
 
 struct rte_mempool *eal_pool(const char *name, unsigned count, unsigned room)
 {
-	return rte_pktmbuf_pool_create(name, count, count >= 1024 ? 256 : 0, RTE_ALIGN(sizeof(struct pkt), 8),
-				       room + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create(name, count, count >= 1024 ? 256 : 0, RTE_ALIGN(sizeof(struct pkt), 8),
+					room + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+#ifdef EAL_TSAN
+	if (pool)
+		eal_tsan_pool(pool);
+#endif
+	return pool;
 }
 
 void eal_pool_touch(struct rte_mempool *pool)

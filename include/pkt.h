@@ -100,8 +100,10 @@ struct pkt {
 
 struct burst {
 	struct rte_mbuf *m[BURST_SIZE];
+	uint32_t wanted; // a bit each: flow says that stream and inspect have to look at it
 	uint16_t n;
 };
+static_assert(BURST_SIZE == 32, "bits of burst.wanted");
 
 static inline struct pkt *pkt_of(struct rte_mbuf *m)
 {

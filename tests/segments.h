@@ -184,7 +184,7 @@ static inline void segments_send(struct segments *t, const struct segment_in *in
 {
 	struct rte_mbuf *m = segments_frame(t, in);
 	struct pkt *p = pkt_of(m);
-	struct burst b = {.m = {m}, .n = 1};
+	struct burst b = {.m = {m}, .n = 1, .wanted = 1};
 	stream_burst(&t->w, &b);
 	out->reason = p->reason;
 	out->flags = p->flags;

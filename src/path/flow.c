@@ -485,22 +485,29 @@ static inline void ask_flows(const struct flow_table *t, struct look *look, cons
 	}
 }
 
+static inline void want(struct burst *b, const struct flow *f, unsigned at)
+{
+	if (likely(f != NULL))
+		b->wanted |= (uint32_t)!(f->flags & FLOW_PASSED) << at;
+}
+
 void flow_burst(struct worker *w, struct burst *b)
 {
 	struct flow_table *t = w->flows;
 	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
 	bool live = w->config->live;
 	ask_flows(t, look, end);
+	b->wanted = 0;
 	for (const struct look *k = look; k < end; k++) {
 		struct pkt *p = pkt_of(k->m);
 		const uint8_t *frame = pkt_data(k->m);
 		struct flow *f = k->guess;
 		if (unlikely(!f || !guess_right(f, p, frame)))
 			f = NULL;
-		else if (likely(flow_usual(t, f, p, frame, live)))
+		if (likely((f && flow_usual(t, f, p, frame, live)) || flow_packet(w, b, k->at, f))) {
+			want(b, p->flow, k->at);
 			continue;
-		if (likely(flow_packet(w, b, k->at, f)))
-			continue;
+		}
 		t->rest.n = b->n - k->at;
 		memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));
 		b->n = k->at;

@@ -46,11 +46,11 @@ enum flow_flag {
 	FLOW_MIDSTREAM = 1 << 0, // picked up without its handshake
 	FLOW_SWAPPED = 1 << 1,   // initiator is key.b
 	FLOW_REPLIED = 1 << 2,   // seen in both directions
-	FLOW_APP_DONE = 1 << 3,  // nothing more to be learned: stream and inspect pass over it
+	FLOW_APP_DONE = 1 << 3,  // nothing more to be learned: inspect passes over it
 	FLOW_STREAM_TRIED = 1 << 4,
 	FLOW_AMBIGUOUS = 1 << 5, // stream.ambiguous was true once
 	FLOW_GAP = 1 << 6,
-	FLOW_STREAM_IDLE = 1 << 7, // stream: both directions stopped, no copy left to compare with
+	FLOW_PASSED = 1 << 7, // neither stream nor inspect needs to look: done with, and no copy left to compare with
 	FLOW_HOLES = 1 << 8,       // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
 	// replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side
 	FLOW_FAR_SEQ = 1 << 9,

@@ -287,7 +287,7 @@ static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct
 		pkt_drop(p, in.drop);
 	if (!known && f->app == APP_NONE && f->pkts[0] + f->pkts[1] >= DATAGRAM_TRIES) {
 		f->app = APP_OTHER;
-		f->flags |= FLOW_APP_DONE;
+		f->flags |= FLOW_APP_DONE | FLOW_PASSED;
 	}
 }
 
@@ -317,8 +317,8 @@ void inspect_packet(struct worker *w, struct rte_mbuf *m)
 
 void inspect_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		packet(w, b->m[i]);
+	for (uint32_t left = b->wanted; left; left &= left - 1)
+		packet(w, b->m[__builtin_ctz(left)]);
 }
 
 // Nothing of either direction is left to be read, and the parser knows.

@@ -93,8 +93,10 @@ static void acknowledge(struct worker *w, struct flow *f, struct stream *st, str
 void stream_idle(struct flow *f, const struct stream *st)
 {
 	const struct stream_side *a = &st->side[0], *b = &st->side[1];
-	if ((a->flags & b->flags & STREAM_STOPPED) && !a->head && !b->head && !a->nlost && !b->nlost)
-		f->flags |= FLOW_STREAM_IDLE;
+	// data of what was refused is still to be dropped
+	if ((a->flags & b->flags & STREAM_STOPPED) && !keeps(a) && !keeps(b) &&
+	    !(f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1)))
+		f->flags |= FLOW_PASSED;
 }
 
 static struct origin origin_in(const struct segment *g, uint64_t at, uint32_t len)
@@ -372,18 +374,11 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 void stream_burst(struct worker *w, struct burst *b)
 {
 	w->streams->burst++;
-	for (unsigned i = 0; i < b->n; i++) {
+	for (uint32_t left = b->wanted; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
 		struct pkt *p = pkt_of(b->m[i]);
-		const struct flow *f = p->flow;
-		if (unlikely(!f || pkt_decided(p)))
-			continue;
 		const struct layer *l = p->inner;
-		if (likely(f->flags & FLOW_STREAM_IDLE)) {
-			if (unlikely(f->flags & FLOW_REFUSED << p->dir) && l->proto == IPPROTO_TCP && l->wire_len)
-				pkt_drop(p, inspect_refusal(f));
-			continue;
-		}
-		if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))
+		if (likely(!pkt_decided(p)) && l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))
 			segment(w, b, i, p, l);
 	}
 }

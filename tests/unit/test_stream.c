@@ -282,9 +282,9 @@ static void stopped(void **state)
 	assert_true(out.flags & PKT_REWRITTEN);
 	assert_memory_equal(out.data, text, 40);
 	assert_memory_equal(out.data + 40, other + 40, 60);
-	assert_false(t.f.flags & FLOW_STREAM_IDLE);
+	assert_false(t.f.flags & FLOW_PASSED);
 	ack(100);
-	assert_true(t.f.flags & FLOW_STREAM_IDLE);
+	assert_true(t.f.flags & FLOW_PASSED);
 }
 
 static void fin(void **state)

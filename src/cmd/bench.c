@@ -114,10 +114,10 @@ static BENCH_APART void bench_corridor(struct bench *b, body_fn *body)
 {
 	struct burst burst;
 	struct load *l = &b->load;
-	for (uint64_t at = 0; at < l->n; at += BURST_SIZE) {
-		bench_fill(l, &burst, at, RTE_MIN((uint64_t)BURST_SIZE, l->n - at), b->offset_ns);
-		b->w.rx += burst.n;
-		tick(b, l->time_ns[at] + b->offset_ns, at + 1);
+	for (uint64_t at = 0, n; at < l->n; at += n) {
+		n = bench_fill(l, &burst, at, b->offset_ns);
+		b->w.rx += n;
+		tick(b, l->frames[at].time_ns + b->offset_ns, at + 1);
 		if (body)
 			body(&b->w, &burst);
 		else

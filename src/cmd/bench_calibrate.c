@@ -43,8 +43,7 @@ void calibrate_fini(void)
 
 static void let_go(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		rte_pktmbuf_free(b->m[i]);
+	rte_pktmbuf_free_bulk(b->m, b->n);
 	w->tx += b->n;
 	b->n = 0;
 }

@@ -11,12 +11,17 @@
 #define BENCH_APART __attribute__((noipa))
 #endif
 
-// A capture in memory, as mbufs that survive being sent.
+// A capture in memory: what a NIC's descriptors and its buffers would hold.
 struct load {
-	struct rte_mbuf **m;
-	uint64_t *time_ns; // of each frame, from the first
+	struct load_frame {
+		uint8_t *data;
+		uint64_t time_ns;
+		uint32_t wire_len;
+		uint16_t len;
+		uint16_t link_type;
+	} *frames;
 	uint64_t n, bytes, span_ns;
-	struct rte_mempool *pool;
+	struct rte_mempool *pool; // of mbufs without a buffer of their own
 	uint8_t *data;
 	size_t data_bytes;
 };
@@ -24,5 +29,5 @@ struct load {
 // Reads the whole capture. 0, or -errno with the reason in err. w lends its pools.
 int bench_load(struct load *l, struct worker *w, const char *path, char *err, size_t err_len);
 void bench_unload(struct load *l);
-// Puts frames [at, at + n) into the burst as rx would, at their time plus offset_ns.
-void bench_fill(struct load *l, struct burst *b, uint64_t at, unsigned n, uint64_t offset_ns);
+// Fills the burst with the frames from `at` on, as rx would, at their time plus offset_ns. Returns how many.
+unsigned bench_fill(struct load *l, struct burst *b, uint64_t at, uint64_t offset_ns);

@@ -67,17 +67,19 @@ static struct words *words_of(struct worker *w, struct flow *f)
 	return (struct words *)stream_inspect_words(w, f);
 }
 
-struct origin app_origin(const struct app_in *in, const void *p, uint32_t len)
+// The bytes of a datagram that came together with the one at `at`.
+static bool datagram_run(const struct app_in *in, uint64_t at, struct stream_run *r)
 {
-	size_t at = (const uint8_t *)p - in->data;
-	if (in->m) {
-		struct origin o = defrag_origin(in->m, (uint32_t)(in->data - pkt_data(in->m) + at), 1);
-		o.len = len;
-		return o;
-	}
+	uint32_t left = at < in->len ? in->len - (uint32_t)at : 1;
+	struct origin o = defrag_origin(in->m, (uint32_t)(in->data - pkt_data(in->m) + at), left);
+	*r = (struct stream_run){.from = at, .frame = o.frame, .off = o.off, .len = o.len};
+	return true;
+}
+
+struct origin app_origin_find(const struct app_in *in, uint64_t offset, uint32_t len)
+{
 	struct stream_run *r = (struct stream_run *)(uintptr_t)&in->run; // what it remembers is no part of the answer
-	uint64_t offset = in->offset + at;
-	if (unlikely(offset - r->from >= r->len) && !stream_run(in->w, in->f, in->dir, offset, r))
+	if (!(in->m ? datagram_run(in, offset, r) : stream_run(in->w, in->f, in->dir, offset, r)))
 		return (struct origin){0, 0, len};
 	return (struct origin){r->frame, r->off + (uint32_t)(offset - r->from), len};
 }

@@ -69,48 +69,32 @@ struct record *record_begin(struct worker *w, enum record_kind kind)
 	return r;
 }
 
-void record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
-		struct origin o)
+struct fact *record_add_cut(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
+			    struct origin o)
 {
 	uint32_t kept = RTE_MIN(len, (uint32_t)FACT_VALUE_MAX);
 	if (r->len + FACT_SIZE(kept) > room) {
 		if (r->len + FACT_SIZE(0) + 8 > room)
-			return;
+			return NULL;
 		kept = (room - r->len - FACT_SIZE(0)) & ~7u;
 	}
-	struct fact *f = (struct fact *)((uint8_t *)r + r->len);
-	f->field = field;
-	f->flags = kept < len ? FACT_CUT : 0;
-	f->len = kept;
-	f->origin = o;
+	struct fact *f = record_place(r, field, kept, o);
+	f->flags = FACT_CUT;
 	memcpy(f->value, value, kept);
-	r->len += FACT_SIZE(kept);
-	r->nfacts++;
-}
-
-void *record_reserve(struct record *r, uint32_t room, enum fact_field field, uint32_t len, struct origin o)
-{
-	if (r->len + FACT_SIZE(len) > room)
-		return NULL;
-	struct fact *f = (struct fact *)((uint8_t *)r + r->len);
-	*f = (struct fact){.field = field, .len = len, .origin = o};
-	r->len += FACT_SIZE(len);
-	r->nfacts++;
-	return f->value;
+	return f;
 }
 
 void record_fact(struct worker *w, enum fact_field f, const void *value, uint32_t len, struct origin o)
 {
-	struct record *r = (struct record *)w->records->build;
-	uint32_t before = r->len;
-	record_add(r, RECORD_MAX, f, value, len, o);
-	if (unlikely(r->len - before < FACT_SIZE(len)))
+	const struct fact *added = record_add((struct record *)w->records->build, RECORD_MAX, f, value, len, o);
+	if (unlikely(!added || added->len < len))
 		count(w, COUNTER_RECORDS_CUT);
 }
 
 void record_num(struct worker *w, enum fact_field f, uint64_t value, struct origin o)
 {
-	record_fact(w, f, &value, sizeof(value), o);
+	if (unlikely(!record_add((struct record *)w->records->build, RECORD_MAX, f, &value, sizeof(value), o)))
+		count(w, COUNTER_RECORDS_CUT);
 }
 
 void record_write(struct worker *w)

@@ -3,6 +3,8 @@
 // The worker's end of the record ring: one crossing out of the corridor. The far end is record_ring.h.
 #pragma once
 
+#include <string.h>
+
 #include "worker.h"
 
 int record_out_init(struct worker *w);
@@ -16,8 +18,27 @@ void record_write(struct worker *w);
 // Writes a finished record from anywhere (the arena), whose memory can be read up to a whole number of cells. Sets seq
 // and worker. Waits (replay) or counts when full.
 void record_put(struct worker *w, struct record *r);
-// Appends a fact to any record under construction that has room bytes in all; shortens or leaves out what does not fit.
-void record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
-		struct origin o);
-// The same for a value that the caller writes into the place returned. NULL: it does not fit, nothing was added.
-void *record_reserve(struct record *r, uint32_t room, enum fact_field field, uint32_t len, struct origin o);
+
+// Makes room for a fact in any record under construction that has room bytes in all, at least FACT_SIZE(len) left.
+static inline struct fact *record_place(struct record *r, enum fact_field field, uint32_t len, struct origin o)
+{
+	struct fact *f = (struct fact *)((uint8_t *)r + r->len);
+	*f = (struct fact){.field = field, .len = len, .origin = o};
+	r->len += FACT_SIZE(len);
+	r->nfacts++;
+	return f;
+}
+// As much of a value as a fact may have, and the record has room for; or nothing. NULL: nothing.
+struct fact *record_add_cut(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
+			    struct origin o);
+
+// Appends a fact; shortens or leaves out what does not fit. What was added (whole, if its len is as given), or NULL.
+static inline struct fact *record_add(struct record *r, uint32_t room, enum fact_field field, const void *value,
+				      uint32_t len, struct origin o)
+{
+	if (unlikely(len > FACT_VALUE_MAX || r->len + FACT_SIZE(len) > room))
+		return record_add_cut(r, room, field, value, len, o);
+	struct fact *f = record_place(r, field, len, o);
+	memcpy(f->value, value, len);
+	return f;
+}

@@ -20,7 +20,7 @@ struct app_in {
 	bool last;          // the flow ends: neither direction will move again, waiting is in vain
 	bool after_gap;     // bytes before data[0] are missing: look for a place to start again
 	bool cut;           // datagram shorter than it was on the wire
-	uint64_t offset;    // of data[0] in the direction (TCP)
+	uint64_t offset;    // of data[0] in the direction (TCP), 0 in a datagram
 	struct rte_mbuf *m; // datagrams: the packet
 	uint8_t *scratch;   // APP_SCRATCH_BYTES to work in; contents last until the parser returns
 
@@ -42,8 +42,17 @@ enum app_step {
 	APP_NOT,    // not this protocol after all: detect again
 };
 
+// The same as app_origin, for a place of which in->run does not tell.
+struct origin app_origin_find(const struct app_in *in, uint64_t offset, uint32_t len);
+
 // Where p[0..len) of in->data came from.
-struct origin app_origin(const struct app_in *in, const void *p, uint32_t len);
+static inline struct origin app_origin(const struct app_in *in, const void *p, uint32_t len)
+{
+	uint64_t offset = in->offset + (size_t)((const uint8_t *)p - in->data), in_run = offset - in->run.from;
+	if (likely(in_run < in->run.len))
+		return (struct origin){in->run.frame, in->run.off + (uint32_t)in_run, len};
+	return app_origin_find(in, offset, len);
+}
 
 // ---- transactions and facts: txn.c -------------------------------------------------------------
 // A transaction is a record in the making, in the worker's arena, until it is ended. The arena is a ring: when it

@@ -22,7 +22,7 @@
 #define BLOCK_ALIGN 64
 
 struct block {
-	uint64_t at;   // position since start: block address = at % size
+	uint64_t at;   // position since start: block address = at modulo the arena
 	uint32_t size; // of the whole block
 	uint32_t open; // 0: ended, or filler at the end of the ring
 	struct record record;
@@ -30,14 +30,14 @@ struct block {
 
 struct arena {
 	uint64_t head, tail;
-	uint32_t size;
+	uint64_t size; // a power of two
 	size_t bytes;
 	uint8_t data[] __rte_aligned(64);
 };
 
 struct arena *txn_arena_new(uint32_t bytes)
 {
-	uint32_t size = RTE_ALIGN_CEIL(RTE_MAX(bytes, 2u * RECORD_MAX), BLOCK_ALIGN);
+	uint32_t size = rte_align32pow2(RTE_MAX(bytes, 2u * RECORD_MAX));
 	struct arena *a = mem_take(sizeof(*a) + size + RECORD_CELL); // record_put reads whole cells
 	if (!a)
 		return NULL;
@@ -52,9 +52,9 @@ void txn_arena_free(struct arena *a)
 		mem_give(a, a->bytes);
 }
 
-static struct block *block_at(struct arena *a, uint64_t at)
+static inline struct block *block_at(struct arena *a, uint64_t at)
 {
-	return (struct block *)(a->data + at % a->size);
+	return (struct block *)(a->data + (at & (a->size - 1)));
 }
 
 static void write_out(struct worker *w, struct block *b)
@@ -77,7 +77,7 @@ static void give_way(struct worker *w, struct arena *a)
 static struct block *take(struct worker *w, uint32_t size)
 {
 	struct arena *a = w->inspect->arena;
-	uint32_t to_end = a->size - a->head % a->size;
+	uint32_t to_end = a->size - (a->head & (a->size - 1));
 	uint32_t filler = to_end < size ? to_end : 0;
 	// ended blocks at the tail cost nothing to let go
 	while (a->tail < a->head && (!block_at(a, a->tail)->open || a->head + filler + size - a->tail > a->size))
@@ -97,10 +97,10 @@ static struct block *take(struct worker *w, uint32_t size)
 	return b;
 }
 
-static struct block *find(const struct app_in *in, txn_t t)
+static inline struct block *find(const struct app_in *in, txn_t t)
 {
 	struct arena *a = in->w->inspect->arena;
-	if (t == 0 || t - 1 < a->tail || t - 1 >= a->head)
+	if (t - 1 < a->tail || t - 1 >= a->head) // 0, too
 		return NULL;
 	struct block *b = block_at(a, t - 1);
 	return b->at == t - 1 && b->open ? b : NULL;
@@ -123,17 +123,22 @@ txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_byt
 	return b->at + 1;
 }
 
-static void add(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len, struct origin o)
+static inline uint32_t room_of(const struct block *b)
+{
+	return b->size - offsetof(struct block, record);
+}
+
+static inline void add(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len,
+		       struct origin o)
 {
 	struct block *b = find(in, t);
-	if (!b)
+	if (unlikely(!b))
 		return;
-	uint32_t before = b->record.len;
-	record_add(&b->record, b->size - offsetof(struct block, record), f, value, len, o);
-	if (unlikely(b->record.len - before < FACT_SIZE(len)))
+	struct fact *added = record_add(&b->record, room_of(b), f, value, len, o);
+	if (unlikely(!added || added->len < len))
 		count(in->w, COUNTER_RECORDS_CUT);
 	else if (unlikely(in->after_gap))
-		((struct fact *)((uint8_t *)&b->record + before))->flags |= FACT_AFTER_GAP;
+		added->flags |= FACT_AFTER_GAP;
 }
 
 void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p, uint32_t len)
@@ -154,14 +159,16 @@ void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value
 void *txn_reserve(const struct app_in *in, txn_t t, enum fact_field f, uint32_t len, struct origin o)
 {
 	struct block *b = find(in, t);
-	if (!b)
+	if (unlikely(!b))
 		return NULL;
-	void *value = record_reserve(&b->record, b->size - offsetof(struct block, record), f, len, o);
-	if (unlikely(!value))
+	if (unlikely(b->record.len + FACT_SIZE(len) > room_of(b))) {
 		count(in->w, COUNTER_RECORDS_CUT);
-	else if (unlikely(in->after_gap))
-		((struct fact *)((uint8_t *)value - offsetof(struct fact, value)))->flags |= FACT_AFTER_GAP;
-	return value;
+		return NULL;
+	}
+	struct fact *added = record_place(&b->record, f, len, o);
+	if (unlikely(in->after_gap))
+		added->flags |= FACT_AFTER_GAP;
+	return added->value;
 }
 
 void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind)

@@ -421,7 +421,8 @@ static int start(struct app_in *in, struct http *s)
 	struct http_span b = rest(in);
 	bool lost_before = s->phase[in->dir] == PHASE_LOST;
 
-	enum http_start is = http_head_start(b.p, b.len, false);
+	struct http_line line;
+	enum http_start is = http_head_start(b.p, b.len, false, &line);
 	if (s->role != ROLE_UNKNOWN && is_client(in, s)) {
 		int wait = client_waits(in, s, is);
 		if (wait != STEP_ON)
@@ -443,7 +444,7 @@ static int start(struct app_in *in, struct http *s)
 		return in->end && !lost_before && (half || s->role == ROLE_UNKNOWN) ? (in->consumed = in->len, APP_MORE)
 										    : lost(in, s);
 	struct http_head h;
-	if (!http_head_read(b.p, b.len, in->end || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &h))
+	if (!http_head_read(b.p, b.len, in->end || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &line, &h))
 		return APP_MORE;
 	if (!h.len) // the start line is not whole and nothing follows, or it is none after all
 		return in->end ? (in->consumed = in->len, APP_MORE) : lost(in, s);
@@ -585,7 +586,8 @@ enum app_step http_data(struct app_in *in)
 
 int http_looks(const uint8_t *p, uint32_t len)
 {
-	enum http_start is = http_head_start(p, len, true);
+	struct http_line line;
+	enum http_start is = http_head_start(p, len, true, &line);
 
 	return is == HTTP_START_MORE ? -1 : is != HTTP_START_NO;
 }

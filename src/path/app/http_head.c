@@ -14,6 +14,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include <rte_common.h>
+
+#include "bytes.h"
+
 const char *const http_head_causes[HTTP_CAUSE_COUNT] = {
 #define X(symbol, name, contradictory) name,
 	HTTP_CAUSES(X)
@@ -24,13 +28,6 @@ const char *const http_head_causes[HTTP_CAUSE_COUNT] = {
 const uint32_t http_head_contradictory = 0 HTTP_CAUSES(X);
 #undef X
 static_assert(HTTP_CAUSE_COUNT <= 32, "one bit each");
-
-// RFC 9110 5.6.2: token
-static const uint8_t token_char[256] = {
-	['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,         ['&'] = 1,         ['\''] = 1,
-	['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,         ['^'] = 1,         ['_'] = 1,
-	['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
-};
 
 #define METHOD_MAX 32 // longer than any registered (IANA HTTP Method Registry: 17)
 
@@ -67,30 +64,23 @@ static bool method_known(struct http_span m)
 	return false;
 }
 
-static uint32_t token_len(const uint8_t *p, uint32_t len)
+static bool white(uint8_t c)
 {
-	uint32_t n = 0;
-
-	while (n < len && token_char[p[n]])
-		n++;
-	return n;
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static struct http_span trim(struct http_span s)
 {
-	while (s.len && (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\r' || s.p[0] == '\n'))
+	while (s.len && white(s.p[0]))
 		s.p++, s.len--;
-	while (s.len &&
-	       (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t' || s.p[s.len - 1] == '\r' || s.p[s.len - 1] == '\n'))
+	while (s.len && white(s.p[s.len - 1]))
 		s.len--;
 	return s;
 }
 
 uint32_t http_head_line(const uint8_t *p, uint32_t len)
 {
-	const uint8_t *lf = len ? memchr(p, '\n', len) : NULL;
-
-	return lf ? (uint32_t)(lf - p) + 1 : 0;
+	return bytes_line(p, len);
 }
 
 // A line with its end -> without.
@@ -124,41 +114,50 @@ static bool version_foreign(struct http_span v)
 	return n && n + 1 < v.len && v.p[n] == '/' && digit(v.p[n + 1]) && !(n == 4 && memcmp(v.p, "HTTP", 4) == 0);
 }
 
+// Where the last word of p[from..end) begins.
+static uint32_t last_word(const uint8_t *p, uint32_t from, uint32_t end)
+{
+	if (end > from + 9 && p[end - 9] == ' ' && version_whole((struct http_span){p + end - 8, 8}))
+		return end - 8; // what nearly all have
+	while (end > from && p[end - 1] != ' ')
+		end--;
+	return end;
+}
+
 // Takes a request line apart. Returns 2: as RFC 9112 3 has it, or with extra spaces; 1: only with good will (no
 // version, or half of one); 0: it is none.
-static int request_line(struct http_span line, struct http_head *h)
+static int request_line(struct http_span line, struct http_line *r)
 {
-	uint32_t m = token_len(line.p, line.len), end = line.len;
+	uint32_t m = bytes_token(line.p, line.len), end = line.len;
 
+	r->causes = 0;
 	if (m == 0 || m > METHOD_MAX || m == line.len || line.p[m] != ' ')
 		return 0;
-	h->method = (struct http_span){line.p, m};
+	r->method = (struct http_span){line.p, m};
 	while (end && line.p[end - 1] == ' ')
 		end--;
-	uint32_t last = end; // the last word
-	while (last > m && line.p[last - 1] != ' ')
-		last--;
-	struct http_span word = {line.p + last, end - last}, target = {line.p + m, last - m};
-	if (version_foreign(word))
+	uint32_t last = last_word(line.p, m, end);
+	struct http_span word = {line.p + last, end - last}, target = trim((struct http_span){line.p + m, last - m});
+	bool http = word.len >= 5 && memcmp(word.p, "HTTP/", 5) == 0;
+	if (!http && version_foreign(word))
 		return 0;
-	target = trim(target);
-	if (target.len && word.len >= 5 && memcmp(word.p, "HTTP/", 5) == 0) {
-		h->protocol = word;
+	if (target.len && http) {
+		r->protocol = word;
 	} else {
 		target = trim((struct http_span){line.p + m, end - m});
-		h->protocol = (struct http_span){line.p + end, 0};
+		r->protocol = (struct http_span){line.p + end, 0};
 	}
-	h->target = target;
+	r->target = target;
 	if (!target.len)
 		return 0;
-	if (m + 1 + target.len + 1 + h->protocol.len != line.len || memchr(target.p, ' ', target.len) ||
+	if (m + 1 + target.len + 1 + r->protocol.len != line.len || memchr(target.p, ' ', target.len) ||
 	    memchr(target.p, '\t', target.len))
-		h->causes |= HTTP_CAUSE_BIT(REQUEST_LINE);
-	return version_whole(h->protocol) ? 2 : 1;
+		r->causes = HTTP_CAUSE_BIT(REQUEST_LINE);
+	return version_whole(r->protocol) ? 2 : 1;
 }
 
 // "HTTP/1.1 200 reason" (RFC 9112 4); the reason may be absent with its space.
-static bool status_line(struct http_span line, struct http_head *h)
+static bool status_line(struct http_span line, uint16_t *status)
 {
 	if (line.len < 12 || memcmp(line.p, "HTTP/1.", 7) || !digit(line.p[7]) || line.p[8] != ' ')
 		return false;
@@ -167,61 +166,60 @@ static bool status_line(struct http_span line, struct http_head *h)
 			return false;
 	if (line.len > 12 && line.p[12] != ' ')
 		return false;
-	h->protocol = (struct http_span){line.p, 8};
-	h->status = (line.p[9] - '0') * 100 + (line.p[10] - '0') * 10 + line.p[11] - '0';
-	return h->status >= 100;
+	*status = (line.p[9] - '0') * 100 + (line.p[10] - '0') * 10 + line.p[11] - '0';
+	return *status >= 100;
 }
 
 static bool field_line(const uint8_t *p, uint32_t n)
 {
-	uint32_t name = token_len(p, n);
+	uint32_t name = bytes_token(p, n);
 
 	return name && name < n && p[name] == ':';
 }
 
 // Is the complete line p[0..n) with what follows it a request's?
-static enum http_start request_start(const uint8_t *p, uint32_t n, uint32_t len)
+static enum http_start request_start(const uint8_t *p, uint32_t n, uint32_t len, struct http_line *r)
 {
-	struct http_head h = {0};
-	int sure = request_line(chomp(p, n), &h);
-
-	if (sure == 2)
+	r->sure = request_line(chomp(p, n), r);
+	r->len = n;
+	if (r->sure == 2)
 		return HTTP_START_REQUEST;
-	if (sure == 0 || !method_known(h.method) ||
-	    (h.target.p[0] != '/' && h.target.p[0] != '*' && !h.protocol.len &&
-	     memcmp(h.target.p, "HTTP/", h.target.len < 5 ? h.target.len : 5)))
+	if (r->sure == 0 || !method_known(r->method) ||
+	    (r->target.p[0] != '/' && r->target.p[0] != '*' && !r->protocol.len &&
+	     memcmp(r->target.p, "HTTP/", r->target.len < 5 ? r->target.len : 5)))
 		return HTTP_START_NO;
-	uint32_t next = http_head_line(p + n, len - n); // without a version, a field has to follow
-	if (next && chomp(p + n, next).len == 0)        // or, after HTTP/0.9's only method, nothing (RFC 1945 4.1)
-		return is(h.method, "GET") && h.target.p[0] == '/' ? HTTP_START_REQUEST : HTTP_START_NO;
+	uint32_t next = bytes_line(p + n, len - n); // without a version, a field has to follow
+	if (next && chomp(p + n, next).len == 0)    // or, after HTTP/0.9's only method, nothing (RFC 1945 4.1)
+		return is(r->method, "GET") && r->target.p[0] == '/' ? HTTP_START_REQUEST : HTTP_START_NO;
 	if (next)
 		return field_line(p + n, next) ? HTTP_START_REQUEST : HTTP_START_NO;
 	if (len - n == 1 && p[n] == '\r')
 		return HTTP_START_MORE;
-	return token_len(p + n, len - n) == len - n ? HTTP_START_MORE
-	       : field_line(p + n, len - n)         ? HTTP_START_REQUEST
-						    : HTTP_START_NO;
+	return bytes_token(p + n, len - n) == len - n ? HTTP_START_MORE
+	       : field_line(p + n, len - n)           ? HTTP_START_REQUEST
+						      : HTTP_START_NO;
 }
 
-enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early)
+enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early, struct http_line *r)
 {
+	r->len = 0;
 	while (len && (p[0] == '\r' || p[0] == '\n'))
 		p++, len--;
 	if (memcmp(p, "HTTP/1.", len < 7 ? len : 7) == 0) {
-		struct http_head h = {0};
+		uint16_t status;
 		if (len < 13)
 			return HTTP_START_MORE;
-		return status_line((struct http_span){p, p[12] == '\r' || p[12] == '\n' ? 12 : 13}, &h)
+		return status_line((struct http_span){p, p[12] == '\r' || p[12] == '\n' ? 12 : 13}, &status)
 			       ? HTTP_START_RESPONSE
 			       : HTTP_START_NO;
 	}
-	uint32_t m = token_len(p, len < METHOD_MAX + 1 ? len : METHOD_MAX + 1);
+	uint32_t m = bytes_token(p, len < METHOD_MAX + 1 ? len : METHOD_MAX + 1);
 	if (m == len && m <= METHOD_MAX)
 		return HTTP_START_MORE;
 	if (m == 0 || m > METHOD_MAX || p[m] != ' ')
 		return HTTP_START_NO;
-	uint32_t n = http_head_line(p, len);
-	enum http_start is = n ? request_start(p, n, len) : HTTP_START_MORE;
+	uint32_t n = bytes_line(p, len);
+	enum http_start is = n ? request_start(p, n, len, r) : HTTP_START_MORE;
 	if (is != HTTP_START_MORE)
 		return is;
 	if (early && m + 1 < len && p[m + 1] == '/' && method_known((struct http_span){p, m}))
@@ -233,7 +231,7 @@ bool http_head_known(const uint8_t *p, uint32_t len)
 {
 	while (len && (p[0] == '\r' || p[0] == '\n'))
 		p++, len--;
-	uint32_t m = token_len(p, len < METHOD_MAX + 1 ? len : METHOD_MAX + 1);
+	uint32_t m = bytes_token(p, len < METHOD_MAX + 1 ? len : METHOD_MAX + 1);
 	return m && (p[m < len ? m : 0] == '/' || method_known((struct http_span){p, m}));
 }
 
@@ -248,7 +246,7 @@ bool http_head_seek(const uint8_t *p, uint32_t len, bool client, bool end, uint3
 	if (from >= len)
 		return false;
 	if (client) {
-		uint32_t line = http_head_line(p + from, len - from);
+		uint32_t line = bytes_line(p + from, len - from);
 		*at = line ? from + line : len;
 		return line;
 	}
@@ -261,29 +259,38 @@ bool http_head_seek(const uint8_t *p, uint32_t len, bool client, bool end, uint3
 
 // ---- fields --------------------------------------------------------------------------------------------------
 
+// By length; names in lower case.
 static const struct {
-	const char *name;
+	char name[18];
 	uint8_t len, field;
 } wanted[] = {
-	{"Host", 4, HTTP_FIELD_HOST},
-	{"User-Agent", 10, HTTP_FIELD_USER_AGENT},
-	{"Referer", 7, HTTP_FIELD_REFERER},
-	{"X-Forwarded-For", 15, HTTP_FIELD_XFF},
-	{"Content-Type", 12, HTTP_FIELD_CONTENT_TYPE},
-	{"Location", 8, HTTP_FIELD_LOCATION},
-	{"Upgrade", 7, HTTP_FIELD_UPGRADE},
-	{"Content-Length", 14, HTTP_FIELD_CONTENT_LENGTH},
-	{"Transfer-Encoding", 17, HTTP_FIELD_TRANSFER_ENCODING},
+	{"host", 4, HTTP_FIELD_HOST},
+	{"referer", 7, HTTP_FIELD_REFERER},
+	{"upgrade", 7, HTTP_FIELD_UPGRADE},
+	{"location", 8, HTTP_FIELD_LOCATION},
+	{"user-agent", 10, HTTP_FIELD_USER_AGENT},
+	{"content-type", 12, HTTP_FIELD_CONTENT_TYPE},
+	{"content-length", 14, HTTP_FIELD_CONTENT_LENGTH},
+	{"x-forwarded-for", 15, HTTP_FIELD_XFF},
+	{"transfer-encoding", 17, HTTP_FIELD_TRANSFER_ENCODING},
 };
-#define WANTED_LENGTHS (1u << 4 | 1u << 7 | 1u << 8 | 1u << 10 | 1u << 12 | 1u << 14 | 1u << 15 | 1u << 17)
+#define WANTED (sizeof(wanted) / sizeof(wanted[0]))
+static const uint8_t wanted_from[18] = {WANTED, WANTED, WANTED, WANTED, 0,      WANTED, WANTED, 1,      3,
+					WANTED, 4,      WANTED, 5,      WANTED, 6,      7,      WANTED, 8};
 
-static enum http_field field_of(const uint8_t *name, uint32_t len)
+// The field whose name is the token p[0..n), in p[0..len). Of a token's bytes bit 5 makes letters lower case, and
+// nothing else becomes a letter or '-' by it.
+static enum http_field field_of(const uint8_t *p, uint32_t n, uint32_t len)
 {
-	if (len > 17 || !(WANTED_LENGTHS >> len & 1))
+	unsigned i = n < sizeof(wanted_from) ? wanted_from[n] : WANTED;
+	if (i == WANTED)
 		return HTTP_FIELD_NONE;
-	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (wanted[i].len == len && strncasecmp(wanted[i].name, (const char *)name, len) == 0)
+	__m128i v = _mm_or_si128(bytes_load(p, len), _mm_set1_epi8(0x20));
+	for (; i < WANTED && wanted[i].len == n; i++) {
+		uint32_t same = bytes_bits(_mm_cmpeq_epi8(v, _mm_loadu_si128((const __m128i *)wanted[i].name)));
+		if (!(~same & ((1u << n) - 1) & 0xffff) && (n < 17 || (p[16] | 0x20) == wanted[i].name[16]))
 			return wanted[i].field;
+	}
 	return HTTP_FIELD_NONE;
 }
 
@@ -351,9 +358,10 @@ static void transfer_encoding(struct http_head *h, struct http_span v)
 	}
 }
 
-static void field_read(struct http_head *h, const uint8_t *p, uint32_t n)
+// The line p[0..n), behind which at least its end follows, in p[0..len).
+static void field_read(struct http_head *h, const uint8_t *p, uint32_t n, uint32_t len)
 {
-	uint32_t name = token_len(p, n), colon = name;
+	uint32_t name = bytes_token(p, len), colon = name;
 
 	while (colon < n && (p[colon] == ' ' || p[colon] == '\t'))
 		colon++;
@@ -365,7 +373,7 @@ static void field_read(struct http_head *h, const uint8_t *p, uint32_t n)
 		h->causes |= HTTP_CAUSE_BIT(FIELD_NAME);
 	if (colon != name)
 		h->causes |= HTTP_CAUSE_BIT(SPACE_COLON);
-	enum http_field f = field_of(p, name);
+	enum http_field f = field_of(p, name, len);
 	if (f == HTTP_FIELD_NONE)
 		return;
 	struct http_span v = trim((struct http_span){p + colon + 1, n - colon - 1});
@@ -381,34 +389,35 @@ static void field_read(struct http_head *h, const uint8_t *p, uint32_t n)
 	h->value[h->nfields++] = v;
 }
 
+static bool folds(const uint8_t *p, uint32_t at, uint32_t len)
+{
+	return at < len && (p[at] == ' ' || p[at] == '\t');
+}
+
 // Field lines from p[at] to the empty line or the end. Returns how far.
 static uint32_t fields_read(struct http_head *h, const uint8_t *p, uint32_t at, uint32_t len)
 {
-	while (at < len) {
-		uint32_t n = http_head_line(p + at, len - at);
-		if (!n)
-			break;
-		struct http_span line = chomp(p + at, n);
-		if (n - line.len == 1)
+	uint32_t n;
+	for (; at < len && (n = bytes_line(p + at, len - at)); at += n) {
+		uint32_t body = n - 1, more;
+		if (body && p[at + body - 1] == '\r')
+			body--;
+		else
 			h->causes |= HTTP_CAUSE_BIT(BARE_LF);
-		if (!line.len) {
+		if (!body) {
 			h->whole = true;
 			return at + n;
 		}
-		if (line.p[0] == ' ' || line.p[0] == '\t') { // before the first; others were taken with theirs
+		if (folds(p, at, len)) { // before the first; others were taken with theirs
 			h->causes |= HTTP_CAUSE_BIT(LEADING_SPACE);
-			at += n;
 			continue;
 		}
-		uint32_t more;
-		while (at + n < len && (p[at + n] == ' ' || p[at + n] == '\t') &&
-		       (more = http_head_line(p + at + n, len - at - n))) {
+		while (unlikely(folds(p, at + n, len)) && (more = bytes_line(p + at + n, len - at - n))) {
 			h->causes |= HTTP_CAUSE_BIT(OBS_FOLD);
 			n += more;
+			body = chomp(p + at, n).len;
 		}
-		line = chomp(p + at, n);
-		field_read(h, line.p, line.len);
-		at += n;
+		field_read(h, p + at, body, len - at);
 	}
 	return at;
 }
@@ -416,25 +425,38 @@ static uint32_t fields_read(struct http_head *h, const uint8_t *p, uint32_t at, 
 // Bytes that no line has, anywhere in the head.
 static void control_bytes(struct http_head *h, const uint8_t *p, uint32_t len)
 {
-	const uint8_t *end = p + len;
+	const __m256i cr = _mm256_set1_epi8('\r'), lf = _mm256_set1_epi8('\n');
+	__m256i nuls = _mm256_setzero_si256(), bares = nuls; // 255 where one was seen
+	uint32_t at = 0, nul, bare;
 
-	if (memchr(p, 0, len))
+	// blocks of 32 and the byte behind; the last block ends before the last byte and may lie over the one before
+	for (bool more = len > 32; more; at = RTE_MIN(at + 32, len - 33)) {
+		more = at < len - 33;
+		__m256i v = _mm256_loadu_si256((const __m256i *)(p + at));
+		__m256i next = _mm256_loadu_si256((const __m256i *)(p + at + 1));
+		nuls = _mm256_or_si256(nuls, _mm256_cmpeq_epi8(v, _mm256_setzero_si256()));
+		bares = _mm256_or_si256(bares,
+					_mm256_andnot_si256(_mm256_cmpeq_epi8(next, lf), _mm256_cmpeq_epi8(v, cr)));
+	}
+	nul = (uint32_t)_mm256_movemask_epi8(nuls);
+	bare = (uint32_t)_mm256_movemask_epi8(bares);
+	for (at = len > 32 ? len - 1 : 0; at < len; at++) {
+		nul |= p[at] == 0;
+		bare |= p[at] == '\r' && at + 1 < len && p[at + 1] != '\n'; // what follows the last is not known
+	}
+	if (nul)
 		h->causes |= HTTP_CAUSE_BIT(NUL);
-	while (p < end && (p = memchr(p, '\r', end - p)) && ++p < end)
-		if (*p != '\n') {
-			h->causes |= HTTP_CAUSE_BIT(BARE_CR);
-			return;
-		}
+	if (bare)
+		h->causes |= HTTP_CAUSE_BIT(BARE_CR);
 }
 
 // Offset behind the empty line; 0: not there.
 static uint32_t head_end(const uint8_t *p, uint32_t len, uint32_t *scanned)
 {
-	uint32_t at = *scanned;
-	const uint8_t *lf;
+	uint32_t at = *scanned, n;
 
-	while (at < len && (lf = memchr(p + at, '\n', len - at))) {
-		uint32_t next = (uint32_t)(lf - p) + 1;
+	while (at < len && (n = bytes_line(p + at, len - at))) {
+		uint32_t next = at + n;
 		if (next < len && p[next] == '\n')
 			return next + 1;
 		if (next + 1 < len && p[next] == '\r' && p[next + 1] == '\n')
@@ -464,42 +486,54 @@ static void framing_checks(struct http_head *h)
 		h->causes |= HTTP_CAUSE_BIT(BODY_FORBIDDEN);
 }
 
-static bool start_read(struct http_head *h, struct http_span line)
+static void request_read(struct http_head *h, const struct http_line *r)
 {
-	h->minor = 0xff;
-	if (!status_line(line, h)) {
-		int sure = request_line(line, h);
-		if (!sure)
-			return false;
-		h->request = true;
-		if (sure < 2)
-			h->causes |= HTTP_CAUSE_BIT(VERSION);
-		h->method_id = is(h->method, "HEAD")      ? HTTP_METHOD_HEAD
-			       : is(h->method, "CONNECT") ? HTTP_METHOD_CONNECT
-			       : is(h->method, "PRI")     ? HTTP_METHOD_PRI
-							  : HTTP_METHOD_OTHER;
-	}
-	if (version_whole(h->protocol) && h->protocol.p[5] == '1')
-		h->minor = h->protocol.p[7] - '0';
+	h->request = true;
+	h->method = r->method;
+	h->target = r->target;
+	h->protocol = r->protocol;
+	h->causes = r->causes;
+	if (r->sure < 2)
+		h->causes |= HTTP_CAUSE_BIT(VERSION);
+	h->method_id = is(h->method, "HEAD")      ? HTTP_METHOD_HEAD
+		       : is(h->method, "CONNECT") ? HTTP_METHOD_CONNECT
+		       : is(h->method, "PRI")     ? HTTP_METHOD_PRI
+						  : HTTP_METHOD_OTHER;
+}
+
+static bool start_read(struct http_head *h, struct http_span line, const struct http_line *r)
+{
+	if (r->len)
+		request_read(h, r);
+	else if (status_line(line, &h->status))
+		h->protocol = (struct http_span){line.p, 8};
+	else
+		return false;
+	h->minor = version_whole(h->protocol) && h->protocol.p[5] == '1' ? h->protocol.p[7] - '0' : 0xff;
 	if (h->minor > 1)
 		h->causes |= HTTP_CAUSE_BIT(VERSION);
 	return true;
 }
 
-bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, struct http_head *h)
+bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, const struct http_line *r,
+		    struct http_head *h)
 {
-	uint32_t n = head_end(p, len, scanned);
+	uint32_t n = 0;
 
-	if (!n && !end)
+	if (*scanned && !(n = head_end(p, len, scanned)) && !end) // has been tried before
 		return false;
 	memset(h, 0, offsetof(struct http_head, value));
 	memset(h->field, 0, sizeof(*h) - offsetof(struct http_head, field));
-	uint32_t line = http_head_line(p, n ? n : len);
-	if (!line || !start_read(h, chomp(p, line)))
-		return true;
+	uint32_t line = r->len ? r->len : bytes_line(p, n ? n : len);
+	if (!line || !start_read(h, chomp(p, line), r))
+		return end || n || head_end(p, len, scanned);
 	if (line < 2 || p[line - 2] != '\r')
 		h->causes |= HTTP_CAUSE_BIT(BARE_LF);
 	h->len = fields_read(h, p, line, n ? n : len);
+	if (!h->whole && !end) {
+		head_end(p, len, scanned);
+		return false;
+	}
 	control_bytes(h, p, h->len);
 	framing_checks(h);
 	return true;

@@ -80,10 +80,19 @@ struct http_head {
 	uint64_t length; // Content-Length
 };
 
+// A request line, with its end.
+struct http_line {
+	struct http_span method, target, protocol;
+	uint32_t len;
+	uint32_t causes; // bits of enum http_cause
+	int sure;        // 2: a request's beyond doubt, 1: with good will
+};
+
 // What p[0..len) begins with: is it a start line? Leading empty lines are passed over (RFC 9112 2.2).
 enum http_start { HTTP_START_NO, HTTP_START_MORE, HTTP_START_REQUEST, HTTP_START_RESPONSE };
 // early: a known method and the beginning of a target are enough; else the line has to be whole.
-enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early);
+// r: out, a request's line taken apart, where it is whole; else its len is 0.
+enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early, struct http_line *r);
 // Of a start line: is it a response's, or a request's whose method is registered (or met often)?
 bool http_head_known(const uint8_t *p, uint32_t len);
 
@@ -96,7 +105,9 @@ bool http_head_seek(const uint8_t *p, uint32_t len, bool client, bool end, uint3
 // first, remembers how far that is known, so that a head that comes byte by byte is searched once.
 // end: no byte follows, or no more is wanted: whole lines are read as far as they go. A head whose start line is
 // not whole, or none, has len 0.
-bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, struct http_head *h);
+// r: what http_head_start found here, which was a request's or a response's start.
+bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, const struct http_line *r,
+		    struct http_head *h);
 
 // Bytes to the end of the line, line end included; 0: it is not there.
 uint32_t http_head_line(const uint8_t *p, uint32_t len);

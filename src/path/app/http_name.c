@@ -10,6 +10,10 @@
 
 #include <string.h>
 
+#include <rte_common.h>
+
+#include "bytes.h"
+
 static int hex_digit(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
@@ -85,9 +89,30 @@ static void split_port(struct http_authority *a)
 	a->name.len = colon - 1;
 }
 
+// Nothing but letters, digits, dots and the like: no part to be split off, nothing to be decoded.
+static bool plain_name(struct http_span in)
+{
+	for (uint32_t at = 0; at < in.len; at += 16) {
+		uint32_t left = in.len - at;
+		__m128i v = bytes_load(in.p + at, left), low = bytes_lower(v);
+		__m128i letter = _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)),
+					       _mm_cmplt_epi8(low, _mm_set1_epi8('z' + 1)));
+		// '-' '.' '/' '0' to '9' follow one another
+		__m128i other = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('-' - 1)),
+					      _mm_cmplt_epi8(v, _mm_set1_epi8('9' + 1)));
+		uint32_t plain = bytes_bits(_mm_or_si128(letter, other)) & ~bytes_equal(v, '/');
+		if (~plain & bytes_there(left))
+			return false;
+	}
+	return true;
+}
+
 struct http_authority http_name_authority(struct http_span in)
 {
 	struct http_authority a = {.name = in};
+
+	if (likely(plain_name(in)))
+		return a;
 
 	// The last '@' ends the user information: what a browser does with two (WHATWG URL, authority state).
 	for (uint32_t i = in.len; i > 0; i--)
@@ -104,9 +129,17 @@ struct http_authority http_name_authority(struct http_span in)
 
 uint32_t http_name_host(struct http_span name, uint8_t *out, uint32_t room)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, at = 0;
 
-	for (uint32_t at = 0; at < name.len && n < room;) {
+	// 16 at a time, as long as nothing is to be decoded
+	for (; at < name.len && n + 16 <= room; at += 16, n += 16) {
+		__m128i v = bytes_load(name.p + at, name.len - at);
+		if (bytes_equal(v, '%'))
+			break;
+		_mm_storeu_si128((__m128i *)(out + n), bytes_lower(v));
+	}
+	n = at = RTE_MIN(n, name.len);
+	while (at < name.len && n < room) {
 		uint8_t c = decode_one(name, &at);
 		out[n++] = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 	}
@@ -139,10 +172,40 @@ static uint32_t close_segment(uint8_t *out, uint32_t n, uint32_t from, bool last
 	return n;
 }
 
+// A path that is what it will be: nothing to decode, no empty or dotted segment. Writes it to out and returns its
+// length; 0: it is none such.
+static uint32_t plain_path(struct http_span t, uint8_t *out, uint32_t room)
+{
+	uint32_t n = 0, after_slash = 0; // bit 0: the byte before this block is a slash
+
+	for (; n < t.len && n + 16 <= room; n += 16) {
+		uint32_t left = t.len - n;
+		__m128i v = bytes_load(t.p + n, left);
+		uint32_t slash = bytes_equal(v, '/'), after = slash << 1 | after_slash;
+		uint32_t end = bytes_equal(v, '?') | bytes_equal(v, '#') | ~bytes_there(left);
+		uint32_t path = end ? (1u << __builtin_ctz(end)) - 1 : 0xffff;
+		if ((bytes_equal(v, '%') | (after & (slash | bytes_equal(v, '.')))) & path)
+			return 0;
+		_mm_storeu_si128((__m128i *)(out + n), v);
+		if (path != 0xffff)
+			return n + (uint32_t)__builtin_ctz(end);
+		after_slash = slash >> 15;
+	}
+	return n == t.len ? n : 0;
+}
+
 uint32_t http_name_path(struct http_span t, uint8_t *out, uint32_t room)
 {
-	struct http_span auth = http_name_absolute(t);
+	struct http_span auth = {0};
 	uint32_t n = 0, from = 1;
+
+	if (t.len && t.p[0] == '/') {
+		n = plain_path(t, out, room);
+		if (n)
+			return n;
+	} else {
+		auth = http_name_absolute(t);
+	}
 
 	if (auth.p) {
 		uint32_t before = (uint32_t)(auth.p - t.p) + auth.len;

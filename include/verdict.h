@@ -34,6 +34,7 @@
 	X(FLOW_TCP_BAD_ACK, "ACK outside what RFC 5961 5.2 accepts")                                                   \
 	X(FLOW_TCP_PAWS, "stale timestamp (RFC 7323 5.3)")                                                             \
 	X(FLOW_TCP_SIGNATURE, "MD5 or AO option that the flow does not use, or lacks")                                 \
+	X(FLOW_TCP_BAD_RST, "RST outside the window, of which its receiver takes no notice (RFC 5961 3.2)")            \
 	X(STREAM_NO_COPY, "overlaps evidence of which no copy is left to compare")                                     \
 	X(STREAM_DUPLICATE, "retransmission of bytes that are held")                                                   \
 	X(TLS_BAD_NAME, "TLS server name that cannot be (tls_bad_name: drop)")                                         \

@@ -2,9 +2,9 @@
 //
 // Preloading: the capture lies in memory before the clock starts, so that the bench measures the corridor and not
 // the reader. Frames are packed one behind the other; as they come, mbufs from a small pool are pointed at them, and go
-// back to it when they are sent. So the mbufs stay in the cache and only frames come from memory, as behind a NIC, which
-// writes each frame into the last-level cache: for that, the first line of each is asked for one burst ahead. Bytes
-// behind it are met where the corridor reads them.
+// back to it when they are sent. So the mbufs stay in the cache and only frames come from memory, as behind a NIC,
+// which writes each frame into the last-level cache: for that, the first line of each is asked for one burst ahead.
+// Bytes behind it are met where the corridor reads them.
 //
 // Rejected: an mbuf a frame, made before the clock starts (512 bytes of descriptors a packet that no driver has: they
 // were half of what the bench measured, for the corridor and the calibrators alike).

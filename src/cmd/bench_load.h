@@ -19,7 +19,7 @@ struct load {
 		uint32_t wire_len;
 		uint16_t len;
 		uint16_t link_type;
-	} *frames;
+	} * frames;
 	uint64_t n, bytes, span_ns;
 	struct rte_mempool *pool; // of mbufs without a buffer of their own
 	uint8_t *data;

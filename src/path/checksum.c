@@ -12,6 +12,8 @@
 
 #include <rte_hash_crc.h>
 
+#include "decap.h"
+
 typedef uint32_t v4u32 __attribute__((vector_size(16)));
 typedef uint64_t v4u64 __attribute__((vector_size(32)));
 
@@ -109,10 +111,11 @@ enum checksum_result checksum_l4(const uint8_t *d, const struct layer *l)
 	uint64_t sum;
 	switch (l->proto) {
 	case IPPROTO_UDP:
-		// none sent: allowed on IPv4, and on IPv6 for tunnels (RFC 6935), which every receiver on a path
-		// accepts
+		// none sent: allowed on IPv4 (RFC 768), on IPv6 for tunnels alone (RFC 8200 8.1, RFC 6935)
 		if (p[6] == 0 && p[7] == 0)
-			return CHECKSUM_NONE;
+			return l->version == 4 || decap_tunnel_port(be16(p)) || decap_tunnel_port(be16(p + 2))
+				       ? CHECKSUM_NONE
+				       : CHECKSUM_BAD;
 		// fall through
 	case IPPROTO_TCP:
 	case IPPROTO_ICMPV6:

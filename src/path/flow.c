@@ -360,7 +360,8 @@ void flow_outer_burst(struct worker *w, struct burst *b)
 	}
 }
 
-// Takes packet i of the burst, whatever it is. known: its flow, if that is known. False: the burst must be cut before it.
+// Takes packet i of the burst, whatever it is. known: its flow, if that is known. False: the burst must be cut before
+// it.
 static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsigned i, struct flow *known)
 {
 	struct rte_mbuf *m = b->m[i];
@@ -425,8 +426,8 @@ static inline bool guess_right(const struct flow *f, const struct pkt *p, const 
 // Shorter than any timeout, so that flow_usual need not ask which.
 #define QUICK_NS (9 * 1000000000ull)
 
-// The usual packet: of a flow that is known, alive and seen in both directions, doing what is expected next. False: it is
-// not, and nothing was done.
+// The usual packet: of a flow that is known, alive and seen in both directions, doing what is expected next. False: it
+// is not, and nothing was done.
 static inline bool flow_usual(struct flow_table *t, struct flow *f, struct pkt *p, const uint8_t *frame, bool live)
 {
 	unsigned dir = p->swap ^ (f->flags / FLOW_SWAPPED & 1);
@@ -488,7 +489,7 @@ static inline void ask_flows(const struct flow_table *t, struct look *look, cons
 static inline void want(struct burst *b, const struct flow *f, unsigned at)
 {
 	if (likely(f != NULL))
-		b->wanted |= (uint32_t)!(f->flags & FLOW_PASSED) << at;
+		b->wanted |= (uint32_t) !(f->flags & FLOW_PASSED) << at;
 }
 
 void flow_burst(struct worker *w, struct burst *b)

@@ -51,15 +51,15 @@ enum flow_flag {
 	FLOW_AMBIGUOUS = 1 << 5, // stream.ambiguous was true once
 	FLOW_GAP = 1 << 6,
 	FLOW_PASSED = 1 << 7, // neither stream nor inspect needs to look: done with, and no copy left to compare with
-	FLOW_HOLES = 1 << 8,       // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
-	// replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side
-	FLOW_FAR_SEQ = 1 << 9,
-	FLOW_REFUSED =
-		1 << 10, // data of direction 0 was dropped on a parser's word: so is what follows; direction 1: << 1
-	FLOW_FAR_ACK = 1 << 11,
-	FLOW_USUAL = 1 << 13,      // seen both ways, and nothing is open: flow_usual may take its packets
-	FLOW_RST_UNSURE = 1 << 14, // replay: ended by an RST that may have been outside RCV.NXT
+	FLOW_HOLES = 1 << 8,  // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
+	// data of direction 0 was dropped on a parser's word: so is what follows; direction 1: << 1
+	FLOW_REFUSED = 1 << 9,
+	FLOW_USUAL = 1 << 11,      // known from both sides, nothing special in use: flow_usual may take its packets
+	FLOW_RST_UNSURE = 1 << 12, // replay: ended by an RST that may have been outside RCV.NXT
 };
+
+// Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.
+enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2 };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,
 // time_wait, last_ack, close_wait, closing, closed.
@@ -97,7 +97,8 @@ struct flow {
 	uint16_t flags;        // enum flow_flag
 	uint8_t app;           // enum app
 	uint8_t tcp_state;     // enum tcp_state
-	uint8_t age_class;     // enum age_class of flow_age.h
+	uint8_t age_class : 4; // enum age_class of flow_age.h
+	uint8_t far : 4;       // enum flow_far
 	uint8_t icmp_type;     // of the first packet
 	union {
 		uint16_t ts_ahead[2]; // TCP: see flow_tcp.c, sample_ts

@@ -377,26 +377,30 @@ static bool rst_ends(const struct flow *f, unsigned dir, const struct segment *s
 	return (from->flags & SIDE_SEEN) && s->seq == from->next && !(f->flags & FLOW_HOLES);
 }
 
-// Replay, where RCV.NXT is not known: inside the window it may have been right.
-static bool rst_may_end(const struct flow *f, unsigned dir, const struct segment *s)
+// Inside the window as far as it is known; in replay as far behind as ahead. Before a SYN|ACK there is none.
+static bool rst_in_window(const struct flow *f, unsigned dir, const struct segment *s, bool live)
 {
 	const struct flow_side *from = &f->side[dir];
 	uint32_t room = RTE_MAX(RTE_MIN(window(&f->side[!dir]), SLACK_MAX), 65535u);
-	return (f->flags & (FLOW_MIDSTREAM | FLOW_HOLES)) && diff(s->seq, frontier(from) + room) < 0 &&
-	       diff(s->seq, frontier(from) - room) > 0;
+	uint32_t low = live && (from->flags & SIDE_ACKED) ? from->acked : frontier(from) - room;
+	return !known(from) || f->tcp_state < TCP_SYN_RECV ||
+	       (diff(s->seq, frontier(from) + room) < 0 && diff(s->seq, low) >= 0);
 }
 
-static void track_rst(struct flow *f, unsigned dir, const struct segment *s, bool live, uint16_t *pkt_flags)
+static uint16_t track_rst(struct flow *f, unsigned dir, const struct segment *s, bool live, uint16_t *pkt_flags)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
 	if (!rst_ends(f, dir, s)) {
 		*pkt_flags |= PKT_NO_EVIDENCE;
-		if (live || !rst_may_end(f, dir, s))
-			return;
-		// closed, unless data goes on where it was (track_data): whoever was reset has nothing more to say
+		if (!rst_in_window(f, dir, s, live))
+			return REASON_FLOW_TCP_BAD_RST;
+		if (live || !(f->flags & (FLOW_MIDSTREAM | FLOW_HOLES)))
+			return REASON_NONE;
+		// replay, RCV.NXT is not known, so it may have been right: closed, unless data goes on where it was
+		// (track_data): whoever was reset has nothing more to say
 		f->flags |= FLOW_RST_UNSURE;
 		f->tcp_state = TCP_CLOSED;
-		return;
+		return REASON_NONE;
 	}
 	// it says what its sender had received: that belongs to this flow even where it comes later
 	if ((s->flags & ACK) && ack_acceptable(from, to, s->ack, live) && known(to))
@@ -404,6 +408,7 @@ static void track_rst(struct flow *f, unsigned dir, const struct segment *s, boo
 	set_next(from, s->seq);
 	from->flags |= SIDE_RST;
 	f->tcp_state = TCP_CLOSED;
+	return REASON_NONE;
 }
 
 // States after the handshake follow from who closed and what was acknowledged (RFC 9293 3.3.2, the responder's view
@@ -492,15 +497,16 @@ static bool out_of_window(const struct flow *f, unsigned dir, const struct segme
 
 // A capture with a hole: where a side's own bytes and its peer's ACKs both leave what was seen, they are believed.
 // One of them alone is not: the other end, which is honest to its own numbers, would have to join in the lie.
-static bool resync(struct flow *f, unsigned side, enum flow_flag what, uint32_t seq, bool live)
+static bool resync(struct flow *f, unsigned side, enum flow_far what, uint32_t seq, bool live)
 {
-	uint16_t both = (uint16_t)((FLOW_FAR_SEQ | FLOW_FAR_ACK) << side);
+	uint8_t both = (uint8_t)((FAR_SEQ | FAR_ACK) << side);
 	if (live)
 		return false;
-	f->flags |= (uint16_t)(what << side);
-	if ((f->flags & both) != both)
+	f->far |= (uint8_t)(what << side) & 15;
+	if ((f->far & both) != both)
 		return false;
-	f->flags = (uint16_t)((f->flags & ~both) | FLOW_HOLES);
+	f->far &= (uint8_t)~both & 15;
+	f->flags |= FLOW_HOLES;
 	f->side[side].next = f->side[side].acked = seq;
 	return true;
 }
@@ -544,7 +550,7 @@ static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s
 			return REASON_NONE;
 		}
 	}
-	if (unlikely(!ack_acceptable(from, to, s->ack, live)) && !resync(f, !dir, FLOW_FAR_ACK, s->ack, live)) {
+	if (unlikely(!ack_acceptable(from, to, s->ack, live)) && !resync(f, !dir, FAR_ACK, s->ack, live)) {
 		// in SYN-RECEIVED it is answered by an RST (RFC 9293 3.10.7.4, fifth); without bytes there is nothing
 		// that could be believed, and in replay it may be the first after a hole
 		if (f->tcp_state != TCP_SYN_RECV && (live || s->len > 0))
@@ -552,7 +558,7 @@ static uint16_t track_data(struct flow *f, unsigned dir, const struct segment *s
 		*pkt_flags |= PKT_NO_EVIDENCE;
 		return REASON_NONE;
 	}
-	if ((unlikely(out_of_window(f, dir, s, live)) && !resync(f, dir, FLOW_FAR_SEQ, s->seq, live)) ||
+	if ((unlikely(out_of_window(f, dir, s, live)) && !resync(f, dir, FAR_SEQ, s->seq, live)) ||
 	    is_no_evidence(f, dir, s, live)) {
 		*pkt_flags |= PKT_NO_EVIDENCE;
 		return REASON_NONE;
@@ -591,7 +597,7 @@ uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, u
 	if (s->flags & RST) {
 		if (f->tcp_state == TCP_NONE && !known(&f->side[dir]))
 			f->flags |= FLOW_MIDSTREAM;
-		track_rst(f, dir, s, live, pkt_flags);
+		return track_rst(f, dir, s, live, pkt_flags);
 	} else if (s->flags & SYN) {
 		track_syn(f, dir, s, now_ns, pkt_flags);
 	} else if (f->tcp_state == TCP_NONE && !known(&f->side[0]) && !known(&f->side[1])) {

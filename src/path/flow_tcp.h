@@ -51,9 +51,9 @@ static inline uint32_t flow_tcp_word(const uint8_t *p)
 static inline bool flow_tcp_usual(const struct flow *f)
 {
 	uint8_t both = f->side[0].flags & f->side[1].flags, any = f->side[0].flags | f->side[1].flags;
-	return f->tcp_state >= TCP_SYN_RECV && f->tcp_state < TCP_CLOSED && !(f->flags & (FLOW_HOLES | FLOW_RST_UNSURE)) &&
-	       (both & SIDE_SEEN) && (f->side[0].flags & SIDE_ACKED) && !(any & SIDE_SIGNED) &&
-	       f->side[0].wscale <= 14 && f->side[1].wscale <= 14 && f->pkts[0] && f->pkts[1];
+	return f->tcp_state >= TCP_SYN_RECV && f->tcp_state < TCP_CLOSED &&
+	       !(f->flags & (FLOW_HOLES | FLOW_RST_UNSURE)) && (both & SIDE_SEEN) && (f->side[0].flags & SIDE_ACKED) &&
+	       !(any & SIDE_SIGNED) && f->side[0].wscale <= 14 && f->side[1].wscale <= 14 && f->pkts[0] && f->pkts[1];
 }
 
 // What the usual segment of a usual flow changes.

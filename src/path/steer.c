@@ -5,7 +5,8 @@
 // that took the frame.
 //
 // The hash is keyed, since whoever sends packets chooses what is hashed: without the key nobody can choose tuples
-// that meet in one bucket. It is symmetric because the tuple is put in order first, which flow needs for its key anyway.
+// that meet in one bucket. It is symmetric because the tuple is put in order first, which flow needs for its key
+// anyway.
 //
 // A mix is a 64 x 64 -> 128 bit multiplication with secret operands whose halves are then folded together (as in
 // wyhash and ahash): 2 of them for IPv4, 4 for IPv6. Rejected: Toeplitz (linear: collisions can be built without the

@@ -32,8 +32,8 @@ static_assert(offsetof(struct layer, dport_be) == offsetof(struct layer, sport_b
 		      offsetof(struct layer, proto) == offsetof(struct layer, version) + 1,
 	      "steer_tuple reads ports, version and protocol as words");
 
-// Fills the tuple of a layer; true where the sender is its second end. Any order will do as long as both directions come
-// to the same: ends are compared as they are loaded. frame: first byte of the frame that l's offsets count in.
+// Fills the tuple of a layer; true where the sender is its second end. Any order will do as long as both directions
+// come to the same: ends are compared as they are loaded. frame: first byte of the frame that l's offsets count in.
 static inline bool steer_tuple(const struct layer *l, const uint8_t *frame, struct tuple *t)
 {
 	const uint8_t *ip = frame + l->l3;
@@ -66,8 +66,8 @@ static inline uint64_t steer_mix(uint64_t a, uint64_t b)
 }
 
 // Symmetric, since the tuple is: both directions of a flow have the same hash.
-static inline uint32_t steer_hash(const struct steer_key *key, uint64_t tenant, const struct tuple *t, const uint8_t *ip,
-				  bool swap)
+static inline uint32_t steer_hash(const struct steer_key *key, uint64_t tenant, const struct tuple *t,
+				  const uint8_t *ip, bool swap)
 {
 	uint64_t addrs = t->addrs;
 	if (unlikely((uint8_t)(t->tail >> 32) != 4)) {

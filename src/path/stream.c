@@ -311,8 +311,8 @@ static void moved(struct segment *g, uint8_t flags)
 	data(g, flags);
 }
 
-// Segments that change nothing but how far the direction reaches: nobody keeps bytes of either direction, and what is in
-// it is not wanted (all of an ACK, the body that inspect passed over). True: that was all.
+// Segments that change nothing but how far the direction reaches: nobody keeps bytes of either direction, and what is
+// in it is not wanted (all of an ACK, the body that inspect passed over). True: that was all.
 static inline bool unwanted(struct pkt *p, const struct layer *l, struct stream *st, const uint8_t *frame)
 {
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];

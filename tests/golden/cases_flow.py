@@ -87,6 +87,21 @@ CASES = {
         "no_facts": NO_DECOY,
         "same": True,
     },
+    "flow_tcp_bad_rst": {
+        # resets from nowhere: their receiver takes no notice of them, so they do not leave
+        "frames": [*open_(), c("R", 0x10000000), s("R", -0x10000000, 0), ask("real.example"), answer("real.example")],
+        "drops": {"FLOW_TCP_BAD_RST": [4, 5]},
+        "facts": REAL,
+        "counters": {"flows": 1},
+        "same": True,
+    },
+    "parse_l4_csum_udp6": {
+        # no checksum is none on IPv4 alone; a tunnel's port may do without (RFC 6935)
+        "frames": [eth(ip6("fd00::1", "fd00::2", udp(4000, port, b"no sum", csum_is=0))) for port in (5353, 4789)],
+        "args": ["--checksum", "enforce"],
+        "drops": {"PARSE_L4_CSUM": [1]},
+        "same": True,
+    },
     "flow_challenge": {
         # what earns a challenge ACK passes and ends nothing: RST and SYN beside the next number, bytes far outside,
         # before the first, and the byte of a keep-alive

@@ -315,8 +315,11 @@ static void resets(void **state)
 	assert_int_equal(seg(S, RST, SI + 5, 0, 0), 0); // inside the window: a challenge ACK
 	assert_false(believed());
 	assert_int_equal(last_flow->tcp_state, TCP_ESTABLISHED);
-	assert_int_equal(seg(S, RST, SI + 1 - 5000, 0, 0), 0); // outside
+	assert_int_equal(seg(S, RST, SI + 1 - 5000, 0, 0), config.live ? REASON_FLOW_TCP_BAD_RST : 0); // late
 	assert_false(believed());
+	assert_int_equal(last_flow->tcp_state, TCP_ESTABLISHED);
+	assert_int_equal(seg(S, RST, SI + 1 + 0x1000000, 0, 0), REASON_FLOW_TCP_BAD_RST);
+	assert_int_equal(seg(S, RST, SI + 1 - 0x1000000, 0, 0), REASON_FLOW_TCP_BAD_RST);
 	assert_int_equal(last_flow->tcp_state, TCP_ESTABLISHED);
 	assert_int_equal(seg(S, RST, SI + 1, 0, 0), 0);
 	assert_true(believed());
@@ -661,10 +664,8 @@ static void the_short_way_is_the_long_way(void **state)
 		t[14] = (uint8_t)rand();
 		memcpy(t + 20, (uint8_t[]){1, 1, 8, 10}, 4);
 		memcpy(t + 24, &ts, 4);
-		struct layer l = {.l4 = 0,
-				  .payload = stamped ? 32 : 20,
-				  .wire_len = (uint32_t)rand() % 1500,
-				  .tcp_flags = t[13]};
+		struct layer l = {
+			.l4 = 0, .payload = stamped ? 32 : 20, .wire_len = (uint32_t)rand() % 1500, .tcp_flags = t[13]};
 		struct segment segment;
 		uint16_t flags = 0;
 		b = a;

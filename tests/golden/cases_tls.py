@@ -19,10 +19,10 @@ def sni(*names):
     return extension(0, struct.pack("!H", len(entries)) + entries)
 
 
-def hello(*extensions, dtls=False, ciphers=b"\xc0\x2f"):
+def hello(*extensions, dtls=False, ciphers=b"\xc0\x2f", version=b"\3\3"):
     """A ClientHello's body."""
     exts = b"".join(extensions)
-    return ((b"\xfe\xfd" if dtls else b"\3\3") + bytes(32) + b"\0" + (b"\0" if dtls else b"") + struct.pack("!H", len(ciphers)) + ciphers
+    return ((b"\xfe\xfd" if dtls else version) + bytes(32) + b"\0" + (b"\0" if dtls else b"") + struct.pack("!H", len(ciphers)) + ciphers
             + b"\1\0" + struct.pack("!H", len(exts)) + exts)
 
 
@@ -36,8 +36,8 @@ def message(kind, body):
     return bytes([kind]) + len(body).to_bytes(3, "big") + body
 
 
-def records(data, size=16384, kind=22):
-    return b"".join(bytes([kind, 3, 1]) + struct.pack("!H", len(data[i : i + size])) + data[i : i + size]
+def records(data, size=16384, kind=22, minor=1):
+    return b"".join(bytes([kind, 3, minor]) + struct.pack("!H", len(data[i : i + size])) + data[i : i + size]
                     for i in range(0, len(data), size))
 
 
@@ -152,6 +152,36 @@ CASES = {
     },
     "tls_sni_differs": {
         "frames": talk((0, ONE), (1, RETRIED), (0, records(b"\1", kind=20) + TWO), (1, AGREED)),
+        "drops": {},
+        "facts": [fact("host", "one.example"), fact("host", "two.example"), fact("anomaly", "tls.sni_differs")],
+        "same": True,
+    },
+    "tls_future": {
+        # a record's minor version is to be ignored (RFC 8446 5.1); servers answer a client that offers what is yet to come
+        "frames": [f for i, version in enumerate((b"\3\3", b"\3\x99", b"\4\4"))
+                   for f in talk((0, records(message(1, hello(sni(b"v%d.example" % i), version=version)), minor=9)), sport=40000 + i)],
+        "drops": {},
+        "facts": [fact("host", "v%d.example" % i, TUPLE[:2] + [40000 + i] + TUPLE[3:]) for i in range(3)],
+        "no_facts": [{"field": "anomaly"}],
+        "same": True,
+    },
+    # a hello in clear after the answer is a hello: at once, and behind the client's key exchange in the same record
+    "tls_hello_again": {
+        "frames": talk((0, ONE), (1, AGREED), (0, TWO)),
+        "drops": {},
+        "facts": [fact("host", "one.example"), fact("host", "two.example"), fact("anomaly", "tls.sni_differs")],
+        "same": True,
+    },
+    "tls_hello_behind_key": {
+        "frames": talk((0, ONE), (1, records(message(2, answer()) + message(14, b""))),
+                       (0, records(message(16, bytes(66)) + message(1, hello(sni(b"two.example"))), 90))),
+        "drops": {},
+        "facts": [fact("host", "one.example"), fact("host", "two.example"), fact("anomaly", "tls.sni_differs")],
+        "same": True,
+    },
+    "tls_server_first": {
+        # all of the server before the client: the same hellos
+        "frames": (lambda f: f[:3] + f[5:6] + f[3:5] + f[6:])(talk((0, ONE), (0, TWO), (1, records(message(2, answer()))))),
         "drops": {},
         "facts": [fact("host", "one.example"), fact("host", "two.example"), fact("anomaly", "tls.sni_differs")],
         "same": True,

@@ -10,8 +10,9 @@
 // Which side is the client is told by the message, not by who opened the connection, and the sides may come in any
 // order: a capture can show all of the server first. A direction is done with when nothing in clear can follow that
 // would be judged: the server's after its ServerHello, the client's when each hello that the answers ask for has been
-// seen. Until the answer is known the client's application data is passed over record by record (0-RTT can be
-// followed by the hello that a HelloRetryRequest asks for), up to EARLY_RECORDS.
+// seen and it speaks in cipher: a hello in clear before that is a hello, whether or not a server would have it. Until
+// the answer is known the client's application data is passed over record by record (0-RTT can be followed by the hello
+// that a HelloRetryRequest asks for), up to EARLY_RECORDS.
 //
 // Rejected: a record layer that copies each message into a buffer of the flow's own. A hello lies in one record but
 // for hostile or post-quantum ones, and the stream keeps its bytes as evidence anyway.
@@ -35,7 +36,8 @@ struct side {
 	bool ciphered;      // a ChangeCipherSpec was seen
 	uint8_t early;      // records of application data
 	uint16_t in_record; // bytes done with of the record at the head
-	uint8_t pad[2];
+	bool keyed;         // client: more than hellos was seen in clear, so that a ChangeCipherSpec is meant
+	uint8_t pad;
 };
 
 struct tls {
@@ -193,13 +195,18 @@ static void pass(struct app_in *in, uint32_t total)
 	in->consumed += least(total, here);
 }
 
-// Nothing more of this direction can matter: every hello that the answers ask for was seen.
+// Every hello that the answers ask for was seen.
+static bool answered(const struct tls *t)
+{
+	return t->handshake.final && t->handshake.hellos >= t->handshake.answers;
+}
+
+// Nothing more of this direction can matter: what follows is in cipher, or was refused.
 static bool settled(const struct tls *t, const struct side *s)
 {
-	const struct handshake *h = &t->handshake;
 	if (s->role == ROLE_SERVER)
-		return h->final;
-	return h->final && h->hellos >= h->answers;
+		return t->handshake.final;
+	return answered(t) && (s->ciphered || s->early || t->handshake.refused);
 }
 
 // The other direction may be done with as well without saying another byte.
@@ -232,12 +239,12 @@ static enum gathered peek(struct walk w, uint8_t *p, uint32_t n, uint32_t *have,
 // A record that is encrypted can begin like anything; a hello's own fields are wide enough to tell.
 static bool hello_plausible(const uint8_t *p)
 {
-	return p[0] == CLIENT_HELLO && p[1] == 0 && p[4] == 3 && p[5] <= 4;
+	return p[0] == CLIENT_HELLO && p[1] == 0 && p[4] == 3;
 }
 
 enum next { NEXT_RECORD, NEXT_CALL, NEXT_NOTHING };
 
-// Reads the message at the head of the stream, which is a ClientHello or an answer.
+// Reads the message at the head of the stream: a ClientHello, an answer, or one that is stepped over.
 static enum next message_step(struct tls *t, struct app_in *in, struct side *s, uint8_t type)
 {
 	struct message m = {.from = {.in = in, .at = in->consumed, .skip = s->in_record}};
@@ -245,7 +252,8 @@ static enum next message_step(struct tls *t, struct app_in *in, struct side *s, 
 	if (g == GATHER_MORE && !in->end)
 		return NEXT_CALL;
 	if (g == GATHER_BROKEN) {
-		app_anomaly(in, ANOMALY_TLS_MALFORMED, NULL, 0);
+		if (type == CLIENT_HELLO || s->role != ROLE_CLIENT)
+			app_anomaly(in, ANOMALY_TLS_MALFORMED, NULL, 0);
 		return NEXT_NOTHING;
 	}
 	in->need = 0;
@@ -254,7 +262,8 @@ static enum next message_step(struct tls *t, struct app_in *in, struct side *s, 
 		handshake_hello(&t->handshake, &src, HELLO_TLS, m.p, m.len);
 	else if (type == SERVER_HELLO || type == HELLO_RETRY_REQUEST)
 		handshake_answer(&t->handshake, &src, HELLO_TLS, m.p, m.len, type == HELLO_RETRY_REQUEST);
-	s->role = type == CLIENT_HELLO ? ROLE_CLIENT : ROLE_SERVER;
+	if (s->role == ROLE_UNKNOWN)
+		s->role = type == CLIENT_HELLO ? ROLE_CLIENT : ROLE_SERVER;
 	s->in_record = g == GATHERED ? (uint16_t)m.next.skip : 0;
 	in->consumed = g == GATHERED ? m.next.at : in->len;
 	return g == GATHERED ? NEXT_RECORD : NEXT_CALL;
@@ -275,8 +284,12 @@ static enum next handshake_step(struct tls *t, struct app_in *in, struct side *s
 	bool answer = (p[0] == SERVER_HELLO || p[0] == HELLO_RETRY_REQUEST) && s->role != ROLE_CLIENT;
 	if (hello || answer || (p[0] == HELLO_REQUEST && !s->ciphered && s->role != ROLE_CLIENT))
 		return message_step(t, in, s, p[0]);
+	if (!s->ciphered && s->role == ROLE_CLIENT) { // certificate, key exchange
+		s->keyed = true;
+		return message_step(t, in, s, p[0]);
+	}
 	if (!s->ciphered)
-		return NEXT_NOTHING; // certificates, key exchange: the hellos are over
+		return NEXT_NOTHING; // the server's hellos are over
 	pass(in, RECORD_HEAD + len);
 	return in->skip ? NEXT_CALL : NEXT_RECORD;
 }
@@ -287,7 +300,7 @@ static enum next record_step(struct tls *t, struct app_in *in, struct side *s, c
 	uint32_t len = be16(p + 3), total = RECORD_HEAD + len;
 	if (p[0] == HANDSHAKE && s->in_record < len)
 		return handshake_step(t, in, s, len);
-	if (p[0] == APPLICATION_DATA && (s->role != ROLE_CLIENT || ++s->early > EARLY_RECORDS))
+	if (p[0] == APPLICATION_DATA && (s->role != ROLE_CLIENT || answered(t) || ++s->early > EARLY_RECORDS))
 		return NEXT_NOTHING;
 	if (p[0] == ALERT && len == 2 && !s->ciphered) {
 		if (in->len - in->consumed < total) {
@@ -300,6 +313,8 @@ static enum next record_step(struct tls *t, struct app_in *in, struct side *s, c
 			return NEXT_NOTHING;
 		}
 	}
+	if (p[0] == CHANGE_CIPHER_SPEC && (s->keyed || (s->role == ROLE_CLIENT && answered(t))))
+		return NEXT_NOTHING;
 	s->ciphered |= p[0] == CHANGE_CIPHER_SPEC;
 	s->in_record = 0;
 	pass(in, total);
@@ -318,7 +333,7 @@ static int v2_looks(const uint8_t *p, uint32_t len)
 		return -1;
 	uint32_t total = be16(p) & 0x7fff;
 	if (p[2] == 1)
-		return ((p[3] == 3 && p[4] <= 4) || (p[3] == 0 && p[4] == 2)) && be16(p + 5) && be16(p + 5) % 3 == 0 &&
+		return (p[3] == 3 || (p[3] == 0 && p[4] == 2)) && be16(p + 5) && be16(p + 5) % 3 == 0 &&
 		       (be16(p + 7) == 0 || be16(p + 7) == 16) && be16(p + 9) >= 16 && be16(p + 9) <= 32 &&
 		       total == 9 + be16(p + 5) + be16(p + 7) + be16(p + 9);
 	return p[3] <= 1 && p[4] <= 1 && p[5] == 0 && p[6] == 2 && be16(p + 9) % 3 == 0 && be16(p + 11) == 16 &&
@@ -389,7 +404,9 @@ void tls_end(struct app_in *in)
 		handshake_end(&t->handshake, in);
 }
 
-// A first flight: handshake records (a ClientHello or ServerHello), or the alert of a server that refuses.
+// A first flight: handshake records (a ClientHello or ServerHello), or the alert of a server that refuses. A record's
+// minor version is to be ignored (RFC 8446 5.1), and a client may offer a version that is yet to come (RFC 5246 E.1):
+// servers answer both.
 int tls_looks(const uint8_t *p, uint32_t len)
 {
 	uint8_t h[6] = {0};
@@ -397,7 +414,7 @@ int tls_looks(const uint8_t *p, uint32_t len)
 	struct app_in in = {.data = p, .len = len};
 	if (len && (p[0] & 0x80))
 		return v2_looks(p, len);
-	if ((len > 0 && p[0] != HANDSHAKE && p[0] != ALERT) || (len > 1 && p[1] != 3) || (len > 2 && p[2] > 4))
+	if ((len > 0 && p[0] != HANDSHAKE && p[0] != ALERT) || (len > 1 && p[1] != 3))
 		return 0;
 	if (len < RECORD_HEAD)
 		return -1;
@@ -411,5 +428,7 @@ int tls_looks(const uint8_t *p, uint32_t len)
 		return 0;
 	if (have < sizeof(h))
 		return -1;
+	if (h[0] == CLIENT_HELLO)
+		return h[4] >= 3;
 	return (h[4] == 3 && h[5] <= 4) || (h[4] == 0x7f && h[5] < 100);
 }

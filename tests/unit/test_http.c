@@ -212,30 +212,42 @@ static void gaps(void **state)
 	has_not(s, "http.host=b");
 }
 
+static void in_pieces(unsigned dir, const char *text, unsigned piece)
+{
+	for (unsigned n = strlen(text), at = 0; at < n; at += piece)
+		player_say(player, dir, text + at, n - at < piece ? n - at : piece);
+}
+
 // Where no message begins the place of the next follows from the bytes, not from how they were cut.
 static void lost_place(void **state)
 {
-	static const char *const answers[] = {
-		"SIP/2.0 200 ok\r\nHTTP/1.1 204 ok\r\nContent-Type: a/b\r\n\r\n",
-		" HTTP/1.1 204 ok\r\nContent-Type: a/b\r\n\r\n",
-		"0HTTP/HTTP/1.1 204 ok\r\nContent-Type: a/b\r\n\r\n",
-	};
+	static const char *const broken[] = {"SIP/2.0 200 ok\r\n", " ", "0HTTP/"};
+	static const char good[] = "HTTP/1.1 204 ok\r\n\r\n", last[] = "HTTP/1.1 299 ok\r\nContent-Type: a/b\r\n\r\n";
+	char answers[200];
 	for (unsigned i = 0; i < 3; i++)
 		for (unsigned piece = 1; piece < 70; piece++) {
 			player_start(player, http_data, http_end);
-			player_text(player, 0, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
-			for (unsigned n = strlen(answers[i]), at = 0; at < n; at += piece)
-				player_say(player, 1, answers[i] + at, n - at < piece ? n - at : piece);
+			player_text(player, 0, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: b\r\n\r\n");
+			sprintf(answers, "%s%s%s", good, broken[i], last);
+			in_pieces(1, answers, piece);
 			const char *s = player_end(player);
 			has(s, "http.status=204");
+			has(s, "http.status=299");
 			has(s, "http.content_type=a/b");
+			// the first answer has to begin with a status line, else all of it is a body
+			player_start(player, http_data, http_end);
+			player_text(player, 0, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+			sprintf(answers, "%s%s", broken[i], last);
+			in_pieces(1, answers, piece);
+			s = player_end(player);
+			has(s, "http.uri=/1");
+			has_not(s, "http.status");
 		}
 	static const char requests[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\1\2 GET /not HTTP/1.1\r\n"
 				       "Host: b\r\n\r\nGET /2 HTTP/1.1\r\nHost: c\r\n\r\n";
 	for (unsigned piece = 1; piece < sizeof(requests); piece++) {
 		player_start(player, http_data, http_end);
-		for (unsigned n = sizeof(requests) - 1, at = 0; at < n; at += piece)
-			player_say(player, 0, requests + at, n - at < piece ? n - at : piece);
+		in_pieces(0, requests, piece);
 		const char *s = player_end(player);
 		has(s, "http.uri=/2");
 		has(s, "http.host=c");

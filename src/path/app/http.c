@@ -387,8 +387,10 @@ static int lost(struct app_in *in, struct http *s)
 		s->not_here |= 1 << in->dir;
 		return s->not_here == 3 || !other_may_come(in) ? APP_NOT : APP_WAIT;
 	}
-	if (!is_client(in, s) && s->count && s->kind[s->first] == KIND_SIMPLE)
-		return until_close(in, s); // no version in the request, no head in the answer
+	bool simple = s->count && s->kind[s->first] == KIND_SIMPLE; // no version in the request, no head in the answer
+	bool first = !s->spoke[in->dir] && !s->gap[in->dir] && !(in->f->flags & FLOW_MIDSTREAM); // or none in any
+	if (!is_client(in, s) && (simple || first))
+		return until_close(in, s);
 	if (s->phase[in->dir] != PHASE_LOST && s->spoke[in->dir])
 		app_anomaly(in, ANOMALY_HTTP_MALFORMED, b.p, b.len < 64 ? b.len : 64);
 	s->scanned[in->dir] = 0;
@@ -441,8 +443,7 @@ static int start(struct app_in *in, struct http *s)
 	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_head_known(b.p, b.len))
 		is = HTTP_START_NO;
 	if (is == HTTP_START_NO || !known_role(in, s, is))
-		return in->end && !lost_before && (half || s->role == ROLE_UNKNOWN) ? (in->consumed = in->len, APP_MORE)
-										    : lost(in, s);
+		return half && in->end && !lost_before ? (in->consumed = in->len, APP_MORE) : lost(in, s);
 	struct http_head h;
 	if (!http_head_read(b.p, b.len, in->end || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &line, &h))
 		return APP_MORE;

@@ -84,6 +84,12 @@ struct origin app_origin_find(const struct app_in *in, uint64_t offset, uint32_t
 	return (struct origin){r->frame, r->off + (uint32_t)(offset - r->from), len};
 }
 
+bool inspect_chosen(struct worker *w, struct flow *f)
+{
+	const struct words *s = words_of(w, f);
+	return s && s->parser;
+}
+
 static void stop(struct worker *w, struct flow *f, struct words *s, unsigned dir)
 {
 	s->stopped |= 1 << dir;

@@ -55,6 +55,8 @@ void inspect_fini(struct worker *w);
 void inspect_burst(struct worker *w, struct burst *b);
 // One packet by itself: for stream, before the flow's next data in the same burst.
 void inspect_packet(struct worker *w, struct rte_mbuf *m);
+// Does a parser read the flow's stream? Until then it may begin anew.
+bool inspect_chosen(struct worker *w, struct flow *f);
 // The reason by which data of a FLOW_REFUSED direction leaves.
 uint16_t inspect_refusal(const struct flow *f);
 

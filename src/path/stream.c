@@ -65,10 +65,14 @@ static void base(struct segment *g, uint32_t seq)
 	const struct flow_side *fs = &g->f->side[g->p->dir];
 	bool asked = (g->s->flags & STREAM_ASKED) && seq - g->s->base_seq < STREAM_PENDING_MAX;
 	bool syn = (fs->flags & SIDE_SYN) && !(asked && g->s->base_seq - (fs->isn + 1) > STALE_SYN);
+	if (!syn && asked && (g->f->flags & FLOW_MIDSTREAM))
+		g->s->first = seq - g->s->base_seq;
 	if (syn)
 		seq = fs->isn + 1;
-	else if (asked && !(g->f->flags & FLOW_MIDSTREAM))
+	else if (asked)
 		seq = g->s->base_seq;
+	else if (!(g->s->flags & STREAM_ASKED) || (int32_t)(seq - g->s->base_seq) > 0)
+		g->s->flags |= STREAM_LOOSE;
 	g->s->base_seq = seq;
 	g->s->flags |= STREAM_BASED;
 }
@@ -250,10 +254,26 @@ static void data(struct segment *g, uint8_t flags)
 		g->p->flags |= PKT_HAS_DATA;
 }
 
-// The part of a segment that lies before offset 0 (older than what was seen first) is nobody's evidence.
+// Bytes before the first one seen, which the peer may not have yet. True: the direction begins with them. Else they
+// pass unread, and that is said.
+static bool begins_earlier(struct segment *g, uint64_t by)
+{
+	struct stream_side *s = g->s;
+	if (!(s->flags & STREAM_LOOSE) || !g->l->wire_len || s->acked)
+		return false;
+	if (by <= STREAM_BACK_MAX && !inspect_chosen(g->w, g->f) && stream_chain_back(g->w->streams, s, by))
+		return true;
+	s->flags &= ~STREAM_LOOSE;
+	stream_gap_said(g->w, g->f, g->p->dir, s, (struct origin){g->p->frame, g->l->payload, 0});
+	return false;
+}
+
+// The part of a segment that lies before offset 0 is old, or begins the direction anew.
 static bool place(struct segment *g, uint32_t seq)
 {
 	int64_t at = offset_of(g->s, seq);
+	if (unlikely(at < 0) && g->evidence && begins_earlier(g, (uint64_t)-at))
+		at = 0;
 	uint64_t before = at < 0 ? (uint64_t)-at : 0;
 	if (before && before >= g->l->wire_len)
 		return false;
@@ -295,7 +315,8 @@ static void moved(struct segment *g, uint8_t flags)
 	uint32_t seq = rte_be_to_cpu_32(g->tcp->sent_seq) + !!(flags & SYN);
 	g->evidence = !(g->p->flags & PKT_NO_EVIDENCE);
 	if (!(g->s->flags & STREAM_BASED)) {
-		if (!g->evidence)
+		bool known = g->f->side[g->p->dir].flags & SIDE_SYN || g->s->flags & STREAM_ASKED;
+		if (!g->evidence || (!known && !g->l->wire_len)) // the end of what was not seen
 			return;
 		base(g, seq);
 	}

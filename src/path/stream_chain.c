@@ -253,6 +253,28 @@ void stream_chain_skip(struct stream_pool *p, struct stream_side *s, uint64_t to
 	stream_chain_advance(p, s);
 }
 
+bool stream_chain_back(struct stream_pool *p, struct stream_side *s, uint32_t by)
+{
+	if (s->acked || s->nlost || (s->head ? p->chunks[s->head].start : s->highest))
+		return false;
+	if (s->flags & (STREAM_GIVEN_UP | STREAM_STOPPED) || s->first > STREAM_PENDING_MAX)
+		return false;
+	for (struct chunk *c = chunk_of(p, s->head); c; c = chunk_of(p, c->next)) {
+		c->start += by;
+		c->cut_to += c->cut_to ? by : 0;
+	}
+	s->base_seq -= by;
+	s->highest += by;
+	s->first += by;
+	s->fin += s->fin == STREAM_NONE ? 0 : by;
+	s->flags &= ~STREAM_AFTER_GAP;
+	s->next = s->parsed = 0;
+	s->parse = s->head;
+	s->fill = 0;
+	s->history = 0;
+	return true;
+}
+
 void stream_chain_clear(struct stream_pool *p, struct stream_side *s)
 {
 	while (s->head)

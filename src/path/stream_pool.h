@@ -20,6 +20,8 @@
 #define STREAM_CHUNKS_MAX 768          // chunks a direction: both budgets filled with one-byte segments
 #define STREAM_SEGMENT_MAX (64 * 1024) // a segment that a capture shows whole (GRO, TSO)
 #define STREAM_GAP_SEGMENTS 256        // corridor.md 3
+#define STREAM_BEGIN_SEGMENTS 3        // as many late ones are taken for a loss (RFC 5681 3.2)
+#define STREAM_BACK_MAX (16 * 1024)    // an initial window: what may come before the first byte seen (RFC 6928 2)
 #define STREAM_GAP_NS 1000000000ull    // corridor.md 3
 #define STREAM_WINDOW_MAX (1ull << 30) // no window is larger (RFC 7323 2.3): what lies further back was acked
 #define STREAM_SCRATCH (STREAM_PENDING_MAX + 2 * STREAM_SEGMENT_MAX)
@@ -68,6 +70,7 @@ enum stream_flag {
 	STREAM_GAP_SAID = 1 << 4,
 	STREAM_URGENT_SAID = 1 << 5,
 	STREAM_ASKED = 1 << 6, // not based yet: base_seq is the peer's last ACK
+	STREAM_LOOSE = 1 << 7, // offset 0 is what came first: earlier bytes may still come
 };
 
 // One direction. All offsets count from its first byte:
@@ -95,7 +98,7 @@ struct stream_side {
 	uint32_t kept;    // bytes in the list
 	uint32_t history; // of them in chunks that are parsed whole
 	uint32_t nchunks;
-	uint32_t pad;
+	uint32_t first;      // offset of what came first, where the beginning was not seen: holes before it are no loss
 	struct stream_lost { // evidence of which no copy is left, lowest first
 		uint64_t from, to;
 	} lost[STREAM_LOST];
@@ -161,6 +164,9 @@ void stream_chain_skip(struct stream_pool *p, struct stream_side *s, uint64_t to
 // Forgets the copies of what is parsed and acknowledged.
 void stream_chain_release(struct stream_pool *p, struct stream_side *s);
 void stream_chain_clear(struct stream_pool *p, struct stream_side *s);
+// The direction begins `by` bytes earlier; all of it is to be read again. False: it was acknowledged, or a copy is
+// gone.
+bool stream_chain_back(struct stream_pool *p, struct stream_side *s, uint32_t by);
 // Whether evidence in [from, to) was sent that is neither acknowledged nor kept.
 bool stream_chain_lost(const struct stream_side *s, uint64_t from, uint64_t to);
 
@@ -183,6 +189,8 @@ void stream_cross(struct worker *w, struct stream_side *s);
 // inspect had its chance.
 bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, bool full);
 void stream_give_up(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, uint64_t to);
+// Bytes are not read: counted, and the first time said.
+void stream_gap_said(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, struct origin o);
 // Both directions stopped and no copy left: the flow's segments need no look any more.
 void stream_idle(struct flow *f, const struct stream *st);
 void stream_anomaly(struct worker *w, struct flow *f, unsigned dir, enum anomaly a, struct origin o);

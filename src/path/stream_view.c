@@ -29,12 +29,34 @@ void stream_give_up(struct worker *w, struct flow *f, unsigned dir, struct strea
 	struct origin o = stream_origin(w, f, dir, s->next ? s->next - 1 : 0, 0);
 	s->flags |= STREAM_GIVEN_UP;
 	s->give_to = to;
+	stream_gap_said(w, f, dir, s, o);
+}
+
+void stream_gap_said(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, struct origin o)
+{
 	f->flags |= FLOW_GAP;
 	count(w, COUNTER_STREAM_GAP);
 	if (s->flags & STREAM_GAP_SAID) // the counter has them all, the log one a direction
 		return;
 	s->flags |= STREAM_GAP_SAID;
 	stream_anomaly(w, f, dir, ANOMALY_STREAM_GAP, o);
+}
+
+// A hole in front of what came first: where a stream was picked up that is older than the capture, and no loss.
+static bool before_first(const struct stream_side *s, const struct chunk *beyond)
+{
+	return beyond && beyond->start <= s->first;
+}
+
+static void give_up_hole(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s,
+			 const struct chunk *beyond, uint64_t to)
+{
+	if (!before_first(s, beyond)) {
+		stream_give_up(w, f, dir, s, to);
+		return;
+	}
+	s->flags |= STREAM_GIVEN_UP;
+	s->give_to = to;
 }
 
 bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, bool full)
@@ -51,13 +73,15 @@ bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct strea
 		to = beyond ? beyond->start : s->next;
 	} else if (beyond && s->segs - beyond->born > STREAM_GAP_SEGMENTS) {
 		to = beyond->start;
+	} else if (before_first(s, beyond) && s->segs - beyond->born > STREAM_BEGIN_SEGMENTS) {
+		to = beyond->start;
 	} else if (beyond && w->config->live && w->now_ns - beyond->born_ns > STREAM_GAP_NS) {
 		// only live: in replay reordering by some places must not lose facts, whatever the stamps say
 		to = beyond->start;
 	} else {
 		return false;
 	}
-	stream_give_up(w, f, dir, s, to);
+	give_up_hole(w, f, dir, s, beyond, to);
 	return true;
 }
 
@@ -172,7 +196,7 @@ bool stream_flush(struct worker *w, struct flow *f, unsigned dir)
 	}
 	const struct chunk *beyond = stream_chain_beyond(w->streams, s);
 	if (beyond)
-		stream_give_up(w, f, dir, s, beyond->start);
+		give_up_hole(w, f, dir, s, beyond, beyond->start);
 	return beyond != NULL;
 }
 

@@ -148,4 +148,47 @@ CASES = {
         "facts": [uri("/first"), uri("/second")],
         "same": True,
     },
+    "stream_midstream_order": {
+        # no handshake, and the first pieces are exchanged: until a parser reads it the stream may begin earlier
+        "frames": [eth(c(500 + n, GET[n : n + 10])) for n in (10, 0, 30, 20, 40)] + [eth(c(500 + len(GET), NEXT))],
+        "drops": {},
+        "facts": [{"field": "http.uri", "value": "/first"}, {"field": "http.uri", "value": "/second"}],
+        "no_facts": [anomaly("stream.gap")],
+        "counters": {"stream_gap": 0},
+        "same": True,
+    },
+    "stream_midstream_asked": {
+        # no handshake: what the peer asks for is the beginning, whatever comes first; all before it is old
+        "frames": [eth(s(0, b"hello", ack=500)), eth(c(510, GET[10:])), eth(c(490, b"x" * 10)), eth(c(500, GET[:10]))],
+        "drops": {},
+        "facts": [{"field": "http.uri", "value": "/first"}],
+        "no_facts": [{"field": "anomaly", "value": "stream.gap"}],
+        "counters": {"stream_gap": 0},
+        "same": True,
+    },
+    "stream_midstream_late": {
+        # HTTP is being read when bytes come that lie before it and that nobody acknowledged: they were not read
+        "frames": [eth(c(500, GET)), eth(c(480, b"x" * 20)), eth(c(500 + len(GET), NEXT))],
+        "drops": {},
+        "facts": [uri("/first"), uri("/second"), anomaly("stream.gap")],
+        "counters": {"stream_gap": 1},
+        "same": True,
+    },
+    "stream_fin_first": {
+        # the ends come before what they end
+        "frames": OPEN + [eth(c(len(GET), flags="FA")), eth(s(0, flags="FA")), eth(c(10, GET[10:])), eth(c(0, GET[:10]))],
+        "drops": {},
+        "facts": [uri("/first")],
+        "no_facts": [anomaly("stream.gap")],
+        "same": True,
+    },
+    "stream_fin_first_midstream": {
+        # the same without a handshake: an end without data is no place to begin at
+        "frames": [eth(s(0, b"hello", ack=200)), eth(c(500 + len(GET), flags="FA")), eth(c(500, GET))],
+        "drops": {},
+        "facts": [{"field": "http.uri", "value": "/first"}],
+        "no_facts": [{"field": "anomaly", "value": "stream.gap"}],
+        "counters": {"stream_gap": 0},
+        "same": True,
+    },
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../segments.h"
+#include "path/stream_pool.h"
 
 #define ACK RTE_TCP_ACK_FLAG
 #define FIN (RTE_TCP_FIN_FLAG | ACK)
@@ -387,19 +388,76 @@ static void stale_syn(void **state)
 	expect_view(0, 100, false, false);
 }
 
-static void midstream(void **state)
+// Picked up in its middle, at byte `at`.
+static void picked_up(uint32_t at)
 {
 	t.f.side[0].flags = SIDE_SEEN;
 	t.f.flags |= FLOW_MIDSTREAM;
-	memmove(text, text + 500, 200);
-	t.isn[0] += 500;
-	give(0, 100);
-	give(100, 100);
-	expect_view(0, 200, false, false);
-	t.isn[0] -= 500;
-	give(0, 100); // before all: passes
+	give(at, 100);
+	give(at + 100, 100);
+	struct stream_view v;
+	assert_true(stream_view(&t.w, &t.f, 0, &v));
+	assert_int_equal(v.offset, 0);
+	assert_memory_equal(v.data, text + at, 200);
+}
+
+// Nobody knows where it begins until a parser has it: earlier bytes are read, with all that was thought of no protocol.
+static void midstream(void **state)
+{
+	picked_up(500);
+	consume(150);
+	give(400, 100);
+	struct stream_view v;
+	assert_true(stream_view(&t.w, &t.f, 0, &v));
+	assert_int_equal(v.offset, 0);
+	assert_int_equal(v.len, 300);
+	assert_memory_equal(v.data, text + 400, 300);
+	consume(300);
+	give(0, 100); // with a hole behind, which is no loss
+	expect_view(0, 100, false, false);
+	consume(100);
+	for (unsigned i = 0; i <= STREAM_BEGIN_SEGMENTS; i++)
+		give(700 + 100 * i, 100);
+	assert_true(stream_view(&t.w, &t.f, 0, &v));
+	assert_int_equal(v.offset, 400);
+	assert_int_equal(v.len, 400 + 100 * STREAM_BEGIN_SEGMENTS);
+	assert_memory_equal(v.data, text + 400, v.len);
+	assert_true(v.after_gap);
+	assert_int_equal(t.w.counters[COUNTER_STREAM_GAP], 0);
+	assert_false(t.f.flags & FLOW_GAP);
+}
+
+// Earlier bytes that cannot be read any more are a gap; those that the peer has are old.
+static void midstream_late(void **state)
+{
+	picked_up(STREAM_BACK_MAX + 500);
+	give(400, 100); // further back than any beginning
 	assert_int_equal(out.reason, 0);
-	expect_view(0, 200, false, false);
+	assert_int_equal(t.w.counters[COUNTER_STREAM_GAP], 1);
+	assert_true(t.f.flags & FLOW_GAP);
+}
+
+static void midstream_old(void **state)
+{
+	picked_up(500);
+	ack(600);
+	give(400, 100);
+	struct stream_view v;
+	assert_true(stream_view(&t.w, &t.f, 0, &v));
+	assert_int_equal(v.len, 200);
+	assert_int_equal(t.w.counters[COUNTER_STREAM_GAP], 0);
+}
+
+// An end without data says nothing of where the bytes begin that it follows.
+static void midstream_end(void **state)
+{
+	struct segment_in hello = {.dir = 1, .data = "hello", .len = 5}, fin = {.at = 300, .tcp_flags = FIN};
+	t.f.side[0].flags = SIDE_SEEN;
+	t.f.flags |= FLOW_MIDSTREAM;
+	segments_send(&t, &hello, &out);
+	segments_send(&t, &fin, &out);
+	give(0, 300);
+	expect_view(0, 300, false, false);
 }
 
 static void pool_empty(void **state)
@@ -450,6 +508,9 @@ int main(void)
 		T(live),
 		T(stale_syn),
 		T(midstream),
+		T(midstream_late),
+		T(midstream_old),
+		T(midstream_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

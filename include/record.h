@@ -6,7 +6,8 @@
 //
 //   | struct record (head) | struct fact | bytes, padded to 8 | struct fact | bytes ... |
 //
-// `frame` is the sort key: in replay the output is ordered by it, whatever the number of workers.
+// `frame` is the sort key: in replay the output is ordered by it, whatever the number of workers. `packet`, `time_ns`
+// and `dir` are of one packet: for a transaction the one that began it, which may be long before its answer.
 // A fact's (frame, off, len) tell which bytes of which input frame it came from; len 0: not from bytes.
 #pragma once
 
@@ -171,6 +172,7 @@ struct record {
 	uint16_t kind;   // enum record_kind
 	uint16_t nfacts; // struct fact that follow
 	uint64_t frame;  // sort key: the input frame at which it was written
+	uint64_t packet; // the input frame it is about
 	uint64_t time_ns;
 	uint32_t seq; // per worker
 	uint16_t worker;

@@ -306,7 +306,7 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 	if (r->trace && r->o.npaths > 1 && !r->o.join)
 		fprintf(r->trace, "# %s\n", r->outcomes[first].path);
 	if (r->ship)
-		ship_capture(r->ship, r->outcomes[first].path);
+		ship_capture(r->ship, r->outcomes[first].path, r->crew.front->w.rx);
 	senders_clear(r->senders);
 	vouched_clear(r->vouched);
 	crew_begin(&r->crew);

@@ -83,7 +83,7 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 {
 	bool swapped = f->flags & FLOW_SWAPPED;
 	r->kind = kind;
-	r->frame = w->frame;
+	r->frame = r->packet = w->frame;
 	r->time_ns = w->now_ns;
 	r->flow_id = f->id;
 	r->tenant = f->key.tenant;

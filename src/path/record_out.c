@@ -64,7 +64,7 @@ struct record *record_begin(struct worker *w, enum record_kind kind)
 	memset(r, 0, sizeof(*r));
 	r->len = sizeof(*r);
 	r->kind = kind;
-	r->frame = w->frame;
+	r->frame = r->packet = w->frame;
 	r->time_ns = w->now_ns;
 	return r;
 }

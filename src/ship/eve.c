@@ -233,11 +233,11 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 	jsonl_text(j, stamp);
 	if (rec->flow_id) {
 		JSONL_NAME(j, "flow_id");
-		jsonl_num(j, rec->flow_id);
+		jsonl_num(j, r->flow_base + rec->flow_id);
 	}
 	if (rec->kind != RECORD_FLOW) { // a flow's end is no packet
 		JSONL_NAME(j, "pcap_cnt");
-		jsonl_num(j, rec->frame);
+		jsonl_num(j, rec->packet);
 	}
 	JSONL_NAME(j, "event_type");
 	jsonl_text(j, event_types[rec->kind]);

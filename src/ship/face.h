@@ -15,8 +15,9 @@ struct render {
 	struct outlet out;
 	struct communityid *communityid;
 	struct text_clock clock;
-	uint64_t seq; // events shipped so far, for faces that number them
-	void *state;  // the face's own
+	uint64_t seq;       // events shipped so far, for faces that number them
+	uint64_t flow_base; // added to the flow ids of this capture
+	void *state;        // the face's own
 	// the capture as given, as a quoted JSON string and plainly
 	char *path_json, *path;
 	size_t path_json_len;

@@ -62,13 +62,13 @@ static struct jsonl line(struct render *r, const char *field)
 	return j;
 }
 
-// origin.frame 0: the place is no longer known, but the record's frame is.
+// origin.frame 0: the place is no longer known, but the record's packet is.
 static void end(struct render *r, struct jsonl *j, const struct record *rec, const struct fact *f)
 {
 	if (r->config->verbose) {
 		bool known = f && f->origin.frame;
 		JSONL_NAME(j, "frame");
-		jsonl_num(j, known ? f->origin.frame : rec->frame);
+		jsonl_num(j, known ? f->origin.frame : rec->packet);
 		JSONL_NAME(j, "off");
 		jsonl_num(j, known ? f->origin.off : 0);
 		JSONL_NAME(j, "len");

@@ -47,6 +47,7 @@ struct ship {
 	uint64_t asked, answered;
 	bool stop;        // with asked: the end
 	const char *next; // with asked: the capture that begins
+	uint64_t next_before;
 };
 
 void ship_look(int fd, bool *colour, unsigned *width)
@@ -90,10 +91,11 @@ static unsigned take(struct ship *s, bool all)
 	return n;
 }
 
-static void begin(struct ship *s, const char *path)
+static void begin(struct ship *s, const char *path, uint64_t before)
 {
 	struct render *r = &s->render;
 	size_t room = strlen(path) * 6 + 16;
+	r->flow_base = before << 3; // a flow's id is its first frame << 3 | layer
 	free(r->path);
 	free(r->path_json);
 	r->path = strdup(path);
@@ -129,7 +131,7 @@ static bool answer(struct ship *s)
 	while (take(s, true))
 		;
 	if (s->next)
-		begin(s, s->next);
+		begin(s, s->next, s->next_before);
 	if (stop)
 		outlet_flush(&s->render.out);
 	pthread_mutex_lock(&s->lock);
@@ -194,7 +196,7 @@ struct ship *ship_start(const struct ship_config *config)
 	if (rc == 0)
 		rc = s->face->open(&s->render);
 	if (rc == 0) {
-		begin(s, "");
+		begin(s, "", 0);
 		rc = -pthread_create(&s->thread, NULL, run, s);
 	}
 	if (rc == 0)
@@ -204,10 +206,11 @@ struct ship *ship_start(const struct ship_config *config)
 	return NULL;
 }
 
-static void ask(struct ship *s, const char *path, bool stop)
+static void ask(struct ship *s, const char *path, uint64_t before, bool stop)
 {
 	pthread_mutex_lock(&s->lock);
 	s->next = path;
+	s->next_before = before;
 	s->stop = stop;
 	s->asked++;
 	pthread_cond_signal(&s->wake);
@@ -216,9 +219,9 @@ static void ask(struct ship *s, const char *path, bool stop)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void ship_capture(struct ship *s, const char *path)
+void ship_capture(struct ship *s, const char *path, uint64_t before)
 {
-	ask(s, path, false);
+	ask(s, path, before, false);
 }
 
 bool ship_closed(const struct ship *s)
@@ -228,7 +231,7 @@ bool ship_closed(const struct ship *s)
 
 struct ship_result ship_stop(struct ship *s)
 {
-	ask(s, NULL, true);
+	ask(s, NULL, 0, true);
 	pthread_join(s->thread, NULL);
 	struct ship_result result = {
 		.error = s->render.out.error,

@@ -47,6 +47,34 @@ names = {json.loads(line)["pcap"] for line in open("facts")}
 assert names == {"./dns.pcap", "./http.pcap"}, names
 END
 
+# an event's frame, time and direction are of one packet; flow ids differ over all captures of a run
+run 0 replay "$captures/http.pcap" "$captures/tls13.pcap" "$captures/dns.pcap" --format eve -o eve
+python3 - <<'END' || fail "events and their packets"
+import datetime, ipaddress, json, struct
+flows, captures = {}, {}
+
+def frames(path):
+    data, at, out = open(path, "rb").read(), 24, []
+    while at < len(data):
+        sec, usec, n, _ = struct.unpack_from("<IIII", data, at)
+        out.append((sec, usec, data[at + 16:at + 16 + n]))
+        at += 16 + n
+    return out
+
+for e in map(json.loads, open("eve")):
+    assert flows.setdefault(e["flow_id"], e["pcap_filename"]) == e["pcap_filename"], e
+    if "pcap_cnt" not in e:
+        continue
+    if e["pcap_filename"] not in captures:
+        captures[e["pcap_filename"]] = frames(e["pcap_filename"])
+    sec, usec, frame = captures[e["pcap_filename"]][e["pcap_cnt"] - 1]
+    when = datetime.datetime.fromtimestamp(sec, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + f".{usec:06}+0000"
+    assert e["timestamp"] == when, (e, when)
+    sender = e["src_ip"] if e["direction"] == "to_server" else e["dest_ip"]
+    assert ipaddress.ip_address(sender).packed in frame[26:30] + frame[22:38], e
+assert len(captures) == 3
+END
+
 # --speed: 100 ms between two frames, ten times as fast
 python3 - <<'END'
 import struct

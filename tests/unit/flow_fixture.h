@@ -47,6 +47,7 @@ static void world_defaults(void)
 }
 
 static struct rte_mempool *world_pool;
+static const struct record *in_hand; // what next_record gave last
 
 static void world_open(void)
 {
@@ -60,6 +61,7 @@ static void world_open(void)
 	assert_int_equal(path_init(worker, &config), 0);
 	frame_number = 0;
 	clock_ns = 1000 * SECOND;
+	in_hand = NULL;
 }
 
 static void world_close(void)
@@ -161,17 +163,9 @@ static uint16_t walk(const struct shape *s)
 // The next record of a kind, others skipped; NULL: none. Valid until the next call.
 static const struct record *next_record(uint16_t kind)
 {
-	static bool open;
-	static const struct record *r;
-	if (open)
-		record_done(worker->records, r);
-	open = false;
-	while ((r = record_peek(worker->records))) {
-		if (r->kind == kind) {
-			open = true;
-			return r;
-		}
-		record_done(worker->records, r);
-	}
-	return NULL;
+	if (in_hand)
+		record_done(worker->records, in_hand);
+	while ((in_hand = record_peek(worker->records)) && in_hand->kind != kind)
+		record_done(worker->records, in_hand);
+	return in_hand;
 }

@@ -70,7 +70,7 @@ static struct ship *start(enum ship_format format, bool verbose, int fd)
 				.nsources = WORKERS};
 	struct ship *s = ship_start(&c);
 	assert_non_null(s);
-	ship_capture(s, "a.pcap");
+	ship_capture(s, "a.pcap", 0);
 	return s;
 }
 
@@ -324,7 +324,7 @@ static void captures_are_told_apart(void **state)
 			      "0.pcap";
 		path[1] = (char)('0' + n);
 		if (n)
-			ship_capture(s, path);
+			ship_capture(s, path, 0);
 		begin(&workers[n], RECORD_SSH, 1, 8);
 		add(&workers[n], FACT_SSH_SOFTWARE, "x", 1);
 		record_write(&workers[n]);
@@ -337,6 +337,23 @@ static void captures_are_told_apart(void **state)
 	assert_string_equal(text_of(json_array_get(all, 2), "pcap"), "\\xff2.pcap");
 	assert_int_equal(num_of(json_array_get(all, 0), "off"), 54);
 	assert_int_equal(num_of(json_array_get(all, 0), "len"), 1);
+	json_decref(all);
+}
+
+// An event's time, direction and frame are of one packet, whenever the record was written; flow ids go on.
+static void events_are_of_one_packet(void **state)
+{
+	struct ship *s = start(SHIP_EVE, false, out);
+	ship_capture(s, "b.pcap", 1000);
+	struct record *r = begin(&workers[0], RECORD_HTTP, 4, 8 | 1);
+	r->frame = 9; // when the answer came
+	record_write(&workers[0]);
+	ship_stop(s);
+	json_t *all = lines(), *row = json_array_get(all, 0);
+	assert_int_equal(num_of(row, "pcap_cnt"), 4);
+	assert_int_equal(num_of(row, "flow_id"), (1000 + 1) * 8 + 1);
+	assert_string_equal(text_of(row, "timestamp"), "1970-01-01T00:00:00.004000+0000");
+	assert_string_equal(text_of(row, "direction"), "to_server");
 	json_decref(all);
 }
 
@@ -449,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(table_is_cut_to_the_terminal, setup, teardown),
 		cmocka_unit_test_setup_teardown(facts_are_normalised, setup, teardown),
 		cmocka_unit_test_setup_teardown(captures_are_told_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(events_are_of_one_packet, setup, teardown),
 		cmocka_unit_test_setup_teardown(dns_as_suricata_says_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(dns_records_cut_anywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_that_goes_is_no_error, setup, teardown),

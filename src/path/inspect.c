@@ -20,7 +20,10 @@
 
 #define STEPS_MAX 256      // a 64 KiB segment of pipelined requests; what is left waits for the next packet
 #define MIDSTREAM_TRIES 64 // segments of a stream picked up in its middle that are tried as a beginning
-#define DATAGRAM_TRIES 16  // datagrams of a flow that are tried before it counts as opaque
+// Nobody's words wait for the other side's first, which may tell whose they are (FTP's FEAT before its greeting was
+// seen, a broken status line before its request was), up to so many bytes.
+#define OTHER_TELLS 4096
+#define DATAGRAM_TRIES 16 // datagrams of a flow that are tried before it counts as opaque
 
 static int dns_looks_tcp(const uint8_t *p, uint32_t len)
 {
@@ -57,8 +60,8 @@ struct words {
 	uint8_t stopped;   // bit dir: nothing more is wanted
 	uint8_t not_start; // bit dir: past its first bytes, no parser found
 	uint8_t tries[2];
-	uint8_t ended; // bit dir: the parser has been told the end
-	uint8_t pad;
+	uint8_t ended;   // bit dir: the parser has been told the end
+	uint8_t nobodys; // bit dir: its first words were shown to all, and are nobody's
 };
 static_assert(sizeof(struct words) <= 8, "two words a stream");
 
@@ -99,11 +102,13 @@ static void stop(struct worker *w, struct flow *f, struct words *s, unsigned dir
 }
 
 // First bytes of a direction: whose are they? Returns whether anything moved.
-static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned dir, const struct stream_view *v)
+static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned dir, const struct stream_view *v,
+		   bool last)
 {
 	bool start = !(s->not_start & (1 << dir)) || v->after_gap;
+	bool midway = (f->flags & FLOW_MIDSTREAM) || v->after_gap;
 	if (start || ((f->flags & FLOW_MIDSTREAM) && s->tries[dir] < MIDSTREAM_TRIES)) {
-		bool unsure = false, midway = (f->flags & FLOW_MIDSTREAM) || v->after_gap;
+		bool unsure = false;
 		for (unsigned i = 1; i < PARSERS; i++) {
 			const struct parser *r = &parsers[i];
 			int yes =
@@ -112,7 +117,7 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 				yes = r->home(f, v->data, v->len);
 			if (yes > 0) {
 				s->parser = i;
-				s->wait = s->not_start = 0;
+				s->wait = s->not_start = s->nobodys = 0;
 				stream_need(w, f, 0, 0); // what other rows asked for
 				stream_need(w, f, 1, 0);
 				if (parsers[i].app)
@@ -128,8 +133,15 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 	}
 	if (v->len == 0)
 		return false;
+	s->nobodys |= 1 << dir;
+	if (start && !midway && !last && v->len < OTHER_TELLS && !((s->nobodys | s->stopped) & (1 << !dir))) {
+		stream_need(w, f, dir, v->len + 1);
+		return false;
+	}
 	s->not_start |= 1 << dir;
 	stream_consume(w, f, dir, v->len);
+	if (s->nobodys & (1 << !dir))
+		stream_need(w, f, !dir, 0); // it waited in vain
 	bool more = (f->flags & (FLOW_MIDSTREAM | FLOW_GAP)) && ++s->tries[dir] < MIDSTREAM_TRIES;
 	if (!more)
 		stop(w, f, s, dir);
@@ -165,7 +177,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	if ((v.len < stream_needs(w, f, dir) && !v.end) || (v.len == 0 && (s->ended & (1 << dir))))
 		return 0;
 	if (!s->parser) {
-		if (!detect(w, f, s, dir, &v))
+		if (!detect(w, f, s, dir, &v, last))
 			return 0;
 		found = MOVED;
 	}
@@ -243,7 +255,8 @@ static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 		bool chosen = s->parser && s->parser != parser;
 		if (chosen && !(did & DRY))
 			other = true; // after this side, which the parser was chosen by, has been read
-		else if (chosen || other || ((did & MOVED) && !s->parser) || (s->wait & (did & MOVED ? 3 : 1 << dir)))
+		else if (chosen || other || ((did & MOVED) && !s->parser) || (s->wait & (did & MOVED ? 3 : 1 << dir)) ||
+			 (s->nobodys == 3 && s->not_start == 1 << dir))
 			other = step(w, f, s, !dir, last, &not_ours) & MOVED;
 		if (!other && did != MOVED)
 			break;

@@ -13,6 +13,27 @@ import shuffle
 SEEDS = int(os.environ.get("SEEDS", "2"))
 # Statements about the order itself: a server's QUIC packets before the client's first cannot be decrypted
 OF_ORDER = {("anomaly", "quic.undecryptable")}
+# Captures of which one field may differ, and why
+OF_CAPTURE = {
+    # a flow whose frames are partly in GRE: the addresses of the tunnel are said of its first frame
+    "tunnels__tunnel-direct-bypass.pcap": {"outer.ip"},
+    # pauses are cut, so its UDP flows are not forgotten between datagrams and come to the 16 that make them "unknown"
+    "bacnet-stack-services.pcap": {"app"},
+    # segments of 4 KB moved by 64 places are more than the 64 KiB that a direction keeps
+    "e0a12703e982-in.pcap": {"stream.gap"},
+}
+
+
+# Edited captures with wrong checksums: that the ACK comes after the segment shows that it was received, so their order is
+# evidence (tests/golden/csum_inserted: an ACK before it is none). Only the number of workers is tried.
+EVIDENCE = {
+    "badcurveball.pcap",
+    "smtp-subject-8859-b.pcap",
+    "smtp-subject-8859-multi.pcap",
+    "009e406f3fdd-krb5-frag.pcap",
+    "tcp-http-with-padding.pcap",
+    "tunnels__geneve-many-options.pcap",
+}
 
 
 def run(sluice, paths, *more):
@@ -49,6 +70,7 @@ def workers(sluice, paths):
 
 
 def orders(sluice, paths, folder):
+    paths = [p for p in paths if os.path.basename(p) not in EVIDENCE]
     plain = facts(run(sluice, paths, "--format", "facts"))
     for seed in range(SEEDS):
         scratch = [f"{folder}/{i}.pcap" for i in range(len(paths))]
@@ -58,7 +80,8 @@ def orders(sluice, paths, folder):
         moved = facts(run(sluice, list(made), "--format", "facts"))
         print(f"order {seed}: {len(made)} captures, {sum(len(plain.get(p, ())) for p in made.values())} facts")
         for s, p in made.items():
-            want, have = plain.get(p, set()), moved.get(s, set())
+            may = OF_CAPTURE.get(os.path.basename(p), ())
+            want, have = ({f for f in said.get(x, ()) if f[2] not in may and f[3] not in may} for said, x in ((plain, p), (moved, s)))
             if want != have:
                 yield f"{p}: seed {seed}: lost {sorted(want - have)[:3]}, new {sorted(have - want)[:3]}"
 

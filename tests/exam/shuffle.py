@@ -15,6 +15,12 @@ import sys
 
 
 PAUSE = 10_000  # microseconds
+TUNNELS = {2152, 2123, 4789, 4790, 6081, 3544, 5072, 1701}  # what is in them has a handshake too: they stay in order
+WINDOW = 1 << 30  # bytes, the widest that a receiver can open (RFC 7323 2.3): segments further apart do not pass each other
+
+
+class Kept(Exception):
+    """A capture that is left in its order, and why"""
 
 
 def read(path):
@@ -34,10 +40,10 @@ def read(path):
 
 
 def describe(frame):
-    """-> (flow, direction, kind, is it a RST): kind is handshake, data, close, other. Plain IP of an Ethernet frame."""
-    at, kind, reset = 12, None, False
+    """-> (flow, direction, kind, is it a RST, sequence number): kind is handshake, data, close, other. Plain IP of an Ethernet frame."""
+    at, kind, reset, seq = 12, None, False, 0
     if len(frame) < 34:
-        return (), 0, "other", False
+        return (), 0, "other", False, 0
     ethertype = int.from_bytes(frame[at : at + 2], "big")
     at += 2
     while ethertype in (0x8100, 0x88A8) and len(frame) >= at + 4:
@@ -48,21 +54,24 @@ def describe(frame):
         fragment = int.from_bytes(frame[at + 6 : at + 8], "big") & 0x3FFF
         l4, end = at + (frame[at] & 15) * 4, at + int.from_bytes(frame[at + 2 : at + 4], "big")
         if fragment:
-            return (), 0, "other", False
+            return (), 0, "other", False, 0
     elif ethertype == 0x86DD and len(frame) >= at + 40:
         proto, src, dst = frame[at + 6], frame[at + 8 : at + 24], frame[at + 24 : at + 40]
         l4, end = at + 40, at + 40 + int.from_bytes(frame[at + 4 : at + 6], "big")
     else:
-        return (), 0, "other", False
+        return (), 0, "other", False, 0
     if proto not in (6, 17) or len(frame) < l4 + 8:
-        return (), 0, "other", False
+        return (), 0, "other", False, 0
+    ports = {int.from_bytes(frame[l4 + i : l4 + i + 2], "big") for i in (0, 2)}
+    if proto == 17 and ports & TUNNELS:
+        return (), 0, "other", False, 0
     a, b = (src, frame[l4 : l4 + 2]), (dst, frame[l4 + 2 : l4 + 4])
     flow = (proto, min(a, b), max(a, b))
     if proto == 6 and len(frame) >= l4 + 14:
-        flags = frame[l4 + 13]
+        flags, seq = frame[l4 + 13], int.from_bytes(frame[l4 + 4 : l4 + 8], "big")
         reset = bool(flags & 4)
         kind = "handshake" if flags & 7 == 2 else "close" if flags & 5 else "data" if end > l4 + (frame[l4 + 12] >> 4) * 4 else "other"
-    return flow, int(a > b), kind or "other", reset
+    return flow, int(a > b), kind or "other", reset, seq
 
 
 def move(frames, dice):
@@ -105,12 +114,17 @@ def reorder(frames, dice):
 def shuffle(frames, dice):
     flows = collections.OrderedDict()
     handshakes = collections.Counter()
+    last = {}
     for head, frame in frames:
-        flow, direction, kind, reset = describe(frame)
+        flow, direction, kind, reset, seq = describe(frame)
+        if kind == "data":
+            if WINDOW < (seq - last.get((flow, direction), seq) & 0xFFFFFFFF) < (1 << 32) - WINDOW:
+                raise Kept("its segments are further apart than a window")
+            last[flow, direction] = seq
         if kind == "handshake":  # a later connection on the same tuple: its own world, in order
             handshakes[flow, direction] += 1
             if handshakes[flow, direction] > 1:
-                return None
+                raise Kept("a tuple is used again: its order has a meaning")
         flows.setdefault(flow, []).append((frame, kind, head, direction, reset))
     queues = [collections.deque(reorder(f, dice)) for f in flows.values()]
     out = []
@@ -137,9 +151,10 @@ def rewrite(source, target, seed):
     header, _, frames = got
     end = "<" if header[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
     unit = 1000 if header[:4] in (b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d") else 1
-    moved = shuffle(frames, random.Random(seed))
-    if moved is None:
-        return "a tuple is used again: its order has a meaning"
+    try:
+        moved = shuffle(frames, random.Random(seed))
+    except Kept as why:
+        return str(why)
     with open(target, "wb") as f:
         f.write(header)
         last = now = None

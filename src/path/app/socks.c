@@ -32,6 +32,7 @@ static_assert(sizeof(struct socks) <= APP_STATE_BYTES, "fits the stream's state"
 
 #define MORE UINT32_MAX // the message is not there yet
 #define NONE 0          // it is not one
+#define JUNK_MAX 64     // bytes in which an answer is looked for
 
 // Text up to a NUL (RFC 1928 has none; SOCKS4's user id and 4a's name). Bytes with the NUL, or MORE, or NONE.
 static uint32_t text(const uint8_t *p, uint32_t len)
@@ -189,6 +190,18 @@ static int looks_server(const uint8_t *p, uint32_t len)
 	return m == NONE ? 0 : m == MORE ? -1 : 1;
 }
 
+// What a program of its own says before the server's answer, where the roles are turned round: all there is, unless the
+// answer begins in it.
+static uint32_t before_answer(const uint8_t *p, uint32_t len)
+{
+	for (uint32_t i = 1; i < len && i <= JUNK_MAX; i++) {
+		int yes = looks_server(p + i, len - i);
+		if (yes > 0 || (yes < 0 && p[i] == 5))
+			return i;
+	}
+	return len;
+}
+
 int socks_looks(const uint8_t *p, uint32_t len)
 {
 	if (len == 0)
@@ -230,9 +243,8 @@ enum app_step socks_data(struct app_in *in)
 		uint32_t n = s->client == 1 + in->dir ? client_message(s, in->dir, p, len)
 						      : server_message(s, in->dir, p, len);
 		if (n == NONE && s->client != 1 + in->dir && s->phase[in->dir] == PHASE_GREETING && s->junk++ < 2) {
-			in->consumed =
-				in->len; // what a program of its own says before, where the roles are turned round
-			return APP_MORE;
+			in->consumed += before_answer(p, len);
+			continue;
 		}
 		if (n == NONE)
 			return APP_CLOSE;

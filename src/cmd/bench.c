@@ -33,6 +33,7 @@
 
 #define BETWEEN_LOOPS_NS (4000ull * 1000000000) // later than the longest timeout (established TCP, 3,600 s)
 #define BODIES 3
+#define PARTS (PATH_ROOMS + 1) // the rooms, and ageing
 
 typedef void body_fn(struct worker *w, struct burst *b);
 
@@ -44,8 +45,8 @@ struct bench {
 	bool json, steady, inline_drain;
 	const char *only; // name of one body: for instruction counts
 	uint64_t offset_ns, age_ns;
-	uint64_t room_cycles[PATH_ROOMS];
-	double seconds[BODIES]; // best loop of each body
+	uint64_t room_cycles[PARTS], best_cycles[PARTS]; // this loop's, and of the loop that took least
+	double seconds[BODIES];                          // best loop of each body
 	atomic_bool stop;
 	pthread_t drainer;
 };
@@ -91,8 +92,10 @@ static void tick(struct bench *b, uint64_t time_ns, uint64_t frame)
 	b->w.now_ns = time_ns;
 	if (time_ns < b->age_ns)
 		return;
+	uint64_t t = rte_rdtsc();
 	while (path_age(&b->w, time_ns, frame))
 		;
+	b->room_cycles[PATH_ROOMS] += rte_rdtsc() - t;
 	b->age_ns = time_ns + 1000000000ull;
 }
 
@@ -136,6 +139,14 @@ static double loop(struct bench *b, body_fn *body)
 	return took;
 }
 
+static uint64_t cycles(const uint64_t part[PARTS])
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < PARTS; i++)
+		sum += part[i];
+	return sum;
+}
+
 static void run(struct bench *b)
 {
 	static body_fn *const bodies[BODIES] = {calibrate_empty_burst, calibrate_bare_burst, path_burst};
@@ -148,9 +159,12 @@ static void run(struct bench *b)
 				b->seconds[i] = took;
 		}
 	}
-	if (!b->only)
-		for (unsigned n = 0; n < b->loops; n++)
-			loop(b, NULL);
+	for (unsigned n = 0; n < b->loops && !b->only; n++) {
+		memset(b->room_cycles, 0, sizeof(b->room_cycles));
+		loop(b, NULL);
+		if (n == 0 || cycles(b->room_cycles) < cycles(b->best_cycles))
+			memcpy(b->best_cycles, b->room_cycles, sizeof(b->best_cycles));
+	}
 	path_drain(&b->w);
 }
 
@@ -167,12 +181,24 @@ static json_t *figures(const struct bench *b)
 	return all;
 }
 
+static const char *part_name(unsigned i)
+{
+	return i < PATH_ROOMS ? path_rooms[i].name : "ageing";
+}
+
+// A room's part of the corridor's time: what the clock between the rooms costs, and what else the machine did
+// meanwhile, is spread over all of them.
+static double part_ns(const struct bench *b, unsigned i)
+{
+	uint64_t sum = cycles(b->best_cycles);
+	return sum ? (double)b->best_cycles[i] / sum * b->seconds[BODIES - 1] * 1e9 / b->load.n : 0;
+}
+
 static json_t *rooms(const struct bench *b)
 {
 	json_t *all = json_object();
-	double per = 1e9 / rte_get_tsc_hz() / ((double)b->load.n * b->loops);
-	for (unsigned i = 0; i < PATH_ROOMS; i++)
-		json_object_set_new(all, path_rooms[i].name, json_real(b->room_cycles[i] * per));
+	for (unsigned i = 0; i < PARTS; i++)
+		json_object_set_new(all, part_name(i), json_real(part_ns(b, i)));
 	return all;
 }
 
@@ -197,13 +223,12 @@ static void print(const struct bench *b, double flow_bytes)
 			printf("%-12s %12.1f %10.2f %10.2f %12.2f\n", body_names[i], ns, 1e3 / ns,
 			       b->load.bytes * 8 / s / 1e9, bare > 0 ? s / bare : 0);
 	}
-	double per = 1e9 / rte_get_tsc_hz() / ((double)b->load.n * b->loops), sum = 0;
-	for (unsigned i = 0; i < PATH_ROOMS; i++)
-		sum += b->room_cycles[i] * per;
-	printf("\n%-12s %12s %10s\n", "room", "ns/packet", "share");
-	for (unsigned i = 0; i < PATH_ROOMS && sum > 0; i++)
-		printf("%-12s %12.1f %9.1f%%\n", path_rooms[i].name, b->room_cycles[i] * per,
-		       100 * b->room_cycles[i] * per / sum);
+	double corridor = b->seconds[BODIES - 1] * 1e9 / b->load.n;
+	if (!b->only)
+		printf("\n%-12s %12s %10s   (decap also does parse's work for plain frames)\n", "room", "ns/packet",
+		       "share");
+	for (unsigned i = 0; i < PARTS && !b->only; i++)
+		printf("%-12s %12.1f %9.1f%%\n", part_name(i), part_ns(b, i), 100 * part_ns(b, i) / corridor);
 	printf("\n%.1f bytes a flow, %lu flows, %lu records\n", flow_bytes, b->w.counters[COUNTER_FLOWS],
 	       b->w.counters[COUNTER_RECORDS]);
 }
@@ -312,6 +337,7 @@ int bench_main(int argc, char **argv)
 		.record_cells = 1 << 18,
 		.transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
 		.checksum = CHECKSUM_IGNORE,
+		.live = true,
 		.seed = 0x5eed,
 	};
 	int rc = options(argc, argv, &b, &c);

@@ -256,7 +256,7 @@ static inline void classify(struct flow_table *t, struct flow *f)
 
 static inline void set_usual(struct flow *f)
 {
-	bool usual = f->key.proto == IPPROTO_TCP ? flow_tcp_usual(f) : f->age_class == AGE_CLASS_REPLIED;
+	bool usual = f->key.proto == IPPROTO_TCP ? flow_tcp_usual(f) : true;
 	f->flags = (uint16_t)(usual ? f->flags | FLOW_USUAL : f->flags & ~FLOW_USUAL);
 }
 
@@ -439,6 +439,8 @@ static inline bool flow_usual(struct flow_table *t, struct flow *f, struct pkt *
 		if (unlikely(l->flags & LAYER_FRAGMENT) ||
 		    (did = flow_tcp_orderly(f, dir, l, frame, live)) == ORDERLY_NOT)
 			return false;
+	} else if (unlikely(f->pkts[dir] == 0)) {
+		return false; // the first answer
 	}
 	f->pkts[dir]++;
 	f->bytes[dir] += p->wire_len;

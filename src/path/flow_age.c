@@ -21,6 +21,8 @@
 // tcp_timeout_close; long enough for retransmissions, short against the reuse of a tuple.
 #include "flow_age.h"
 
+#include <rte_prefetch.h>
+
 #include "rooms.h"
 
 #define AGE_WORK 64     // flows looked at or ended a call
@@ -179,20 +181,32 @@ static void turn(struct flow_table *t)
 	splice(t, RING_LOOK, slot_long(t->age_unit));
 }
 
-static void look(struct flow_table *t, struct flow *f)
+// The next of the ring is asked for while this one is in work: flows that end were not seen for seconds.
+static void ask_next(const struct flow_table *t, const struct flow *f)
 {
-	ring_unlink(t, f);
+	const uint8_t *next = (const uint8_t *)&t->flows[f->link.newer];
+	if (f->link.newer >= t->size)
+		return;
+	rte_prefetch0(next);
+	rte_prefetch0(next + 64);
+	rte_prefetch0(next + 128);
+}
+
+// Live, what is due ends at once. In replay what is due together is sorted first.
+static void look(struct worker *w, struct flow *f)
+{
+	struct flow_table *t = w->flows;
+	ask_next(t, f);
 	if (flow_age_deadline(f) > t->age_unit) {
+		ring_unlink(t, f);
 		put(t, f);
+	} else if (w->config->live) {
+		flow_end(w, f, FLOW_END_TIMEOUT);
 	} else {
+		ring_unlink(t, f);
 		ring_append(t, RING_DUE, f);
 		t->due_sorted = false;
 	}
-}
-
-static void end_due(struct worker *w, struct flow *f)
-{
-	flow_end(w, f, FLOW_END_TIMEOUT);
 }
 
 bool flow_age(struct worker *w, uint64_t time_ns, uint64_t frame)
@@ -214,15 +228,17 @@ bool flow_age(struct worker *w, uint64_t time_ns, uint64_t frame)
 		f = ring_first(t, RING_LOOK);
 		if (!f)
 			break;
-		look(t, f);
+		look(w, f);
 	}
 	if (t->age_unit < target || !ring_empty(t, RING_LOOK))
 		return true;
 	if (!t->due_sorted && !w->config->live)
 		sort_due(t);
 	t->due_sorted = true;
-	for (struct flow *f; work > 0 && (f = ring_first(t, RING_DUE)); work--)
-		end_due(w, f);
+	for (struct flow *f; work > 0 && (f = ring_first(t, RING_DUE)); work--) {
+		ask_next(t, f);
+		flow_end(w, f, FLOW_END_TIMEOUT);
+	}
 	return !ring_empty(t, RING_DUE);
 }
 

@@ -94,6 +94,15 @@ static void acknowledge(struct worker *w, struct flow *f, struct stream *st, str
 	stream_idle(f, st);
 }
 
+// Nobody will look at the flow's stream again: it is given back while it is in the cache, not when the flow ends.
+static void retire(struct worker *w, struct flow *f, const struct pkt *p)
+{
+	w->frame = p->frame;
+	w->now_ns = p->time_ns;
+	inspect_end(w, f);
+	stream_end(w, f);
+}
+
 void stream_idle(struct flow *f, const struct stream *st)
 {
 	const struct stream_side *a = &st->side[0], *b = &st->side[1];
@@ -372,6 +381,10 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
 	if ((flags & ACK) && keeps(o)) {
 		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));
+		if (f->flags & FLOW_PASSED) {
+			retire(w, f, p);
+			return;
+		}
 	} else if (unlikely(!(o->flags & STREAM_BASED)) && (flags & ACK) && !(p->flags & PKT_NO_EVIDENCE)) {
 		o->base_seq = rte_be_to_cpu_32(tcp->recv_ack);
 		o->flags |= STREAM_ASKED;

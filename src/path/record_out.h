@@ -32,6 +32,27 @@ static inline struct fact *record_place(struct record *r, enum fact_field field,
 struct fact *record_add_cut(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
 			    struct origin o);
 
+// A value of at most RECORD_SHORT bytes into its place: most are shorter than a call of memcpy is long.
+#define RECORD_SHORT 64
+static inline void record_copy(uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	if (len >= 16) {
+		for (uint32_t at = 0; at < len - 16; at += 16)
+			memcpy(to + at, from + at, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	} else if (len >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	} else if (len >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + len - 4, from + len - 4, 4);
+	} else if (len) {
+		to[0] = from[0];
+		to[len / 2] = from[len / 2];
+		to[len - 1] = from[len - 1];
+	}
+}
+
 // Appends a fact; shortens or leaves out what does not fit. What was added (whole, if its len is as given), or NULL.
 static inline struct fact *record_add(struct record *r, uint32_t room, enum fact_field field, const void *value,
 				      uint32_t len, struct origin o)
@@ -39,6 +60,9 @@ static inline struct fact *record_add(struct record *r, uint32_t room, enum fact
 	if (unlikely(len > FACT_VALUE_MAX || r->len + FACT_SIZE(len) > room))
 		return record_add_cut(r, room, field, value, len, o);
 	struct fact *f = record_place(r, field, len, o);
-	memcpy(f->value, value, len);
+	if (likely(len <= RECORD_SHORT))
+		record_copy(f->value, value, len);
+	else
+		memcpy(f->value, value, len);
 	return f;
 }

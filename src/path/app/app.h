@@ -9,6 +9,15 @@
 
 #define APP_SCRATCH_BYTES (80 * 1024)
 
+typedef uint64_t txn_t; // 0: none
+
+// txn.c's: the record of the transaction that was written to last, so that it is not looked for at each fact.
+struct txn_pen {
+	txn_t t;
+	struct record *record;
+	uint32_t room; // bytes that it may have
+};
+
 struct app_in {
 	struct worker *w;
 	struct flow *f;
@@ -25,6 +34,7 @@ struct app_in {
 	uint8_t *scratch;   // APP_SCRATCH_BYTES to work in; contents last until the parser returns
 
 	struct stream_run run; // app_origin's: bytes of data that came together
+	struct txn_pen pen;
 
 	// answers
 	uint32_t consumed; // bytes done with, from data[0]
@@ -58,8 +68,6 @@ static inline struct origin app_origin(const struct app_in *in, const void *p, u
 // A transaction is a record in the making, in the worker's arena, until it is ended. The arena is a ring: when it
 // is full the oldest is written as it stands (counter facts_evicted), so nothing is lost. A handle whose record
 // is gone is accepted and ignored.
-typedef uint64_t txn_t; // 0: none
-
 txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_bytes);
 void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p,
 	     uint32_t len); // p inside in->data: origin known

@@ -176,14 +176,15 @@ static void answer_say(const struct hello_source *src, struct handshake_slot *s,
 {
 	const struct app_in *in = src->in;
 	if (a->version)
-		say_version(in, s->t, a->version, src->origin_at(src, a->version_at, 2));
+		say_version(in, s->t, a->version, hello_place(src, a->p, a->len, a->version_at, 2));
 	if (a->cipher_at)
-		txn_num(in, s->t, FACT_TLS_CIPHER, be16(a->p + a->cipher_at), src->origin_at(src, a->cipher_at, 2));
+		txn_num(in, s->t, FACT_TLS_CIPHER, be16(a->p + a->cipher_at),
+			hello_place(src, a->p, a->len, a->cipher_at, 2));
 	if (a->alpn_len)
 		txn_str_from(in, s->t, FACT_TLS_SERVER_ALPN, a->p + a->alpn_at, a->alpn_len,
-			     src->origin_at(src, a->alpn_at, a->alpn_len));
+			     hello_place(src, a->p, a->len, a->alpn_at, a->alpn_len));
 	if (a->psk && !a->retry)
-		txn_num(in, s->t, FACT_TLS_RESUMED, 1, src->origin_at(src, 0, a->len));
+		txn_num(in, s->t, FACT_TLS_RESUMED, 1, hello_place(src, a->p, a->len, 0, a->len));
 }
 
 void handshake_answer(struct handshake *h, const struct hello_source *src, enum hello_transport transport,

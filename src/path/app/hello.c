@@ -16,9 +16,11 @@
 #include <string.h>
 
 #include "base/ja.h"
+#include "bytes.h"
 
 #define NAMES_MAX 4        // names reported of one hello; more than one is a fault anyway
 #define NAME_MAX_BYTES 253 // RFC 1035 2.3.4: 255 octets on the wire, 253 as text
+#define NAME_ROOM 256      // in blocks of 16
 #define LABEL_MAX_BYTES 63
 
 enum extension {
@@ -45,6 +47,8 @@ struct hello {
 	uint32_t name_exts;
 	bool bad_name;
 	bool too_long; // more values than a fingerprint takes
+	bool twice;    // an extension may be there twice: its bit in `seen` was set
+	uint64_t seen[2];
 };
 
 // Reads forward; once it has run over the end, everything it gives is empty.
@@ -83,14 +87,24 @@ static inline struct piece vector(struct cursor *c, unsigned bytes)
 	return take(c, number(c, bytes));
 }
 
-// An extension that is one vector and nothing else.
-static struct piece sole(struct piece e, unsigned bytes, bool *sound)
+static inline uint32_t be16(const uint8_t *p)
 {
-	struct cursor c = {e.p, e.p + e.len, false};
-	struct piece r = vector(&c, bytes);
-	if (c.over || c.p != c.end)
+	return (uint32_t)p[0] << 8 | p[1];
+}
+
+// An extension that is one vector and nothing else.
+static inline struct piece sole(struct piece e, uint32_t bytes, bool *sound)
+{
+	if (unlikely(e.len < bytes)) {
 		*sound = false;
-	return r;
+		return (struct piece){e.p, 0};
+	}
+	uint32_t len = bytes == 1 ? e.p[0] : be16(e.p), left = e.len - bytes;
+	if (unlikely(len != left)) {
+		*sound = false;
+		len = len < left ? len : 0;
+	}
+	return (struct piece){e.p + bytes, len};
 }
 
 static struct ja_list list16(struct hello *h, struct piece v, bool *sound)
@@ -140,7 +154,15 @@ static bool alpn_sound(struct hello *h)
 	return h->alpn.len > 0;
 }
 
-static bool extension(struct hello *h, uint32_t type, struct piece e)
+// RFC 8446 4.2: no extension twice. Types below 64, which most are, have a bit of their own; the others share 64.
+static inline void note_type(struct hello *h, uint32_t type)
+{
+	uint64_t bit = 1ull << ((type ^ type >> 6) & 63), *seen = &h->seen[type >= 64];
+	h->twice |= (*seen & bit) != 0;
+	*seen |= bit;
+}
+
+static inline bool extension(struct hello *h, uint32_t type, struct piece e)
 {
 	bool sound = true;
 	struct piece v;
@@ -148,6 +170,7 @@ static bool extension(struct hello *h, uint32_t type, struct piece e)
 		h->ja.exts[h->ja.nexts++] = (uint16_t)type;
 	else
 		h->too_long = true;
+	note_type(h, type);
 	switch (type) {
 	case EXT_SERVER_NAME:
 		h->ja.sni = true;
@@ -202,12 +225,15 @@ static bool parse(struct hello *h, enum hello_transport transport, const uint8_t
 		if (total > (size_t)(c.end - c.p))
 			*over = true;
 		c.end = total < (size_t)(c.end - c.p) ? c.p + total : c.end;
-		while (c.p < c.end && !c.over) {
-			uint32_t type = number(&c, 2);
-			struct piece e = vector(&c, 2);
-			if (!c.over && !extension(h, type, e))
+		while (c.end - c.p >= 4) {
+			struct piece e = {c.p + 4, be16(c.p + 2)};
+			if (e.len > (size_t)(c.end - e.p))
+				break;
+			if (!extension(h, be16(c.p), e))
 				sound = false;
+			c.p = e.p + e.len;
 		}
+		c.over = c.p != c.end;
 	}
 	*over |= c.over;
 	return sound;
@@ -239,24 +265,29 @@ static uint8_t lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-// RFC 1035 2.3.4: labels of 1 to 63, 253 in all; RFC 6066 3: ASCII. A last dot is let pass (it is common).
-static bool name_good(struct piece n)
+// Writes the name as names are compared: lower case, without the last dot (it is common). Returns its length; 0: it
+// cannot be. RFC 1035 2.3.4: labels of 1 to 63, 253 in all; RFC 6066 3: ASCII. host: NAME_ROOM bytes.
+static uint32_t name_read(struct piece n, uint8_t *host)
 {
-	uint32_t label = 0;
+	uint32_t label = 0; // where it begins
 	uint32_t len = n.len && n.p[n.len - 1] == '.' ? n.len - 1 : n.len;
 	if (len == 0 || len > NAME_MAX_BYTES)
-		return false;
-	for (uint32_t i = 0; i < len; i++) {
-		if (n.p[i] <= ' ' || n.p[i] >= 0x7f)
-			return false;
-		if (n.p[i] != '.')
-			label++;
-		else if (label == 0 || label > LABEL_MAX_BYTES)
-			return false;
-		else
-			label = 0;
+		return 0;
+	for (uint32_t at = 0; at < len; at += 16) {
+		__m128i v = bytes_load(n.p + at, len - at);
+		__m128i good =
+			_mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8(' ')), _mm_cmplt_epi8(v, _mm_set1_epi8(0x7f)));
+		if (~bytes_bits(good) & bytes_there(len - at))
+			return 0;
+		for (uint32_t dots = bytes_equal(v, '.'); dots; dots &= dots - 1) {
+			uint32_t dot = at + (uint32_t)__builtin_ctz(dots);
+			if (dot == label || dot - label > LABEL_MAX_BYTES)
+				return 0;
+			label = dot + 1;
+		}
+		_mm_storeu_si128((__m128i *)(host + at), bytes_lower(v));
 	}
-	return label > 0 && label <= LABEL_MAX_BYTES;
+	return len > label && len - label <= LABEL_MAX_BYTES ? len : 0;
 }
 
 static bool hex_digit(uint8_t c)
@@ -300,21 +331,19 @@ struct saying {
 
 static struct origin place(const struct saying *s, struct piece v)
 {
-	return s->src->origin_at(s->src, (uint32_t)(v.p - s->p), v.len);
+	return hello_place(s->src, s->p, s->len, (uint32_t)(v.p - s->p), v.len);
 }
 
 static uint64_t say_name(const struct saying *s, struct piece n, bool *bad)
 {
 	struct origin o = place(s, n);
-	uint8_t host[NAME_MAX_BYTES + 1];
+	uint8_t host[NAME_ROOM];
+	uint32_t len = name_read(n, host);
 	txn_str_from(s->src->in, s->t, fields[s->transport].sni, n.p, n.len, o);
-	if (!name_good(n)) {
+	if (!len) {
 		*bad = true;
 		return hello_hash(n.p, n.len);
 	}
-	uint32_t len = n.p[n.len - 1] == '.' ? n.len - 1 : n.len;
-	for (uint32_t i = 0; i < len; i++)
-		host[i] = lower(n.p[i]);
 	txn_str_from(s->src->in, s->t, FACT_HOST, host, len, o);
 	if (name_is_ip((struct piece){host, len}))
 		app_anomaly(s->src->in, ANOMALY_TLS_IP_NAME, host, len);
@@ -359,19 +388,6 @@ static void say_lists(const struct saying *s, const struct hello *h)
 		ja_pack(&h->ja, out);
 }
 
-// RFC 8446 4.2: no extension twice. A coarse bitmap first; only where two types share a bit is the list sorted.
-static bool twice(const struct ja_hello *j)
-{
-	uint64_t seen[16] = {0};
-	for (uint32_t i = 0; i < j->nexts; i++) {
-		uint32_t slot = (j->exts[i] ^ j->exts[i] >> 6) & 1023;
-		if (seen[slot >> 6] >> (slot & 63) & 1)
-			return ja_repeats(j->exts, j->nexts);
-		seen[slot >> 6] |= 1ull << (slot & 63);
-	}
-	return false;
-}
-
 bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport transport, const uint8_t *p, uint32_t len,
 		uint64_t *sni_hash)
 {
@@ -381,7 +397,7 @@ bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport tr
 	memset((uint8_t *)&h + sizeof(h.ja), 0, sizeof(h) - sizeof(h.ja));
 	struct saying s = {src, t, transport, p, len};
 	bool sound = parse(&h, transport, p, len, &over);
-	bool whole = sound && !over && !h.too_long && !twice(&h.ja);
+	bool whole = sound && !over && !h.too_long && !(h.twice && ja_repeats(h.ja.exts, h.ja.nexts));
 	*sni_hash = say_names(&s, &h);
 	say_alpn(&s, h.alpn);
 	if (h.ech.p)

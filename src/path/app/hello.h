@@ -18,10 +18,18 @@ struct hello_source {
 	struct app_in *in;
 	struct origin (*origin_at)(const struct hello_source *, uint32_t at, uint32_t len);
 	const void *arg;
-	bool cut; // p ends before the hello does: say what is whole, no JA3 or JA4, and it is no fault
+	bool cut;      // p ends before the hello does: say what is whole, no JA3 or JA4, and it is no fault
+	bool in_place; // p lies in in->data: origin_at is asked only of places behind it
 };
 bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport transport, const uint8_t *p, uint32_t len,
 		uint64_t *sni_hash);
+
+// The place of len bytes at p[at], of all the `total` bytes at p.
+static inline struct origin hello_place(const struct hello_source *src, const uint8_t *p, uint32_t total, uint32_t at,
+					uint32_t len)
+{
+	return src->in_place && at < total ? app_origin(src->in, p + at, len) : src->origin_at(src, at, len);
+}
 
 // Bytes to ask of txn_begin for a hello of len bytes and its answer.
 static inline uint32_t hello_room(uint32_t len)

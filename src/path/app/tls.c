@@ -171,8 +171,6 @@ static struct origin message_origin(const struct hello_source *src, uint32_t at,
 {
 	struct message *m = (struct message *)(uintptr_t)src->arg; // the cursor alone changes
 	struct run run;
-	if (m->whole && at < m->len)
-		return app_origin(src->in, m->p + at, len);
 	at += 4;
 	if (m->cursor_at == 0 || at < m->cursor_at) {
 		m->cursor = m->from;
@@ -257,7 +255,8 @@ static enum next message_step(struct tls *t, struct app_in *in, struct side *s, 
 		return NEXT_NOTHING;
 	}
 	in->need = 0;
-	struct hello_source src = {.in = in, .origin_at = message_origin, .arg = &m, .cut = g == GATHER_MORE};
+	struct hello_source src = {
+		.in = in, .origin_at = message_origin, .arg = &m, .cut = g == GATHER_MORE, .in_place = m.whole};
 	if (type == CLIENT_HELLO)
 		handshake_hello(&t->handshake, &src, HELLO_TLS, m.p, m.len);
 	else if (type == SERVER_HELLO || type == HELLO_RETRY_REQUEST)
@@ -273,9 +272,13 @@ static enum next message_step(struct tls *t, struct app_in *in, struct side *s, 
 static enum next handshake_step(struct tls *t, struct app_in *in, struct side *s, uint32_t len)
 {
 	uint8_t p[6] = {0};
-	uint32_t have, need;
-	struct walk w = {.in = in, .at = in->consumed, .skip = s->in_record};
-	enum gathered g = peek(w, p, sizeof(p), &have, &need);
+	uint32_t have = sizeof(p), need = 0;
+	enum gathered g = GATHERED;
+	const uint8_t *lies = in->data + in->consumed + RECORD_HEAD + s->in_record;
+	if (likely(len - s->in_record >= have && lies + have <= in->data + in->len))
+		memcpy(p, lies, have); // in one record, and there
+	else
+		g = peek((struct walk){.in = in, .at = in->consumed, .skip = s->in_record}, p, have, &have, &need);
 	if (have == 0 || (s->ciphered && g == GATHER_MORE && p[0] == CLIENT_HELLO && !in->end)) {
 		in->need = need;
 		return g == GATHER_BROKEN ? NEXT_NOTHING : NEXT_CALL;

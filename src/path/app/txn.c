@@ -106,6 +106,18 @@ static inline struct block *find(const struct app_in *in, txn_t t)
 	return b->at == t - 1 && b->open ? b : NULL;
 }
 
+static inline uint32_t room_of(const struct block *b)
+{
+	return b->size - offsetof(struct block, record);
+}
+
+static void pen_set(const struct app_in *in, struct block *b)
+{
+	// what it remembers is no part of what a parser was given
+	struct txn_pen *pen = (struct txn_pen *)(uintptr_t)&in->pen;
+	*pen = b ? (struct txn_pen){b->at + 1, &b->record, room_of(b)} : (struct txn_pen){0};
+}
+
 txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_bytes)
 {
 	uint32_t room = RTE_MIN(RTE_ALIGN_CEIL(max_bytes, 8u), (uint32_t)(RECORD_MAX - sizeof(struct record)));
@@ -120,18 +132,15 @@ txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_byt
 	r->tx_id = in->f->tx_count;
 	if (in->f->tx_count < UINT16_MAX)
 		in->f->tx_count++;
+	pen_set(in, b);
 	return b->at + 1;
 }
 
-static inline uint32_t room_of(const struct block *b)
-{
-	return b->size - offsetof(struct block, record);
-}
-
-static inline void add(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len,
-		       struct origin o)
+static __rte_noinline void add_any(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len,
+				   struct origin o)
 {
 	struct block *b = find(in, t);
+	pen_set(in, b);
 	if (unlikely(!b))
 		return;
 	struct fact *added = record_add(&b->record, room_of(b), f, value, len, o);
@@ -139,6 +148,18 @@ static inline void add(const struct app_in *in, txn_t t, enum fact_field f, cons
 		count(in->w, COUNTER_RECORDS_CUT);
 	else if (unlikely(in->after_gap))
 		added->flags |= FACT_AFTER_GAP;
+}
+
+// The common case, without a call: a short value, of the transaction that had the one before.
+static inline void add(const struct app_in *in, txn_t t, enum fact_field f, const void *value, uint32_t len,
+		       struct origin o)
+{
+	const struct txn_pen *pen = &in->pen;
+	if (likely(t && t == pen->t && len <= RECORD_SHORT && pen->record->len + FACT_SIZE(RECORD_SHORT) <= pen->room &&
+		   !in->after_gap))
+		record_copy(record_place(pen->record, f, len, o)->value, value, len);
+	else
+		add_any(in, t, f, value, len, o);
 }
 
 void txn_str(const struct app_in *in, txn_t t, enum fact_field f, const void *p, uint32_t len)
@@ -186,6 +207,7 @@ bool txn_alive(const struct app_in *in, txn_t t)
 void txn_end(const struct app_in *in, txn_t t)
 {
 	struct block *b = find(in, t);
+	pen_set(in, NULL);
 	if (b) {
 		b->record.app = in->f->app;
 		write_out(in->w, b);

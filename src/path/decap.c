@@ -188,6 +188,7 @@ static void finish(struct walk *k)
 	struct pkt *p = k->p;
 	const struct layer *l = p->inner = p->nlayers ? &p->layer[p->nlayers - 1] : NULL;
 	k->w->outer_layers += p->nlayers > 1;
+	k->w->tagged |= p->nvlans > 0;
 	if (unlikely(k->reason)) {
 		pkt_drop(p, k->reason);
 		return;

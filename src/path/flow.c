@@ -145,9 +145,23 @@ static void say_outer(struct worker *w, const struct pkt *p, unsigned layer, con
 		say_addresses(w, p, frame, p->layer[i].l3);
 }
 
+// The stack of VLAN tags that was said last, folded; 1: none.
+static uint16_t *flow_tags(struct flow *f)
+{
+	return f->key.proto == IPPROTO_TCP ? &f->tcp_tags : &f->tags;
+}
+
+static uint16_t tags_fold(const struct pkt *p)
+{
+	uint32_t fold = 1;
+	for (unsigned i = 0; i < p->nvlans; i++)
+		fold = (fold * 0x9e37 + p->vlan[i] + 1) % 0xfff1;
+	return (uint16_t)(fold ? fold : 1);
+}
+
 // What the first frame of a direction says about a flow. Tags and network ids are said of the innermost tuple only:
 // they are known to lie outside of it, but not between which of the layers.
-static void say_start(struct worker *w, const struct flow *f, const struct pkt *p, unsigned layer, unsigned dir,
+static void say_start(struct worker *w, struct flow *f, const struct pkt *p, unsigned layer, unsigned dir,
 		      const uint8_t *frame)
 {
 	struct origin o = {.frame = p->frame};
@@ -157,6 +171,9 @@ static void say_start(struct worker *w, const struct flow *f, const struct pkt *
 	if (f->pkts[0] + f->pkts[1] == 1)
 		record_num(w, FACT_FLOW, 1, o);
 	if (!f->key.outer) {
+		uint16_t *tags = flow_tags(f), now = tags_fold(p);
+		f->flags |= *tags && *tags != now ? FLOW_RETAGGED : 0;
+		*tags = now;
 		for (unsigned i = 0; i < p->nvlans; i++)
 			record_num(w, FACT_VLAN, p->vlan[i], o);
 		for (unsigned i = 0; i < p->nvnis; i++)
@@ -488,6 +505,22 @@ static inline void ask_flows(const struct flow_table *t, struct look *look, cons
 	}
 }
 
+// Frames of one flow may be tagged in more than one way (routers, bonds). What no first frame showed is said once more; a
+// third stack is not, lest two ways that alternate are said with each frame.
+static __rte_noinline void say_tags(struct worker *w, const struct burst *b)
+{
+	w->tagged = w->flows->rest.n > 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct pkt *p = pkt_of(b->m[i]);
+		struct flow *f = p->flow;
+		if (!f || !p->nvlans || (f->flags & FLOW_RETAGGED) || *flow_tags(f) == tags_fold(p))
+			continue;
+		w->frame = p->frame;
+		w->now_ns = p->time_ns;
+		say_start(w, f, p, p->nlayers - 1u, p->dir, pkt_data(b->m[i]));
+	}
+}
+
 static inline void want(struct burst *b, const struct flow *f, unsigned at)
 {
 	if (likely(f != NULL))
@@ -514,8 +547,10 @@ void flow_burst(struct worker *w, struct burst *b)
 		t->rest.n = b->n - k->at;
 		memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));
 		b->n = k->at;
-		return;
+		break;
 	}
+	if (unlikely(w->tagged))
+		say_tags(w, b);
 }
 
 bool flow_rest(struct worker *w, struct burst *b)

@@ -56,6 +56,7 @@ enum flow_flag {
 	FLOW_REFUSED = 1 << 9,
 	FLOW_USUAL = 1 << 11,      // known from both sides, nothing special in use: flow_usual may take its packets
 	FLOW_RST_UNSURE = 1 << 12, // replay: ended by an RST that may have been outside RCV.NXT
+	FLOW_RETAGGED = 1 << 13,   // a second stack of VLAN tags was said
 };
 
 // Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.
@@ -92,7 +93,10 @@ struct flow {
 	struct flow_link link; // in a slot of the ageing wheel; see flow_age.c
 	uint32_t hash;         // pkt->hash, so that it can be found again in the index
 	uint32_t stream;       // stream_pool index + 1; 0: none
-	uint32_t app_state;    // inspect's own: index + 1 of QUIC or DTLS state; 0: none
+	union {
+		uint32_t app_state; // not TCP: inspect's own, index + 1 of QUIC or DTLS state; 0: none
+		uint16_t tcp_tags;  // TCP: flow_tags
+	};
 	uint16_t tx_count;     // transactions so far (saturates)
 	uint16_t flags;        // enum flow_flag
 	uint8_t app;           // enum app
@@ -102,7 +106,10 @@ struct flow {
 	uint8_t icmp_type;     // of the first packet
 	union {
 		uint16_t ts_ahead[2]; // TCP: see flow_tcp.c, sample_ts
-		uint8_t icmp_code;
+		struct {
+			uint8_t icmp_code;
+			uint16_t tags; // flow_tags
+		};
 	};
 };
 static_assert(sizeof(struct flow) <= 176, "bytes a flow");

@@ -360,9 +360,12 @@ bool parse_plausible_ip(const uint8_t *d, uint32_t off, const struct span *s)
 	if (off >= s->end)
 		return false;
 	uint32_t wire = s->wire_end - off;
-	if (d[off] >> 4 == 4)
-		return off + 20 <= s->end && (d[off] & 15) >= 5 && be16(d + off + 2) >= (d[off] & 15u) * 4 &&
-		       be16(d + off + 2) <= wire;
+	if (d[off] >> 4 == 4) {
+		if (off + 20 > s->end || (d[off] & 15) < 5)
+			return false;
+		uint32_t total = be16(d + off + 2); // 0: segmentation left to the network card, as parse_ip has it
+		return total == 0 || (total >= (d[off] & 15u) * 4 && total <= wire);
+	}
 	return d[off] >> 4 == 6 && off + 40 <= s->end && be16(d + off + 4) + 40u <= wire;
 }
 

@@ -43,6 +43,7 @@ struct worker {
 	uint64_t now_ns;
 	uint64_t frame; // of the packet in work, for what is written on its behalf
 	uint16_t id;
+	bool tagged;           // a packet with VLAN tags came since flow last looked
 	uint32_t outer_layers; // packets with layers outside the innermost, since flow_outer_burst last looked
 	const struct path_config *config;
 	struct steer_key { // spread from config->seed; the same for every worker of a start

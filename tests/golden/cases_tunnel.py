@@ -91,6 +91,12 @@ CASES = {
          eth(bytes(6) + b"\x08\x00" + inner(9), kind=0x893F), eth(b"\x06\x06\x03" + inner(10), kind=3 + len(inner(10)))],
         found(1, vlan=100) + found(2, vlan=[200, 7]) + found(3, 6, vlan=[1, 2, 3]) + found(4) + found(5, vlan=9)
         + found(6, vlan=77) + found(7) + found(8) + found(9) + found(10)),
+    "tags_of_one_flow": case(
+        # under the tenant's tag a flow has two stacks in turn; a third is not said
+        [eth(tag(7, tag(vlan, l3), inner=0x8100), kind=0x8100) for vlan in (300, 50, 300, 51)
+         for l3 in (inner(1), ip4("10.0.1.2", B, tcp(40000, 2000)))],
+        found(1, vlan=[7, 300, 50]) + [{"field": "vlan", "value": v, "tuple": ["tcp", "10.0.1.2", 40000, B, 2000]}
+                                       for v in (7, 300, 50)], no_facts=[{"field": "vlan", "value": 51}]),
     "mpls": case(
         [eth(mpls(16) + inner(1), kind=0x8847), eth(mpls(16, 17, 18) + inner6(2), kind=0x8848),
          # pseudowires with and without control word; a control channel is not IP
@@ -135,11 +141,12 @@ CASES = {
         [outer(udp(5000, 4789, vxlan(77, frame(1)))), outer(udp(5000, 8472, vxlan(78, eth(inner6(2))))),
          outer(udp(5000, 4790, struct.pack("!II", 0x0C000001, 79 << 8) + inner(3))),
          outer(udp(5000, 4789, vxlan(80, eth(tag(6, inner(4)), kind=0x8100)), csum_is=0)),
-         # VXLAN in VXLAN; bytes that are none
+         # VXLAN in VXLAN; a length that is left to the network card; bytes that are none
          outer(udp(5000, 4789, vxlan(81, outer(udp(5001, 4789, vxlan(82, frame(5))))))),
+         outer(udp(5000, 4789, vxlan(83, eth(ip4("10.0.1.6", B, udp(40000, 2000, b"inside"), total=0))))),
          eth(ip4(OA, "192.0.2.9", udp(50000, 4789, b"no tunnel at all, just bytes")))],
         found(1, vni=77, **VPN) + found(2, 6, vni=78, **VPN) + found(3, vni=79) + found(4, vni=80, vlan=6)
-        + found(5, vni=[81, 82]) + [{"field": "flow", "value": 1, "tuple": ["udp", OA, 50000, "192.0.2.9", 4789]}]),
+        + found(5, vni=[81, 82]) + found(6, vni=83) + [{"field": "flow", "value": 1, "tuple": ["udp", OA, 50000, "192.0.2.9", 4789]}]),
     "vxlan_transport": case(
         [outer(udp(5000, 4789, vxlan(77, frame(1)))), outer(udp(5000, 4789, vxlan(78, eth(tag(6, inner(2)), kind=0x8100))))],
         found(1) + found(2, vlan=6), no_facts=[{"field": "vni", "value": 77}], args=["--transport", "vxlan"]),

@@ -20,6 +20,7 @@
 #include <pcap/pcap.h>
 
 #include "base/capture_file.h"
+#include "base/capture_ng.h"
 
 #define NS 1000000000ull
 #define GIANT_TRIES 100000
@@ -27,6 +28,7 @@
 struct capture {
 	pcap_t *pcap;
 	struct capture_file *file; // lives as long as pcap
+	struct capture_ng *ng;     // likewise; NULL: not a pcapng
 	struct capture_format format;
 	uint64_t frames, clock_ns;
 	bool old_times; // 32-bit seconds, unsigned
@@ -58,6 +60,14 @@ static bool link_known(int dlt, uint16_t *link_type)
 		}
 	}
 	return false;
+}
+
+// Of one interface among several: what we do not know passes, as other_l2.
+static uint16_t link_of(uint16_t number)
+{
+	uint16_t link_type = number;
+	link_known(number, &link_type);
+	return link_type;
 }
 
 static void read_header(struct capture *c)
@@ -102,6 +112,13 @@ static bool obviously_not(struct capture_file *f, char *err, size_t err_len)
 	return true;
 }
 
+static bool is_ng(const struct capture_file *f)
+{
+	size_t len;
+	const uint8_t *head = capture_file_head(f, &len);
+	return len >= 4 && memcmp(head, "\n\r\r\n", 4) == 0;
+}
+
 static struct capture *begin(struct capture_file *f, size_t buffer_bytes, char *err, size_t err_len)
 {
 	char pcap_err[PCAP_ERRBUF_SIZE] = "";
@@ -114,6 +131,9 @@ static struct capture *begin(struct capture_file *f, size_t buffer_bytes, char *
 	c->format.nanoseconds = true; // pcapng: what a writer should keep
 	read_header(c);
 	FILE *stream = capture_file_stream(f, buffer_bytes);
+	c->format.pcapng = is_ng(f);
+	if (stream && c->format.pcapng)
+		c->ng = capture_ng_begin(&stream);
 	c->pcap =
 		stream ? pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, pcap_err) : NULL;
 	if (!c->pcap) {
@@ -186,7 +206,10 @@ static void fill(struct capture *c, struct rte_mbuf *m, const struct pcap_pkthdr
 	struct pkt *p = pkt_of(m);
 	uint64_t seconds = c->old_times ? (uint32_t)h->ts.tv_sec : (uint64_t)h->ts.tv_sec;
 	uint64_t stamp_ns = seconds * NS + (uint64_t)h->ts.tv_usec; // "usec" are nanoseconds at this precision
-	pkt_begin(p, ++c->frames, stamp_ns, capture_clock(c->w, &c->clock_ns, stamp_ns), h->len, c->format.link_type,
+	uint16_t link_type = c->format.link_type;
+	if (c->ng)
+		link_type = link_of(capture_ng_next(c->ng));
+	pkt_begin(p, ++c->frames, stamp_ns, capture_clock(c->w, &c->clock_ns, stamp_ns), h->len, link_type,
 		  h->len > m->data_len || m->next);
 }
 

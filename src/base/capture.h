@@ -18,6 +18,7 @@ struct capture_format {
 	uint16_t link_type; // LINKTYPE_*: 0 1 9 101 104 108 113 228 229 276
 	bool nanoseconds;   // resolution of the file's times
 	bool swapped;       // byte order is not ours
+	bool pcapng;        // frames may have other link types than link_type, the first interface's
 	uint8_t header_len; // 24 where header is that of a classic pcap file; 0 for pcapng and pcap's variants
 	uint8_t header[24];
 };

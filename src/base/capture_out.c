@@ -4,7 +4,9 @@
 // For an input that was a classic pcap, header, byte order and resolution are the input's: a frame that the corridor
 // did not touch gives the same bytes again. Blocks of 1 MiB go to write(2) directly, so that a full disk is known
 // where it happens. Runs on the thread that drains the exits.
-// Rejected: pcap_dump (always our byte order, no errors before the end), writing pcapng.
+// What was a pcapng becomes one (draft-ietf-opsawg-pcapng): a section, an interface for each link type, in nanoseconds,
+// and the packets; names, comments and counters of the input are not kept.
+// Rejected: pcap_dump (always our byte order, no errors before the end, one link type a file).
 #include "base/capture_out.h"
 
 #include <errno.h>
@@ -14,11 +16,14 @@
 #include <unistd.h>
 
 #define BLOCK (1024 * 1024)
+#define LINKS 16 // there are 12 that we read; one that we do not know leaves as it came
 
 struct capture_out {
 	int fd, error;
-	bool swapped, nanoseconds;
+	bool swapped, nanoseconds, ng;
 	uint16_t link_type;
+	uint16_t links[LINKS]; // of a pcapng: its interfaces
+	unsigned nlinks;
 	uint64_t left_out;
 	size_t len;
 	uint8_t block[BLOCK];
@@ -55,6 +60,21 @@ static uint32_t order(const struct capture_out *o, uint32_t v)
 	return o->swapped ? __builtin_bswap32(v) : v;
 }
 
+// Number of the interface with this link type, which is described first where it is new. LINKS: there are too many.
+static unsigned interface_of(struct capture_out *o, uint16_t link_type)
+{
+	unsigned i = 0;
+	while (i < o->nlinks && o->links[i] != link_type)
+		i++;
+	if (i < o->nlinks || i == LINKS)
+		return i;
+	o->links[o->nlinks++] = link_type;
+	// if_tsresol (9), 1 byte: 10^-9 s; then the end of options
+	uint32_t block[] = {1, 32, link_type, CAPTURE_SNAPLEN_MAX, 9 | 1 << 16, 9, 0, 32};
+	put(o, block, sizeof(block));
+	return i;
+}
+
 static void put_file_header(struct capture_out *o, const struct capture_format *f)
 {
 	uint8_t header[24] = {0};
@@ -62,6 +82,12 @@ static void put_file_header(struct capture_out *o, const struct capture_format *
 	uint16_t version[2] = {2, 4};
 	if (f->header_len) {
 		put(o, f->header, f->header_len);
+		return;
+	}
+	if (o->ng) {
+		uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX, 28}; // version 1.0
+		put(o, section, sizeof(section));
+		interface_of(o, f->link_type); // first here too
 		return;
 	}
 	memcpy(header, &magic, 4);
@@ -87,18 +113,26 @@ struct capture_out *capture_out_open(const char *path, const struct capture_form
 	o->link_type = f->link_type;
 	o->swapped = f->header_len && f->swapped;
 	o->nanoseconds = !f->header_len || f->nanoseconds;
+	o->ng = !f->header_len && f->pcapng;
+	o->nlinks = 0;
 	put_file_header(o, f);
 	return o;
 }
 
 static bool put_header(struct capture_out *o, uint16_t link_type, uint64_t stamp_ns, uint32_t len, uint32_t wire_len)
 {
-	if (link_type != o->link_type) {
+	unsigned interface = o->ng ? interface_of(o, link_type) : 0;
+	if (o->ng ? interface == LINKS : link_type != o->link_type) {
 		o->left_out++;
 		return false;
 	}
 	if (o->error)
 		return false;
+	if (o->ng) {
+		uint32_t head[] = {6, 32 + RTE_ALIGN(len, 4), interface, stamp_ns >> 32, stamp_ns, len, wire_len};
+		put(o, head, sizeof(head));
+		return true;
+	}
 	uint32_t fraction = stamp_ns % 1000000000u;
 	uint32_t head[4] = {order(o, stamp_ns / 1000000000u), order(o, o->nanoseconds ? fraction : fraction / 1000),
 			    order(o, len), order(o, wire_len)};
@@ -106,19 +140,32 @@ static bool put_header(struct capture_out *o, uint16_t link_type, uint64_t stamp
 	return true;
 }
 
+static void put_end(struct capture_out *o, uint32_t len)
+{
+	uint32_t padding = 0, all = 32 + RTE_ALIGN(len, 4);
+	if (!o->ng)
+		return;
+	put(o, &padding, RTE_ALIGN(len, 4) - len);
+	put(o, &all, 4);
+}
+
 void capture_out_frame(struct capture_out *o, const struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
-	if (!put_header(o, p->link_type, p->stamp_ns, rte_pktmbuf_pkt_len(m), p->wire_len))
+	uint32_t len = rte_pktmbuf_pkt_len(m);
+	if (!put_header(o, p->link_type, p->stamp_ns, len, p->wire_len))
 		return;
 	for (; m; m = m->next)
 		put(o, rte_pktmbuf_mtod(m, const void *), m->data_len);
+	put_end(o, len);
 }
 
 void capture_out_record(struct capture_out *o, const struct capture_record *r)
 {
-	if (put_header(o, r->link_type, r->stamp_ns, r->len, r->wire_len))
-		put(o, r->data, r->len);
+	if (!put_header(o, r->link_type, r->stamp_ns, r->len, r->wire_len))
+		return;
+	put(o, r->data, r->len);
+	put_end(o, r->len);
 }
 
 struct capture_record *capture_record_of(const struct rte_mbuf *m)

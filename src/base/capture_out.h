@@ -8,7 +8,8 @@
 struct capture_out;
 
 // Opens path ("-": standard output). A classic pcap is written with its own header, byte order and resolution, so
-// that what was not changed is byte for byte the input; anything else becomes pcap with nanoseconds. NULL: errno.
+// that what was not changed is byte for byte the input; a pcapng becomes a pcapng with an interface for each link type;
+// anything else becomes pcap with nanoseconds. NULL: errno.
 struct capture_out *capture_out_open(const char *path, const struct capture_format *format);
 
 // One frame, or a record made of one earlier. Buffered; errors are kept and said by close.

@@ -249,24 +249,39 @@ static void block(struct file *f, uint32_t type, const void *body, uint32_t len)
 	put32(f, len + 12);
 }
 
-static struct file pcapng(uint16_t link_second)
+static void put_packets(struct file *f)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		uint32_t packet[5 + 16] = {i, 0, 1000000 + i, 64, 64};
+		block(f, 6, packet, sizeof(packet));
+	}
+}
+
+static void put_section(struct file *f, uint16_t link_first, uint16_t link_second)
+{
+	uint32_t section[4] = {0x1a2b3c4d, 0x00000001, 0xffffffff, 0xffffffff};
+	uint32_t interface[2] = {link_first, 0x40000}, second[2] = {link_second, 0x40000};
+	block(f, 0x0a0d0d0a, section, 16);
+	block(f, 1, interface, 8);
+	block(f, 1, second, 8);
+	put_packets(f);
+}
+
+static struct file pcapng(uint16_t link_second, uint32_t snap_second)
 {
 	struct file f = {0};
 	uint32_t section[4] = {0x1a2b3c4d, 0x00000001, 0xffffffff, 0xffffffff};
-	uint32_t interface[2] = {1, 0x40000}, second[2] = {link_second, 0x40000};
+	uint32_t interface[2] = {1, 0x40000}, second[2] = {link_second, snap_second};
 	block(&f, 0x0a0d0d0a, section, 16);
 	block(&f, 1, interface, 8);
 	block(&f, 1, second, 8);
-	for (uint32_t i = 0; i < 2; i++) {
-		uint32_t packet[5 + 16] = {i, 0, 1000000 + i, 64, 64};
-		block(&f, 6, packet, sizeof(packet));
-	}
+	put_packets(&f);
 	return f;
 }
 
 static void test_pcapng(void **state)
 {
-	struct file f = pcapng(1);
+	struct file f = pcapng(1, 0x40000);
 	struct seen s;
 	look(&f, &s);
 	assert_int_equal(s.state, CAPTURE_END);
@@ -275,18 +290,43 @@ static void test_pcapng(void **state)
 	assert_int_equal(s.format.header_len, 0);
 	struct file out = written(&s);
 	done(&s);
-	look(&out, &s); // pcap with nanoseconds
+	look(&out, &s);
 	assert_int_equal(s.n, 2);
 	assert_true(s.format.nanoseconds);
 	assert_int_equal(pkt_of(s.m[1])->stamp_ns, 1000001000ull);
 	done(&s);
 	free(out.p);
 	free(f.p);
-	f = pcapng(101); // libpcap takes one link type a file
+	f = pcapng(101, 128);    // libpcap takes one link type and snap length a file
+	put_section(&f, 276, 9); // a section has its own interfaces
 	look(&f, &s);
-	assert_int_equal(s.state, CAPTURE_DAMAGED);
-	assert_non_null(strstr(s.error, "type"));
+	assert_int_equal(s.state, CAPTURE_END);
+	assert_int_equal(s.n, 4);
+	static const uint16_t links[] = {1, 101, 276, 9};
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pkt_of(s.m[i])->link_type, links[i]);
+	out = written(&s);
 	done(&s);
+	look(&out, &s);
+	assert_int_equal(s.state, CAPTURE_END);
+	assert_int_equal(s.n, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(pkt_of(s.m[i])->link_type, links[i]);
+		assert_int_equal(pkt_of(s.m[i])->wire_len, 64);
+		assert_int_equal(pkt_of(s.m[i])->stamp_ns, 1000000000ull + 1000 * (i % 2));
+	}
+	done(&s);
+	free(out.p);
+	for (size_t n = f.len; n > 28; n -= 3) { // cut anywhere: some frames or none, never more
+		struct file part = {.p = f.p, .len = n};
+		char err[CAPTURE_ERROR_MAX];
+		struct capture *c = capture_open_memory(part.p, part.len, err, sizeof(err));
+		if (!c)
+			continue;
+		read_all(c, &s);
+		assert_true(s.n <= 4);
+		done(&s);
+	}
 	free(f.p);
 }
 

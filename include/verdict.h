@@ -50,7 +50,7 @@
 	X(STREAM_URGENT, "stream.urgent", "urgent data: three readings differ")                                        \
 	X(DECAP_DEEPER, "decap.deeper", "encapsulated beyond the depth that is looked at")                             \
 	X(TLS_SNI_DIFFERS, "tls.sni_differs", "second hello names another server")                                     \
-	X(TLS_BAD_NAME, "tls.bad_name", "server name with NUL, over-long, or two of them")                             \
+	X(TLS_BAD_NAME, "tls.bad_name", "server name that is none: NUL, over-long, two, empty, no host name")          \
 	X(TLS_IP_NAME, "tls.ip_name", "server name is an IP literal")                                                  \
 	X(TLS_MALFORMED, "tls.malformed", "hello that cannot be read to its end")                                      \
 	X(TLS_CHANGED, "tls.changed", "handshake bytes sent again with other content")                                 \

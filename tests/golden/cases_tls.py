@@ -125,9 +125,28 @@ CASES = {
         "same": True,
     },
     "tls_name_empty": {
-        "frames": talk((0, client(sni(b"")))),
+        # the same for every reader, so it passes: no name, and a list with none of the type that is defined
+        "frames": talk((0, client(sni(b"")))) + talk((0, client(extension(0, b"\0\7\1\0\4name"))), sport=40001),
+        "drops": {},
+        "facts": [fact("anomaly", "tls.bad_name"), fact("anomaly", "tls.bad_name", TUPLE[:2] + [40001] + TUPLE[3:])],
+        "no_facts": [{"field": "host"}],
+        "same": True,
+    },
+    "tls_name_odd": {
+        # no host names, and the same for every reader: said, with an anomaly each
+        "frames": [f for i, name in enumerate((b"A b.example.", "b\u00fccher.example".encode(), b"a\xffb.example", b"a..example"))
+                   for f in talk((0, client(sni(name))), sport=40000 + i)],
+        "drops": {},
+        "facts": [x for i, name in enumerate(("a b.example", "b\u00fccher.example", "a\\xffb.example", "a..example"))
+                  for x in (fact("host", name, TUPLE[:2] + [40000 + i] + TUPLE[3:]),
+                            fact("anomaly", "tls.bad_name", TUPLE[:2] + [40000 + i] + TUPLE[3:]))],
+        "same": True,
+    },
+    "tls_label_long": {
+        "frames": talk((0, client(sni(b"a" * 64 + b".example")))),
         "drops": {"TLS_BAD_NAME": [4]},
         "facts": [fact("anomaly", "tls.bad_name")],
+        "no_facts": [{"field": "host"}],
     },
     "tls_ip_name": {
         "frames": talk((0, client(sni(b"192.0.2.1")))),

@@ -179,7 +179,8 @@ static void second_hello_differs(void **state)
 static void bad_name(void **state)
 {
 	uint8_t body[300], d[400];
-	uint32_t len = named(body, "no..name"), n = fragment(d, body, len, 0, len, 0);
+	uint32_t len = named(body, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.name"),
+		 n = fragment(d, body, len, 0, len, 0);
 	begin(4);
 	struct app_in *in = fixture_datagram(x, d, n, n, 1, 0);
 	assert_true(dtls_datagram(in));

@@ -10,7 +10,8 @@
 //
 // A server name is never repaired and never shortened to what looks right: a reader that stops at a NUL, or takes
 // the first of two names, would judge another name than the server serves. All of it is reported as sent, and
-// the name is bad (tls_bad_name).
+// the name is bad (tls_bad_name). One that is no host name but the same for every reader (a space, UTF-8, no name
+// at all) is odd: said, with the anomaly alone.
 #include "hello.h"
 
 #include <string.h>
@@ -38,6 +39,8 @@ struct piece {
 	uint32_t len;
 };
 
+enum name_fault { NAME_ODD = 1, NAME_BAD = 2 };
+
 struct hello {
 	struct ja_hello ja;
 	struct piece name[NAMES_MAX];
@@ -45,9 +48,9 @@ struct hello {
 	struct piece ech;
 	uint32_t nnames;
 	uint32_t name_exts;
-	bool bad_name;
-	bool too_long; // more values than a fingerprint takes
-	bool twice;    // an extension may be there twice: its bit in `seen` was set
+	uint8_t name_faults; // of the list: enum name_fault
+	bool too_long;       // more values than a fingerprint takes
+	bool twice;          // an extension may be there twice: its bit in `seen` was set
 	uint64_t seen[2];
 };
 
@@ -126,7 +129,7 @@ static void server_names(struct hello *h, struct piece e)
 	struct cursor c = {list.p, list.p + list.len, false};
 	uint32_t before = h->nnames;
 	if (h->name_exts++)
-		h->bad_name = true;
+		h->name_faults |= NAME_BAD;
 	while (sound && c.p < c.end) {
 		uint32_t type = number(&c, 1);
 		struct piece name = vector(&c, 2);
@@ -135,8 +138,10 @@ static void server_names(struct hello *h, struct piece e)
 		else if (type == 0 && h->nnames++ < NAMES_MAX)
 			h->name[h->nnames - 1] = name;
 	}
-	if (!sound || h->nnames != before + 1)
-		h->bad_name = true;
+	if (!sound || h->nnames > before + 1)
+		h->name_faults |= NAME_BAD;
+	else if (h->nnames == before) // none, or of types that nobody has defined
+		h->name_faults |= NAME_ODD;
 }
 
 static bool alpn_sound(struct hello *h)
@@ -334,16 +339,34 @@ static struct origin place(const struct saying *s, struct piece v)
 	return hello_place(s->src, s->p, s->len, (uint32_t)(v.p - s->p), v.len);
 }
 
-static uint64_t say_name(const struct saying *s, struct piece n, bool *bad)
+// A name that is no host name. Two readers see two names where one stops at a NUL, or has no room for all of it.
+static uint64_t say_odd_name(const struct saying *s, struct piece n, uint8_t *faults)
+{
+	uint8_t host[NAME_MAX_BYTES];
+	uint32_t label = 0;
+	if (n.len && n.p[n.len - 1] == '.')
+		n.len--;
+	bool bad = n.len > NAME_MAX_BYTES || memchr(n.p, 0, n.len);
+	for (uint32_t i = 0; i < n.len && !bad; i++) {
+		label = n.p[i] == '.' ? 0 : label + 1;
+		bad = label > LABEL_MAX_BYTES;
+		host[i] = lower(n.p[i]);
+	}
+	*faults |= bad ? NAME_BAD : NAME_ODD;
+	if (bad || n.len == 0)
+		return hello_hash(n.p, n.len);
+	txn_str_from(s->src->in, s->t, FACT_HOST, host, n.len, place(s, n));
+	return hello_hash(host, n.len);
+}
+
+static uint64_t say_name(const struct saying *s, struct piece n, uint8_t *faults)
 {
 	struct origin o = place(s, n);
 	uint8_t host[NAME_ROOM];
 	uint32_t len = name_read(n, host);
 	txn_str_from(s->src->in, s->t, fields[s->transport].sni, n.p, n.len, o);
-	if (!len) {
-		*bad = true;
-		return hello_hash(n.p, n.len);
-	}
+	if (!len)
+		return say_odd_name(s, n, faults);
 	txn_str_from(s->src->in, s->t, FACT_HOST, host, len, o);
 	if (name_is_ip((struct piece){host, len}))
 		app_anomaly(s->src->in, ANOMALY_TLS_IP_NAME, host, len);
@@ -353,13 +376,13 @@ static uint64_t say_name(const struct saying *s, struct piece n, bool *bad)
 static uint64_t say_names(const struct saying *s, const struct hello *h)
 {
 	uint64_t hash = 0;
-	bool bad = h->bad_name;
+	uint8_t faults = h->name_faults;
 	for (uint32_t i = 0; i < h->nnames && i < NAMES_MAX; i++)
-		hash = hash * 31 + say_name(s, h->name[i], &bad);
-	if (bad) {
+		hash = hash * 31 + say_name(s, h->name[i], &faults);
+	if (faults) {
 		bool one = h->nnames > 0;
 		app_anomaly(s->src->in, ANOMALY_TLS_BAD_NAME, one ? h->name[0].p : NULL, one ? h->name[0].len : 0);
-		if (!s->src->in->drop)
+		if (faults & NAME_BAD && !s->src->in->drop)
 			s->src->in->drop = REASON_TLS_BAD_NAME;
 	}
 	return hash;

@@ -64,7 +64,7 @@ struct tuple {
 
 struct pkt {
 	// set by rx (pkt_begin)
-	uint64_t frame;    // number in the capture or since start, from 1
+	uint64_t frame;    // number in its capture or since start, from 1; with several joined, FRAME_OF (record.h)
 	uint64_t time_ns;  // the clock when it came: clamped by rx, never runs backwards within a capture
 	uint64_t stamp_ns; // as stamped by the port or in the file; may run backwards. What -w writes
 	uint64_t tenant;   // 0: none
@@ -91,6 +91,7 @@ struct pkt {
 	struct tuple tuple;         // of the innermost layer, set by steer
 	struct rte_mbuf *fragments; // PKT_VIRTUAL: the frames it came from, in order of frame number
 	struct rte_mbuf *next;      // link in lists of held frames
+	uint64_t order;             // place among all frames that walk, from 1: frame, but where captures are joined
 	uint16_t transport_l3;      // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
 	uint16_t nfragments;        // PKT_VIRTUAL: frames it stands for
 	uint16_t vlan[VLANS_MAX];   // outermost first
@@ -134,6 +135,7 @@ static inline void pkt_begin(struct pkt *p, uint64_t frame, uint64_t stamp_ns, u
 	p->inner = NULL;
 	p->flow = NULL;
 	p->fragments = p->next = NULL;
+	p->order = frame;
 }
 
 // Decided packets are passed over by the rooms that follow.

@@ -6,8 +6,10 @@
 //
 //   | struct record (head) | struct fact | bytes, padded to 8 | struct fact | bytes ... |
 //
-// `frame` is the sort key: in replay the output is ordered by it, whatever the number of workers. `packet`, `time_ns`
+// `order` is the sort key: in replay the output is ordered by it, whatever the number of workers. `packet`, `time_ns`
 // and `dir` are of one packet: for a transaction the one that began it, which may be long before its answer.
+// A frame's number is that in its own capture. Where several are joined, the capture's number among them stands above
+// it (FRAME_OF); what is one capture is number 0.
 // A fact's (frame, off, len) tell which bytes of which input frame it came from; len 0: not from bytes.
 #pragma once
 
@@ -171,13 +173,13 @@ struct record {
 	uint32_t len;    // whole record, head included, multiple of 8
 	uint16_t kind;   // enum record_kind
 	uint16_t nfacts; // struct fact that follow
-	uint64_t frame;  // sort key: the input frame at which it was written
+	uint64_t order;  // sort key: place in the walk of the frame at which it was written
 	uint64_t packet; // the input frame it is about
 	uint64_t time_ns;
 	uint32_t seq; // per worker
 	uint16_t worker;
 	uint16_t anomaly; // enum anomaly, for RECORD_ANOMALY
-	uint64_t flow_id; // number of the flow's first frame and layer; 0: no flow
+	uint64_t flow_id; // first frame << 3 | layer; 0: no flow
 	uint64_t tenant;
 	uint8_t src[16], dst[16]; // initiator, responder; IPv4 in the first 4 bytes
 	uint16_t sport, dport;    // host order
@@ -194,6 +196,20 @@ struct record {
 	uint8_t tcp_state, flow_end;
 	uint32_t tx_count;
 };
+
+#define FRAME_BITS 48
+#define FRAME_CAPTURES_MAX (1u << 13) // a flow's id has 3 more bits: first frame << 3 | layer
+#define FRAME_OF(capture, number) ((uint64_t)(capture) << FRAME_BITS | (number))
+
+static inline unsigned frame_capture(uint64_t frame)
+{
+	return (unsigned)(frame >> FRAME_BITS);
+}
+
+static inline uint64_t frame_own(uint64_t frame)
+{
+	return frame & ((1ull << FRAME_BITS) - 1);
+}
 
 static inline const struct fact *record_first(const struct record *r)
 {

@@ -45,7 +45,8 @@ bool capture_seekable(const struct capture *c); // can be opened a second time
 // The clock of a capture: stamp_ns, but never less than before; running backwards is counted.
 uint64_t capture_clock(struct worker *w, uint64_t *clock_ns, uint64_t stamp_ns);
 
-// Several captures as one, merged by time; frames of equal time in the order of the captures. Numbered anew.
+// Several captures as one, merged by time; frames of equal time in the order of the captures.
+// pkt.frame says which capture (FRAME_OF), pkt.order the place in the whole. NULL: no memory, or too many.
 struct capture_join;
 struct capture_join *capture_join_new(struct capture **captures, unsigned n); // takes over none of them
 void capture_join_free(struct capture_join *j);

@@ -27,7 +27,7 @@ struct capture_join {
 
 struct capture_join *capture_join_new(struct capture **captures, unsigned n)
 {
-	struct capture_join *j = calloc(1, sizeof(*j) + n * sizeof(struct strand));
+	struct capture_join *j = n > FRAME_CAPTURES_MAX ? NULL : calloc(1, sizeof(*j) + n * sizeof(struct strand));
 	if (!j || !(j->heap = calloc(n ? n : 1, sizeof(*j->heap)))) {
 		free(j);
 		return NULL;
@@ -119,7 +119,8 @@ enum capture_state capture_join_burst(struct capture_join *j, struct worker *w, 
 				return CAPTURE_STARVED;
 		} else {
 			struct rte_mbuf *m = s->ahead.m[s->at++];
-			pkt_of(m)->frame = ++j->frames;
+			pkt_of(m)->frame = FRAME_OF(s->index, pkt_of(m)->frame);
+			pkt_of(m)->order = ++j->frames;
 			b->m[b->n++] = m;
 			if (!refill(j, s, w))
 				return CAPTURE_STARVED;

@@ -54,6 +54,7 @@ struct replay {
 	// the world in work
 	unsigned first, count; // of outcomes
 	struct capture **open;
+	char **names; // theirs
 	unsigned nopen;
 	struct capture_join *join;
 	uint64_t begun_ns, clock_ns; // --speed: when the first frame went, by the wall and by the capture
@@ -282,6 +283,14 @@ static bool open_write(struct replay *r)
 	return true;
 }
 
+static struct capture_join *join(struct replay *r)
+{
+	struct capture_join *j = capture_join_new(r->open, r->nopen);
+	if (!j)
+		complain(r, r->names[0], r->nopen > FRAME_CAPTURES_MAX ? "too many captures to join" : "no memory");
+	return j;
+}
+
 // One capture, or with --join all of them. False: there is no use in going on.
 static bool world(struct replay *r, unsigned first, unsigned count)
 {
@@ -292,21 +301,25 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 		out->path = r->o.paths[first + i];
 		struct capture *c = capture_open(out->path, count > 1 ? BUFFER_BYTES_JOIN : BUFFER_BYTES, out->error,
 						 sizeof(out->error));
-		if (c)
-			r->open[r->nopen++] = c;
-		else
+		if (!c) {
 			complain(r, out->path, "%s; skipped", out->error);
+			continue;
+		}
+		r->names[r->nopen] = r->o.paths[first + i];
+		r->open[r->nopen++] = c;
 	}
 	if (r->nopen == 0)
 		return true;
-	if (!open_write(r) || (r->nopen > 1 && !(r->join = capture_join_new(r->open, r->nopen)))) {
+	if (!open_write(r) || (r->nopen > 1 && !(r->join = join(r)))) {
 		close_world(r);
 		return false;
 	}
 	if (r->trace && r->o.npaths > 1 && !r->o.join)
 		fprintf(r->trace, "# %s\n", r->outcomes[first].path);
+	if (r->exits && r->nopen > 1)
+		exits_joined(r->exits, r->names, r->nopen);
 	if (r->ship)
-		ship_capture(r->ship, r->outcomes[first].path, r->crew.front->w.rx);
+		ship_capture(r->ship, (const char *const *)r->names, r->nopen, r->crew.front->w.rx);
 	senders_clear(r->senders);
 	vouched_clear(r->vouched);
 	crew_begin(&r->crew);
@@ -406,7 +419,8 @@ static bool start(struct replay *r)
 	r->summary = calloc(1, sizeof(*r->summary));
 	r->outcomes = calloc(o->npaths, sizeof(*r->outcomes));
 	r->open = calloc(o->npaths, sizeof(*r->open));
-	if (!r->summary || !r->outcomes || !r->open)
+	r->names = calloc(o->npaths, sizeof(*r->names));
+	if (!r->summary || !r->outcomes || !r->open || !r->names)
 		return no(r, "captures", ENOMEM);
 	if (!start_exits(r))
 		return false;
@@ -508,6 +522,7 @@ int replay_main(int argc, char **argv)
 		defrag_fini(r.scout);
 	free(r.scout);
 	free(r.open);
+	free(r.names);
 	free(r.outcomes);
 	free(r.summary);
 	eal_fini();

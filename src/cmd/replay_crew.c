@@ -6,7 +6,7 @@
 // The result is the same for any N because everything that depends on order depends on the frame number alone:
 // - the clock is the packet's own, clamped by the reader;
 // - timers run when the capture's clock crosses a whole second, at that frame, on everybody, before what follows;
-// - records carry their frame; the shipper merges the rings by (frame, flow, seq) with the help of watermarks.
+// - records carry their frame; the shipper merges the rings by (order, flow, seq) with the help of watermarks.
 // So between packets a worker gets marks: TICK (time, frame), DONE (it has been given all frames up to this one,
 // sent to everybody after each burst, also to those who got nothing), DRAIN, STOP.
 //
@@ -37,23 +37,25 @@
 
 struct message {
 	struct rte_mbuf *m;
-	uint64_t frame, time_ns;
+	uint64_t order, frame, time_ns;
 	uint64_t mark; // enum crew_mark
 };
 
-static void age(struct member *m, uint64_t time_ns, uint64_t frame)
+static void age(struct member *m, const struct message *at)
 {
-	m->w.now_ns = time_ns;
-	m->w.frame = frame;
-	while (path_age(&m->w, time_ns, frame))
+	m->w.now_ns = at->time_ns;
+	m->w.frame = at->frame;
+	m->w.order = at->order;
+	while (path_age(&m->w, at->time_ns, at->frame))
 		;
 }
 
 // What ends now ends at the capture's last frame, whichever frame this worker saw last.
-static void drain(struct member *m, uint64_t time_ns, uint64_t frame)
+static void drain(struct member *m, const struct message *at)
 {
-	m->w.now_ns = time_ns;
-	m->w.frame = frame;
+	m->w.now_ns = at->time_ns;
+	m->w.frame = at->frame;
+	m->w.order = at->order;
 	path_drain(&m->w);
 }
 
@@ -88,13 +90,13 @@ static bool obey(struct member *m, struct burst *b, const struct message *msg)
 	flush(m, b);
 	switch (msg->mark) {
 	case CREW_DONE:
-		atomic_store_explicit(&m->done, msg->frame, memory_order_release);
+		atomic_store_explicit(&m->done, msg->order, memory_order_release);
 		return true;
 	case CREW_TICK:
-		age(m, msg->time_ns, msg->frame);
+		age(m, msg);
 		return true;
 	case CREW_DRAIN:
-		drain(m, msg->time_ns, msg->frame);
+		drain(m, msg);
 		atomic_fetch_add_explicit(&m->rests, 1, memory_order_release);
 		return true;
 	default:
@@ -169,12 +171,12 @@ static void walk(struct crew *c, struct burst *b)
 
 static void tick(struct crew *c, const struct pkt *p)
 {
-	struct message msg = {.frame = p->frame, .time_ns = p->time_ns, .mark = CREW_TICK};
+	struct message msg = {.order = p->order, .frame = p->frame, .time_ns = p->time_ns, .mark = CREW_TICK};
 	bool first = c->next_tick_ns == 0;
 	c->next_tick_ns = (p->time_ns / TICK_NS + 1) * TICK_NS;
 	if (first)
 		return;
-	age(c->front, p->time_ns, p->frame);
+	age(c->front, &msg);
 	send_all(c, &msg);
 }
 
@@ -184,7 +186,8 @@ void crew_burst(struct crew *c, struct burst *b)
 		return;
 	const struct pkt *end = pkt_of(b->m[b->n - 1]);
 	// one less than was given: when this was the last, the drain adds records to its frame
-	struct message done = {.frame = end->frame - 1, .mark = CREW_DONE};
+	struct message done = {.order = end->order - 1, .mark = CREW_DONE};
+	c->last_order = end->order;
 	c->last_frame = end->frame;
 	c->last_ns = end->time_ns;
 	if (likely(end->time_ns < c->next_tick_ns)) {
@@ -202,7 +205,7 @@ void crew_burst(struct crew *c, struct burst *b)
 		walk(c, &part);
 		b->n = 0;
 	}
-	atomic_store_explicit(&c->front->done, done.frame, memory_order_release);
+	atomic_store_explicit(&c->front->done, done.order, memory_order_release);
 	send_all(c, &done);
 	if (c->exits)
 		exits_poll(c->exits);
@@ -211,20 +214,21 @@ void crew_burst(struct crew *c, struct burst *b)
 void crew_begin(struct crew *c)
 {
 	c->next_tick_ns = 0;
-	c->last_frame = 0;
+	c->last_order = c->last_frame = 0;
 	c->last_ns = 0;
 	for (unsigned i = 0; i <= c->n; i++) {
 		struct member *m = i ? c->members[i - 1] : c->front;
 		m->w.now_ns = 0;
-		m->w.frame = 0;
+		m->w.frame = m->w.order = 0;
 		atomic_store(&m->done, 0);
 	}
 }
 
 void crew_drain(struct crew *c)
 {
-	struct message msg = {.frame = c->last_frame, .time_ns = c->last_ns, .mark = CREW_DRAIN};
-	drain(c->front, c->last_ns, c->last_frame);
+	struct message msg = {
+		.order = c->last_order, .frame = c->last_frame, .time_ns = c->last_ns, .mark = CREW_DRAIN};
+	drain(c->front, &msg);
 	c->drains++;
 	send_all(c, &msg);
 	for (unsigned i = 0; i < c->n; i++) {

@@ -32,7 +32,7 @@ struct crew {
 	struct exits *exits; // NULL: nobody looks at the ends
 	struct rte_mempool *frames, *giants;
 	uint64_t next_tick_ns;
-	uint64_t last_frame, last_ns; // handed out so far
+	uint64_t last_order, last_frame, last_ns; // handed out so far
 	unsigned drains;
 	struct ship_source sources[CREW_MAX + 1];
 	unsigned nsources;

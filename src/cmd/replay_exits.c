@@ -17,13 +17,15 @@
 #include <rte_ring_elem.h>
 
 #include "path/rooms.h"
+#include "replay_summary.h"
 
 #define WINDOW (1u << 18)
 #define KEPT_MAX (64u << 20)
 #define RING 1024
 
 struct slot {
-	struct capture_record *frame; // to be written; NULL: dropped, or nobody writes
+	struct capture_record *kept; // to be written; NULL: dropped, or nobody writes
+	uint64_t frame;              // of --join: FRAME_OF
 	uint16_t reason;
 	uint8_t door; // DOOR_NONE: still inside
 };
@@ -34,6 +36,8 @@ struct exits {
 	FILE *trace;
 	int trace_error;
 	struct capture_out *out;
+	char *const *captures; // joined; none: there is one
+	unsigned ncaptures;
 	struct rte_ring *rings[EXITS_SOURCES_MAX];
 	unsigned nrings;
 	struct slot slots[WINDOW];
@@ -76,15 +80,27 @@ void exits_write_to(struct exits *x, struct capture_out *out)
 	x->out = out;
 }
 
+void exits_joined(struct exits *x, char *const *captures, unsigned n)
+{
+	x->captures = captures;
+	x->ncaptures = n;
+}
+
 int exits_trace_error(const struct exits *x)
 {
 	return x->trace_error;
 }
 
-static void say(struct exits *x, uint64_t frame, uint16_t door, uint16_t reason)
+// Of joined captures a line ends with the frame's number in its own and that one's name.
+static void say(struct exits *x, uint64_t order, uint64_t frame, uint16_t door, uint16_t reason)
 {
-	if (x->trace && !x->trace_error &&
-	    fprintf(x->trace, "%lu %s %s -\n", frame, door_names[door], reason ? reason_names[reason] : "-") < 0)
+	char name[4096], own[sizeof(name) + 32] = "";
+	if (!x->trace || x->trace_error)
+		return;
+	if (frame_capture(frame) < x->ncaptures)
+		snprintf(own, sizeof(own), " %lu %s", frame_own(frame),
+			 summary_printable(x->captures[frame_capture(frame)], name, sizeof(name)));
+	if (fprintf(x->trace, "%lu %s %s -%s\n", order, door_names[door], reason ? reason_names[reason] : "-", own) < 0)
 		x->trace_error = errno;
 }
 
@@ -95,12 +111,12 @@ static void advance(struct exits *x)
 		struct slot *s = &x->slots[x->next % WINDOW];
 		if (s->door == DOOR_NONE)
 			return;
-		say(x, x->next, s->door, s->reason);
-		if (s->frame) {
+		say(x, x->next, s->frame, s->door, s->reason);
+		if (s->kept) {
 			if (x->out)
-				capture_out_record(x->out, s->frame);
-			x->kept -= s->frame->len;
-			free(s->frame);
+				capture_out_record(x->out, s->kept);
+			x->kept -= s->kept->len;
+			free(s->kept);
 		}
 		*s = (struct slot){0};
 	}
@@ -116,42 +132,43 @@ static void skip(struct exits *x)
 
 static void write_now(struct exits *x, const struct exit *e)
 {
-	say(x, e->frame, e->door, e->reason);
+	say(x, e->order, e->frame, e->door, e->reason);
 	if (e->m && x->out)
 		capture_out_frame(x->out, e->m);
 }
 
 static void keep(struct exits *x, const struct exit *e)
 {
-	struct slot *s = &x->slots[e->frame % WINDOW];
+	struct slot *s = &x->slots[e->order % WINDOW];
 	s->door = e->door;
+	s->frame = e->frame;
 	s->reason = e->reason;
 	if (!e->m || !x->out)
 		return;
-	s->frame = capture_record_of(e->m);
-	if (s->frame)
-		x->kept += s->frame->len;
+	s->kept = capture_record_of(e->m);
+	if (s->kept)
+		x->kept += s->kept->len;
 	else
 		capture_out_frame(x->out, e->m); // no memory: out of order, but not lost
 }
 
 static void take(struct exits *x, const struct exit *e)
 {
-	while (e->frame >= x->next + WINDOW) {
+	while (e->order >= x->next + WINDOW) {
 		if (x->next > x->last)
-			x->next = e->frame - WINDOW + 1; // nothing is kept: all of them will be late
+			x->next = e->order - WINDOW + 1; // nothing is kept: all of them will be late
 		else
 			skip(x);
 	}
-	if (e->frame <= x->next) {
+	if (e->order <= x->next) {
 		write_now(x, e);
-		if (e->frame == x->next) {
+		if (e->order == x->next) {
 			x->next++;
 			advance(x);
 		}
 	} else {
-		if (e->frame > x->last)
-			x->last = e->frame;
+		if (e->order > x->last)
+			x->last = e->order;
 		keep(x, e);
 		while (x->kept > KEPT_MAX)
 			skip(x);

@@ -19,6 +19,8 @@ struct rte_ring *exits_ring(struct exits *x);
 // Where frames go from now on; NULL: nowhere. The writer stays the caller's.
 void exits_write_to(struct exits *x, struct capture_out *out);
 // First error of writing the trace, as errno; 0: none.
+// With --trace: frames are of these captures, joined; kept, not copied.
+void exits_joined(struct exits *x, char *const *captures, unsigned n);
 int exits_trace_error(const struct exits *x);
 
 // Takes what the rings have. True: there was something.

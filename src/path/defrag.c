@@ -366,6 +366,7 @@ static struct rte_mbuf *put_together(struct worker *w, struct datagram *g)
 
 	memcpy(p, hp, sizeof(*p));
 	p->frame = last->frame;
+	p->order = last->order;
 	p->time_ns = last->time_ns;
 	p->stamp_ns = last->stamp_ns;
 	p->wire_len = at + g->total;

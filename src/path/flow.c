@@ -83,7 +83,7 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 {
 	bool swapped = f->flags & FLOW_SWAPPED;
 	r->kind = kind;
-	r->frame = r->packet = w->frame;
+	r->packet = w->frame;
 	r->time_ns = w->now_ns;
 	r->flow_id = f->id;
 	r->tenant = f->key.tenant;
@@ -371,6 +371,7 @@ void flow_outer_burst(struct worker *w, struct burst *b)
 		if (p->nlayers < 2 || pkt_decided(p))
 			continue;
 		w->frame = p->frame;
+		w->order = p->order;
 		w->now_ns = p->time_ns;
 		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++)
 			account_outer(w, b, p, pkt_data(b->m[i]), layer);
@@ -396,6 +397,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 			    .swap = p->swap};
 	bool cut = false;
 	w->frame = p->frame;
+	w->order = p->order;
 	w->now_ns = p->time_ns;
 	if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT) &&
 	    flow_tcp_read(l, frame, rte_pktmbuf_data_len(m), &segment))

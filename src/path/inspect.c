@@ -321,6 +321,7 @@ static inline void packet(struct worker *w, struct rte_mbuf *m)
 	if (!f || (!data && f->key.proto != IPPROTO_UDP) || (f->flags & FLOW_APP_DONE) || pkt_decided(p))
 		return;
 	w->frame = p->frame;
+	w->order = p->order;
 	w->now_ns = p->time_ns;
 	if (f->key.proto == IPPROTO_UDP) {
 		datagram(w, m, p);

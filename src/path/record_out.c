@@ -64,7 +64,7 @@ struct record *record_begin(struct worker *w, enum record_kind kind)
 	memset(r, 0, sizeof(*r));
 	r->len = sizeof(*r);
 	r->kind = kind;
-	r->frame = r->packet = w->frame;
+	r->packet = w->frame;
 	r->time_ns = w->now_ns;
 	return r;
 }
@@ -138,6 +138,7 @@ void record_put(struct worker *w, struct record *r)
 {
 	struct record_out *o = w->records;
 	uint64_t at = atomic_load_explicit(&o->written, memory_order_relaxed), end = at + cells_of(r);
+	r->order = w->order;
 	r->seq = o->seq++;
 	r->worker = w->id;
 	if (!room_until(w, o, end)) {

@@ -337,6 +337,7 @@ static void moved(struct segment *g, uint8_t flags)
 		g->end = g->at;
 	}
 	g->w->frame = g->p->frame;
+	g->w->order = g->p->order;
 	g->w->now_ns = g->p->time_ns;
 	data(g, flags);
 }

@@ -19,7 +19,7 @@ static void report(struct worker *w, const struct exit *e)
 static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	struct pkt *p = pkt_of(m);
-	struct exit e = {.frame = p->frame, .door = reason ? DOOR_DROP : DOOR_TX, .reason = reason};
+	struct exit e = {.order = p->order, .frame = p->frame, .door = reason ? DOOR_DROP : DOOR_TX, .reason = reason};
 	if (reason) {
 		w->drops[reason]++;
 	} else {

@@ -42,6 +42,7 @@ struct worker {
 	// the clock: never runs backwards within a capture
 	uint64_t now_ns;
 	uint64_t frame; // of the packet in work, for what is written on its behalf
+	uint64_t order; // the same of its place in the walk: records are sorted by it
 	uint16_t id;
 	bool tagged;           // a packet with VLAN tags came since flow last looked
 	uint32_t outer_layers; // packets with layers outside the innermost, since flow_outer_burst last looked

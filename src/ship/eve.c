@@ -200,9 +200,10 @@ static void endpoints(struct jsonl *j, const struct record *rec)
 static void identity(struct render *r, struct jsonl *j, const struct record *rec)
 {
 	const struct ship_config *c = r->config;
-	if (r->path_json_len > 2) {
+	const struct render_path *path = render_path(r, rec->kind == RECORD_FLOW ? rec->flow_id >> 3 : rec->packet);
+	if (path->json_len > 2) {
 		JSONL_NAME(j, "pcap_filename");
-		jsonl_raw(j, r->path_json, r->path_json_len);
+		jsonl_raw(j, path->json, path->json_len);
 	}
 	JSONL_NAME(j, "node");
 	jsonl_text(j, c->node ? c->node : "replay");
@@ -225,6 +226,15 @@ static const char *const event_types[RECORD_KIND_COUNT] = {
 	[RECORD_DNS] = "dns",   [RECORD_SSH] = "ssh", [RECORD_ANOMALY] = "anomaly",
 };
 
+// Ids of one run differ: frames are counted through all captures. Those of joined captures take turns.
+static uint64_t flow_id(const struct render *r, uint64_t id)
+{
+	uint64_t frame = id >> 3;
+	if (r->npaths > 1)
+		frame = (frame_own(frame) - 1) * r->npaths + frame_capture(frame) + 1;
+	return (r->before + frame) << 3 | (id & 7);
+}
+
 static void head(struct render *r, struct jsonl *j, const struct record *rec)
 {
 	char stamp[TEXT_TIME_LEN + 1];
@@ -233,11 +243,11 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 	jsonl_text(j, stamp);
 	if (rec->flow_id) {
 		JSONL_NAME(j, "flow_id");
-		jsonl_num(j, r->flow_base + rec->flow_id);
+		jsonl_num(j, flow_id(r, rec->flow_id));
 	}
 	if (rec->kind != RECORD_FLOW) { // a flow's end is no packet
 		JSONL_NAME(j, "pcap_cnt");
-		jsonl_num(j, rec->packet);
+		jsonl_num(j, frame_own(rec->packet));
 	}
 	JSONL_NAME(j, "event_type");
 	jsonl_text(j, event_types[rec->kind]);

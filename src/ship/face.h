@@ -3,29 +3,40 @@
 // A face: how a record looks as words. Called on the shipper's thread only, one record after the other.
 #pragma once
 
+#include "record.h"
 #include "ship/outlet.h"
 #include "ship/ship.h"
 #include "ship/text.h"
 
 struct communityid; // ship/communityid.h
-struct record;
 
 struct render {
 	const struct ship_config *config;
 	struct outlet out;
 	struct communityid *communityid;
 	struct text_clock clock;
-	uint64_t seq;       // events shipped so far, for faces that number them
-	uint64_t flow_base; // added to the flow ids of this capture
-	void *state;        // the face's own
-	// the capture as given, as a quoted JSON string and plainly
-	char *path_json, *path;
-	size_t path_json_len;
+	uint64_t seq;    // events shipped so far, for faces that number them
+	uint64_t before; // frames of earlier captures
+	void *state;     // the face's own
+	// the captures of this world as given, plainly and as quoted JSON strings; one, but where they are joined
+	struct render_path {
+		char *plain, *json; // the latter with its quotes
+		size_t json_len;
+	} * paths;
+	unsigned npaths;
 };
+
+// The capture that a frame (FRAME_OF) is of.
+static inline const struct render_path *render_path(const struct render *r, uint64_t frame)
+{
+	static const struct render_path none = {"", "\"\"", 2};
+	unsigned i = frame_capture(frame);
+	return i < r->npaths ? &r->paths[i] : &none;
+}
 
 struct face {
 	int (*open)(struct render *r);     // makes state; 0 or -errno
-	void (*capture)(struct render *r); // another capture begins; r->path is set
+	void (*capture)(struct render *r); // another capture begins; r->paths are set
 	void (*record)(struct render *r, const struct record *rec);
 	void (*close)(struct render *r);
 };

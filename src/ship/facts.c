@@ -48,13 +48,24 @@ static void tuple(struct facts *s, const struct record *rec)
 	s->tuple_len = (size_t)(j.at - s->tuple);
 }
 
-static struct jsonl line(struct render *r, const char *field)
+// origin.frame 0: the place is no longer known, but the record's packet is. A flow's end is no packet: its first is
+// meant.
+static uint64_t frame_of(const struct record *rec, const struct fact *f)
+{
+	if (f && f->origin.frame)
+		return f->origin.frame;
+	return rec->kind == RECORD_FLOW ? rec->flow_id >> 3 : rec->packet;
+}
+
+// frame: whose capture it is said of.
+static struct jsonl line(struct render *r, uint64_t frame, const char *field)
 {
 	const struct facts *s = r->state;
+	const struct render_path *path = render_path(r, frame);
 	struct jsonl j = outlet_line(&r->out);
 	jsonl_open(&j, '{');
 	JSONL_NAME(&j, "pcap");
-	jsonl_raw(&j, r->path_json, r->path_json_len);
+	jsonl_raw(&j, path->json, path->json_len);
 	jsonl_raw(&j, s->tuple, s->tuple_len);
 	JSONL_NAME(&j, "field");
 	jsonl_text(&j, field);
@@ -62,13 +73,12 @@ static struct jsonl line(struct render *r, const char *field)
 	return j;
 }
 
-// origin.frame 0: the place is no longer known, but the record's packet is.
 static void end(struct render *r, struct jsonl *j, const struct record *rec, const struct fact *f)
 {
 	if (r->config->verbose) {
 		bool known = f && f->origin.frame;
 		JSONL_NAME(j, "frame");
-		jsonl_num(j, known ? f->origin.frame : rec->packet);
+		jsonl_num(j, frame_own(frame_of(rec, f)));
 		JSONL_NAME(j, "off");
 		jsonl_num(j, known ? f->origin.off : 0);
 		JSONL_NAME(j, "len");
@@ -160,23 +170,24 @@ static void by_kind(struct render *r, const struct record *rec)
 	const struct fact *f;
 	switch (rec->kind) {
 	case RECORD_FLOW_START:
-		j = line(r, fact_names[FACT_FLOW]);
+		f = find(rec, FACT_FLOW);
+		j = line(r, frame_of(rec, f), fact_names[FACT_FLOW]);
 		jsonl_num(&j, 1);
-		end(r, &j, rec, find(rec, FACT_FLOW));
-		j = line(r, fact_names[FACT_COMMUNITY_ID]);
+		end(r, &j, rec, f);
+		j = line(r, rec->packet, fact_names[FACT_COMMUNITY_ID]);
 		jsonl_text(&j, communityid_of(r->communityid, rec));
 		end(r, &j, rec, NULL);
 		break;
 	case RECORD_FLOW:
 		if (rec->app == APP_NONE)
 			break;
-		j = line(r, fact_names[FACT_APP]);
+		j = line(r, frame_of(rec, NULL), fact_names[FACT_APP]);
 		jsonl_text(&j, app_names[rec->app]);
 		end(r, &j, rec, NULL);
 		break;
 	case RECORD_ANOMALY: // the fact's value is the detail, the record has the name
 		f = find(rec, FACT_ANOMALY);
-		j = line(r, fact_names[FACT_ANOMALY]);
+		j = line(r, frame_of(rec, f), fact_names[FACT_ANOMALY]);
 		jsonl_text(&j, anomaly_names[rec->anomaly]);
 		if (r->config->verbose && f) {
 			JSONL_NAME(&j, "detail");
@@ -197,7 +208,7 @@ static void facts_record(struct render *r, const struct record *rec)
 			    f->field == FACT_ANOMALY;
 		if (said || !(fact_asked[f->field] || r->config->verbose))
 			continue;
-		struct jsonl j = line(r, fact_names[f->field]);
+		struct jsonl j = line(r, frame_of(rec, f), fact_names[f->field]);
 		value(&j, f);
 		end(r, &j, rec, f);
 	}

@@ -26,7 +26,7 @@
 #define RING_RECORDS_MAX (1u << 20) // more than any ring holds: then all that was there at the call has been taken
 
 struct slot {
-	uint64_t frame, flow_id;
+	uint64_t order, flow_id;
 	uint32_t seq;
 	uint16_t worker;
 	uint32_t at; // in bytes[]
@@ -36,7 +36,7 @@ struct order {
 	const struct ship_source *sources;
 	unsigned nsources;
 
-	uint64_t least; // frame in the group
+	uint64_t least; // order in the group
 	uint8_t *bytes, *spare;
 	size_t used, room;
 	struct slot *slots;
@@ -76,8 +76,8 @@ void order_free(struct order *o)
 static int compare(const void *pa, const void *pb)
 {
 	const struct slot *a = pa, *b = pb;
-	if (a->frame != b->frame)
-		return a->frame < b->frame ? -1 : 1;
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
 	if (a->flow_id != b->flow_id)
 		return a->flow_id < b->flow_id ? -1 : 1;
 	if (a->worker != b->worker)
@@ -93,7 +93,7 @@ static unsigned hand_on(struct order *o, uint64_t limit, order_each *each, void 
 		return 0;
 	if (!o->sorted)
 		qsort(o->slots, o->nslots, sizeof(*o->slots), compare);
-	for (; n < o->nslots && o->slots[n].frame <= limit; n++)
+	for (; n < o->nslots && o->slots[n].order <= limit; n++)
 		each(arg, (const struct record *)(o->bytes + o->slots[n].at));
 	unsigned left = o->nslots - n;
 	if (left) { // few: what a burst wrote ahead of the watermark
@@ -112,7 +112,7 @@ static unsigned hand_on(struct order *o, uint64_t limit, order_each *each, void 
 	o->nslots = left;
 	o->used = used;
 	o->sorted = true;
-	o->least = left ? o->slots[0].frame : UINT64_MAX;
+	o->least = left ? o->slots[0].order : UINT64_MAX;
 	return n;
 }
 
@@ -147,12 +147,12 @@ static void add(struct order *o, const struct record *r, order_each *each, void 
 	if (!grow(o, r->len))
 		hand_on(o, UINT64_MAX, each, arg);
 	struct slot *s = &o->slots[o->nslots];
-	*s = (struct slot){r->frame, r->flow_id, r->seq, r->worker, (uint32_t)o->used};
+	*s = (struct slot){r->order, r->flow_id, r->seq, r->worker, (uint32_t)o->used};
 	memcpy(o->bytes + o->used, r, r->len);
 	o->used += r->len;
 	o->sorted = o->nslots == 0 || (o->sorted && compare(s - 1, s) < 0);
-	if (r->frame < o->least)
-		o->least = r->frame;
+	if (r->order < o->least)
+		o->least = r->order;
 	o->nslots++;
 }
 

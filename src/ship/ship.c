@@ -45,8 +45,9 @@ struct ship {
 	pthread_mutex_t lock;
 	pthread_cond_t wake, reply;
 	uint64_t asked, answered;
-	bool stop;        // with asked: the end
-	const char *next; // with asked: the capture that begins
+	bool stop;               // with asked: the end
+	const char *const *next; // with asked: the captures that begin
+	unsigned nnext;
 	uint64_t next_before;
 };
 
@@ -91,21 +92,42 @@ static unsigned take(struct ship *s, bool all)
 	return n;
 }
 
-static void begin(struct ship *s, const char *path, uint64_t before)
+static void forget_paths(struct render *r)
+{
+	for (unsigned i = 0; i < r->npaths; i++) {
+		free(r->paths[i].plain);
+		free(r->paths[i].json);
+	}
+	free(r->paths);
+	r->paths = NULL;
+	r->npaths = 0;
+}
+
+static bool keep_path(struct render_path *p, const char *path)
+{
+	size_t room = strlen(path) * 6 + 16;
+	p->plain = strdup(path);
+	p->json = malloc(room);
+	if (!p->plain || !p->json)
+		return false;
+	struct jsonl j = {.at = p->json, .end = p->json + room};
+	jsonl_bytes(&j, path, strlen(path));
+	p->json_len = (size_t)(j.at - p->json);
+	return true;
+}
+
+// Without memory captures have no names.
+static void begin(struct ship *s, const char *const *paths, unsigned npaths, uint64_t before)
 {
 	struct render *r = &s->render;
-	size_t room = strlen(path) * 6 + 16;
-	r->flow_base = before << 3; // a flow's id is its first frame << 3 | layer
-	free(r->path);
-	free(r->path_json);
-	r->path = strdup(path);
-	r->path_json = malloc(room);
-	r->path_json_len = 0;
-	if (!r->path || !r->path_json)
-		return;
-	struct jsonl j = {.at = r->path_json, .end = r->path_json + room};
-	jsonl_bytes(&j, path, strlen(path));
-	r->path_json_len = (size_t)(j.at - r->path_json);
+	forget_paths(r);
+	r->before = before;
+	r->paths = calloc(npaths ? npaths : 1, sizeof(*r->paths));
+	bool all = r->paths;
+	for (unsigned i = 0; i < npaths && all; i++)
+		all = keep_path(&r->paths[r->npaths++], paths[i]);
+	if (!all)
+		forget_paths(r);
 	if (s->face->capture)
 		s->face->capture(r);
 }
@@ -131,7 +153,7 @@ static bool answer(struct ship *s)
 	while (take(s, true))
 		;
 	if (s->next)
-		begin(s, s->next, s->next_before);
+		begin(s, s->next, s->nnext, s->next_before);
 	if (stop)
 		outlet_flush(&s->render.out);
 	pthread_mutex_lock(&s->lock);
@@ -169,8 +191,7 @@ static void ship_free(struct ship *s)
 	order_free(s->order);
 	fingerprint_free(s->fingerprint);
 	outlet_close(&s->render.out);
-	free(s->render.path);
-	free(s->render.path_json);
+	forget_paths(&s->render);
 	pthread_cond_destroy(&s->reply);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
@@ -196,7 +217,7 @@ struct ship *ship_start(const struct ship_config *config)
 	if (rc == 0)
 		rc = s->face->open(&s->render);
 	if (rc == 0) {
-		begin(s, "", 0);
+		begin(s, NULL, 0, 0);
 		rc = -pthread_create(&s->thread, NULL, run, s);
 	}
 	if (rc == 0)
@@ -206,10 +227,11 @@ struct ship *ship_start(const struct ship_config *config)
 	return NULL;
 }
 
-static void ask(struct ship *s, const char *path, uint64_t before, bool stop)
+static void ask(struct ship *s, const char *const *paths, unsigned npaths, uint64_t before, bool stop)
 {
 	pthread_mutex_lock(&s->lock);
-	s->next = path;
+	s->next = paths;
+	s->nnext = npaths;
 	s->next_before = before;
 	s->stop = stop;
 	s->asked++;
@@ -219,9 +241,9 @@ static void ask(struct ship *s, const char *path, uint64_t before, bool stop)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void ship_capture(struct ship *s, const char *path, uint64_t before)
+void ship_capture(struct ship *s, const char *const *paths, unsigned npaths, uint64_t before)
 {
-	ask(s, path, before, false);
+	ask(s, paths, npaths, before, false);
 }
 
 bool ship_closed(const struct ship *s)
@@ -231,7 +253,7 @@ bool ship_closed(const struct ship *s)
 
 struct ship_result ship_stop(struct ship *s)
 {
-	ask(s, NULL, 0, true);
+	ask(s, NULL, 0, 0, true);
 	pthread_join(s->thread, NULL);
 	struct ship_result result = {
 		.error = s->render.out.error,

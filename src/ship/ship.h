@@ -48,10 +48,10 @@ void ship_look(int fd, bool *colour, unsigned *width);
 // Starts the thread. The sources and the strings are used until ship_stop. NULL: errno says why.
 struct ship *ship_start(const struct ship_config *config);
 
-// A capture begins: `path` is what facts say in "pcap" (copied); `before` is how many frames earlier captures had,
-// which keeps flow ids apart. Call with the workers at rest (drained): returns when everything written so far has been
-// rendered; watermarks may be set back to 0 after it, before it no longer.
-void ship_capture(struct ship *s, const char *path, uint64_t before);
+// A capture begins, or several joined: `paths` are what facts say in "pcap" (copied); `before` is how many frames
+// earlier captures had, which keeps flow ids apart. Call with the workers at rest (drained): returns when everything
+// written so far has been rendered; watermarks may be set back to 0 after it, before it no longer.
+void ship_capture(struct ship *s, const char *const *paths, unsigned npaths, uint64_t before);
 
 // The reader of fd has gone (EPIPE): what follows is drained and thrown away, the program may as well end.
 bool ship_closed(const struct ship *s);

@@ -224,10 +224,10 @@ static void header(struct render *r)
 		j = row(r);
 		row_end(r, &j);
 	}
-	if (r->path[0]) {
+	for (unsigned i = 0; i < r->npaths; i++) {
 		j = row(r);
 		colour(r, t, BOLD);
-		text(t, r->path);
+		text(t, r->paths[i].plain);
 		row_end(r, &j);
 	}
 	j = row(r);

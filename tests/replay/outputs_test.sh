@@ -37,6 +37,36 @@ run 0 replay "$captures/dns.pcap" "$captures/http.pcap" -o /dev/null --trace tra
 run 0 replay "$captures/dns.pcap" "$captures/http.pcap" -o /dev/null --trace trace --join
 awk '$1 != NR { exit 1 }' trace || fail "one world"
 
+# each frame of joined captures keeps its name: number and capture
+"$sluice" replay "$captures/tls13.pcap" "$captures/http.pcap" --join --trace trace --format eve -o eve 2>err || fail "joined eve"
+"$sluice" replay "$captures/tls13.pcap" "$captures/http.pcap" --join --format facts -v -o facts 2>err || fail "joined facts"
+for f in tls13 http; do
+	"$sluice" replay "$captures/$f.pcap" --format eve -o $f.eve 2>err || fail "eve alone"
+	"$sluice" replay "$captures/$f.pcap" --format facts -v -o $f.facts 2>err || fail "facts alone"
+done
+python3 - <<'END' || fail "joined captures and their names"
+import json
+
+def events(path):
+    own = lambda e: e["event_type"] != "flow" # flows end with their capture
+    return sorted((e.get("pcap_filename"), e["pcap_cnt"], e["event_type"], e["community_id"]) for e in map(json.loads, open(path)) if own(e))
+
+def facts(path):
+    return sorted((f["pcap"], f["frame"], f["off"], f["len"], f["field"], str(f["value"])) for f in map(json.loads, open(path)) if f["tuple"][0] == "tcp")
+
+assert events("eve") == sorted(events("tls13.eve") + events("http.eve"))
+assert facts("facts") == sorted(facts("tls13.facts") + facts("http.facts"))
+flows = {}
+for e in map(json.loads, open("eve")):
+    assert flows.setdefault(e["flow_id"], (e["community_id"], e["pcap_filename"])) == (e["community_id"], e["pcap_filename"]), e
+seen = {}
+for line in open("trace"):
+    number, name = line.rstrip("\n").split(" ", 5)[4:]
+    seen[name] = seen.get(name, 0) + 1
+    assert int(number) == seen[name], line
+assert len(seen) == 2, seen
+END
+
 # facts name the capture as it was given
 cd "$captures" || exit 1
 "$sluice" replay ./dns.pcap ./http.pcap --format facts -o "$work/facts" 2>"$work/err" || fail "facts"

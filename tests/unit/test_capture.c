@@ -486,7 +486,7 @@ static void test_join(void **state)
 		c[i] = capture_open_memory(f[i].p, f[i].len, err, sizeof(err));
 	}
 	struct capture_join *j = capture_join_new(c, 3);
-	uint64_t n = 0, last = 0, from = 0;
+	uint64_t n = 0, last = 0, from = 0, own[3] = {0};
 	enum capture_state got;
 	do {
 		struct burst b = {0};
@@ -494,7 +494,8 @@ static void test_join(void **state)
 		for (unsigned i = 0; i < b.n; i++) {
 			const struct pkt *p = pkt_of(b.m[i]);
 			uint8_t source = pkt_data(b.m[i])[0];
-			assert_int_equal(p->frame, ++n);
+			assert_int_equal(p->order, ++n);
+			assert_int_equal(p->frame, FRAME_OF(source, ++own[source]));
 			assert_true(p->time_ns > last || (p->time_ns == last && source >= from));
 			last = p->time_ns;
 			from = source;

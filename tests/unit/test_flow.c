@@ -239,7 +239,7 @@ static void flows_end_when_their_time_is_over(void **state)
 	const struct record *r = next_record(RECORD_FLOW);
 	assert_non_null(r);
 	assert_int_equal(r->flow_id, 2 << 3);
-	assert_int_equal(r->frame, 8);
+	assert_int_equal(r->packet, 8);
 	assert_int_equal(r->flow_end, FLOW_END_TIMEOUT);
 	assert_null(next_record(RECORD_FLOW));
 	age_fully(clock_ns + 299 * SECOND, 9);
@@ -247,7 +247,7 @@ static void flows_end_when_their_time_is_over(void **state)
 	age_fully(clock_ns + 302 * SECOND, 10);
 	r = next_record(RECORD_FLOW);
 	assert_non_null(r);
-	assert_int_equal(r->frame, 10);
+	assert_int_equal(r->packet, 10);
 	assert_int_equal(r->pkts[1], 1);
 	world_close();
 }

@@ -70,13 +70,13 @@ static struct ship *start(enum ship_format format, bool verbose, int fd)
 				.nsources = WORKERS};
 	struct ship *s = ship_start(&c);
 	assert_non_null(s);
-	ship_capture(s, "a.pcap", 0);
+	ship_capture(s, (const char *[]){"a.pcap"}, 1, 0);
 	return s;
 }
 
 static struct record *begin(struct worker *w, enum record_kind kind, uint64_t frame, uint64_t flow)
 {
-	w->frame = frame;
+	w->frame = w->order = frame;
 	w->now_ns = frame * 1000000;
 	struct record *r = record_begin(w, kind);
 	r->flow_id = flow;
@@ -324,7 +324,7 @@ static void captures_are_told_apart(void **state)
 			      "0.pcap";
 		path[1] = (char)('0' + n);
 		if (n)
-			ship_capture(s, path, 0);
+			ship_capture(s, (const char *[]){path}, 1, 0);
 		begin(&workers[n], RECORD_SSH, 1, 8);
 		add(&workers[n], FACT_SSH_SOFTWARE, "x", 1);
 		record_write(&workers[n]);
@@ -344,9 +344,9 @@ static void captures_are_told_apart(void **state)
 static void events_are_of_one_packet(void **state)
 {
 	struct ship *s = start(SHIP_EVE, false, out);
-	ship_capture(s, "b.pcap", 1000);
-	struct record *r = begin(&workers[0], RECORD_HTTP, 4, 8 | 1);
-	r->frame = 9; // when the answer came
+	ship_capture(s, (const char *[]){"b.pcap"}, 1, 1000);
+	begin(&workers[0], RECORD_HTTP, 4, 8 | 1);
+	workers[0].order = 9; // when the answer came
 	record_write(&workers[0]);
 	ship_stop(s);
 	json_t *all = lines(), *row = json_array_get(all, 0);

@@ -201,7 +201,6 @@ static void open_record(struct reading *r)
 	struct app_in *in = r->in;
 	struct record *rec = r->record = record_begin(in->w, RECORD_DNS);
 	flow_record(in->w, in->f, rec, RECORD_DNS);
-	rec->frame = in->w->frame;
 	rec->time_ns = in->w->now_ns;
 	rec->dir = in->dir;
 	rec->app = APP_DNS;

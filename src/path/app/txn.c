@@ -60,7 +60,6 @@ static inline struct block *block_at(struct arena *a, uint64_t at)
 static void write_out(struct worker *w, struct block *b)
 {
 	b->open = 0;
-	b->record.frame = w->frame;
 	record_put(w, &b->record);
 }
 

@@ -132,6 +132,7 @@ static bool consistent(struct segment *g)
 		return true;
 	g->f->flags |= FLOW_AMBIGUOUS;
 	if (g->p->flags & PKT_VIRTUAL) { // its fragments leave as they are, or not at all
+		stream_anomaly(g->w, g->f, g->p->dir, ANOMALY_STREAM_AMBIGUOUS, defrag_origin(g->m, g->off, g->len));
 		pkt_drop(g->p, REASON_DEFRAG_REWRITE);
 		return false;
 	}

@@ -93,7 +93,7 @@ CASES = {
         + [eth(f) for f in ip4_fragments(A, B, tcp(40000, 8080, "A", ISN + 1, 1001, b"GET /other" + GET[10:]), [32])]
         + [eth(c(20, GET[20:]))],
         "drops": {"DEFRAG_REWRITE": [5, 6]},
-        "facts": [uri("/first")],
+        "facts": [uri("/first"), anomaly("stream.ambiguous"), {"field": "stream.ambiguous", "value": 1}],
         "no_facts": [uri("/other")],
         "same": True,
     },

@@ -507,8 +507,8 @@ static inline void ask_flows(const struct flow_table *t, struct look *look, cons
 	}
 }
 
-// Frames of one flow may be tagged in more than one way (routers, bonds). What no first frame showed is said once more; a
-// third stack is not, lest two ways that alternate are said with each frame.
+// Frames of one flow may be tagged in more than one way (routers, bonds). What no first frame showed is said once more;
+// a third stack is not, lest two ways that alternate are said with each frame.
 static __rte_noinline void say_tags(struct worker *w, const struct burst *b)
 {
 	w->tagged = w->flows->rest.n > 0;

@@ -68,7 +68,7 @@ void tx_one(struct worker *w, struct rte_mbuf *m);
 // One end of a frame, reported on worker->exits where config->exits is set.
 struct exit {
 	uint64_t order, frame; // as in struct pkt
-	struct rte_mbuf *m; // to be written and freed by the reader; NULL where dropped
+	struct rte_mbuf *m;    // to be written and freed by the reader; NULL where dropped
 	uint16_t door, reason;
 	uint32_t pad;
 };

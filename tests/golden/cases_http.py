@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""HTTP whose framing is contradictory leaves by HTTP_AMBIGUOUS; what is merely odd passes and is named. What comes after
+"""HTTP whose end two readers may see differently leaves by HTTP_AMBIGUOUS; what is merely odd passes and is named. What comes after
 CONNECT and STARTTLS is read as itself."""
 from packets import *
 
 A, B = "10.0.0.1", "10.0.0.2"
 
 
-def talk(*turns, port=80):
+def talk(*turns, port=80, sport=40000):
     """A connection: handshake, then (direction, bytes) in order, one segment each."""
     seq, out = [1000, 5000], []
 
     def segment(d, flags, payload=b""):
         ends = (A, B) if d == 0 else (B, A)
-        ports = (40000, port) if d == 0 else (port, 40000)
+        ports = (sport, port) if d == 0 else (port, sport)
         out.append(eth(ip4(*ends, tcp(*ports, flags, seq[d], seq[1 - d] if flags != "S" else 0, payload))))
         seq[d] += len(payload) + ("S" in flags or "F" in flags)
 
@@ -34,6 +34,23 @@ def fact(field, value):
 HOST = b"Host: www.example.test\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
+POST = b"POST /2 HTTP/1.1\r\n" + HOST
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+CLOSES = [
+    ("cl-bad", POST + b"Content-Length: +3\r\n\r\nabc"),
+    ("te-bad", POST + b"Transfer-Encoding: xchunked\r\n\r\n"),
+    ("te-http10", b"POST /2 HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("bare-lf", POST + b"X: y\nContent-Length: 0\r\n\r\n"),
+    ("bare-cr", POST + b"X: y\rContent-Length: 3\r\n\r\n"),
+    ("nul", POST + b"X: y\0z\r\n\r\n"),
+    ("obs-fold", POST + b"X: y\r\n Content-Length: 3\r\n\r\n"),
+    ("leading-space", b"POST /2 HTTP/1.1\r\n X: y\r\n" + HOST + b"\r\n"),
+    ("space-colon", POST + b"Content-Length : 0\r\n\r\n"),
+    ("chunk-size", CHUNKED + b"0x3\r\nabc\r\n0\r\n\r\n"),
+    ("chunk-size", CHUNKED + b"10000000000000003\r\nabc\r\n0\r\n\r\n"),
+    ("chunk-end", CHUNKED + b"3\r\nabcde\r\n0\r\n\r\n"),
+]
+
 CASES = {
     "http_ambiguous": {
         # the first request passes, the second states two framings
@@ -49,11 +66,27 @@ CASES = {
         "facts": [fact("http.ambiguous", "cl-differ")],
     },
     "http_odd": {
-        # bare LF, a folded line, space before the colon, two Hosts: named, and all of it passes unchanged
-        "frames": talk((0, b"GET /a//b/../%63?q HTTP/1.1\nHost : u:p@One.Example.:81\nX: a\n b\nHost: two.example\n\n"), (1, OK)),
+        # user information, two Hosts, and a response as old servers write it: named, and all of it passes unchanged
+        "frames": talk((0, b"GET /a//b/../%63?q HTTP/1.1\r\nHost: u:p@One.Example.:81\r\nX: a\r\nHost: two.example\r\n\r\n"),
+                       (1, b"HTTP/1.1 200 OK\nX : a\n b\nContent-Length: 0\n\n")),
         "facts": [fact("http.ambiguous", c) for c in ("bare-lf", "obs-fold", "space-colon", "host-two")]
         + [fact("host", "one.example"), fact("host", "two.example"), fact("http.status", 200)],
         "same": True,
+    },
+    "http_closes": {
+        # a request each, whose end depends on who reads it: the frame that shows it does not leave
+        "frames": [f for i, (_, request) in enumerate(CLOSES) for f in talk((0, request), sport=40000 + i)],
+        "drops": {"HTTP_AMBIGUOUS": [4 + 7 * i for i in range(len(CLOSES))]},
+        "facts": [{"field": "http.ambiguous", "value": cause, "tuple": ["tcp", A, 40000 + i, B, 80]}
+                  for i, (cause, _) in enumerate(CLOSES)],
+        "most": 12000,
+    },
+    "http_closes_answer": {
+        # two lengths in a response: it does not leave
+        "frames": talk((0, b"GET /1 HTTP/1.1\r\n" + HOST + b"\r\n"),
+                       (1, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")),
+        "drops": {"HTTP_AMBIGUOUS": [5]},
+        "facts": [fact("http.uri", "/1"), fact("http.status", 200), fact("http.ambiguous", "cl-differ")],
     },
     "http_connect": {
         # the inner request is the tunnel's, not the proxy's; the proxy's answer comes late

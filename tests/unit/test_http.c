@@ -295,17 +295,17 @@ static void ambiguous(void **state)
 		 "cl-te", true},
 		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", "cl-differ", true},
 		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\nx", "cl-differ", true},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", "cl-bad", false},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", "cl-bad", false},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", "cl-bad", false},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", "te-bad", false},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", "te-bad", false},
-		{"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "te-http10", false},
-		{"GET / HTTP/1.1\nHost: a\n\n", "bare-lf", false},
-		{"GET / HTTP/1.1\r\nHost: a\rX: y\r\n\r\n", "bare-cr", false},
-		{"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", "obs-fold", false},
-		{"GET / HTTP/1.1\r\n X: y\r\nHost: a\r\n\r\n", "leading-space", false},
-		{"GET / HTTP/1.1\r\nHost : a\r\n\r\n", "space-colon", false},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", "cl-bad", true},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", "cl-bad", true},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", "cl-bad", true},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", "te-bad", true},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", "te-bad", true},
+		{"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "te-http10", true},
+		{"GET / HTTP/1.1\nHost: a\n\n", "bare-lf", true},
+		{"GET / HTTP/1.1\r\nHost: a\rX: y\r\n\r\n", "bare-cr", true},
+		{"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", "obs-fold", true},
+		{"GET / HTTP/1.1\r\n X: y\r\nHost: a\r\n\r\n", "leading-space", true},
+		{"GET / HTTP/1.1\r\nHost : a\r\n\r\n", "space-colon", true},
 		{"GET / HTTP/1.1\r\nHost: a\r\nline\r\n\r\n", "no-colon", false},
 		{"GET / HTTP/1.1\r\nHost: a\r\na b: c\r\n\r\n", "field-name", false},
 		{"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", "request-line", false},
@@ -314,8 +314,8 @@ static void ambiguous(void **state)
 		{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "host-two", false},
 		{"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "host-bad", false},
 		{"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "host-differs", false},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "chunk-size", false},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", "chunk-end", false},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "chunk-size", true},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", "chunk-end", true},
 		{"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 3\r\n\r\n", "body-forbidden", false},
 	};
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -329,6 +329,7 @@ static void ambiguous(void **state)
 	static const char nul[] = "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n";
 	play(WHOLE, nul, sizeof(nul) - 1, "", 0);
 	has(player_end(player), "http.ambiguous=nul\n");
+	assert_int_equal(player->drop, REASON_HTTP_AMBIGUOUS);
 	has_not(say("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx", ""), "ambiguous");
 }
 

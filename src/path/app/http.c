@@ -14,11 +14,11 @@
 //
 // Which direction is the client's is seen by content: a flow that was picked up in its middle may have them swapped.
 //
-// Ambiguous messages (http_head.h) are facts and one anomaly a message. Only a request whose framing is stated
-// twice and differently is dropped, at the frame that completes its head: there, and only there, what the server
-// understands cannot be known. Everything else passes until a policy can decide; a capture of ordinary traffic
-// leaves unchanged. Rejected: following the RFC's preference (Transfer-Encoding wins) silently, since the other
-// reader of the message need not.
+// Ambiguous messages (http_head.h) are facts and one anomaly a message. Where two readers may see its end, or what
+// follows, differently, the message does not leave: the frame that completes its head, or its chunk, is dropped, and
+// what comes after it in that direction. A response only where two lengths are stated: bare LF and the like are met
+// in those of old servers, and a browser's reading of them harms nobody else. Rejected: following the RFC's preference
+// (Transfer-Encoding wins) silently, since the other reader of the message need not.
 #include "app.h"
 
 #include <string.h>
@@ -136,6 +136,8 @@ static void say_causes(struct app_in *in, struct http *s, txn_t t, uint32_t caus
 		app_anomaly(in, ANOMALY_HTTP_AMBIGUOUS, name, strlen(name));
 	}
 	s->said[in->dir] |= causes;
+	if (causes & http_head_closes[is_client(in, s)])
+		in->drop = REASON_HTTP_AMBIGUOUS;
 }
 
 // One name the request shows. Returns its normal form's length, in out.
@@ -235,8 +237,6 @@ static txn_t say_request(struct app_in *in, struct http *s, struct http_head *h)
 	say_names(in, t, h);
 	say_fields(in, t, h);
 	say_causes(in, s, t, h->causes, h->method.p);
-	if (h->causes & http_head_contradictory)
-		in->drop = REASON_HTTP_AMBIGUOUS;
 	return t;
 }
 

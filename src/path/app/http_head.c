@@ -19,14 +19,14 @@
 #include "bytes.h"
 
 const char *const http_head_causes[HTTP_CAUSE_COUNT] = {
-#define X(symbol, name, contradictory) name,
+#define X(symbol, name, closes) name,
 	HTTP_CAUSES(X)
 #undef X
 };
 
-#define X(symbol, name, contradictory) | (uint32_t)(contradictory) << HTTP_CAUSE_##symbol
-const uint32_t http_head_contradictory = 0 HTTP_CAUSES(X);
-#undef X
+#define REQUEST(symbol, name, closes) | (uint32_t)((closes) > 0) << HTTP_CAUSE_##symbol
+#define RESPONSE(symbol, name, closes) | (uint32_t)((closes) > 1) << HTTP_CAUSE_##symbol
+const uint32_t http_head_closes[2] = {0 HTTP_CAUSES(RESPONSE), 0 HTTP_CAUSES(REQUEST)};
 static_assert(HTTP_CAUSE_COUNT <= 32, "one bit each");
 
 #define METHOD_MAX 32 // longer than any registered (IANA HTTP Method Registry: 17)

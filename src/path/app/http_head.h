@@ -9,21 +9,23 @@
 #define HTTP_HEAD_MAX 65536 // bytes of a head that are looked at (common servers refuse from 8 to 64 KiB)
 #define HTTP_FIELDS_MAX 32  // lines of interest kept of one head
 
-// X(symbol, name, contradictory). Causes of `http.ambiguous`; the names are public and stable.
-// contradictory: two framings are both stated, so that two readers see different messages follow.
+// X(symbol, name, closes). Causes of `http.ambiguous`; the names are public and stable.
+// closes: two readers may see different messages follow, so that the message does not leave: 1 a request, which is how
+// messages are smuggled, 2 a response as well. The others name what every reader takes for the same message, or what
+// cannot move its end: they are said, and pass.
 #define HTTP_CAUSES(X)                                                                                                 \
-	X(CL_TE, "cl-te", 1)                   /* both Content-Length and Transfer-Encoding: RFC 9112 6.3 rule 3 */    \
-	X(CL_DIFFER, "cl-differ", 1)           /* two Content-Length values: 6.3 rule 5 */                             \
-	X(CL_BAD, "cl-bad", 0)                 /* no number: 6.3 rule 5 */                                             \
-	X(TE_BAD, "te-bad", 0)                 /* a coding other than chunked, or chunked not last: 6.3 rule 4 */      \
-	X(TE_OLD, "te-http10", 0)              /* Transfer-Encoding in HTTP/1.0: 6.1 */                                \
+	X(CL_TE, "cl-te", 2)                   /* both Content-Length and Transfer-Encoding: RFC 9112 6.3 rule 3 */    \
+	X(CL_DIFFER, "cl-differ", 2)           /* two Content-Length values: 6.3 rule 5 */                             \
+	X(CL_BAD, "cl-bad", 1)                 /* no number: 6.3 rule 5 */                                             \
+	X(TE_BAD, "te-bad", 1)                 /* a coding other than chunked, or chunked not last: 6.3 rule 4 */      \
+	X(TE_OLD, "te-http10", 1)              /* Transfer-Encoding in HTTP/1.0: 6.1 */                                \
 	X(BODY_FORBIDDEN, "body-forbidden", 0) /* framing in CONNECT, 1xx or 204: RFC 9110 9.3.6, 8.6 */               \
-	X(BARE_LF, "bare-lf", 0)               /* 2.2 */                                                               \
-	X(BARE_CR, "bare-cr", 0)               /* 2.2 */                                                               \
-	X(NUL, "nul", 0)                       /* RFC 9110 5.5 */                                                      \
-	X(OBS_FOLD, "obs-fold", 0)             /* 5.2 */                                                               \
-	X(LEADING_SPACE, "leading-space", 0)   /* white space before the first field line: 2.2 */                      \
-	X(SPACE_COLON, "space-colon", 0)       /* 5.1 */                                                               \
+	X(BARE_LF, "bare-lf", 1)               /* 2.2 */                                                               \
+	X(BARE_CR, "bare-cr", 1)               /* 2.2 */                                                               \
+	X(NUL, "nul", 1)                       /* RFC 9110 5.5 */                                                      \
+	X(OBS_FOLD, "obs-fold", 1)             /* 5.2 */                                                               \
+	X(LEADING_SPACE, "leading-space", 1)   /* white space before the first field line: 2.2 */                      \
+	X(SPACE_COLON, "space-colon", 1)       /* 5.1 */                                                               \
 	X(NO_COLON, "no-colon", 0)             /* a line that is no field */                                           \
 	X(FIELD_NAME, "field-name", 0)         /* a name that is no token: 5.1 */                                      \
 	X(REQUEST_LINE, "request-line", 0)     /* not method SP target SP version: 3 */                                \
@@ -32,20 +34,20 @@
 	X(HOST_TWO, "host-two", 0)             /* 3.2 */                                                               \
 	X(HOST_BAD, "host-bad", 0)             /* 3.2 */                                                               \
 	X(HOST_DIFFERS, "host-differs", 0)     /* target and Host name different servers: 3.2.2 */                     \
-	X(CHUNK_SIZE, "chunk-size", 0)         /* 7.1 */                                                               \
-	X(CHUNK_END, "chunk-end", 0)           /* chunk data not followed by a line end: 7.1 */                        \
+	X(CHUNK_SIZE, "chunk-size", 1)         /* 7.1 */                                                               \
+	X(CHUNK_END, "chunk-end", 1)           /* chunk data not followed by a line end: 7.1 */                        \
 	X(HEAD_LONG, "head-long", 0)           /* more than HTTP_HEAD_MAX */                                           \
 	X(FIELDS_MANY, "fields-many", 0)       /* more than HTTP_FIELDS_MAX of interest */
 
 enum http_cause {
-#define X(symbol, name, contradictory) HTTP_CAUSE_##symbol,
+#define X(symbol, name, closes) HTTP_CAUSE_##symbol,
 	HTTP_CAUSES(X)
 #undef X
 		HTTP_CAUSE_COUNT
 };
 #define HTTP_CAUSE_BIT(c) (1u << HTTP_CAUSE_##c)
 extern const char *const http_head_causes[HTTP_CAUSE_COUNT];
-extern const uint32_t http_head_contradictory; // bits of those that are
+extern const uint32_t http_head_closes[2]; // bits of those that do: of a response, of a request
 
 enum http_field {
 	HTTP_FIELD_HOST,

@@ -73,6 +73,7 @@ static void give_way(unsigned *spins)
 
 static void flush(struct member *m, struct burst *b)
 {
+	m->w.tagged = true; // another worker's decap may have seen tags
 	if (b->n)
 		path_back(&m->w, b);
 	b->n = 0;

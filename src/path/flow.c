@@ -515,7 +515,7 @@ static __rte_noinline void say_tags(struct worker *w, const struct burst *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct pkt *p = pkt_of(b->m[i]);
 		struct flow *f = p->flow;
-		if (!f || !p->nvlans || (f->flags & FLOW_RETAGGED) || *flow_tags(f) == tags_fold(p))
+		if (pkt_decided(p) || !f || !p->nvlans || (f->flags & FLOW_RETAGGED) || *flow_tags(f) == tags_fold(p))
 			continue;
 		w->frame = p->frame;
 		w->now_ns = p->time_ns;

@@ -370,10 +370,9 @@ static bool known_role(struct app_in *in, struct http *s, enum http_start is)
 static int seek(struct app_in *in, struct http *s, uint32_t from)
 {
 	struct http_span b = rest(in);
-	uint32_t n = from;
-	bool found = http_head_seek(b.p, b.len, is_client(in, s), in->end, &n);
+	bool found = http_head_seek(b.p, b.len, is_client(in, s), in->end, &from);
 	s->phase[in->dir] = found ? PHASE_LOST : PHASE_SEEK;
-	in->consumed += n;
+	in->consumed += from;
 	return found ? STEP_ON : APP_MORE;
 }
 

@@ -118,8 +118,7 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 			if (yes > 0) {
 				s->parser = i;
 				s->wait = s->not_start = s->nobodys = 0;
-				stream_need(w, f, 0, 0); // what other rows asked for
-				stream_need(w, f, 1, 0);
+				stream_need(w, f, !dir, 0); // what other rows asked for; this side's parser says anew
 				if (parsers[i].app)
 					f->app = parsers[i].app;
 				return true;
@@ -174,7 +173,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	if ((s->stopped & (1 << dir)) || !stream_view(w, f, dir, &v))
 		return 0;
 	v.end |= last;
-	if ((v.len < stream_needs(w, f, dir) && !v.end) || (v.len == 0 && (s->ended & (1 << dir))))
+	if ((v.len < v.need && !v.end) || (v.len == 0 && (s->ended & (1 << dir))))
 		return 0;
 	if (!s->parser) {
 		if (!detect(w, f, s, dir, &v, last))
@@ -184,7 +183,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	struct app_in in = {
 		.w = w,
 		.f = f,
-		.state = stream_app_state(w, f),
+		.state = v.app_state,
 		.data = v.data,
 		.len = v.len,
 		.dir = dir,
@@ -200,11 +199,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		f->flags |= FLOW_REFUSED << dir;
 	}
 	s->wait &= ~(1 << dir);
-	if (in.consumed)
-		stream_consume(w, f, dir, in.consumed);
-	if (in.skip)
-		stream_skip(w, f, dir, in.skip);
-	stream_need(w, f, dir, in.need);
+	stream_took(w, f, dir, in.consumed, in.skip, in.need);
 	switch (st) {
 	case APP_WAIT:
 		s->wait |= 1 << dir;
@@ -317,8 +312,9 @@ static inline void packet(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 	struct flow *f = p->flow;
-	bool data = p->flags & PKT_HAS_DATA;
-	if (!f || (!data && f->key.proto != IPPROTO_UDP) || (f->flags & FLOW_APP_DONE) || pkt_decided(p))
+	if (!(p->flags & PKT_HAS_DATA) && (!f || p->inner->proto != IPPROTO_UDP))
+		return;
+	if (!f || (f->flags & FLOW_APP_DONE) || pkt_decided(p))
 		return;
 	w->frame = p->frame;
 	w->order = p->order;

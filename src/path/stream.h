@@ -18,6 +18,8 @@ struct stream_view {
 	uint64_t offset; // of data[0] in the direction
 	bool end;        // no byte will follow these: FIN or RST reached, a gap was given up, the flow ends
 	bool after_gap;  // bytes before data[0] were skipped
+	uint32_t need;   // as the parser said last
+	void *app_state; // see stream_app_state
 };
 
 // Contiguous unparsed bytes of direction dir; linearised into the worker's scratch where they lie in several
@@ -29,7 +31,8 @@ void stream_consume(struct worker *w, struct flow *f, unsigned dir, uint32_t n);
 void stream_skip(struct worker *w, struct flow *f, unsigned dir, uint64_t n);
 // Do not call the parser of this direction before `need` bytes are in the view, or its end.
 void stream_need(struct worker *w, struct flow *f, unsigned dir, uint32_t need);
-uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir);
+// The three above at once: what a call of the parser did to its direction.
+void stream_took(struct worker *w, struct flow *f, unsigned dir, uint32_t consumed, uint64_t skip, uint32_t need);
 // Nothing more of this direction is wanted: later bytes pass unstored; copies of evidence stay until acked.
 void stream_stop(struct worker *w, struct flow *f, unsigned dir);
 // Where the byte at `offset` of the direction came from; len as given, frame 0 where no longer known.

@@ -104,10 +104,11 @@ static struct stream_side *side_of(struct worker *w, const struct flow *f, unsig
 
 bool stream_view(struct worker *w, struct flow *f, unsigned dir, struct stream_view *v)
 {
-	struct stream_side *s = side_of(w, f, dir);
+	struct stream *st = stream_of(w, f);
 	struct stream_pool *p = w->streams;
-	if (!s || (s->flags & STREAM_STOPPED))
+	if (!st || (st->side[dir].flags & STREAM_STOPPED))
 		return false;
+	struct stream_side *s = &st->side[dir];
 	// bounded: each round leaves a cut chunk behind
 	while ((s->flags & STREAM_GIVEN_UP) && s->parsed == s->next) {
 		stream_cross(w, s);
@@ -118,6 +119,8 @@ bool stream_view(struct worker *w, struct flow *f, unsigned dir, struct stream_v
 	v->end = (s->flags & STREAM_GIVEN_UP) || s->next >= s->fin;
 	v->after_gap = s->flags & STREAM_AFTER_GAP;
 	v->data = p->scratch;
+	v->need = s->need;
+	v->app_state = st->app;
 	if (v->len == 0)
 		return v->end;
 	const struct chunk *c = &p->chunks[s->parse];
@@ -133,19 +136,17 @@ bool stream_view(struct worker *w, struct flow *f, unsigned dir, struct stream_v
 	return true;
 }
 
-void stream_consume(struct worker *w, struct flow *f, unsigned dir, uint32_t n)
+static void consume(struct worker *w, struct stream_side *s, uint32_t n)
 {
-	struct stream_side *s = side_of(w, f, dir);
-	if (!s || n == 0 || (s->flags & STREAM_STOPPED))
+	if (n == 0 || (s->flags & STREAM_STOPPED))
 		return;
 	s->flags &= ~STREAM_AFTER_GAP;
 	stream_chain_parsed(w->streams, s, s->parsed + RTE_MIN(n, s->next - s->parsed));
 }
 
-void stream_skip(struct worker *w, struct flow *f, unsigned dir, uint64_t n)
+static void skip(struct worker *w, struct stream_side *s, uint64_t n)
 {
-	struct stream_side *s = side_of(w, f, dir);
-	if (!s || n == 0 || (s->flags & STREAM_STOPPED))
+	if (n == 0 || (s->flags & STREAM_STOPPED))
 		return;
 	s->flags &= ~STREAM_AFTER_GAP;
 	stream_chain_skip(w->streams, s, s->parsed + RTE_MIN(n, STREAM_NONE / 4));
@@ -153,17 +154,35 @@ void stream_skip(struct worker *w, struct flow *f, unsigned dir, uint64_t n)
 		s->flags &= ~STREAM_GIVEN_UP;
 }
 
+void stream_consume(struct worker *w, struct flow *f, unsigned dir, uint32_t n)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (s)
+		consume(w, s, n);
+}
+
+void stream_skip(struct worker *w, struct flow *f, unsigned dir, uint64_t n)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (s)
+		skip(w, s, n);
+}
+
+void stream_took(struct worker *w, struct flow *f, unsigned dir, uint32_t consumed, uint64_t skipped, uint32_t need)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (!s)
+		return;
+	consume(w, s, consumed);
+	skip(w, s, skipped);
+	s->need = need;
+}
+
 void stream_need(struct worker *w, struct flow *f, unsigned dir, uint32_t need)
 {
 	struct stream_side *s = side_of(w, f, dir);
 	if (s)
 		s->need = need;
-}
-
-uint32_t stream_needs(struct worker *w, struct flow *f, unsigned dir)
-{
-	const struct stream_side *s = side_of(w, f, dir);
-	return s ? s->need : 0;
 }
 
 void stream_stop(struct worker *w, struct flow *f, unsigned dir)
@@ -205,7 +224,9 @@ bool stream_run(struct worker *w, const struct flow *f, unsigned dir, uint64_t o
 	const struct stream_side *s = side_of(w, f, dir);
 	if (!s)
 		return false;
-	const struct chunk *c = stream_chain_find(w->streams, s, offset);
+	const struct chunk *c = chunk_of(w->streams, s->parse); // where the parser is, mostly
+	if (!c || offset - c->start >= c->len)
+		c = stream_chain_find(w->streams, s, offset);
 	if (!c || c->start > offset)
 		return false;
 	unsigned lo = 0, hi = c->nbreaks, at = offset - c->start;

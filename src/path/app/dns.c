@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "../record_out.h"
+#include "bytes.h"
 
 #define PORT_DNS 53
 #define PORT_NBNS 137
@@ -235,28 +236,26 @@ static enum dns_name_end name_at(struct reading *r, uint32_t at, struct dns_name
 	return e;
 }
 
-static uint8_t lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? c + 32 : c;
-}
-
 static bool same_name(const struct dns_name *a, const struct dns_name *b)
 {
 	if (a->len != b->len)
 		return false;
-	for (uint32_t i = 0; i < a->len; i++)
-		if (lower(a->text[i]) != lower(b->text[i]))
+	for (uint32_t at = 0; at < a->len; at += 16) {
+		__m128i x = bytes_lower(bytes_load(a->text + at, a->len - at));
+		__m128i y = bytes_lower(bytes_load(b->text + at, b->len - at));
+		if (bytes_bits(_mm_cmpeq_epi8(x, y)) != 0xffff)
 			return false;
+	}
 	return true;
 }
 
 static void say_host(struct reading *r, const struct dns_name *n, struct origin o)
 {
-	uint8_t host[DNS_NAME_MAX];
+	uint8_t host[DNS_NAME_MAX + 1]; // whole blocks of 16
 	if (n->len == 0)
 		return;
-	for (uint32_t i = 0; i < n->len; i++)
-		host[i] = lower(n->text[i]);
+	for (uint32_t at = 0; at < n->len; at += 16)
+		_mm_storeu_si128((__m128i *)(host + at), bytes_lower(bytes_load(n->text + at, n->len - at)));
 	record_fact(r->in->w, FACT_HOST, host, n->len, o);
 }
 
@@ -473,7 +472,14 @@ static void judge(struct reading *r)
 
 static void read_message(struct app_in *in, const uint8_t *p, uint32_t len, bool cut)
 {
-	struct reading r = {.in = in, .p = p, .len = len, .at = DNS_HEADER_BYTES, .cut = cut};
+	struct reading r;
+	memset(&r, 0, offsetof(struct reading, asked));
+	r.in = in;
+	r.p = p;
+	r.len = len;
+	r.at = DNS_HEADER_BYTES;
+	r.cut = cut;
+	r.asked.len = r.last.len = 0; // all that counts of a name that was not read
 	r.mdns = on_port(in->f, PORT_MDNS);
 	header_read(p, len, &r.h);
 	in->f->app = APP_DNS;

@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "base/ja.h"
 #include "bytes.h"
 
@@ -50,8 +52,7 @@ struct hello {
 	uint32_t name_exts;
 	uint8_t name_faults; // of the list: enum name_fault
 	bool too_long;       // more values than a fingerprint takes
-	bool twice;          // an extension may be there twice: its bit in `seen` was set
-	uint64_t seen[2];
+	bool twice;          // an extension may be there twice
 };
 
 // Reads forward; once it has run over the end, everything it gives is empty.
@@ -160,22 +161,26 @@ static bool alpn_sound(struct hello *h)
 }
 
 // RFC 8446 4.2: no extension twice. Types below 64, which most are, have a bit of their own; the others share 64.
-static inline void note_type(struct hello *h, uint32_t type)
+struct types {
+	uint64_t low, high, twice; // twice: not 0 where a bit was met again
+};
+
+static inline void note_type(struct types *t, uint32_t type)
 {
-	uint64_t bit = 1ull << ((type ^ type >> 6) & 63), *seen = &h->seen[type >= 64];
-	h->twice |= (*seen & bit) != 0;
-	*seen |= bit;
+	uint64_t bit = 1ull << ((type ^ type >> 6) & 63);
+	if (likely(type < 64)) {
+		t->twice |= t->low & bit;
+		t->low |= bit;
+	} else {
+		t->twice |= t->high & bit;
+		t->high |= bit;
+	}
 }
 
 static inline bool extension(struct hello *h, uint32_t type, struct piece e)
 {
 	bool sound = true;
 	struct piece v;
-	if (h->ja.nexts < JA_LIST_MAX)
-		h->ja.exts[h->ja.nexts++] = (uint16_t)type;
-	else
-		h->too_long = true;
-	note_type(h, type);
 	switch (type) {
 	case EXT_SERVER_NAME:
 		h->ja.sni = true;
@@ -206,6 +211,28 @@ static inline bool extension(struct hello *h, uint32_t type, struct piece e)
 	return sound;
 }
 
+// The extensions, each a type and a vector, to exactly the end.
+static bool extensions(struct hello *h, const uint8_t *p, const uint8_t *end, bool *sound)
+{
+	struct types t = {0};
+	uint32_t n = 0;
+	for (uint32_t len; end - p >= 4; p += 4 + len, n++) {
+		uint32_t type = be16(p);
+		len = be16(p + 2);
+		if (unlikely(len > (size_t)(end - p) - 4))
+			break;
+		note_type(&t, type);
+		if (likely(n < JA_LIST_MAX))
+			h->ja.exts[n] = (uint16_t)type;
+		if (!extension(h, type, (struct piece){p + 4, len}))
+			*sound = false;
+	}
+	h->too_long |= n > JA_LIST_MAX;
+	h->ja.nexts = (uint16_t)RTE_MIN(n, (uint32_t)JA_LIST_MAX);
+	h->twice = t.twice != 0;
+	return p == end;
+}
+
 // RFC 8446 4.1.2; the cookie: RFC 6347 4.2.1. False: not sound, or it does not end here.
 static bool parse(struct hello *h, enum hello_transport transport, const uint8_t *p, uint32_t len, bool *over)
 {
@@ -230,15 +257,7 @@ static bool parse(struct hello *h, enum hello_transport transport, const uint8_t
 		if (total > (size_t)(c.end - c.p))
 			*over = true;
 		c.end = total < (size_t)(c.end - c.p) ? c.p + total : c.end;
-		while (c.end - c.p >= 4) {
-			struct piece e = {c.p + 4, be16(c.p + 2)};
-			if (e.len > (size_t)(c.end - e.p))
-				break;
-			if (!extension(h, be16(c.p), e))
-				sound = false;
-			c.p = e.p + e.len;
-		}
-		c.over = c.p != c.end;
+		c.over |= !extensions(h, c.p, c.end, &sound);
 	}
 	*over |= c.over;
 	return sound;

@@ -114,6 +114,17 @@ static bool version_foreign(struct http_span v)
 	return n && n + 1 < v.len && v.p[n] == '/' && digit(v.p[n + 1]) && !(n == 4 && memcmp(v.p, "HTTP", 4) == 0);
 }
 
+static bool spaced(struct http_span s)
+{
+	uint32_t found = 0;
+
+	for (uint32_t at = 0; at < s.len && !found; at += 16) {
+		__m128i v = bytes_load(s.p + at, s.len - at);
+		found = bytes_equal(v, ' ') | bytes_equal(v, '\t');
+	}
+	return found;
+}
+
 // Where the last word of p[from..end) begins.
 static uint32_t last_word(const uint8_t *p, uint32_t from, uint32_t end)
 {
@@ -150,8 +161,7 @@ static int request_line(struct http_span line, struct http_line *r)
 	r->target = target;
 	if (!target.len)
 		return 0;
-	if (m + 1 + target.len + 1 + r->protocol.len != line.len || memchr(target.p, ' ', target.len) ||
-	    memchr(target.p, '\t', target.len))
+	if (m + 1 + target.len + 1 + r->protocol.len != line.len || spaced(target))
 		r->causes = HTTP_CAUSE_BIT(REQUEST_LINE);
 	return version_whole(r->protocol) ? 2 : 1;
 }
@@ -205,7 +215,7 @@ enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early, stru
 	r->len = 0;
 	while (len && (p[0] == '\r' || p[0] == '\n'))
 		p++, len--;
-	if (memcmp(p, "HTTP/1.", len < 7 ? len : 7) == 0) {
+	if ((!len || p[0] == 'H') && memcmp(p, "HTTP/1.", len < 7 ? len : 7) == 0) {
 		uint16_t status;
 		if (len < 13)
 			return HTTP_START_MORE;
@@ -509,7 +519,8 @@ static bool start_read(struct http_head *h, struct http_span line, const struct 
 		h->protocol = (struct http_span){line.p, 8};
 	else
 		return false;
-	h->minor = version_whole(h->protocol) && h->protocol.p[5] == '1' ? h->protocol.p[7] - '0' : 0xff;
+	bool whole = !r->len || r->sure == 2; // "HTTP/d.d"
+	h->minor = whole && h->protocol.p[5] == '1' ? h->protocol.p[7] - '0' : 0xff;
 	if (h->minor > 1)
 		h->causes |= HTTP_CAUSE_BIT(VERSION);
 	return true;

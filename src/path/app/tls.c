@@ -425,8 +425,12 @@ int tls_looks(const uint8_t *p, uint32_t len)
 		return 0;
 	if (p[0] == ALERT)
 		return len < 7 ? -1 : (p[5] == 1 || p[5] == 2) && p[6] <= 120;
-	if (peek((struct walk){.in = &in}, h, sizeof(h), &have, &need) == GATHER_BROKEN)
+	if (likely(len >= RECORD_HEAD + sizeof(h) && be16(p + 3) >= sizeof(h) && be16(p + 3) <= RECORD_BODY_MAX)) {
+		have = sizeof(h); // in one record, and there
+		memcpy(h, p + RECORD_HEAD, sizeof(h));
+	} else if (peek((struct walk){.in = &in}, h, sizeof(h), &have, &need) == GATHER_BROKEN) {
 		return 0;
+	}
 	if ((have > 0 && h[0] != CLIENT_HELLO && h[0] != SERVER_HELLO && h[0] != HELLO_RETRY_REQUEST) || h[1] > 1)
 		return 0;
 	if (have < sizeof(h))

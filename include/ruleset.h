@@ -159,6 +159,7 @@ enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_UNKNOWN };
 struct verdict {
 	bool open;          // not decided: waiting for `waits`
 	bool early;         // final although rules above are unknown: all would do the same (policy.md 2.2)
+	bool possible;      // some candidate (the unknown ones and the first true one) allows: undecided "possible"
 	uint8_t action;     // enum action; while open: of the first rule that is true
 	uint8_t response;   // enum response
 	uint32_t rule;      // its number in the rule set, from 0; RULE_DEFAULT

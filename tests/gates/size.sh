@@ -8,7 +8,7 @@ for f in $(git ls-files 'src/*.c' 'bpf/*.c'); do
 	n=$(wc -l <"$f")
 	[ "$n" -le 600 ] || { echo "$f: $n lines, at most 600"; bad=1; }
 done
-for d in src/path src/path/app src/ship src/base src/cmd include tests; do
+for d in src/path src/path/app src/policy src/ship src/base src/cmd include tests; do
 	printf '%-14s %6d lines\n' $d "$(git ls-files "$d/*.c" "$d/*.h" | { [ $d = src/path ] && grep -v /app/ || cat; } | xargs cat 2>/dev/null | wc -l)"
 done
 path=$(git ls-files 'src/path/*.c' | xargs cat | wc -l)

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "ruleset.h"
+
+struct ruleset;
+struct policy_scratch;
+
+// Memory that a worker judges with, big enough for this rule set; taken at start or when a rule set is published, never
+// by the path. NULL: none left.
+struct policy_scratch *policy_worker_init(const struct ruleset *rs);
+void policy_worker_fini(struct policy_scratch *s);
+
+// The verdict on what is known (policy.md 2). Takes no memory, cannot fail; bounded by the rules that the facts select.
+void policy_judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, struct verdict *v);
+// The same with shadow rules as if they were enforced: the second verdict `would`.
+void policy_judge_would(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts,
+			struct verdict *v);
+
+// Rules that do not end the search and were true above the rule of the last verdict, ascending.
+#define POLICY_FIRED_MAX 256
+uint32_t policy_fired(const struct policy_scratch *s, const uint32_t **rules);

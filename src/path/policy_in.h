@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the policy_* files of this folder share: the memory that a worker judges with.
+#pragma once
+
+#include "policy.h"
+#include "rules.h"
+
+// A worker's own. Sized for one rule set.
+struct policy_scratch {
+	const struct ruleset *rs;
+	size_t bytes;
+	const struct facts *facts; // of the judgement in work
+
+	// tags that rules above have set in this judgement, and whether a rule above may yet set one
+	struct fact_value tag[FACTS_MAX];
+	uint8_t ntags;
+	bool more_tags;
+
+	// what Hyperscan found: a row of bits a value, by pattern, for each buffer; and which words to clear again
+	struct hs_scratch *scan;
+	uint64_t *found;
+	uint32_t *dirty;
+	uint32_t ndirty;
+
+	uint32_t nfired;
+	uint32_t fired[POLICY_FIRED_MAX];
+};
+
+// Truth of a rule's own conditions. unknown: gets the fields for which it is unknown.
+enum truth policy_truth_rule(const struct policy_scratch *s, const struct ruleset_rule *r, uint64_t *unknown);
+// Of one subtree.
+enum truth policy_truth_node(const struct policy_scratch *s, const struct node *n, bool strict, uint64_t *unknown);
+
+// Scans the values of all fields that are known with the databases there are; forgets what was found before.
+void policy_scan(struct policy_scratch *s);
+// Scans a tag that was just set.
+void policy_scan_tag(struct policy_scratch *s, uint32_t tag);

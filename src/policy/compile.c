@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// From the tree of a policy to a rule set: conditions laid flat, strings in one run of bytes, patterns collected into
+// buffers. Off the path, may allocate; a failed compile leaves nothing behind.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hs/hs.h>
+
+#include "policy/compile_in.h"
+#include "policy/zone.h"
+
+void *compile_grow(void *list, uint32_t n, size_t size)
+{
+	if (n & (n - 1)) // grows where n is a power of two, or 0
+		return list;
+	void *p = realloc(list, (n ? 2 * (size_t)n : 1) * size);
+	if (!p)
+		abort(); // the tree was there; there is no way on
+	return p;
+}
+
+static uint32_t hash_bytes(const uint8_t *p, uint32_t len)
+{
+	uint64_t h = 0xcbf29ce484222325;
+	for (uint32_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 0x100000001b3;
+	return h ^ h >> 32;
+}
+
+static void rehash(struct compiler *c)
+{
+	uint32_t size = c->nslots ? c->nslots * 2 : 1024;
+	struct interned *slots = calloc(size, sizeof(*slots));
+	if (!slots)
+		abort();
+	for (uint32_t i = 0; i < c->nslots; i++) {
+		if (!c->slots[i].used)
+			continue;
+		uint32_t k = c->slots[i].hash & (size - 1);
+		while (slots[k].used)
+			k = (k + 1) & (size - 1);
+		slots[k] = c->slots[i];
+	}
+	free(c->slots);
+	c->slots = slots;
+	c->nslots = size;
+}
+
+uint32_t compile_bytes(struct compiler *c, const uint8_t *p, uint32_t len, bool nocase)
+{
+	struct ruleset *rs = c->rs;
+	uint8_t *copy = malloc(len + 1);
+	if (!copy)
+		abort();
+	for (uint32_t i = 0; i < len; i++)
+		copy[i] = nocase && p[i] >= 'A' && p[i] <= 'Z' ? p[i] | 0x20 : p[i];
+	if (c->ninterned * 2 >= c->nslots)
+		rehash(c);
+	uint32_t hash = hash_bytes(copy, len), k = hash & (c->nslots - 1);
+	for (; c->slots[k].used; k = (k + 1) & (c->nslots - 1))
+		if (c->slots[k].hash == hash && c->slots[k].len == len &&
+		    !memcmp(rs->bytes + c->slots[k].at, copy, len)) {
+			free(copy);
+			return c->slots[k].at;
+		}
+	if (rs->nbytes + len > c->capbytes) {
+		c->capbytes = (rs->nbytes + len) * 2 + 4096;
+		rs->bytes = realloc(rs->bytes, c->capbytes);
+		if (!rs->bytes)
+			abort();
+	}
+	c->slots[k] = (struct interned){rs->nbytes, len, hash, true};
+	c->ninterned++;
+	memcpy(rs->bytes + rs->nbytes, copy, len);
+	rs->nbytes += len;
+	free(copy);
+	return c->slots[k].at;
+}
+
+static uint32_t add_node(struct compiler *c, enum node_op op, enum field field)
+{
+	struct ruleset *rs = c->rs;
+	rs->nodes = compile_grow(rs->nodes, rs->nnodes, sizeof(*rs->nodes));
+	rs->nodes[rs->nnodes] = (struct node){.op = op, .field = field, .end = 1};
+	return rs->nnodes++;
+}
+
+static void add_text(struct compiler *c, uint32_t node, const struct operand *o, bool nocase)
+{
+	uint32_t at = compile_bytes(c, o->p, o->len, nocase);
+	c->rs->nodes[node].at = at;
+	c->rs->nodes[node].len = o->len;
+	c->rs->nodes[node].nocase = nocase;
+}
+
+static uint32_t zone(struct compiler *c, const char *name, uint32_t *n)
+{
+	struct zone_offset *list;
+	struct ruleset *rs = c->rs;
+	*n = zone_load(name, &list);
+	if (*n == 0) {
+		snprintf(c->error, c->size, "no such time zone: %s", name);
+		c->failed = true;
+		return 0;
+	}
+	rs->zones = realloc(rs->zones, (rs->nzones + *n) * sizeof(*list));
+	if (!rs->zones)
+		abort();
+	memcpy(rs->zones + rs->nzones, list, *n * sizeof(*list));
+	free(list);
+	rs->nzones += *n;
+	return rs->nzones - *n;
+}
+
+static uint32_t schedule(struct compiler *c, const struct schedule *s)
+{
+	struct ruleset *rs = c->rs;
+	struct ruleset_schedule made = {.days = s->days, .from = s->from, .to = s->to};
+	if (s->zone)
+		made.zone = zone(c, s->zone, &made.nzone);
+	rs->schedules = compile_grow(rs->schedules, rs->nschedules, sizeof(made));
+	rs->schedules[rs->nschedules] = made;
+	return rs->nschedules++;
+}
+
+static bool numeric(enum field_type type, const struct operand *o)
+{
+	return type == FIELD_TYPE_PORT || type == FIELD_TYPE_NUM || type == FIELD_TYPE_BOOL ||
+	       (type == FIELD_TYPE_WORD && !o->p);
+}
+
+static void add_is(struct compiler *c, uint32_t node, enum field field, const struct test *t)
+{
+	const struct operand *o = &t->operand;
+	enum field_type type = compile_field_types[field];
+	if (type == FIELD_TYPE_TIME) {
+		c->rs->nodes[node].op = NODE_SCHEDULE;
+		c->rs->nodes[node].at = schedule(c, t->schedule);
+	} else if (numeric(type, o)) {
+		c->rs->nodes[node].op = NODE_NUM;
+		c->rs->nodes[node].low = c->rs->nodes[node].high = o->num;
+	} else if (type == FIELD_TYPE_ADDR) {
+		add_text(c, node, o, false);
+		c->rs->nodes[node].op = NODE_ADDR;
+		c->rs->nodes[node].bits = o->bits;
+	} else {
+		add_text(c, node, o, t->nocase);
+	}
+}
+
+static void add_test(struct compiler *c, const struct condition *on, const struct test *t)
+{
+	static const uint8_t ops[] = {
+		[TEST_IS] = NODE_EQUAL,          [TEST_IN] = NODE_SET,
+		[TEST_PREFIX] = NODE_PREFIX,     [TEST_SUFFIX] = NODE_SUFFIX,
+		[TEST_CONTAINS] = NODE_CONTAINS, [TEST_REGEX] = NODE_PATTERN,
+		[TEST_RANGE] = NODE_NUM,         [TEST_NOT] = NODE_TEST_NOT,
+		[TEST_ALL] = NODE_TEST_ALL,      [TEST_ANY] = NODE_TEST_ANY,
+		[TEST_PRESENT] = NODE_PRESENT,
+	};
+	uint32_t node = add_node(c, ops[t->op], on->field);
+	switch (t->op) {
+	case TEST_IS:
+		add_is(c, node, on->field, t);
+		break;
+	case TEST_IN:
+		c->rs->nodes[node].at = t->set - c->policy->sets;
+		c->rs->nodes[node].nocase = t->nocase;
+		break;
+	case TEST_PREFIX:
+	case TEST_SUFFIX:
+	case TEST_CONTAINS:
+		add_text(c, node, &t->operand, t->nocase);
+		break;
+	case TEST_REGEX:
+		compile_pattern(c, node, on, SCAN_REGEX, &t->operand, t->nocase);
+		break;
+	case TEST_RANGE:
+		c->rs->nodes[node].low = t->operand.num;
+		c->rs->nodes[node].high = t->operand.num_high;
+		break;
+	case TEST_PRESENT:
+		c->rs->nodes[node].low = t->present;
+		break;
+	case TEST_NOT:
+	case TEST_ALL:
+	case TEST_ANY:
+		for (uint32_t i = 0; i < t->nchildren; i++)
+			add_test(c, on, t->child[i]);
+		break;
+	}
+	c->rs->nodes[node].end = c->rs->nnodes - node;
+}
+
+static void add_condition(struct compiler *c, const struct condition *on)
+{
+	uint32_t node = add_node(c,
+				 on->kind == CONDITION_ALL   ? NODE_ALL
+				 : on->kind == CONDITION_ANY ? NODE_ANY
+							     : NODE_FIELD,
+				 on->kind == CONDITION_FIELD ? on->field : 0);
+	if (on->kind == CONDITION_FIELD) {
+		if (on->header) {
+			struct operand name = {.p = (const uint8_t *)on->header, .len = strlen(on->header)};
+			add_text(c, node, &name, false);
+		}
+		add_test(c, on, on->test);
+	}
+	for (uint32_t i = 0; i < on->nchildren; i++)
+		add_condition(c, on->child[i]);
+	c->rs->nodes[node].end = c->rs->nnodes - node;
+}
+
+static uint32_t set_member_of(struct compiler *c, const struct set *set, uint32_t i)
+{
+	struct ruleset *rs = c->rs;
+	const struct set_item *item = &set->items[i];
+	const struct operand *o = &item->operand;
+	struct set_member m = {.low = o->num,
+			       .high = o->num_high > o->num ? o->num_high : o->num,
+			       .len = o->len,
+			       .bits = o->bits,
+			       .exact = item->exact};
+	if (o->p)
+		m.at = compile_bytes(c, o->p, o->len, false);
+	rs->members = compile_grow(rs->members, rs->nmembers, sizeof(m));
+	rs->members[rs->nmembers] = m;
+	return rs->nmembers++;
+}
+
+static void sets(struct compiler *c)
+{
+	static const uint8_t kinds[SET_TYPES] = {SET_KIND_NET,  SET_KIND_DOMAIN, SET_KIND_STRING,
+						 SET_KIND_PORT, SET_KIND_STRING, SET_KIND_STRING};
+	struct ruleset *rs = c->rs;
+	rs->sets = calloc(c->policy->nsets + 1, sizeof(*rs->sets));
+	if (!rs->sets)
+		abort();
+	rs->nsets = c->policy->nsets;
+	for (uint32_t i = 0; i < rs->nsets; i++) {
+		const struct set *set = &c->policy->sets[i];
+		rs->sets[i] = (struct ruleset_set){.kind = kinds[set->type], .first = rs->nmembers, .n = set->nitems};
+		for (uint32_t k = 0; k < set->nitems; k++)
+			set_member_of(c, set, k);
+	}
+}
+
+// Rules that do the same have the same number.
+static uint16_t outcome(struct compiler *c, enum action action, enum response response, const struct operand *sinkhole)
+{
+	uint32_t at = 0, len = 0;
+	if (response == RESPONSE_SINKHOLE && sinkhole) {
+		at = compile_bytes(c, sinkhole->p, sinkhole->len, false);
+		len = sinkhole->len;
+	}
+	for (uint32_t i = 0; i < c->noutcomes; i++)
+		if (c->outcomes[i].action == action && c->outcomes[i].response == response && c->outcomes[i].at == at &&
+		    c->outcomes[i].len == len)
+			return i;
+	c->outcomes = compile_grow(c->outcomes, c->noutcomes, sizeof(*c->outcomes));
+	c->outcomes[c->noutcomes] = (struct outcome){action, response, at, len};
+	if (c->noutcomes == UINT16_MAX) {
+		snprintf(c->error, c->size, "more than %u different sinkhole addresses", UINT16_MAX);
+		c->failed = true;
+		return 0;
+	}
+	return c->noutcomes++;
+}
+
+static void add_rule(struct compiler *c, uint32_t i)
+{
+	const struct rule *r = &c->policy->rules[i];
+	struct ruleset_rule made = {.node = RULES_NONE,
+				    .schedule = RULES_NONE,
+				    .expires_ns = r->expires_ns,
+				    .action = r->action,
+				    .response = r->response,
+				    .ends = compile_action_ends[r->action],
+				    .shadow = r->shadow,
+				    .disabled = r->disabled,
+				    .strict = r->action == ACTION_ALLOW};
+	if (r->when) {
+		made.node = c->rs->nnodes;
+		add_condition(c, r->when);
+	}
+	if (r->time)
+		made.schedule = schedule(c, r->time);
+	if (made.ends)
+		made.outcome = outcome(c, r->action, r->response, &r->sinkhole);
+	if (r->action == ACTION_TAG && r->tag) {
+		made.tag_len = strlen(r->tag);
+		made.tag = compile_bytes(c, (const uint8_t *)r->tag, made.tag_len, false);
+	}
+	c->rs->rules[i] = made;
+}
+
+struct ruleset *compile_ruleset(const struct policy *p, const struct compile_options *o, char *error, size_t size)
+{
+	struct compiler c = {.policy = p, .options = o, .error = error, .size = size};
+	struct ruleset *rs = c.rs = calloc(1, sizeof(*c.rs));
+	if (rs)
+		rs->rules = calloc(p->nrules + 1, sizeof(*rs->rules));
+	if (!rs || !rs->rules) {
+		snprintf(error, size, "no memory");
+		free(rs);
+		return NULL;
+	}
+	rs->nrules = p->nrules;
+	rs->default_action = p->default_action;
+	rs->default_response = p->default_response;
+	rs->default_outcome = outcome(&c, p->default_action, p->default_response, NULL);
+	sets(&c);
+	for (uint32_t i = 0; i < p->nrules; i++)
+		add_rule(&c, i);
+	compile_buffers(&c);
+	free(c.outcomes);
+	free(c.slots);
+	if (c.failed) {
+		compile_free(rs);
+		return NULL;
+	}
+	return rs;
+}
+
+void compile_free(struct ruleset *rs)
+{
+	if (!rs)
+		return;
+	for (uint32_t i = 0; i < rs->nbuffers; i++)
+		hs_free_database(rs->buffers[i].db);
+	hs_free_scratch(rs->scan);
+	free(rs->nodes);
+	free(rs->rules);
+	free(rs->bytes);
+	free(rs->schedules);
+	free(rs->zones);
+	free(rs->sets);
+	free(rs->members);
+	free(rs->buffers);
+	free(rs);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "policy/policy.h"
+
+struct ruleset;
+
+struct compile_options {
+	const char *cache; // folder where Hyperscan databases are kept; NULL: nowhere
+	uint64_t seed;     // of the hashes of names, addresses and strings; of each load its own
+	void (*warn)(const char *text);
+};
+
+// A rule set of a policy; keeps nothing of the policy. NULL: a pattern that Hyperscan refuses, a zone that does not
+// exist, or no memory; `error` says which.
+struct ruleset *compile_ruleset(const struct policy *p, const struct compile_options *o, char *error, size_t size);
+void compile_free(struct ruleset *rs);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the compile_* files share: the rule set in the making.
+#pragma once
+
+#include "path/rules.h"
+#include "policy/compile.h"
+#include "policy/scan.h"
+
+struct interned {
+	uint32_t at, len, hash;
+	bool used;
+};
+
+struct outcome {
+	uint8_t action, response;
+	uint32_t at, len;
+};
+
+struct pending { // a buffer's patterns, until it is compiled
+	struct scan_pattern *list;
+	struct place *places;
+	uint32_t n;
+};
+
+struct compiler {
+	const struct policy *policy;
+	const struct compile_options *options;
+	struct ruleset *rs;
+	struct interned *slots; // of bytes: equal strings are one
+	uint32_t nslots, ninterned, capbytes;
+	struct outcome *outcomes;
+	uint32_t noutcomes;
+	struct pending *pending; // as rs->buffers
+	bool failed;
+	char *error;
+	size_t size;
+};
+
+extern const uint8_t compile_field_types[FIELD_COUNT];
+extern const bool compile_action_ends[ACTION_COUNT];
+
+// Room for one more in a list of n.
+void *compile_grow(void *list, uint32_t n, size_t size);
+// Where these bytes are in the rule set's.
+uint32_t compile_bytes(struct compiler *c, const uint8_t *p, uint32_t len, bool nocase);
+// Adds a pattern to the buffer that `on` asks about; the node asks for it from now on. Its number there.
+uint32_t compile_pattern(struct compiler *c, uint32_t node, const struct condition *on, enum scan_kind kind,
+			 const struct operand *o, bool nocase);
+// Makes the databases.
+void compile_buffers(struct compiler *c);

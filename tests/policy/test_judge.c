@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The compiled rule set says what the naive interpreter says, on random policies and partial facts.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "differ.h"
+
+static void agree(uint64_t cases, uint64_t seed, uint32_t rules, uint32_t facts)
+{
+	struct differ_counts c = differ(cases, seed, rules, facts);
+	assert_int_equal(c.differences, 0);
+	assert_true(c.cases >= cases);
+	assert_true(c.open > 0 && c.early > 0 && c.decided > 0 && c.fired > 0);
+}
+
+static void test_small(void **state)
+{
+	agree(200000, 1, 6, 400);
+}
+
+static void test_middling(void **state)
+{
+	agree(100000, 2, 40, 1000);
+}
+
+static void test_many(void **state)
+{
+	agree(10000, 3, 400, 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_small), cmocka_unit_test(test_middling),
+					   cmocka_unit_test(test_many)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

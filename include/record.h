@@ -188,7 +188,8 @@ struct record {
 	uint8_t layer;                // 0: innermost (inspected); else outer
 	uint8_t tx_kind;              // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS
 	uint32_t tx_id;               // number of the transaction in its flow, from 0
-	uint32_t pad;
+	uint16_t reason; // RECORD_ANOMALY: enum reason by which the frame was dropped; 0: anomaly says what
+	uint16_t pad;
 	// RECORD_FLOW
 	uint64_t start_ns, end_ns;
 	uint64_t pkts[2], bytes[2]; // [0] from the initiator

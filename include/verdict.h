@@ -42,7 +42,8 @@
 	X(HTTP_AMBIGUOUS, "HTTP message whose end two readers would see differently")                                  \
 	X(QUIC_CHANGED, "QUIC CRYPTO bytes that differ from those judged")
 
-// X(symbol, name, help). Reported as records of kind anomaly; the frame goes on.
+// X(symbol, name, help). Reported as records of kind anomaly; the frame goes on. (One that
+// does not is such a record, too, under its reason's name: reason_event.)
 #define ANOMALIES(X)                                                                                                   \
 	X(STREAM_REWRITTEN, "stream.rewritten", "segment differed from bytes already sent; rewritten to the first")    \
 	X(STREAM_GAP, "stream.gap", "bytes never seen were skipped")                                                   \
@@ -81,6 +82,8 @@
 	X(STREAM_BUDGET, "stream_budget", "directions that reached their share of the reassembly memory")              \
 	X(APP_POOL_EMPTY, "app_pool_empty", "handshakes not followed, for want of memory")                             \
 	X(FACTS_EVICTED, "facts_evicted", "transactions written early, for want of memory")                            \
+	X(DROPS_UNSAID, "drops_unsaid",                                                                                \
+	  "dropped frames without a record: as one before of their flow, or too many a second")                        \
 	X(RECORDS, "records", "records written")                                                                       \
 	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")
@@ -114,6 +117,9 @@ enum door { DOOR_NONE = 0, DOOR_TX, DOOR_DROP, DOOR_KERNEL, DOOR_MIRRORED };
 // Names and help, defined once in base/names.c.
 extern const char *const reason_names[REASON_COUNT];
 extern const char *const reason_help[REASON_COUNT];
+// A reason as the event of a record: PARSE_L4_CSUM is "parse.l4_csum".
+#define REASON_EVENT_MAX 32
+const char *reason_event(uint16_t reason, char out[REASON_EVENT_MAX]);
 extern const char *const anomaly_names[ANOMALY_COUNT];
 extern const char *const counter_names[COUNTER_COUNT];
 extern const char *const counter_help[COUNTER_COUNT];

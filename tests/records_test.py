@@ -3,7 +3,7 @@
 """What the records look like, against the schemas in docs/: each line of --format eve and --format facts -v over the
 captures given (files or folders) is one JSON object that its schema takes, and no line holds a control byte.
 usage: records_test.py SLUICE DOCS CAPTURES...      exit 77: python3-jsonschema is not there"""
-import json, os, subprocess, sys
+import json, os, re, subprocess, sys
 
 try:
     import jsonschema
@@ -52,13 +52,23 @@ def check(sluice, path, face, validator):
     return len(lines), faults
 
 
+def listed(docs):
+    """what include/verdict.h has and docs/records.md does not list"""
+    header = open(os.path.join(docs, "..", "include", "verdict.h")).read()
+    drops, anomalies = (header.split("#define %s(X)" % t)[1].split("\n\n")[0] for t in ("DROP_REASONS", "ANOMALIES"))
+    page = open(os.path.join(docs, "records.md")).read()
+    events = re.findall(r'X\(\w+, "([a-z0-9_.]+)"', anomalies)
+    events += [r.lower().replace("_", ".", 1) for r in re.findall(r"X\((\w+),", drops)]
+    return ["docs/records.md does not list " + e for e in events if "| `%s` |" % e not in page]
+
+
 def main(sluice, docs, *paths):
     validators = {}
     for name in "eve", "facts":
         schema = json.load(open(os.path.join(docs, name + ".schema.json")))
         jsonschema.Draft202012Validator.check_schema(schema)
         validators[name] = jsonschema.Draft202012Validator(schema, format_checker=CHECKER)
-    total, faults, files = {"eve": 0, "facts": 0}, [], 0
+    total, faults, files = {"eve": 0, "facts": 0}, listed(docs), 0
     for path in captures(paths):
         files += 1
         for face in ["eve"], ["facts", "-v"]:

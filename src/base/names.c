@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The printable side of the tables in include/: one definition of each name, made from the X-macros.
+#include <stdbool.h>
+
 #include "record.h"
 #include "verdict.h"
 
@@ -76,3 +78,19 @@ const char *const app_names[APP_COUNT] = {
 	APPS(X)
 #undef X
 };
+
+const char *reason_event(uint16_t reason, char out[REASON_EVENT_MAX])
+{
+	const char *name = reason_names[reason];
+	bool room = false; // is named
+	unsigned i = 0;
+	for (; name[i] && i < REASON_EVENT_MAX - 1; i++) {
+		out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 0x20 : name[i]);
+		if (name[i] == '_' && !room) {
+			out[i] = '.';
+			room = true;
+		}
+	}
+	out[i] = 0;
+	return out;
+}

@@ -395,6 +395,7 @@ static struct rte_mbuf *offer(struct worker *w, struct rte_mbuf *m)
 	struct pkt *p = pkt_of(m);
 	const struct layer *l = fragment_layer(m);
 	struct piece c = piece_of(m);
+	w->order = p->order; // for those held that leave on its account
 	pkt_drop(p, fault_alone(l, &c));
 	if (p->reason)
 		return m;

@@ -159,6 +159,16 @@ static uint16_t tags_fold(const struct pkt *p)
 	return (uint16_t)(fold ? fold : 1);
 }
 
+static void say_deeper(struct worker *w, struct flow *f, unsigned dir)
+{
+	struct record *r = record_begin(w, RECORD_ANOMALY);
+	flow_record(w, f, r, RECORD_ANOMALY);
+	r->anomaly = ANOMALY_DECAP_DEEPER;
+	r->dir = (uint8_t)dir;
+	w->anomalies[ANOMALY_DECAP_DEEPER]++;
+	record_write(w);
+}
+
 // What the first frame of a direction says about a flow. Tags and network ids are said of the innermost tuple only:
 // they are known to lie outside of it, but not between which of the layers.
 static void say_start(struct worker *w, struct flow *f, const struct pkt *p, unsigned layer, unsigned dir,
@@ -183,6 +193,8 @@ static void say_start(struct worker *w, struct flow *f, const struct pkt *p, uns
 	}
 	say_outer(w, p, layer, frame);
 	record_write(w);
+	if (unlikely((p->flags & PKT_DEEPER) && !f->key.outer && f->pkts[0] + f->pkts[1] == 1))
+		say_deeper(w, f, dir);
 }
 
 // --- a new flow
@@ -518,6 +530,7 @@ static __rte_noinline void say_tags(struct worker *w, const struct burst *b)
 		if (pkt_decided(p) || !f || !p->nvlans || (f->flags & FLOW_RETAGGED) || *flow_tags(f) == tags_fold(p))
 			continue;
 		w->frame = p->frame;
+		w->order = p->order;
 		w->now_ns = p->time_ns;
 		say_start(w, f, p, p->nlayers - 1u, p->dir, pkt_data(b->m[i]));
 	}

@@ -57,6 +57,7 @@ enum flow_flag {
 	FLOW_USUAL = 1 << 11,      // known from both sides, nothing special in use: flow_usual may take its packets
 	FLOW_RST_UNSURE = 1 << 12, // replay: ended by an RST that may have been outside RCV.NXT
 	FLOW_RETAGGED = 1 << 13,   // a second stack of VLAN tags was said
+	FLOW_DROP_SAID = 1 << 14,  // not TCP: a drop was
 };
 
 // Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.
@@ -95,7 +96,10 @@ struct flow {
 	uint32_t stream;       // stream_pool index + 1; 0: none
 	union {
 		uint32_t app_state; // not TCP: inspect's own, index + 1 of QUIC or DTLS state; 0: none
-		uint16_t tcp_tags;  // TCP: flow_tags
+		struct { // TCP
+			uint16_t tcp_tags; // flow_tags
+			uint16_t tcp_said; // reasons that drop.c has said
+		};
 	};
 	uint16_t tx_count;     // transactions so far (saturates)
 	uint16_t flags;        // enum flow_flag

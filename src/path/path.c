@@ -98,4 +98,5 @@ void path_drain(struct worker *w)
 {
 	defrag_drain(w);
 	flow_drain(w);
+	drop_forget(w);
 }

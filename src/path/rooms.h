@@ -62,8 +62,14 @@ uint16_t inspect_refusal(const struct flow *f);
 
 // Lets every packet go by its door and accounts it: decided by pkt->reason. Empties the burst.
 void tx_burst(struct worker *w, struct burst *b);
-// One packet by itself (timers, drain): same accounting. A PKT_VIRTUAL packet stands for its fragments.
+// One that was held (timers, drain): same accounting; w->order says when. A PKT_VIRTUAL packet stands for its
+// fragments.
 void tx_one(struct worker *w, struct rte_mbuf *m);
+
+// tx lets `frames` frames go by m's reason, which is said as a record, or counted where it was said before.
+void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_held);
+// The end of a capture: what was said is forgotten.
+void drop_forget(struct worker *w);
 
 // One end of a frame, reported on worker->exits where config->exits is set.
 struct exit {

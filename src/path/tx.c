@@ -37,7 +37,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 	report(w, &e);
 }
 
-void tx_one(struct worker *w, struct rte_mbuf *m)
+static void let_go(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 	if (likely(!(p->flags & PKT_VIRTUAL))) {
@@ -50,9 +50,22 @@ void tx_one(struct worker *w, struct rte_mbuf *m)
 		// a fragment of a fragmented tunnel packet may itself stand for fragments
 		if (reason)
 			pkt_drop(pkt_of(f), reason);
-		tx_one(w, f);
+		let_go(w, f);
 	}
 	rte_pktmbuf_free(m);
+}
+
+static void end(struct worker *w, struct rte_mbuf *m, bool was_held)
+{
+	const struct pkt *p = pkt_of(m);
+	if (p->reason)
+		drop_say(w, m, p->flags & PKT_VIRTUAL ? p->nfragments : 1, was_held);
+	let_go(w, m);
+}
+
+void tx_one(struct worker *w, struct rte_mbuf *m)
+{
+	end(w, m, true);
 }
 
 // Where nobody watches, what is sent is freed together: the sums are written once a burst.
@@ -64,7 +77,8 @@ void tx_burst(struct worker *w, struct burst *b)
 		struct rte_mbuf *m = b->m[i];
 		const struct pkt *p = pkt_of(m);
 		if (unlikely(w->exits || p->reason || (p->flags & PKT_VIRTUAL))) {
-			tx_one(w, m);
+			w->order = p->order;
+			end(w, m, false);
 			continue;
 		}
 		bytes += rte_pktmbuf_pkt_len(m);

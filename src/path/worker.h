@@ -38,6 +38,11 @@ struct record_out;
 struct rte_ring;
 struct rte_mempool;
 
+// What was said of frames without a flow: how many in this second.
+struct drop_said {
+	uint32_t second, n;
+};
+
 struct worker {
 	// the clock: never runs backwards within a capture
 	uint64_t now_ns;
@@ -74,7 +79,8 @@ struct worker {
 	uint64_t drops[REASON_COUNT];
 	uint64_t counters[COUNTER_COUNT];
 	uint64_t anomalies[ANOMALY_COUNT];
-	uint64_t held; // frames inside: fragments waiting. 0 after path_drain
+	struct drop_said said[2][REASON_COUNT]; // drop.c's; [1]: out of defrag's hold
+	uint64_t held;                          // frames inside: fragments waiting. 0 after path_drain
 };
 
 static inline void count(struct worker *w, enum counter c)

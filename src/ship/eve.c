@@ -170,11 +170,13 @@ static void tags(struct jsonl *j, const struct eve *e, const struct record *rec)
 // What an event says of its flow. An anomaly may have none (proto 0 and no addresses).
 static void endpoints(struct jsonl *j, const struct record *rec)
 {
+	bool known = rec->flow_id || rec->sport || rec->dport; // not of a fragment, or what was cut
 	bool ports = rec->proto == IPPROTO_TCP || rec->proto == IPPROTO_UDP || rec->proto == IPPROTO_SCTP;
 	if (rec->ip_version == 0)
 		return;
 	JSONL_NAME(j, "src_ip");
 	jsonl_ip(j, rec->src, rec->ip_version);
+	ports = ports && known;
 	if (ports) {
 		JSONL_NAME(j, "src_port");
 		jsonl_num(j, rec->sport);
@@ -254,8 +256,10 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 	tags(j, r->state, rec);
 	endpoints(j, rec);
 	if (rec->kind != RECORD_FLOW) {
-		JSONL_NAME(j, "direction");
-		jsonl_text(j, rec->dir ? "to_client" : "to_server");
+		if (rec->flow_id) {
+			JSONL_NAME(j, "direction");
+			jsonl_text(j, rec->dir ? "to_client" : "to_server");
+		}
 		JSONL_NAME(j, "pkt_src");
 		jsonl_text(j, "wire/pcap");
 	}
@@ -263,19 +267,32 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 		JSONL_NAME(j, "app_proto");
 		jsonl_text(j, app_names[rec->app]);
 	}
-	if (rec->ip_version) {
+	if (rec->flow_id) {
 		JSONL_NAME(j, "community_id");
 		jsonl_text(j, communityid_of(r->communityid, rec));
 	}
 }
 
 // Suricata's three types: what a packet is, what a stream is, what a protocol says.
+static const char *anomaly_type(const char *event)
+{
+	static const char *const types[][2] = {{"decap.", "decode"},
+					       {"parse.", "decode"},
+					       {"defrag.", "decode"},
+					       {"flow.", "stream"},
+					       {"stream.", "stream"}};
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strncmp(event, types[i][0], strlen(types[i][0])) == 0)
+			return types[i][1];
+	return "applayer";
+}
+
 static void anomaly(struct jsonl *j, const struct eve_index *x)
 {
-	const char *name = anomaly_names[x->record->anomaly];
-	const char *type = strncmp(name, "decap.", 6) == 0    ? "decode"
-			   : strncmp(name, "stream.", 7) == 0 ? "stream"
-							      : "applayer";
+	char event[REASON_EVENT_MAX];
+	uint16_t reason = x->record->reason;
+	const char *name = reason ? reason_event(reason, event) : anomaly_names[x->record->anomaly];
+	const char *type = anomaly_type(name);
 	JSONL_NAME(j, "anomaly");
 	jsonl_open(j, '{');
 	if (type[0] == 'a')
@@ -289,6 +306,10 @@ static void anomaly(struct jsonl *j, const struct eve_index *x)
 		jsonl_text(j, "proto_parser");
 	}
 	eve_text(j, x, FACT_ANOMALY, "value");
+	if (reason) {
+		JSONL_NAME(j, "reason");
+		jsonl_text(j, reason_names[reason]);
+	}
 	jsonl_close(j, '}');
 }
 

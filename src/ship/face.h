@@ -3,7 +3,6 @@
 // A face: how a record looks as words. Called on the shipper's thread only, one record after the other.
 #pragma once
 
-#include "record.h"
 #include "ship/outlet.h"
 #include "ship/ship.h"
 #include "ship/text.h"
@@ -26,7 +25,7 @@ struct render {
 	unsigned npaths;
 };
 
-// The capture that a frame (FRAME_OF) is of.
+// The capture that a frame (FRAME_OF of record.h) is of.
 static inline const struct render_path *render_path(const struct render *r, uint64_t frame)
 {
 	static const struct render_path none = {"", "\"\"", 2};

@@ -34,15 +34,24 @@ static void facts_close(struct render *r)
 	free(r->state);
 }
 
+// A dropped frame may have none that can be read.
+static void address(struct jsonl *j, const uint8_t *addr, unsigned version)
+{
+	if (version)
+		jsonl_ip(j, addr, version);
+	else
+		jsonl_text(j, "");
+}
+
 static void tuple(struct facts *s, const struct record *rec)
 {
 	struct jsonl j = {.at = s->tuple, .end = s->tuple + sizeof(s->tuple)};
 	JSONL_NAME(&j, "tuple");
 	jsonl_open(&j, '[');
-	jsonl_text(&j, proto_name(rec->proto));
-	jsonl_ip(&j, rec->src, rec->ip_version);
+	jsonl_text(&j, rec->ip_version ? proto_name(rec->proto) : "unknown");
+	address(&j, rec->src, rec->ip_version);
 	jsonl_num(&j, rec->sport);
-	jsonl_ip(&j, rec->dst, rec->ip_version);
+	address(&j, rec->dst, rec->ip_version);
 	jsonl_num(&j, rec->dport);
 	jsonl_close(&j, ']');
 	s->tuple_len = (size_t)(j.at - s->tuple);
@@ -168,6 +177,7 @@ static void by_kind(struct render *r, const struct record *rec)
 {
 	struct jsonl j;
 	const struct fact *f;
+	char event[REASON_EVENT_MAX];
 	switch (rec->kind) {
 	case RECORD_FLOW_START:
 		f = find(rec, FACT_FLOW);
@@ -188,7 +198,11 @@ static void by_kind(struct render *r, const struct record *rec)
 	case RECORD_ANOMALY: // the fact's value is the detail, the record has the name
 		f = find(rec, FACT_ANOMALY);
 		j = line(r, frame_of(rec, f), fact_names[FACT_ANOMALY]);
-		jsonl_text(&j, anomaly_names[rec->anomaly]);
+		jsonl_text(&j, rec->reason ? reason_event(rec->reason, event) : anomaly_names[rec->anomaly]);
+		if (rec->reason) {
+			JSONL_NAME(&j, "reason");
+			jsonl_text(&j, reason_names[rec->reason]);
+		}
 		if (r->config->verbose && f) {
 			JSONL_NAME(&j, "detail");
 			jsonl_bytes(&j, f->value, f->len);

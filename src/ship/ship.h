@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "record.h"
+
 struct record_out;
 struct ship;
 

@@ -428,6 +428,7 @@ static void what_flow(struct table *t, const struct record *rec)
 
 static void what(struct table *t, const struct record *rec)
 {
+	char event[REASON_EVENT_MAX];
 	bool any;
 	switch (rec->kind) {
 	case RECORD_FLOW:
@@ -456,7 +457,9 @@ static void what(struct table *t, const struct record *rec)
 		say(t, rec, FACT_SSH_SERVER_SOFTWARE, false);
 		break;
 	case RECORD_ANOMALY:
-		text(t, anomaly_names[rec->anomaly]);
+		text(t, rec->reason ? reason_event(rec->reason, event) : anomaly_names[rec->anomaly]);
+		if (rec->reason)
+			text(t, "  dropped");
 		say(t, rec, FACT_ANOMALY, true);
 		break;
 	}
@@ -498,7 +501,7 @@ static void table_record(struct render *r, const struct record *rec)
 	if (t->narrow)
 		cell(t, rec->app == APP_NONE || rec->app == APP_OTHER ? proto_name(rec->proto) : app, WIDTH_APP);
 	else
-		cell(t, proto_name(rec->proto), WIDTH_PROTO);
+		cell(t, rec->ip_version ? proto_name(rec->proto) : "-", WIDTH_PROTO);
 	endpoint(t, rec, rec->src, rec->sport, &t->endpoint[0]);
 	text(t, rec->kind != RECORD_FLOW && rec->dir ? " <- " : " -> ");
 	endpoint(t, rec, rec->dst, rec->dport, &t->endpoint[1]);

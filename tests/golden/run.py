@@ -79,6 +79,16 @@ def check(sluice, case):
     for name, value in expect.get("counters", {}).items():
         if summary["counters"].get(name) != value:
             wrong.append(f"counter {name}: {summary['counters'].get(name)}, expected {value}")
+    # what was dropped is explained by a record, or counted as unsaid; a parser says its own
+    own = {"TLS_BAD_NAME", "HTTP_AMBIGUOUS", "QUIC_CHANGED"}
+    events = [f for f in facts if f["field"] == "anomaly"]
+    for reason in ledger["drops"]:
+        event = reason.lower().replace("_", ".", 1)
+        if not any(f["value"] == event and (reason in own or f.get("reason") == reason) for f in events):
+            wrong.append(f"no record says that frames were dropped by {reason}")
+    said_so = sum("reason" in f for f in events) + summary["counters"]["drops_unsaid"]
+    if not own & ledger["drops"].keys() and said_so != len(got):
+        wrong.append(f"{len(got)} frames dropped, {said_so} said or counted")
     offloading = [f"{o['ip']} {o['proto']}" for o in summary["offloading"]]
     if expect.get("offloading", offloading) != offloading:
         wrong.append(f"offloading: {offloading}, expected {expect['offloading']}")

@@ -105,6 +105,15 @@ for e in map(json.loads, open("eve")):
 assert len(captures) == 3
 END
 
+# each reason has its record, the first of a flow; the same for any number of workers
+golden=$captures/../golden
+run 0 replay "$golden/defrag_overlap/in.pcap" --format eve -o eve --trace trace
+awk '$2 == "drop" { print $1, $3 }' trace >dropped
+python3 -c 'import json; [print(e["pcap_cnt"], e["anomaly"]["reason"]) for e in map(json.loads, open("eve")) if "reason" in e.get("anomaly", {})]' | sort -n >explained
+cmp -s dropped explained || fail "dropped frames and their records"
+run 0 replay "$golden/defrag_overlap/in.pcap" --format eve -o eve3 --workers 3
+cmp -s eve eve3 || fail "records of drops with three workers"
+
 # --speed: 100 ms between two frames, ten times as fast
 python3 - <<'END'
 import struct

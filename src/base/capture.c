@@ -250,7 +250,7 @@ static void take(u_char *arg, const struct pcap_pkthdr *h, const u_char *data)
 static enum capture_state ended(struct capture *c, int rc)
 {
 	const char *below = capture_file_error(c->file);
-	if (rc == 0 && !below)
+	if ((rc == 0 && !below) || capture_stop) // where somebody stops it, it may be in the middle of a frame
 		return CAPTURE_END;
 	snprintf(c->error, sizeof(c->error), "%s", below ? below : pcap_geterr(c->pcap));
 	return CAPTURE_DAMAGED;

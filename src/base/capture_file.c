@@ -22,6 +22,8 @@
 
 #define BLOCK (128 * 1024)
 
+volatile sig_atomic_t capture_stop;
+
 enum packing { PLAIN, GZIP, ZSTD };
 
 struct capture_file {
@@ -61,7 +63,9 @@ static ssize_t raw_read(struct capture_file *f, void *p, size_t len)
 	} else {
 		do
 			n = read(f->fd, p, len);
-		while (n < 0 && errno == EINTR);
+		while (n < 0 && errno == EINTR && !capture_stop);
+		if (n < 0 && errno == EINTR)
+			return 0;
 	}
 	if (n < 0) {
 		fail(f, "cannot read", strerror(errno));

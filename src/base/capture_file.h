@@ -3,6 +3,8 @@
 // The bytes of a capture file, wherever they lie: a file, a pipe, memory; plain, gzip or zstd.
 #pragma once
 
+#include <signal.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +13,9 @@
 #define CAPTURE_HEAD 24 // bytes of a pcap file header
 
 struct capture_file;
+
+// Set by the program's signal handler: a read that the signal woke is the end of every file.
+extern volatile sig_atomic_t capture_stop;
 
 // Opens path ("-": standard input) and looks at its first bytes. NULL: err says why, in words after "path: ".
 struct capture_file *capture_file_open(const char *path, char *err, size_t err_len);

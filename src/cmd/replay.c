@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/capture.h"
+#include "base/capture_file.h"
 #include "base/eal.h"
 #include "base/vouched.h"
 #include "cmd.h"
@@ -60,11 +61,9 @@ struct replay {
 	uint64_t begun_ns, clock_ns; // --speed: when the first frame went, by the wall and by the capture
 };
 
-static volatile sig_atomic_t interrupted;
-
 static void interrupt(int sig)
 {
-	interrupted = sig;
+	capture_stop = sig;
 }
 
 static void complain(struct replay *r, const char *path, const char *format, ...)
@@ -178,7 +177,7 @@ static void walk_paced(struct replay *r, struct burst *b)
 		uint64_t due = r->begun_ns + (uint64_t)((time_ns - r->clock_ns) / r->o.speed);
 		if (due > now) {
 			crew_burst(&r->crew, &part);
-			while (!interrupted && (now = wall_ns()) < due) {
+			while (!capture_stop && (now = wall_ns()) < due) {
 				uint64_t rest = RTE_MIN(due - now, 200000000u);
 				nanosleep(&(struct timespec){.tv_nsec = rest}, NULL);
 				progress_show(&r->progress, capture_taken(r->open[0]), r->crew.front->w.rx);
@@ -246,7 +245,7 @@ static void walk_world(struct replay *r)
 			if (progress_due(&r->progress))
 				progress_show(&r->progress, taken(r), r->crew.front->w.rx);
 		}
-	} while ((state == CAPTURE_MORE || state == CAPTURE_STARVED) && !r->closed && !interrupted);
+	} while ((state == CAPTURE_MORE || state == CAPTURE_STARVED) && !r->closed && !capture_stop);
 }
 
 // Says how each capture of the world ended, and closes it.
@@ -330,7 +329,7 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 	check_outputs(r);
 	summary_senders(r->summary, r->senders, first);
 	close_world(r);
-	return !r->closed && !interrupted;
+	return !r->closed && !capture_stop;
 }
 
 // ---- start and end -----------------------------------------------------------------------------------------------

@@ -83,7 +83,6 @@ static void flush(struct member *m, struct burst *b)
 static bool obey(struct member *m, struct burst *b, const struct message *msg)
 {
 	if (msg->mark == CREW_PACKET) {
-		m->w.tagged |= pkt_of(msg->m)->nvlans > 0; // as decap says it of its own worker
 		b->m[b->n++] = msg->m;
 		if (b->n == BURST_SIZE)
 			flush(m, b);

@@ -5,6 +5,7 @@
 #include "replay_options.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,8 @@ static bool set_transport(struct options *o, const char *v)
 		return false;
 	strcpy(copy, v);
 	o->transports = 0;
+	unsigned words = 0;
+	bool none = false;
 	for (char *save, *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
 		unsigned i = 0;
 		while (i < 4 && strcmp(word, names[i].name))
@@ -105,8 +108,10 @@ static bool set_transport(struct options *o, const char *v)
 		if (i == 4)
 			return false;
 		o->transports |= names[i].bit;
+		words++;
+		none |= names[i].bit == 0;
 	}
-	return true;
+	return !none || words == 1;
 }
 
 static bool set_checksum(struct options *o, const char *v)
@@ -167,6 +172,24 @@ static const struct row {
 	{"help", 'h', NULL, NULL, "this", "--help"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+// What a value may be, where the row's word for it does not say.
+static const char *range_of(const struct row *r)
+{
+	static const struct {
+		const char *name, *range;
+	} ranges[] = {{"workers", "1 to 32"},
+		      {"flows", "8 to 67108864"},
+		      {"seed", "0 to 18446744073709551615"},
+		      {"speed", "max, original, or a number above 0 and below 1e9"},
+		      {"transport", "gwlb, vxlan, vlan, several with commas between, or none"}};
+	static_assert(WORKERS_MAX == 32, "said above");
+	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		if (!strcmp(ranges[i].name, r->name))
+			return ranges[i].range;
+	}
+	return r->value;
+}
 
 static void help(void)
 {
@@ -231,7 +254,31 @@ static bool is_input(const struct options *o, const char *out)
 	return false;
 }
 
-// Two things cannot share standard output.
+// Where a file that is not there yet would be made; false: nowhere.
+static bool place_of(const char *path, char out[2 * PATH_MAX])
+{
+	char folder[PATH_MAX], real[PATH_MAX];
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	return realpath(folder, real) && snprintf(out, 2 * PATH_MAX, "%s/%s", real, name) < 2 * PATH_MAX;
+}
+
+// Is it the same file, or will it be? Devices and pipes can take several.
+static bool same_file(const char *a, const char *b)
+{
+	struct stat sa, sb;
+	char pa[2 * PATH_MAX], pb[2 * PATH_MAX];
+	if (!a || !b || !strcmp(a, "-") || !strcmp(b, "-"))
+		return false;
+	bool there = stat(a, &sa) == 0;
+	if (there != (stat(b, &sb) == 0))
+		return false;
+	if (there)
+		return S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+	return place_of(a, pa) && place_of(b, pb) && strcmp(pa, pb) == 0;
+}
+
+// Two things cannot share standard output, nor a file.
 static int check(struct options *o)
 {
 	const char *outs[] = {o->out, o->write, o->summary, o->trace};
@@ -241,6 +288,12 @@ static int check(struct options *o)
 	for (unsigned i = 0; i < 4; i++) {
 		if (is_input(o, outs[i]))
 			return mistake("would overwrite the capture", outs[i], "");
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			if (same_file(outs[i], outs[k]))
+				return mistake("two outputs would overwrite each other:", outs[i], "");
+		}
 	}
 	if (dashes > 1)
 		return mistake("only one of -o, -w, --summary and --trace can have standard output", NULL, "");
@@ -283,7 +336,7 @@ int options_parse(int argc, char **argv, struct options *o)
 		}
 		if (!r->set(o, optarg)) {
 			fprintf(stderr, "sluice replay: --%s cannot be \"%.80s\": %s; sluice replay --help\n", r->name,
-				optarg, r->value);
+				optarg, range_of(r));
 			return EXIT_USAGE;
 		}
 	}

@@ -121,6 +121,9 @@ static void strings(struct jsonl *j, const struct rr *rr)
 }
 
 #define TYPE_TXT 16
+#define TYPE_SRV 33
+#define TYPE_OPT 41
+#define TYPE_SSHFP 44
 #define TYPE_SPF 99
 
 // rdata as one text, inside a string that is open. SOA, MX and SRV as in a zone file.
@@ -164,6 +167,14 @@ static void rdata_text(struct jsonl *j, const struct rr *rr)
 	jsonl_string_bytes(j, name, len, false);
 }
 
+static void name_text(struct jsonl *j, const uint8_t *p, size_t len)
+{
+	if (len)
+		jsonl_string_bytes(j, p, len, false);
+	else
+		jsonl_string_bytes(j, "<root>", 6, false);
+}
+
 void dnsrr_line(struct jsonl *j, const struct fact *f)
 {
 	struct rr rr;
@@ -171,7 +182,7 @@ void dnsrr_line(struct jsonl *j, const struct fact *f)
 	jsonl_string_open(j);
 	if (rr_read(f, &rr)) {
 		const char *type = dnsrr_type(rr.head.type, buf);
-		jsonl_string_bytes(j, rr.name, rr.head.name_len, false);
+		name_text(j, rr.name, rr.head.name_len);
 		jsonl_string_bytes(j, " ", 1, false);
 		jsonl_string_num(j, rr.head.ttl);
 		jsonl_string_bytes(j, " ", 1, false);
@@ -226,7 +237,6 @@ static void soa(struct jsonl *j, const struct rr *rr)
 
 static void srv(struct jsonl *j, const struct rr *rr)
 {
-	JSONL_NAME(j, "srv");
 	jsonl_open(j, '{');
 	number_member(j, "priority", u16(rr->rdata));
 	number_member(j, "weight", u16(rr->rdata + 2));
@@ -235,16 +245,70 @@ static void srv(struct jsonl *j, const struct rr *rr)
 	jsonl_close(j, '}');
 }
 
-// As Suricata: rdata is a text, but SOA and SRV are objects of their own; MX's preference is left out there.
+static void hex_member(struct jsonl *j, const char *member, const uint8_t *p, size_t len)
+{
+	eve_member(j, member);
+	jsonl_hex(j, p, len);
+}
+
+// RFC 4255 3.1: algorithm, type of the fingerprint, fingerprint. As Suricata: bytes apart by colons.
+static void sshfp(struct jsonl *j, const struct rr *rr)
+{
+	char pair[3] = ":";
+	jsonl_open(j, '{');
+	JSONL_NAME(j, "fingerprint");
+	jsonl_string_open(j);
+	for (uint32_t i = 2; i < rr->head.rdata_len; i++) {
+		text_hex(pair + 1, rr->rdata + i, 1);
+		jsonl_string_bytes(j, i == 2 ? pair + 1 : pair, i == 2 ? 2 : 3, false);
+	}
+	jsonl_string_close(j);
+	number_member(j, "algo", rr->rdata[0]);
+	number_member(j, "type", rr->rdata[1]);
+	jsonl_close(j, '}');
+}
+
+// RFC 6891 6.1.2: code, length, bytes, and again.
+static void opt(struct jsonl *j, const struct rr *rr)
+{
+	JSONL_NAME(j, "opt");
+	jsonl_open(j, '[');
+	for (uint32_t at = 0; at + 4 <= rr->head.rdata_len;) {
+		uint32_t code = rr->rdata[at] << 8 | rr->rdata[at + 1],
+			 len = rr->rdata[at + 2] << 8 | rr->rdata[at + 3];
+		uint32_t left = rr->head.rdata_len - at - 4;
+		len = len < left ? len : left;
+		jsonl_open(j, '{');
+		number_member(j, "code", code);
+		hex_member(j, "data", rr->rdata + at + 4, len);
+		jsonl_close(j, '}');
+		at += 4 + len;
+	}
+	jsonl_close(j, ']');
+}
+
+static bool is_sshfp(const struct rr *rr)
+{
+	return rr->head.type == TYPE_SSHFP && form_of(rr) == DNS_RDATA_RAW && rr->head.rdata_len >= 3;
+}
+
+// As Suricata: rdata is a text, but SOA, SRV and SSHFP are objects of their own, OPT a list; MX's preference is left
+// out there.
 static void rdata(struct jsonl *j, const struct rr *rr)
 {
 	enum dns_rdata form = form_of(rr);
 	if (form == DNS_RDATA_SOA) {
 		soa(j, rr);
 	} else if (form == DNS_RDATA_SRV) {
+		JSONL_NAME(j, "srv");
 		srv(j, rr);
 	} else if (form == DNS_RDATA_MX) {
 		name_member(j, "rdata", rr->rdata + 2, rr->head.rdata_len - 2u);
+	} else if (is_sshfp(rr)) {
+		JSONL_NAME(j, "sshfp");
+		sshfp(j, rr);
+	} else if (rr->head.type == TYPE_OPT) {
+		opt(j, rr);
 	} else if (rr->head.rdata_len) {
 		JSONL_NAME(j, "rdata");
 		jsonl_string_open(j);
@@ -253,7 +317,7 @@ static void rdata(struct jsonl *j, const struct rr *rr)
 	}
 }
 
-static void resource(struct jsonl *j, const struct rr *rr)
+static void resource_one(struct jsonl *j, const struct rr *rr)
 {
 	char buf[12];
 	jsonl_open(j, '{');
@@ -265,9 +329,72 @@ static void resource(struct jsonl *j, const struct rr *rr)
 	jsonl_close(j, '}');
 }
 
+#define STRINGS_MAX 64 // split of one message: each repeats its name, and a line is bounded (outlet.h)
+
+static bool is_txt(const struct rr *rr)
+{
+	return (rr->head.type == TYPE_TXT || rr->head.type == TYPE_SPF) && form_of(rr) == DNS_RDATA_RAW;
+}
+
+// The string at `at` as a TXT of its own; false: there is none left.
+static bool next_string(const struct rr *rr, uint32_t *at, struct rr *one)
+{
+	if (*at >= rr->head.rdata_len)
+		return false;
+	uint32_t len = 1u + rr->rdata[*at], left = rr->head.rdata_len - *at;
+	*one = *rr;
+	one->rdata = rr->rdata + *at;
+	one->head.rdata_len = (uint16_t)(len < left ? len : left);
+	*at += one->head.rdata_len;
+	return true;
+}
+
+static bool splits(const struct record *r)
+{
+	unsigned strings = 0;
+	const struct fact *f = record_first(r);
+	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+		struct rr rr, one;
+		if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || !is_txt(&rr))
+			continue;
+		for (uint32_t at = 0; next_string(&rr, &at, &one);)
+			strings++;
+	}
+	return strings <= STRINGS_MAX;
+}
+
+// A record as its answers: a TXT of several strings is one answer each, as in Suricata.
+static void resource(struct jsonl *j, const struct rr *rr, bool split)
+{
+	struct rr one;
+	if (!split || !is_txt(rr) || rr->head.rdata_len == 0) {
+		resource_one(j, rr);
+		return;
+	}
+	for (uint32_t at = 0; next_string(rr, &at, &one);)
+		resource_one(j, &one);
+}
+
+// An answer among those of its type.
+static void group_member(struct jsonl *j, const struct rr *rr)
+{
+	enum dns_rdata form = form_of(rr);
+	if (form == DNS_RDATA_SRV) {
+		srv(j, rr);
+	} else if (is_sshfp(rr)) {
+		sshfp(j, rr);
+	} else if (form == DNS_RDATA_MX) {
+		jsonl_bytes(j, rr->rdata + 2, rr->head.rdata_len - 2u);
+	} else {
+		jsonl_string_open(j);
+		rdata_text(j, rr);
+		jsonl_string_close(j);
+	}
+}
+
 static void section(struct jsonl *j, const struct record *r, uint8_t which, const char *name)
 {
-	bool open = false;
+	bool open = false, split = splits(r);
 	const struct fact *f = record_first(r);
 	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
 		struct rr rr;
@@ -278,7 +405,7 @@ static void section(struct jsonl *j, const struct record *r, uint8_t which, cons
 			jsonl_open(j, '[');
 			open = true;
 		}
-		resource(j, &rr);
+		resource(j, &rr, split);
 	}
 	if (open)
 		jsonl_close(j, ']');
@@ -287,8 +414,8 @@ static void section(struct jsonl *j, const struct record *r, uint8_t which, cons
 // The answers once more, by type: what people filter on. The types that Suricata groups.
 static void grouped(struct jsonl *j, const struct record *r)
 {
-	static const uint16_t groups[] = {1, 28, 5, 15, 2, 12, 16};
-	bool any = false;
+	static const uint16_t groups[] = {1, 28, 5, 15, 2, 12, TYPE_TXT, TYPE_SRV, TYPE_SSHFP};
+	bool any = false, split = splits(r);
 	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		bool open = false;
 		const struct fact *f = record_first(r);
@@ -306,12 +433,11 @@ static void grouped(struct jsonl *j, const struct record *r)
 				jsonl_open(j, '[');
 			}
 			any = open = true;
-			jsonl_string_open(j);
-			if (form_of(&rr) == DNS_RDATA_MX)
-				jsonl_string_bytes(j, rr.rdata + 2, rr.head.rdata_len - 2u, false);
-			else
-				rdata_text(j, &rr);
-			jsonl_string_close(j);
+			struct rr one;
+			if (!split || !is_txt(&rr))
+				group_member(j, &rr);
+			for (uint32_t at = 0; split && is_txt(&rr) && next_string(&rr, &at, &one);)
+				group_member(j, &one);
 		}
 		if (open)
 			jsonl_close(j, ']');

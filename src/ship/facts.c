@@ -21,6 +21,7 @@
 struct facts {
 	char tuple[256]; // "tuple":[...] of the record in work
 	size_t tuple_len;
+	uint64_t tenant;
 };
 
 static int facts_open(struct render *r)
@@ -46,6 +47,7 @@ static void address(struct jsonl *j, const uint8_t *addr, unsigned version)
 static void tuple(struct facts *s, const struct record *rec)
 {
 	struct jsonl j = {.at = s->tuple, .end = s->tuple + sizeof(s->tuple)};
+	s->tenant = rec->tenant;
 	JSONL_NAME(&j, "tuple");
 	jsonl_open(&j, '[');
 	jsonl_text(&j, rec->ip_version ? proto_name(rec->proto) : "unknown");
@@ -76,6 +78,12 @@ static struct jsonl line(struct render *r, uint64_t frame, const char *field)
 	JSONL_NAME(&j, "pcap");
 	jsonl_raw(&j, path->json, path->json_len);
 	jsonl_raw(&j, s->tuple, s->tuple_len);
+	if (s->tenant) { // a text: 64 bits are too many for many readers of JSON
+		JSONL_NAME(&j, "tenant");
+		jsonl_string_open(&j);
+		jsonl_string_num(&j, s->tenant);
+		jsonl_string_close(&j);
+	}
 	JSONL_NAME(&j, "field");
 	jsonl_text(&j, field);
 	JSONL_NAME(&j, "value");

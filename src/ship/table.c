@@ -511,6 +511,12 @@ static void table_record(struct render *r, const struct record *rec)
 		counters(t, rec);
 	}
 	what(t, rec);
+	if (rec->tenant) {
+		char n[24];
+		*text_u64(n, rec->tenant) = 0;
+		text(t, "  tenant ");
+		text(t, n);
+	}
 	row_end(r, &j);
 }
 

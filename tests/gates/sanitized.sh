@@ -29,10 +29,13 @@ for c in "$here"/../captures/*.pcap; do some facts -w "$work/out.pcap" --trace "
 for f in table eve facts; do some $f -- "$here"/../captures/*.pcap "$here"/../golden/*/in.pcap; done
 if [ -d "$corpora" ]; then
 	mapfile -t all < <(find "$corpora"/*/pcap -type f | sort)
-	for ((i = 0; i < ${#all[@]}; i += 50)); do some facts --trace "$work/trace" -- "${all[@]:i:50}"; done
+	formats=(facts eve table)
+	for ((i = 0; i < ${#all[@]}; i += 50)); do
+		some ${formats[i / 50 % 3]} -w "$work/out.pcap" --trace "$work/trace" -- "${all[@]:i:50}"
+	done
 fi
 if [ -d "$corpora" ] && [ "${SLUICE_FULL:-0}" = 1 ]; then
-	for mode in vlan:7 qinq:5:6 mpls:2 gre ipip vxlan:99 geneve:98 gwlb seg:1 swap dup frag:64; do
+	for mode in vlan:7 qinq:5:6 mpls:2 gre ipip vxlan:99 geneve:98 gwlb seg:1 swap dup seg:1,swap,dup frag:64; do
 		python3 "$here/../exam/wrapped.py" "$corpora" "$work/split" $mode
 		mapfile -t all < <(find "$work"/split/*/pcap -type f | sort)
 		for ((i = 0; i < ${#all[@]}; i += 50)); do some facts -- "${all[@]:i:50}"; done

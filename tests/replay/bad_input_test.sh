@@ -126,4 +126,30 @@ for option in output format verbose write summary trace speed join workers trans
 	grep -q -- "--$option" out || fail "--help without --$option"
 done
 [ "$(grep -c 'e.g. sluice replay' out)" = 14 ] || fail "an option without its example"
+# outputs that would overwrite each other, and values that cannot be: what can
+touch there
+for pair in "-o same -w same" "-o same -w ./same" "--trace there --summary $PWD/there"; do
+	# shellcheck disable=SC2086
+	run 2 replay "$captures/dns.pcap" $pair
+	says "overwrite each other"
+done
+run 0 replay "$captures/dns.pcap" -o /dev/null -w /dev/null --summary /dev/null
+run 2 replay "$captures/dns.pcap" --workers 99
+says '"99": 1 to 32'
+run 2 replay "$captures/dns.pcap" --transport gwlb,none
+says "or none"
+
+# Ctrl-C ends a replay that waits on a pipe, and what came is said
+mkfifo pipe
+"$sluice" replay - -o /dev/null --summary summary <pipe >out 2>err &
+pid=$!
+exec 9>pipe
+head -c 1000 "$captures/dns.pcap" >&9
+sleep 1
+kill -INT $pid
+for ((i = 0; i < 50; i++)); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+kill -9 $pid 2>/dev/null && fail "Ctrl-C did not end a replay that waits on a pipe"
+exec 9>&-
+complaints 0
+key 's["ledger"]["rx"] > 0 and s["ledger"]["held"] == 0'
 finish

@@ -377,9 +377,17 @@ static void dns_as_suricata_says_it(void **state)
 		","
 		"\"answers\":[{\"rrname\":\"ex.com\",\"rrtype\":\"MX\",\"ttl\":60,\"rdata\":\"mx.ex.com\"},"
 		"{\"rrname\":\"ex.com\",\"rrtype\":\"A\",\"ttl\":60,\"rdata\":\"192.0.2.1\"},"
-		"{\"rrname\":\"ex.com\",\"rrtype\":\"TXT\",\"ttl\":60,\"rdata\":\"ab\"},"
+		"{\"rrname\":\"ex.com\",\"rrtype\":\"TXT\",\"ttl\":60,\"rdata\":\"a\"},"
+		"{\"rrname\":\"ex.com\",\"rrtype\":\"TXT\",\"ttl\":60,\"rdata\":\"b\"},"
+		"{\"rrname\":\"ex.com\",\"rrtype\":\"SSHFP\",\"ttl\":60,\"sshfp\":{\"fingerprint\":\"0a:ff\",\"algo\":"
+		"4,"
+		"\"type\":2}},"
+		"{\"rrname\":\"ex.com\",\"rrtype\":\"OPT\",\"ttl\":60,\"opt\":[{\"code\":10,\"data\":\"abcd\"},{"
+		"\"code\":3,"
+		"\"data\":\"01\"}]},"
 		"{\"rrname\":\"ex.com\",\"rrtype\":\"TYPE999\",\"ttl\":60,\"rdata\":\"ff00\"}],"
-		"\"grouped\":{\"A\":[\"192.0.2.1\"],\"MX\":[\"mx.ex.com\"],\"TXT\":[\"ab\"]}}";
+		"\"grouped\":{\"A\":[\"192.0.2.1\"],\"MX\":[\"mx.ex.com\"],\"TXT\":[\"a\",\"b\"],"
+		"\"SSHFP\":[{\"fingerprint\":\"0a:ff\",\"algo\":4,\"type\":2}]}}";
 	struct worker *w = &workers[0];
 	uint8_t v[256];
 	struct ship *s = start(SHIP_EVE, false, out);
@@ -392,6 +400,8 @@ static void dns_as_suricata_says_it(void **state)
 	add(w, FACT_DNS_RR, (char *)v, rr(v, 15, DNS_RDATA_MX, "ex.com", "\x0a\0mx.ex.com", 11));
 	add(w, FACT_DNS_RR, (char *)v, rr(v, 1, DNS_RDATA_ADDRESS, "ex.com", "\xc0\0\2\1", 4));
 	add(w, FACT_DNS_RR, (char *)v, rr(v, 16, DNS_RDATA_RAW, "ex.com", "\1a\1b", 4));
+	add(w, FACT_DNS_RR, (char *)v, rr(v, 44, DNS_RDATA_RAW, "ex.com", "\4\2\x0a\xff", 4));
+	add(w, FACT_DNS_RR, (char *)v, rr(v, 41, DNS_RDATA_RAW, "ex.com", "\0\x0a\0\2\xab\xcd\0\3\0\x09\1", 11));
 	add(w, FACT_DNS_RR, (char *)v, rr(v, 999, DNS_RDATA_RAW, "ex.com", "\xff\0", 2));
 	record_write(w);
 	ship_stop(s);

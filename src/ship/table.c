@@ -7,10 +7,11 @@
 //   0.144002     tcp    10.0.0.1:40000 -> 10.0.0.2:443      tls       21    9800  closed  0.123 s
 //
 // What comes first decides: columns stand where the eye expects them, what has no fixed length comes last and is cut
-// to the terminal's width with an ellipsis; nothing is cut where there is no terminal. The columns of addresses grow
-// with the longest seen, so that IPv6 has its place and IPv4 keeps its own. On a terminal of less than NARROW columns
-// milliseconds do, one column says the protocol, a flow's counters stand in its WHAT, and long addresses lose their
-// middle. Control bytes, broken UTF-8 and invisible characters never reach the terminal: they are shown as \xHH.
+// to the terminal's width with an ellipsis; nothing is cut where there is no terminal. The columns of addresses are
+// made for IPv4, and widen once, for IPv6, under a header of their own. Rejected: to wait for the longest (a table of a
+// live pipe would stand still), or to widen with each longer one (no two rows agree). On a terminal of less than NARROW
+// columns milliseconds do, one column says the protocol, a flow's counters stand in its WHAT, and long addresses lose
+// their middle. Control bytes, broken UTF-8 and invisible characters never reach the terminal: they are shown as \xHH.
 // Shipper's thread.
 #include <errno.h>
 #include <limits.h>
@@ -29,8 +30,8 @@
 struct table {
 	uint64_t start_ns; // of the capture: its first record
 	bool started, utf8;
-	unsigned captures;    // that have a header
-	unsigned endpoint[2]; // widths of SOURCE and DESTINATION
+	unsigned captures; // that have a header
+	unsigned endpoint; // width of SOURCE and DESTINATION
 	unsigned endpoint_max;
 	bool narrow;
 	// the row in work
@@ -45,6 +46,7 @@ enum {
 	WIDTH_PROTO = 6,
 	WIDTH_ENDPOINT = 21, // 255.255.255.255:65535
 	WIDTH_ENDPOINT_NARROW = 15,
+	WIDTH_ENDPOINT_WIDE = 41, // nearly all of IPv6 with a port; 47 is the longest
 	WIDTH_APP = 8,
 	WIDTH_PKTS = 7,
 	WIDTH_BYTES = 7,
@@ -60,7 +62,7 @@ static void widths(struct table *t, unsigned columns)
 	t->narrow = columns && columns < NARROW;
 	unsigned least = t->narrow ? WIDTH_ENDPOINT_NARROW : WIDTH_ENDPOINT;
 	unsigned rest = WHAT_MIN + (t->narrow ? WIDTH_FIXED_NARROW : WIDTH_FIXED);
-	t->endpoint[0] = t->endpoint[1] = least;
+	t->endpoint = least;
 	t->endpoint_max = columns == 0 ? UINT_MAX : columns > rest + 2 * least ? (columns - rest) / 2 : least;
 }
 
@@ -216,6 +218,8 @@ static void row_end(struct render *r, struct jsonl *j)
 	outlet_put(&r->out, j);
 }
 
+static void columns(struct render *r);
+
 static void header(struct render *r)
 {
 	struct table *t = r->state;
@@ -230,15 +234,21 @@ static void header(struct render *r)
 		text(t, r->paths[i].plain);
 		row_end(r, &j);
 	}
-	j = row(r);
+	columns(r);
+}
+
+static void columns(struct render *r)
+{
+	struct table *t = r->state;
+	struct jsonl j = row(r);
 	colour(r, t, BOLD);
 	cell(t, "TIME", t->narrow ? WIDTH_TIME_NARROW : WIDTH_TIME);
 	if (t->narrow)
 		cell(t, "APP", WIDTH_APP);
 	else
 		cell(t, "PROTO", WIDTH_PROTO);
-	cell(t, "SOURCE", t->endpoint[0] + 4);
-	cell(t, "DESTINATION", t->endpoint[1] + 1);
+	cell(t, "SOURCE", t->endpoint + 4);
+	cell(t, "DESTINATION", t->endpoint + 1);
 	if (!t->narrow) {
 		cell(t, "APP", WIDTH_APP);
 		cell_right(t, "PKTS", WIDTH_PKTS);
@@ -267,9 +277,12 @@ static unsigned squeeze(struct table *t, char *s, unsigned len, unsigned max)
 	return max;
 }
 
-static void endpoint(struct table *t, const struct record *rec, const uint8_t *addr, uint16_t port, unsigned *width)
+#define ENDPOINT_MAX (TEXT_IP_MAX + 16)
+
+static unsigned endpoint_text(struct table *t, const struct record *rec, const uint8_t *addr, uint16_t port,
+			      char s[ENDPOINT_MAX])
 {
-	char s[TEXT_IP_MAX + 16], *at = s;
+	char *at = s;
 	bool bracket = rec->ip_version == 6 && port;
 	if (rec->ip_version) {
 		if (bracket)
@@ -283,12 +296,30 @@ static void endpoint(struct table *t, const struct record *rec, const uint8_t *a
 		at = text_u64(at, port);
 	}
 	*at = 0;
-	unsigned len = squeeze(t, s, (unsigned)(at - s), t->endpoint_max);
-	if (len > *width)
-		*width = len;
+	return squeeze(t, s, (unsigned)(at - s), t->endpoint_max);
+}
+
+static void endpoint(struct table *t, const struct record *rec, const uint8_t *addr, uint16_t port, unsigned width)
+{
+	char s[ENDPOINT_MAX];
 	unsigned from = t->column;
+	endpoint_text(t, rec, addr, port, s);
 	text(t, s);
-	pad(t, from + *width);
+	pad(t, from + width);
+}
+
+// The columns are made wide enough for the record. True: they moved.
+static bool widen(struct table *t, const struct record *rec)
+{
+	char s[ENDPOINT_MAX];
+	unsigned src = endpoint_text(t, rec, rec->src, rec->sport, s),
+		 dst = endpoint_text(t, rec, rec->dst, rec->dport, s);
+	unsigned need = src > dst ? src : dst,
+		 wide = t->endpoint_max < WIDTH_ENDPOINT_WIDE ? t->endpoint_max : WIDTH_ENDPOINT_WIDE;
+	if (need <= t->endpoint)
+		return false;
+	t->endpoint = need > wide ? need : wide;
+	return true;
 }
 
 static const char *size(uint64_t n, char out[16])
@@ -470,9 +501,12 @@ static void when(struct table *t, uint64_t time_ns)
 	char s[40];
 	uint64_t us = time_ns > t->start_ns ? (time_ns - t->start_ns) / 1000 : 0;
 	snprintf(s, sizeof(s), "%lu.%06lu", (unsigned long)(us / 1000000), (unsigned long)(us % 1000000));
+	unsigned width = t->narrow ? WIDTH_TIME_NARROW : WIDTH_TIME, keep = width - 1;
 	if (t->narrow)
 		s[strlen(s) - 3] = 0;
-	cell(t, s, t->narrow ? WIDTH_TIME_NARROW : WIDTH_TIME);
+	if (us / 1000000 >= (t->narrow ? 10000 : 100000)) // the more seconds, the fewer of their parts
+		s[keep - (s[keep - 1] == '.')] = 0;
+	cell(t, s, width);
 }
 
 static void counters(struct table *t, const struct record *rec)
@@ -487,11 +521,16 @@ static void counters(struct table *t, const struct record *rec)
 static void table_record(struct render *r, const struct record *rec)
 {
 	struct table *t = r->state;
-	if (!t->started) {
+	bool begins = !t->started;
+	if (begins) {
 		t->started = true;
 		t->start_ns = rec->time_ns;
-		header(r);
 	}
+	bool moved = widen(t, rec);
+	if (begins)
+		header(r);
+	else if (moved)
+		columns(r);
 	if (rec->kind == RECORD_FLOW_START)
 		return;
 	struct jsonl j = row(r);
@@ -502,9 +541,9 @@ static void table_record(struct render *r, const struct record *rec)
 		cell(t, rec->app == APP_NONE || rec->app == APP_OTHER ? proto_name(rec->proto) : app, WIDTH_APP);
 	else
 		cell(t, rec->ip_version ? proto_name(rec->proto) : "-", WIDTH_PROTO);
-	endpoint(t, rec, rec->src, rec->sport, &t->endpoint[0]);
+	endpoint(t, rec, rec->src, rec->sport, t->endpoint);
 	text(t, rec->kind != RECORD_FLOW && rec->dir ? " <- " : " -> ");
-	endpoint(t, rec, rec->dst, rec->dport, &t->endpoint[1]);
+	endpoint(t, rec, rec->dst, rec->dport, t->endpoint);
 	pad(t, t->column + 1);
 	if (!t->narrow) {
 		cell(t, app, WIDTH_APP);

@@ -280,6 +280,41 @@ static void expect_fact(json_t *all, size_t i, const char *field, const char *va
 	assert_string_equal(text_of(row, "value"), value);
 }
 
+// Where each row's address columns end: the same for all rows below a header, and no cell runs into the next.
+static void table_columns_agree(void **state)
+{
+	static const uint64_t seconds[] = {1, 9999, 10000, 123456, 12345678};
+	struct ship *s = start(SHIP_TABLE, false, out);
+	uint64_t frame = 1;
+	for (unsigned version = 4; version <= 6; version += 2) {
+		for (unsigned i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+			struct record *r = begin(&workers[0], RECORD_SSH, frame++, 8);
+			r->time_ns = seconds[i] * 1000000000ull;
+			r->ip_version = (uint8_t)version;
+			memset(r->src, 0x20 + (int)i, version == 6 ? 16 : 4);
+			record_write(&workers[0]);
+		}
+	}
+	ship_stop(s);
+	char *text = read_all(), *save = NULL;
+	long arrow = -1;
+	unsigned headers = 0, rows = 0;
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		const char *at = strstr(l, " -> ");
+		if (strncmp(l, "TIME", 4) == 0) {
+			arrow = strstr(l, "DESTINATION") - l - 4;
+			headers++;
+		} else if (at) {
+			assert_int_equal(at - l, arrow);
+			assert_ptr_equal(strstr(l, "tcp"), l + 12);
+			rows++;
+		}
+	}
+	assert_int_equal(headers, 2);
+	assert_int_equal(rows, 10);
+	free(text);
+}
+
 static void facts_are_normalised(void **state)
 {
 	static const struct {
@@ -474,6 +509,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(json_faces_survive_hostile_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(table_is_harmless, setup, teardown),
 		cmocka_unit_test_setup_teardown(table_is_cut_to_the_terminal, setup, teardown),
+		cmocka_unit_test_setup_teardown(table_columns_agree, setup, teardown),
 		cmocka_unit_test_setup_teardown(facts_are_normalised, setup, teardown),
 		cmocka_unit_test_setup_teardown(captures_are_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_are_of_one_packet, setup, teardown),

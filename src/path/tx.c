@@ -68,6 +68,22 @@ void tx_one(struct worker *w, struct rte_mbuf *m)
 	end(w, m, true);
 }
 
+// Gives frames back to their pool, as rte_pktmbuf_free_bulk would, which is a call a burst and 40 instructions a frame
+// because it expects any chain of segments.
+static void free_together(struct rte_mbuf **m, unsigned n)
+{
+	struct rte_mempool *pool = m[0]->pool; // of m[0] before it is freed
+	unsigned whole = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (unlikely(m[i]->next || m[i]->pool != pool))
+			rte_pktmbuf_free(m[i]);
+		else if (likely(rte_pktmbuf_prefree_seg(m[i]) != NULL))
+			m[whole++] = m[i];
+	}
+	if (likely(whole))
+		rte_mempool_put_bulk(pool, (void **)m, whole);
+}
+
 // Where nobody watches, what is sent is freed together: the sums are written once a burst.
 void tx_burst(struct worker *w, struct burst *b)
 {
@@ -87,6 +103,6 @@ void tx_burst(struct worker *w, struct burst *b)
 	w->tx += sent;
 	w->tx_bytes += bytes;
 	if (sent)
-		rte_pktmbuf_free_bulk(b->m, sent);
+		free_together(b->m, sent);
 	b->n = 0;
 }

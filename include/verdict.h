@@ -48,7 +48,7 @@
 	X(STREAM_REWRITTEN, "stream.rewritten", "segment differed from bytes already sent; rewritten to the first")    \
 	X(STREAM_GAP, "stream.gap", "bytes never seen were skipped")                                                   \
 	X(STREAM_AMBIGUOUS, "stream.ambiguous", "two copies of the same bytes differ")                                 \
-	X(STREAM_URGENT, "stream.urgent", "urgent data: three readings differ")                                        \
+	X(STREAM_URGENT, "stream.urgent", "urgent data; its pointer was taken out")                                      \
 	X(DECAP_DEEPER, "decap.deeper", "encapsulated beyond the depth that is looked at")                             \
 	X(TLS_SNI_DIFFERS, "tls.sni_differs", "second hello names another server")                                     \
 	X(TLS_BAD_NAME, "tls.bad_name", "server name that is none: NUL, over-long, two, empty, no host name")          \
@@ -77,6 +77,7 @@
 	X(FLOWS, "flows", "flows begun")                                                                               \
 	X(FLOWS_EVICTED, "flows_evicted", "half-open flows that gave way when the table was full")                     \
 	X(STREAM_REWRITTEN, "stream_rewritten", "segments rewritten to the bytes sent first")                          \
+	X(STREAM_URGENT, "stream_urgent", "segments whose urgent pointer was taken out")                               \
 	X(STREAM_GAP, "stream_gap", "gaps skipped")                                                                    \
 	X(STREAM_POOL_EMPTY, "stream_pool_empty", "flows not reassembled, for want of memory")                         \
 	X(STREAM_BUDGET, "stream_budget", "directions that reached their share of the reassembly memory")              \

@@ -200,19 +200,6 @@ static void take(struct segment *g)
 		stream_give_up(g->w, g->f, g->p->dir, s, g->end);
 }
 
-// Stacks read the byte at the pointer in line, skip it, or skip the one before (RFC 1122 4.2.2.4, RFC 6093): where
-// that byte is evidence, the three do not read the same stream.
-static void urgent(struct segment *g)
-{
-	uint16_t ptr_be;
-	memcpy(&ptr_be, (const uint8_t *)g->tcp + URGENT_POINTER, sizeof(ptr_be));
-	if (g->at + rte_be_to_cpu_16(ptr_be) < g->s->next || (g->s->flags & STREAM_URGENT_SAID))
-		return;
-	g->s->flags |= STREAM_URGENT_SAID;
-	g->f->flags |= FLOW_AMBIGUOUS;
-	stream_anomaly(g->w, g->f, g->p->dir, ANOMALY_STREAM_URGENT, origin_in(g, g->at, g->len));
-}
-
 static void finish(struct segment *g, uint8_t flags)
 {
 	struct stream_side *s = g->s, *o = &g->st->side[!g->p->dir];
@@ -251,8 +238,6 @@ static void data(struct segment *g, uint8_t flags)
 	if (flags & (FIN | RST))
 		finish(g, flags);
 	if (!(s->flags & STREAM_STOPPED) && g->end > g->at) {
-		if (unlikely(flags & URG))
-			urgent(g);
 		if (g->end > s->next)
 			take(g);
 		bool full = g->pending >= STREAM_PENDING_MAX || s->nchunks >= STREAM_CHUNKS_MAX - 1;
@@ -304,6 +289,37 @@ static void inspect_earlier(struct worker *w, const struct burst *b, struct stre
 	st->waits = 0;
 	inspect_packet(w, m);
 	pkt_of(m)->flags &= ~PKT_HAS_DATA;
+}
+
+// Stacks read the byte at the urgent pointer in line, skip it, or skip the one before (RFC 1122 4.2.2.4, RFC 6093 3.2):
+// three streams of one. While bytes of the direction may be evidence the pointer is taken out, so that every receiver
+// reads the one that is judged here. The pointer may be ahead of its byte, so segments without data are no exception.
+// Rejected: judging three streams (which one does the server read?). False: the packet does not leave.
+static bool in_line(struct worker *w, struct burst *b, unsigned i, struct pkt *p, const struct layer *l)
+{
+	struct flow *f = p->flow;
+	struct stream *st = stream_of(w, f);
+	struct stream_side *s = st ? &st->side[p->dir] : NULL;
+	if (st)
+		inspect_earlier(w, b, st);
+	if (s ? s->flags & STREAM_STOPPED : f->flags & FLOW_STREAM_TRIED)
+		return true;
+	if (p->flags & PKT_VIRTUAL) { // its fragments leave as they are, or not at all
+		pkt_drop(p, REASON_DEFRAG_REWRITE);
+		return false;
+	}
+	stream_not_urgent(pkt_data(b->m[i]) + l->l4);
+	p->flags |= PKT_REWRITTEN;
+	count(w, COUNTER_STREAM_URGENT);
+	if (s ? s->flags & STREAM_URGENT_SAID : f->flags & FLOW_AMBIGUOUS)
+		return true;
+	if (s)
+		s->flags |= STREAM_URGENT_SAID;
+	f->flags |= FLOW_AMBIGUOUS;
+	w->frame = p->frame;
+	w->now_ns = p->time_ns;
+	stream_anomaly(w, f, p->dir, ANOMALY_STREAM_URGENT, (struct origin){p->frame, l->l4 + URGENT_POINTER, 2});
+	return true;
 }
 
 // The flow's stream; made with the first byte that somebody could read. NULL: none.
@@ -414,7 +430,9 @@ void stream_burst(struct worker *w, struct burst *b)
 		unsigned i = (unsigned)__builtin_ctz(left);
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct layer *l = p->inner;
-		if (likely(!pkt_decided(p)) && l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT))
+		if (unlikely(pkt_decided(p)) || l->proto != IPPROTO_TCP || (l->flags & LAYER_FRAGMENT))
+			continue;
+		if (likely(!(l->tcp_flags & URG)) || in_line(w, b, i, p, l))
 			segment(w, b, i, p, l);
 	}
 }

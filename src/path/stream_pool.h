@@ -178,6 +178,8 @@ static inline uint32_t stream_pending(const struct stream_side *s)
 // ---- stream_rewrite.c ---------------------------------------------------------------------------------------
 // Compares the payload at offset `at` of the direction with the copies that are kept. True: some byte differs.
 bool stream_differs(struct stream_pool *p, const struct stream_side *s, uint64_t at, const uint8_t *data, uint32_t len);
+// Takes flag and pointer of urgent data out of a TCP header, and mends the checksum.
+void stream_not_urgent(uint8_t *tcp);
 // Makes them equal, and mends the TCP checksum.
 void stream_rewrite(struct stream_pool *p, const struct stream_side *s, uint64_t at, uint8_t *tcp, uint8_t *data,
 		    uint32_t len);

@@ -10,10 +10,11 @@
 
 #include <rte_byteorder.h>
 #include <rte_common.h>
+#include <rte_tcp.h>
 
 #include "stream_pool.h"
 
-#define TCP_CSUM 16 // offset of the checksum in the TCP header
+enum { TCP_FLAGS = 13, TCP_CSUM = 16, TCP_URGENT = 18 }; // offsets in the TCP header, RFC 9293 3.1
 
 bool stream_differs(struct stream_pool *p, const struct stream_side *s, uint64_t at, const uint8_t *data, uint32_t len)
 {
@@ -26,26 +27,48 @@ bool stream_differs(struct stream_pool *p, const struct stream_side *s, uint64_t
 	return false;
 }
 
+static uint64_t sum_of(const uint8_t *tcp)
+{
+	uint16_t csum_be;
+	memcpy(&csum_be, tcp + TCP_CSUM, sizeof(csum_be));
+	return (uint16_t)~rte_be_to_cpu_16(csum_be);
+}
+
+static void put_sum(uint8_t *tcp, uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	uint16_t csum_be = rte_cpu_to_be_16((uint16_t)~sum);
+	memcpy(tcp + TCP_CSUM, &csum_be, sizeof(csum_be));
+}
+
+static void put(const uint8_t *tcp, uint8_t *at, uint8_t value, uint64_t *sum)
+{
+	unsigned shift = (at - tcp) & 1 ? 0 : 8;
+	*sum += 0xffff - ((uint32_t)*at << shift) + ((uint32_t)value << shift);
+	*at = value;
+}
+
+void stream_not_urgent(uint8_t *tcp)
+{
+	uint64_t sum = sum_of(tcp);
+	put(tcp, tcp + TCP_FLAGS, tcp[TCP_FLAGS] & (uint8_t)~RTE_TCP_URG_FLAG, &sum);
+	put(tcp, tcp + TCP_URGENT, 0, &sum);
+	put(tcp, tcp + TCP_URGENT + 1, 0, &sum);
+	put_sum(tcp, sum);
+}
+
 void stream_rewrite(struct stream_pool *p, const struct stream_side *s, uint64_t at, uint8_t *tcp, uint8_t *data,
 		    uint32_t len)
 {
-	uint64_t end = at + len;
-	uint16_t csum_be;
-	memcpy(&csum_be, tcp + TCP_CSUM, sizeof(csum_be));
-	uint64_t sum = (uint16_t)~rte_be_to_cpu_16(csum_be);
+	uint64_t end = at + len, sum = sum_of(tcp);
 	for (struct chunk *c = stream_chain_find(p, s, at); c && c->start < end; c = chunk_of(p, c->next)) {
 		uint64_t from = RTE_MAX(at, c->start), to = RTE_MIN(end, chunk_end(c));
 		for (uint64_t o = from; o < to; o++) {
 			uint8_t *old = data + (o - at), first = c->room[o - c->start];
-			unsigned shift = (old - tcp) & 1 ? 0 : 8;
-			if (*old == first)
-				continue;
-			sum += 0xffff - ((uint32_t)*old << shift) + ((uint32_t)first << shift);
-			*old = first;
+			if (*old != first)
+				put(tcp, old, first, &sum);
 		}
 	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	csum_be = rte_cpu_to_be_16((uint16_t)~sum);
-	memcpy(tcp + TCP_CSUM, &csum_be, sizeof(csum_be));
+	put_sum(tcp, sum);
 }

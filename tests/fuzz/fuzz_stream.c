@@ -152,7 +152,7 @@ static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 	segments_send(&t, &in, &out);
 	if (!out.csum_ok)
 		broken("checksum", at);
-	if ((out.flags & PKT_REWRITTEN) && !differing)
+	if ((out.flags & PKT_REWRITTEN) && !differing && !(in.tcp_flags & RTE_TCP_URG_FLAG))
 		broken("clean segment rewritten", at);
 	if (out.reason || (in.pkt_flags & PKT_NO_EVIDENCE))
 		return;

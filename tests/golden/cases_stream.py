@@ -121,10 +121,13 @@ CASES = {
         "same": True,
     },
     "stream_urgent": {
-        "frames": OPEN + [eth(c(0, GET[:8] + b"X" + GET[8:], flags="AU", urg=9))],
+        # the pointer goes, so that every receiver reads what was judged: also where it comes ahead of its byte
+        "frames": OPEN + [eth(c(0, b"", flags="AU", urg=9)), eth(c(0, GET[:8] + b"X" + GET[8:], flags="AU", urg=9)),
+                          eth(c(len(GET) + 1, NEXT, flags="AU", urg=1))],
         "drops": {},
-        "facts": [uri("/firXst"), anomaly("stream.urgent")],
-        "same": True,
+        "facts": [uri("/firXst"), uri("/second"), anomaly("stream.urgent")],
+        "counters": {"stream_urgent": 3},
+        "same": False,
     },
     "stream_syn_data": {
         # TCP Fast Open: what the SYN carries is the client's (RFC 7413)

@@ -51,6 +51,9 @@ CLOSES = [
     ("chunk-end", CHUNKED + b"3\r\nabcde\r\n0\r\n\r\n"),
 ]
 
+LENIENT = [b"GET\t/0\tHTTP/1.1\r\n" + HOST + b"\r\n", b"GET\x0b/1\x0bHTTP/1.1\r\n" + HOST + b"\r\n",
+           b"GET\x0c/2\x0cHTTP/1.0\r\n\r\n", b" GET /3 HTTP/1.1\r\n" + HOST + b"\r\n", b"get /4 http/1.1\r\n" + HOST + b"\r\n"]
+
 CASES = {
     "http_ambiguous": {
         # the first request passes, the second states two framings
@@ -72,6 +75,15 @@ CASES = {
         "facts": [fact("http.ambiguous", c) for c in ("bare-lf", "obs-fold", "space-colon", "host-two")]
         + [fact("host", "one.example"), fact("host", "two.example"), fact("http.status", 200)],
         "same": True,
+    },
+    "http_lenient": {
+        # what only lenient servers answer (RFC 9112 3; RFC 1945 4.1): said as they read it
+        "frames": [f for i, request in enumerate(LENIENT) for f in talk((0, request), (1, OK), sport=40000 + i)]
+        + talk((0, b"GET /5\r\n"), (1, b"<html>"), sport=40005),
+        "facts": [{"field": "http.uri", "value": "/%d" % i, "tuple": ["tcp", A, 40000 + i, B, 80]} for i in range(6)]
+        + [{"field": "anomaly", "value": "http.ambiguous", "tuple": ["tcp", A, 40000 + i, B, 80]} for i in range(6)],
+        "same": True,
+        "most": 6000,
     },
     "http_closes": {
         # a request each, whose end depends on who reads it: the frame that shows it does not leave

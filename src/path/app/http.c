@@ -438,7 +438,8 @@ static int start(struct app_in *in, struct http *s)
 	bool half = is == HTTP_START_MORE;
 	if (half && !in->end && b.len < HTTP_HEAD_MAX)
 		return APP_MORE;
-	is = half ? HTTP_START_NO : is;
+	if (half)
+		is = in->end && http_head_simple(&line, b.len) ? HTTP_START_REQUEST : HTTP_START_NO;
 	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_head_known(b.p, b.len))
 		is = HTTP_START_NO;
 	if (is == HTTP_START_NO || !known_role(in, s, is))

@@ -135,6 +135,56 @@ static uint32_t last_word(const uint8_t *p, uint32_t from, uint32_t end)
 	return end;
 }
 
+// What lenient servers take for a space (RFC 9112 3).
+static bool separates(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r' && c != '\n');
+}
+
+static bool version_any_case(struct http_span v)
+{
+	return v.len == 8 && strncasecmp((const char *)v.p, "HTTP/", 5) == 0 && digit(v.p[5]) && v.p[6] == '.' &&
+	       digit(v.p[7]);
+}
+
+// A request line that only lenient servers read: other separators than spaces, or some in front. So that nothing else
+// looks like one, the method has to be known and the version whole. Returns as request_line.
+static int request_line_loose(struct http_span line, struct http_line *r)
+{
+	uint32_t at = 0, end = line.len, last;
+	while (at < end && separates(line.p[at]))
+		at++;
+	while (end > at && separates(line.p[end - 1]))
+		end--;
+	uint32_t m = bytes_token(line.p + at, end - at), to = at + m;
+	r->method = (struct http_span){line.p + at, m};
+	if (m == 0 || to == end || !separates(line.p[to]) || !method_known(r->method))
+		return 0;
+	for (last = end; last > to && !separates(line.p[last - 1]);)
+		last--;
+	r->protocol = (struct http_span){line.p + last, end - last};
+	while (to < last && separates(line.p[to]))
+		to++;
+	while (last > to && separates(line.p[last - 1]))
+		last--;
+	r->target = (struct http_span){line.p + to, last - to};
+	r->causes = HTTP_CAUSE_BIT(REQUEST_LINE);
+	return r->target.len && version_any_case(r->protocol) ? 2 : 0;
+}
+
+// May p[0..len) become one?
+static enum http_start loose_start(const uint8_t *p, uint32_t len)
+{
+	uint32_t at = 0;
+	while (at < len && at < METHOD_MAX && separates(p[at]))
+		at++;
+	uint32_t m = bytes_token(p + at, RTE_MIN(len - at, METHOD_MAX + 1u));
+	if (at + m == len)
+		return m <= METHOD_MAX ? HTTP_START_MORE : HTTP_START_NO;
+	return m && separates(p[at + m]) && method_known((struct http_span){p + at, m}) ? HTTP_START_MORE
+											: HTTP_START_NO;
+}
+
 // Takes a request line apart. Returns 2: as RFC 9112 3 has it, or with extra spaces; 1: only with good will (no
 // version, or half of one); 0: it is none.
 static int request_line(struct http_span line, struct http_line *r)
@@ -142,14 +192,16 @@ static int request_line(struct http_span line, struct http_line *r)
 	uint32_t m = bytes_token(line.p, line.len), end = line.len;
 
 	r->causes = 0;
-	if (m == 0 || m > METHOD_MAX || m == line.len || line.p[m] != ' ')
-		return 0;
+	if (unlikely(m == 0 || m > METHOD_MAX || m == line.len || line.p[m] != ' '))
+		return request_line_loose(line, r);
 	r->method = (struct http_span){line.p, m};
 	while (end && line.p[end - 1] == ' ')
 		end--;
 	uint32_t last = last_word(line.p, m, end);
 	struct http_span word = {line.p + last, end - last}, target = trim((struct http_span){line.p + m, last - m});
 	bool http = word.len >= 5 && memcmp(word.p, "HTTP/", 5) == 0;
+	bool odd = unlikely(!http) && version_any_case(word);
+	http |= odd;
 	if (!http && version_foreign(word))
 		return 0;
 	if (target.len && http) {
@@ -163,7 +215,9 @@ static int request_line(struct http_span line, struct http_line *r)
 		return 0;
 	if (m + 1 + target.len + 1 + r->protocol.len != line.len || spaced(target))
 		r->causes = HTTP_CAUSE_BIT(REQUEST_LINE);
-	return version_whole(r->protocol) ? 2 : 1;
+	if (odd)
+		r->causes |= HTTP_CAUSE_BIT(VERSION);
+	return odd || version_whole(r->protocol) ? 2 : 1;
 }
 
 // "HTTP/1.1 200 reason" (RFC 9112 4); the reason may be absent with its space.
@@ -226,7 +280,7 @@ enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early, stru
 	uint32_t m = bytes_token(p, len < METHOD_MAX + 1 ? len : METHOD_MAX + 1);
 	if (m == len && m <= METHOD_MAX)
 		return HTTP_START_MORE;
-	if (m == 0 || m > METHOD_MAX || p[m] != ' ')
+	if (unlikely(m == 0 || m > METHOD_MAX || p[m] != ' ') && loose_start(p, len) == HTTP_START_NO)
 		return HTTP_START_NO;
 	uint32_t n = bytes_line(p, len);
 	enum http_start is = n ? request_start(p, n, len, r) : HTTP_START_MORE;
@@ -235,6 +289,11 @@ enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early, stru
 	if (early && m + 1 < len && p[m + 1] == '/' && method_known((struct http_span){p, m}))
 		return HTTP_START_REQUEST;
 	return len < HTTP_HEAD_MAX ? HTTP_START_MORE : HTTP_START_NO;
+}
+
+bool http_head_simple(const struct http_line *r, uint32_t len)
+{
+	return r->len == len && r->sure == 1 && !r->protocol.len && is(r->method, "GET") && r->target.p[0] == '/';
 }
 
 bool http_head_known(const uint8_t *p, uint32_t len)

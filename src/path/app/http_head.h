@@ -95,6 +95,9 @@ enum http_start { HTTP_START_NO, HTTP_START_MORE, HTTP_START_REQUEST, HTTP_START
 // early: a known method and the beginning of a target are enough; else the line has to be whole.
 // r: out, a request's line taken apart, where it is whole; else its len is 0.
 enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early, struct http_line *r);
+// Of a request line that may go on, and nothing follows its len bytes: is it HTTP/0.9's, which has no more (RFC
+// 1945 4.1)?
+bool http_head_simple(const struct http_line *line, uint32_t len);
 // Of a start line: is it a response's, or a request's whose method is registered (or met often)?
 bool http_head_known(const uint8_t *p, uint32_t len);
 

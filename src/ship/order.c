@@ -27,6 +27,7 @@
 
 struct slot {
 	uint64_t order, flow_id;
+	uint64_t packet; // where there is no flow: who wrote first depends on the number of workers
 	uint32_t seq;
 	uint16_t worker;
 	uint32_t at; // in bytes[]
@@ -80,6 +81,8 @@ static int compare(const void *pa, const void *pb)
 		return a->order < b->order ? -1 : 1;
 	if (a->flow_id != b->flow_id)
 		return a->flow_id < b->flow_id ? -1 : 1;
+	if (a->packet != b->packet)
+		return a->packet < b->packet ? -1 : 1;
 	if (a->worker != b->worker)
 		return a->worker < b->worker ? -1 : 1;
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
@@ -147,7 +150,7 @@ static void add(struct order *o, const struct record *r, order_each *each, void 
 	if (!grow(o, r->len))
 		hand_on(o, UINT64_MAX, each, arg);
 	struct slot *s = &o->slots[o->nslots];
-	*s = (struct slot){r->order, r->flow_id, r->seq, r->worker, (uint32_t)o->used};
+	*s = (struct slot){r->order, r->flow_id, r->flow_id ? 0 : r->packet, r->seq, r->worker, (uint32_t)o->used};
 	memcpy(o->bytes + o->used, r, r->len);
 	o->used += r->len;
 	o->sorted = o->nslots == 0 || (o->sorted && compare(s - 1, s) < 0);

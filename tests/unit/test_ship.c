@@ -23,6 +23,7 @@
 #include "dns_rr.h"
 #include "path/record_out.h"
 #include "ship/ship.h"
+#include "verdict.h"
 
 #define WORKERS 3
 
@@ -392,6 +393,24 @@ static void events_are_of_one_packet(void **state)
 	json_decref(all);
 }
 
+// Frames without a flow that left at the same place in the walk, on two workers: by their own number.
+static void frames_without_a_flow_have_an_order(void **state)
+{
+	struct ship *s = start(SHIP_EVE, false, out);
+	for (unsigned i = 0; i < 2; i++) {
+		struct record *r = begin(&workers[i], RECORD_ANOMALY, 9, 0);
+		r->reason = REASON_PARSE_L4_CSUM;
+		r->packet = 7 - i;
+		record_write(&workers[i]);
+	}
+	ship_stop(s);
+	json_t *all = lines();
+	assert_int_equal(num_of(json_array_get(all, 0), "pcap_cnt"), 6);
+	assert_int_equal(num_of(json_array_get(all, 1), "pcap_cnt"), 7);
+	assert_string_equal(text_of(json_object_get(json_array_get(all, 0), "anomaly"), "event"), "parse.l4_csum");
+	json_decref(all);
+}
+
 static size_t rr(uint8_t *at, uint16_t type, uint8_t form, const char *name, const void *data, size_t len)
 {
 	struct dns_rr head = {.ttl = 60, .type = type, .class = 1, .form = form, .section = DNS_ANSWER};
@@ -512,6 +531,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(table_columns_agree, setup, teardown),
 		cmocka_unit_test_setup_teardown(facts_are_normalised, setup, teardown),
 		cmocka_unit_test_setup_teardown(captures_are_told_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(frames_without_a_flow_have_an_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_are_of_one_packet, setup, teardown),
 		cmocka_unit_test_setup_teardown(dns_as_suricata_says_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(dns_records_cut_anywhere, setup, teardown),

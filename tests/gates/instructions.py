@@ -12,9 +12,10 @@ ROOMS = ["decap_burst", "parse_burst", "defrag_room", "flow_outer_burst", "steer
 def listing(path):
     out = {}
     for line in open(path):
-        m = re.match(r"\s*([\d,]+) .*?[:/ ]([a-z_]+)(?:'\d+)? \[", line)
-        if m and m[2] not in out:
-            out[m[2]] = int(m[1].replace(",", ""))
+        # a function stands once for itself and once for each file that code was inlined from: the first has it all
+        m = re.match(r"\s*([\d,]+) .*?[:/ ]([a-z_]+)(?:'\d+)?(?: \[.*)?$", line)
+        if m:
+            out[m[2]] = max(out.get(m[2], 0), int(m[1].replace(",", "")))
     return out
 
 

@@ -3,6 +3,7 @@
 // IP and what it carries directly, as decap's walk and defrag read it. See parse.c.
 #pragma once
 
+#include "base/be.h"
 #include "worker.h"
 
 // The bytes that a header may claim: up to `end` they are here, up to `wire_end` they were on the wire. The two
@@ -36,12 +37,3 @@ uint32_t parse_l4_header_len(uint8_t proto, const uint8_t *l4, uint32_t len);
 // Bytes that the first fragment of a datagram must hold behind its IP header: extension headers and the whole L4
 // header (RFC 7112, RFC 1858), given the len that are there. More than len: it is too small.
 uint32_t parse_chain_len(const struct layer *l, const uint8_t *bytes, uint32_t len);
-
-static inline uint16_t be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-static inline uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)be16(p) << 16 | be16(p + 2);
-}

@@ -54,6 +54,11 @@ static inline __m128i bytes_lower(__m128i v)
 	return _mm_or_si128(v, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
 }
 
+static inline bool bytes_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
 // Bytes up to and with the first LF; 0: there is none. Most lines end within 64 bytes, where a call costs more than the
 // bytes.
 static inline uint32_t bytes_line(const uint8_t *p, uint32_t len)

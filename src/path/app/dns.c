@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "../record_out.h"
+#include "base/be.h"
 #include "bytes.h"
 
 #define PORT_DNS 53
@@ -55,16 +56,6 @@ enum {
 struct header {
 	uint16_t id, flags, count[4]; // questions, answers, authority, additional
 };
-
-static uint16_t be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)be16(p) << 16 | be16(p + 2);
-}
 
 static bool is_answer(const struct header *h)
 {

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "../inspect.h"
+#include "base/be.h"
 #include "base/eal.h"
 
 #define RECORD_HEAD 13
@@ -105,14 +106,6 @@ void dtls_free(struct dtls *d)
 	mem_give(d, d->bytes);
 }
 
-static uint32_t be16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-static uint32_t be24(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-}
 static uint32_t least(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "base/be.h"
+
 #define ANSWER_FIRST_ROOM 4096 // bytes for a hello that has not come yet, its list of numbers included
 
 enum handshake_part { HELLO = 1, ANSWER = 2 };
@@ -102,11 +104,6 @@ static void say_version(const struct app_in *in, txn_t t, uint16_t version, stru
 		name = text;
 	}
 	txn_str_from(in, t, FACT_TLS_VERSION, name, (uint32_t)strlen(name), o);
-}
-
-static uint32_t be16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
 }
 
 struct answer {

@@ -18,6 +18,7 @@
 
 #include <rte_common.h>
 
+#include "base/be.h"
 #include "base/ja.h"
 #include "bytes.h"
 
@@ -89,11 +90,6 @@ static inline struct piece take(struct cursor *c, uint32_t len)
 static inline struct piece vector(struct cursor *c, unsigned bytes)
 {
 	return take(c, number(c, bytes));
-}
-
-static inline uint32_t be16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
 }
 
 // An extension that is one vector and nothing else.

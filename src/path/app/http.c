@@ -24,13 +24,11 @@
 #include <string.h>
 
 #include "../stream.h"
-#include "http_head.h"
+#include "http_say.h"
 
 #define OPEN_MAX 16         // requests without their answer; more wait, or the oldest is said without its answer
 #define CHUNK_INLINE 512    // smaller chunks are stepped over in place: a call each would cost more than the bytes
 #define CHUNK_LINE_MAX 4096 // a size line with its extensions; RFC 9112 7.1.1 asks for a limit
-#define RESPONSE_ROOM 3072  // bytes of arena kept for what the response will say
-#define DIGEST_ROOM 1024    // numbers, and names of causes
 
 enum phase {
 	PHASE_START, // before a message
@@ -140,112 +138,17 @@ static void say_causes(struct app_in *in, struct http *s, txn_t t, uint32_t caus
 		in->drop = REASON_HTTP_AMBIGUOUS;
 }
 
-// One name the request shows. Returns its normal form's length, in out.
-static uint32_t say_name(struct app_in *in, txn_t t, struct http_span raw, bool host_field, uint32_t *causes,
-			 uint8_t *out)
-{
-	struct http_authority a = http_name_authority(raw);
-	struct origin o = app_origin(in, a.name.p, a.name.len);
-	uint32_t n = http_name_host(a.name, out, FACT_VALUE_MAX);
-
-	if (a.userinfo)
-		app_anomaly(in, ANOMALY_HTTP_USERINFO, raw.p, raw.len);
-	if (a.bad)
-		*causes |= HTTP_CAUSE_BIT(HOST_BAD);
-	if (!n)
-		return 0;
-	if (host_field) {
-		txn_str_from(in, t, FACT_HTTP_HOST, out, n, o);
-		if (a.port)
-			txn_num(in, t, FACT_HTTP_PORT, a.port, app_origin(in, raw.p, raw.len));
-	}
-	if (n > 2 && out[0] == '[' && out[n - 1] == ']') // as an address is written elsewhere
-		txn_str_from(in, t, FACT_HOST, out + 1, n - 2, o);
-	else
-		txn_str_from(in, t, FACT_HOST, out, n, o);
-	return n;
-}
-
-// Every name of the request: the target's authority, then each Host (RFC 9112 3.2).
-static void say_names(struct app_in *in, txn_t t, struct http_head *h)
-{
-	uint8_t *first = in->scratch, *other = in->scratch + FACT_VALUE_MAX;
-	uint32_t nfirst = 0, hosts = 0;
-	struct http_span target = h->method_id == HTTP_METHOD_CONNECT ? h->target : http_name_absolute(h->target);
-
-	if (h->method_id == HTTP_METHOD_CONNECT && target.len && target.p[0] == '/')
-		target.len = 0;
-	if (target.len)
-		nfirst = say_name(in, t, target, false, &h->causes, first);
-	for (unsigned i = 0; i < h->nfields; i++) {
-		if (h->field[i] != HTTP_FIELD_HOST)
-			continue;
-		uint32_t n = say_name(in, t, h->value[i], true, &h->causes, other);
-		if (nfirst && n && (n != nfirst || memcmp(first, other, n)))
-			h->causes |= HTTP_CAUSE_BIT(HOST_DIFFERS);
-		hosts++;
-	}
-	if (hosts > 1)
-		h->causes |= HTTP_CAUSE_BIT(HOST_TWO);
-	if (!hosts && h->minor == 1 && h->whole)
-		h->causes |= HTTP_CAUSE_BIT(HOST_MISSING);
-}
-
-static void say_fields(const struct app_in *in, txn_t t, const struct http_head *h)
-{
-	static const uint16_t request[] = {[HTTP_FIELD_USER_AGENT] = FACT_HTTP_USER_AGENT,
-					   [HTTP_FIELD_REFERER] = FACT_HTTP_REFERER,
-					   [HTTP_FIELD_XFF] = FACT_HTTP_XFF,
-					   [HTTP_FIELD_NONE] = 0};
-	static const uint16_t response[] = {[HTTP_FIELD_CONTENT_TYPE] = FACT_HTTP_CONTENT_TYPE,
-					    [HTTP_FIELD_LOCATION] = FACT_HTTP_REDIRECT,
-					    [HTTP_FIELD_NONE] = 0};
-
-	for (unsigned i = 0; i < h->nfields; i++) {
-		uint16_t f = h->request ? request[h->field[i]] : response[h->field[i]];
-		struct http_span v = h->value[i];
-		if (f && v.len)
-			txn_str(in, t, f, v.p, v.len);
-		if (!h->request && h->field[i] == HTTP_FIELD_CONTENT_LENGTH && h->has_length)
-			txn_num(in, t, FACT_HTTP_LENGTH, h->length, app_origin(in, v.p, v.len));
-	}
-}
-
-// Arena bytes for a request: its values once as sent, path and names once more.
-static uint32_t request_room(const struct http_head *h)
-{
-	uint32_t n = h->method.len + 2 * h->target.len + RESPONSE_ROOM + DIGEST_ROOM + HTTP_CAUSE_COUNT * 40;
-
-	for (unsigned i = 0; i < h->nfields; i++)
-		n += h->value[i].len + (h->field[i] == HTTP_FIELD_HOST ? 400 : 32);
-	return n;
-}
-
 static txn_t say_request(struct app_in *in, struct http *s, struct http_head *h)
 {
-	txn_t t = txn_begin(in, RECORD_HTTP, request_room(h));
+	txn_t t = http_say_request(in, h);
 
-	txn_str(in, t, FACT_HTTP_METHOD, h->method.p, h->method.len);
-	txn_str(in, t, FACT_HTTP_URI, h->target.p, h->target.len);
-	if (h->method_id != HTTP_METHOD_CONNECT || h->target.p[0] == '/') {
-		uint32_t n = http_name_path(h->target, in->scratch, FACT_VALUE_MAX);
-		if (n)
-			txn_str_from(in, t, FACT_HTTP_PATH, in->scratch, n, app_origin(in, h->target.p, h->target.len));
-	}
-	if (h->protocol.len)
-		txn_str(in, t, FACT_HTTP_PROTOCOL, h->protocol.p, h->protocol.len);
-	say_names(in, t, h);
-	say_fields(in, t, h);
 	say_causes(in, s, t, h->causes, h->method.p);
 	return t;
 }
 
 static void say_response(struct app_in *in, struct http *s, txn_t t, struct http_head *h)
 {
-	if (!t)
-		t = txn_begin(in, RECORD_HTTP, RESPONSE_ROOM + DIGEST_ROOM);
-	txn_num(in, t, FACT_HTTP_STATUS, h->status, app_origin(in, h->protocol.p + 9, 3));
-	say_fields(in, t, h);
+	t = http_say_response(in, t, h);
 	say_causes(in, s, t, h->causes, h->protocol.p);
 	txn_end(in, t);
 }
@@ -370,7 +273,7 @@ static bool known_role(struct app_in *in, struct http *s, enum http_start is)
 static int seek(struct app_in *in, struct http *s, uint32_t from)
 {
 	struct http_span b = rest(in);
-	bool found = http_head_seek(b.p, b.len, is_client(in, s), in->end, &from);
+	bool found = http_start_seek(b.p, b.len, is_client(in, s), in->end, &from);
 	s->phase[in->dir] = found ? PHASE_LOST : PHASE_SEEK;
 	in->consumed += from;
 	return found ? STEP_ON : APP_MORE;
@@ -423,7 +326,7 @@ static int start(struct app_in *in, struct http *s)
 	bool lost_before = s->phase[in->dir] == PHASE_LOST;
 
 	struct http_line line;
-	enum http_start is = http_head_start(b.p, b.len, false, &line);
+	enum http_start is = http_start_of(b.p, b.len, false, &line);
 	if (s->role != ROLE_UNKNOWN && is_client(in, s)) {
 		int wait = client_waits(in, s, is);
 		if (wait != STEP_ON)
@@ -439,8 +342,8 @@ static int start(struct app_in *in, struct http *s)
 	if (half && !in->end && b.len < HTTP_HEAD_MAX)
 		return APP_MORE;
 	if (half)
-		is = in->end && http_head_simple(&line, b.len) ? HTTP_START_REQUEST : HTTP_START_NO;
-	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_head_known(b.p, b.len))
+		is = in->end && http_start_simple(&line, b.len) ? HTTP_START_REQUEST : HTTP_START_NO;
+	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_start_known(b.p, b.len))
 		is = HTTP_START_NO;
 	if (is == HTTP_START_NO || !known_role(in, s, is))
 		return half && in->end && !lost_before ? (in->consumed = in->len, APP_MORE) : lost(in, s);
@@ -588,7 +491,7 @@ enum app_step http_data(struct app_in *in)
 int http_looks(const uint8_t *p, uint32_t len)
 {
 	struct http_line line;
-	enum http_start is = http_head_start(p, len, true, &line);
+	enum http_start is = http_start_of(p, len, true, &line);
 
 	return is == HTTP_START_MORE ? -1 : is != HTTP_START_NO;
 }
@@ -597,5 +500,5 @@ int http_looks_midway(const uint8_t *p, uint32_t len)
 {
 	int yes = http_looks(p, len);
 
-	return yes > 0 && !http_head_known(p, len) ? 0 : yes;
+	return yes > 0 && !http_start_known(p, len) ? 0 : yes;
 }

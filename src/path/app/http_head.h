@@ -4,7 +4,7 @@
 // that two readers could understand differently.
 #pragma once
 
-#include "http_name.h"
+#include "http_start.h"
 
 #define HTTP_HEAD_MAX 65536 // bytes of a head that are looked at (common servers refuse from 8 to 64 KiB)
 #define HTTP_FIELDS_MAX 32  // lines of interest kept of one head
@@ -82,35 +82,11 @@ struct http_head {
 	uint64_t length; // Content-Length
 };
 
-// A request line, with its end.
-struct http_line {
-	struct http_span method, target, protocol;
-	uint32_t len;
-	uint32_t causes; // bits of enum http_cause
-	int sure;        // 2: a request's beyond doubt, 1: with good will
-};
-
-// What p[0..len) begins with: is it a start line? Leading empty lines are passed over (RFC 9112 2.2).
-enum http_start { HTTP_START_NO, HTTP_START_MORE, HTTP_START_REQUEST, HTTP_START_RESPONSE };
-// early: a known method and the beginning of a target are enough; else the line has to be whole.
-// r: out, a request's line taken apart, where it is whole; else its len is 0.
-enum http_start http_head_start(const uint8_t *p, uint32_t len, bool early, struct http_line *r);
-// Of a request line that may go on, and nothing follows its len bytes: is it HTTP/0.9's, which has no more (RFC
-// 1945 4.1)?
-bool http_head_simple(const struct http_line *line, uint32_t len);
-// Of a start line: is it a response's, or a request's whose method is registered (or met often)?
-bool http_head_known(const uint8_t *p, uint32_t len);
-
-// In bytes of unknown place: moves *at on to the next place where a message may begin: behind a line's end, or, among a
-// server's, whose bodies end anywhere, at what a status line begins with. False: there is none; the bytes before *at
-// need no second look.
-bool http_head_seek(const uint8_t *p, uint32_t len, bool client, bool end, uint32_t *at);
-
 // Reads a head that begins at p[0] (no empty line before it). False: its end is not there yet; *scanned, 0 at
 // first, remembers how far that is known, so that a head that comes byte by byte is searched once.
 // end: no byte follows, or no more is wanted: whole lines are read as far as they go. A head whose start line is
 // not whole, or none, has len 0.
-// r: what http_head_start found here, which was a request's or a response's start.
+// r: what http_start_of found here, which was a request's or a response's start.
 bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, const struct http_line *r,
 		    struct http_head *h);
 

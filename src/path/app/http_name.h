@@ -3,13 +3,7 @@
 // The names inside a request: target, path, authority. Pure functions over bytes.
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct http_span {
-	const uint8_t *p;
-	uint32_t len;
-};
+#include "http_span.h"
 
 // An authority or Host value taken apart. name is what the parts were made from, without user information and
 // port, still as sent.

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "../inspect.h"
+#include "base/be.h"
 #include "hello.h"
 
 #define PACKETS_MAX 16   // coalesced in one datagram; real ones have at most four
@@ -50,13 +51,6 @@ struct run {
 	struct app_in *in;
 	unsigned tries;
 };
-
-static uint32_t be32(const uint8_t *p)
-{
-	uint32_t v;
-	memcpy(&v, p, 4);
-	return ntohl(v);
-}
 
 // RFC 9000 16. False: the bytes end inside it.
 static bool varint(const uint8_t *p, uint32_t len, uint32_t *at, uint64_t *v)

@@ -20,6 +20,8 @@
 
 #include <string.h>
 
+#include "base/be.h"
+
 #define RECORD_HEAD 5
 #define RECORD_BODY_MAX (16384 + 2048) // RFC 5246 6.2.3
 #define MESSAGE_MAX (72 * 1024)        // a hello can have 64 KiB of extensions and as much of ciphers; none has
@@ -73,14 +75,6 @@ struct run {
 
 enum gathered { GATHERED, GATHER_MORE, GATHER_BROKEN };
 
-static uint32_t be16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-static uint32_t be24(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-}
 static uint32_t least(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;

@@ -5,9 +5,9 @@
 //
 // A TCP stream has one parser at a time for both directions. While it has none, each direction's first bytes are
 // shown to every row of the table; the first "yes" takes the stream. A parser can hand the stream back
-// (APP_SWITCH: after CONNECT, STARTTLS, SOCKS, 101), and what follows is detected anew. Directions may come in
-// any order (a capture can show all of the server before the client): a parser that needs the other side first
-// says APP_WAIT and is asked again when the other side has moved.
+// (APP_SWITCH: after CONNECT, STARTTLS, SOCKS; APP_UPGRADE: after 101), and what follows is detected anew. Directions
+// may come in any order (a capture can show all of the server before the client): a parser that needs the other side
+// first says APP_WAIT and is asked again when the other side has moved.
 //
 // Worker's thread. Every loop is bounded: a packet can cause at most STEPS_MAX calls of parsers.
 #include "inspect.h"
@@ -60,8 +60,9 @@ struct words {
 	uint8_t stopped;   // bit dir: nothing more is wanted
 	uint8_t not_start; // bit dir: past its first bytes, no parser found
 	uint8_t tries[2];
-	uint8_t ended;   // bit dir: the parser has been told the end
-	uint8_t nobodys; // bit dir: its first words were shown to all, and are nobody's
+	uint8_t ended : 2;    // bit dir: the parser has been told the end
+	uint8_t upgraded : 1; // HTTP/1 was left by agreement: what looks like it is something else
+	uint8_t nobodys;      // bit dir: its first words were shown to all, and are nobody's
 };
 static_assert(sizeof(struct words) <= 8, "two words a stream");
 
@@ -111,6 +112,8 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 		bool unsure = false;
 		for (unsigned i = 1; i < PARSERS; i++) {
 			const struct parser *r = &parsers[i];
+			if (s->upgraded && r->app == APP_HTTP)
+				continue;
 			int yes =
 				v->len ? (midway && r->looks_midway ? r->looks_midway : r->looks)(v->data, v->len) : 0;
 			if (yes == 0 && v->len && r->home)
@@ -155,7 +158,7 @@ static void switch_protocol(struct worker *w, struct flow *f, struct words *s)
 		parsers[s->parser].end(&in);
 	}
 	memset(state, 0, APP_STATE_BYTES);
-	*s = (struct words){.stopped = s->stopped, .ended = s->ended};
+	*s = (struct words){.stopped = s->stopped, .ended = s->ended, .upgraded = s->upgraded};
 	stream_need(w, f, 0, 0);
 	stream_need(w, f, 1, 0);
 }
@@ -207,7 +210,9 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 			return found | (in.consumed > 0 ? MOVED : 0);
 		break; // nothing will move any more: fall to the end's handling
 	case APP_SWITCH:
+	case APP_UPGRADE:
 		switch_protocol(w, f, s);
+		s->upgraded |= st == APP_UPGRADE;
 		return MOVED;
 	case APP_NOT:
 		s->parser = 0;

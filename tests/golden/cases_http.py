@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """HTTP whose end two readers may see differently leaves by HTTP_AMBIGUOUS; what is merely odd passes and is named. What comes after
 CONNECT and STARTTLS is read as itself."""
+from cases_tls import hello, records, message, sni
 from packets import *
 
 A, B = "10.0.0.1", "10.0.0.2"
@@ -32,6 +33,8 @@ def fact(field, value):
 
 
 HOST = b"Host: www.example.test\r\n"
+UPGRADE = b"GET /up HTTP/1.1\r\n" + HOST + b"Upgrade: %s\r\nConnection: Upgrade\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 POST = b"POST /2 HTTP/1.1\r\n" + HOST
@@ -99,6 +102,20 @@ CASES = {
                        (1, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")),
         "drops": {"HTTP_AMBIGUOUS": [5]},
         "facts": [fact("http.uri", "/1"), fact("http.status", 200), fact("http.ambiguous", "cl-differ")],
+    },
+    "http_upgraded": {
+        # what follows 101 is what was agreed upon, though it looks like requests: WebSocket, HTTP/2 in the clear, TLS
+        "frames": talk((0, UPGRADE % b"websocket"), (1, SWITCHED), (0, b"GET /fake HTTP/1.1\r\nHost: fake.example\r\n\r\n"),
+                       (1, OK))
+        + talk((0, UPGRADE % b"h2c"), (0, b"GET /fake HTTP/1.1\r\nHost: fake.example\r\n\r\n"), (1, SWITCHED + OK), sport=40001)
+        + talk((0, UPGRADE % b"TLS/1.2"), (1, SWITCHED), (0, records(message(1, hello(sni(b"inner.example"))))), sport=40002)
+        # nobody asked: requests go on
+        + talk((0, b"GET /1 HTTP/1.1\r\n" + HOST + b"\r\n"), (1, SWITCHED), (0, b"GET /2 HTTP/1.1\r\n" + HOST + b"\r\n"), (1, OK),
+               sport=40003),
+        "drops": {},
+        "facts": [fact("http.uri", "/up"), fact("http.status", 101), fact("tls.sni", "inner.example"), fact("http.uri", "/2")],
+        "no_facts": [fact("http.uri", "/fake"), fact("http.host", "fake.example"), fact("host", "fake.example")],
+        "same": True,
     },
     "http_connect": {
         # the inner request is the tunnel's, not the proxy's; the proxy's answer comes late

@@ -157,7 +157,7 @@ static void upgrades(void **state)
 		const char *c = "POST /ws HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nbodyPRI * x",
 			   *v = "HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\nframes";
 		play(o, c, strlen(c), v, strlen(v));
-		assert_int_equal(player->fate, APP_SWITCH);
+		assert_int_equal(player->fate, APP_UPGRADE);
 		assert_string_equal(player_left(player, 0), "PRI * x");
 		assert_string_equal(player_left(player, 1), "frames");
 	}

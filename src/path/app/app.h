@@ -44,12 +44,13 @@ struct app_in {
 };
 
 enum app_step {
-	APP_MORE,   // go on with this parser; consumed/skip/need say how
-	APP_WAIT,   // nothing to be done before the other direction has moved; bytes stay
-	APP_SWITCH, // this protocol ended (CONNECT, STARTTLS, SOCKS, 101): what follows, both ways, is detected anew
-	APP_DONE,   // rest of this direction is of no interest
-	APP_CLOSE,  // rest of both directions is of no interest (opaque)
-	APP_NOT,    // not this protocol after all: detect again
+	APP_MORE,    // go on with this parser; consumed/skip/need say how
+	APP_WAIT,    // nothing to be done before the other direction has moved; bytes stay
+	APP_SWITCH,  // this protocol ended (CONNECT, STARTTLS, SOCKS): what follows, both ways, is detected anew
+	APP_UPGRADE, // the same, and what follows is another protocol than HTTP/1 (101)
+	APP_DONE,    // rest of this direction is of no interest
+	APP_CLOSE,   // rest of both directions is of no interest (opaque)
+	APP_NOT,     // not this protocol after all: detect again
 };
 
 // The same as app_origin, for a place of which in->run does not tell.

@@ -249,7 +249,9 @@ static int response(struct app_in *in, struct http *s, struct http_head *h)
 		return APP_WAIT;
 	say_response(in, s, t, h);
 	in->consumed += h->len;
-	if (h->status == 101 || (k == KIND_CONNECT && h->status < 300))
+	if (h->status == 101) // which nobody asked for is no agreement (RFC 9110 7.8): requests may go on
+		return t && k != KIND_UPGRADE ? APP_SWITCH : APP_UPGRADE;
+	if (k == KIND_CONNECT && h->status < 300)
 		return APP_SWITCH;
 	if (*client_phase == PHASE_TUNNEL && (k == KIND_CONNECT || k == KIND_UPGRADE))
 		*client_phase = PHASE_START; // refused: HTTP goes on

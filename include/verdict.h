@@ -48,7 +48,7 @@
 	X(STREAM_REWRITTEN, "stream.rewritten", "segment differed from bytes already sent; rewritten to the first")    \
 	X(STREAM_GAP, "stream.gap", "bytes never seen were skipped")                                                   \
 	X(STREAM_AMBIGUOUS, "stream.ambiguous", "two copies of the same bytes differ")                                 \
-	X(STREAM_URGENT, "stream.urgent", "urgent data; its pointer was taken out")                                      \
+	X(STREAM_URGENT, "stream.urgent", "urgent data; its pointer was taken out")                                    \
 	X(DECAP_DEEPER, "decap.deeper", "encapsulated beyond the depth that is looked at")                             \
 	X(TLS_SNI_DIFFERS, "tls.sni_differs", "second hello names another server")                                     \
 	X(TLS_BAD_NAME, "tls.bad_name", "server name that is none: NUL, over-long, two, empty, no host name")          \

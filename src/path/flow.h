@@ -95,8 +95,8 @@ struct flow {
 	uint32_t hash;         // pkt->hash, so that it can be found again in the index
 	uint32_t stream;       // stream_pool index + 1; 0: none
 	union {
-		uint32_t app_state; // not TCP: inspect's own, index + 1 of QUIC or DTLS state; 0: none
-		struct { // TCP
+		uint32_t app_state;        // not TCP: inspect's own, index + 1 of QUIC or DTLS state; 0: none
+		struct {                   // TCP
 			uint16_t tcp_tags; // flow_tags
 			uint16_t tcp_said; // reasons that drop.c has said
 		};

@@ -382,9 +382,7 @@ void flow_outer_burst(struct worker *w, struct burst *b)
 		const struct pkt *p = pkt_of(b->m[i]);
 		if (p->nlayers < 2 || pkt_decided(p))
 			continue;
-		w->frame = p->frame;
-		w->order = p->order;
-		w->now_ns = p->time_ns;
+		worker_at(w, p);
 		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++)
 			account_outer(w, b, p, pkt_data(b->m[i]), layer);
 	}
@@ -408,9 +406,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 			    .layer = p->nlayers - 1u,
 			    .swap = p->swap};
 	bool cut = false;
-	w->frame = p->frame;
-	w->order = p->order;
-	w->now_ns = p->time_ns;
+	worker_at(w, p);
 	if (l->proto == IPPROTO_TCP && !(l->flags & LAYER_FRAGMENT) &&
 	    flow_tcp_read(l, frame, rte_pktmbuf_data_len(m), &segment))
 		s.segment = &segment;
@@ -529,17 +525,15 @@ static __rte_noinline void say_tags(struct worker *w, const struct burst *b)
 		struct flow *f = p->flow;
 		if (pkt_decided(p) || !f || !p->nvlans || (f->flags & FLOW_RETAGGED) || *flow_tags(f) == tags_fold(p))
 			continue;
-		w->frame = p->frame;
-		w->order = p->order;
-		w->now_ns = p->time_ns;
+		worker_at(w, p);
 		say_start(w, f, p, p->nlayers - 1u, p->dir, pkt_data(b->m[i]));
 	}
 }
 
-static inline void want(struct burst *b, const struct flow *f, unsigned at)
+static inline void want(struct burst *b, const struct pkt *p, unsigned at)
 {
-	if (likely(f != NULL))
-		b->wanted |= (uint32_t) !(f->flags & FLOW_PASSED) << at;
+	if (likely(p->flow != NULL))
+		b->wanted |= (uint32_t) !(p->flow->flags >> p->dir & FLOW_PASSED) << at;
 }
 
 void flow_burst(struct worker *w, struct burst *b)
@@ -556,7 +550,7 @@ void flow_burst(struct worker *w, struct burst *b)
 		if (unlikely(!f || !guess_right(f, p, frame)))
 			f = NULL;
 		if (likely((f && flow_usual(t, f, p, frame, live)) || flow_packet(w, b, k->at, f))) {
-			want(b, p->flow, k->at);
+			want(b, p, k->at);
 			continue;
 		}
 		t->rest.n = b->n - k->at;

@@ -50,8 +50,10 @@ enum flow_flag {
 	FLOW_STREAM_TRIED = 1 << 4,
 	FLOW_AMBIGUOUS = 1 << 5, // stream.ambiguous was true once
 	FLOW_GAP = 1 << 6,
-	FLOW_PASSED = 1 << 7, // neither stream nor inspect needs to look: done with, and no copy left to compare with
-	FLOW_HOLES = 1 << 8,  // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
+	// neither stream nor inspect needs to look at packets of direction 0: nothing in them is wanted, and no copy of
+	// either direction waits for an ACK; direction 1: << 1
+	FLOW_PASSED = 1 << 13,
+	FLOW_HOLES = 1 << 8, // replay: bytes or ACKs came ahead of what was seen; RCV.NXT is not known
 	// data of direction 0 was dropped on a parser's word: so is what follows; direction 1: << 1
 	FLOW_REFUSED = 1 << 9,
 	FLOW_USUAL = 1 << 11,      // known from both sides, nothing special in use: flow_usual may take its packets

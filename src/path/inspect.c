@@ -308,7 +308,7 @@ static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct
 		pkt_drop(p, in.drop);
 	if (!known && f->app == APP_NONE && f->pkts[0] + f->pkts[1] >= DATAGRAM_TRIES) {
 		f->app = APP_OTHER;
-		f->flags |= FLOW_APP_DONE | FLOW_PASSED;
+		f->flags |= FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
 	}
 }
 
@@ -321,9 +321,7 @@ static inline void packet(struct worker *w, struct rte_mbuf *m)
 		return;
 	if (!f || (f->flags & FLOW_APP_DONE) || pkt_decided(p))
 		return;
-	w->frame = p->frame;
-	w->order = p->order;
-	w->now_ns = p->time_ns;
+	worker_at(w, p);
 	if (f->key.proto == IPPROTO_UDP) {
 		datagram(w, m, p);
 		return;

@@ -94,11 +94,16 @@ static void acknowledge(struct worker *w, struct flow *f, struct stream *st, str
 	stream_idle(f, st);
 }
 
+static bool passed(const struct flow *f)
+{
+	const uint16_t both = FLOW_PASSED | FLOW_PASSED << 1;
+	return (f->flags & both) == both;
+}
+
 // Nobody will look at the flow's stream again: it is given back while it is in the cache, not when the flow ends.
 static void retire(struct worker *w, struct flow *f, const struct pkt *p)
 {
-	w->frame = p->frame;
-	w->now_ns = p->time_ns;
+	worker_at(w, p);
 	inspect_end(w, f);
 	stream_end(w, f);
 }
@@ -107,9 +112,14 @@ void stream_idle(struct flow *f, const struct stream *st)
 {
 	const struct stream_side *a = &st->side[0], *b = &st->side[1];
 	// data of what was refused is still to be dropped
-	if ((a->flags & b->flags & STREAM_STOPPED) && !keeps(a) && !keeps(b) &&
-	    !(f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1)))
-		f->flags |= FLOW_PASSED;
+	if (keeps(a) || keeps(b) || (f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1)))
+		return;
+	for (unsigned dir = 0; dir < 2; dir++) {
+		// a direction that was not seen yet begins where the other's ACKs say
+		const uint16_t done = STREAM_STOPPED, placed = STREAM_STOPPED | STREAM_BASED | STREAM_ASKED;
+		if ((st->side[dir].flags & done) && (st->side[!dir].flags & placed))
+			f->flags |= (uint16_t)(FLOW_PASSED << dir);
+	}
 }
 
 static struct origin origin_in(const struct segment *g, uint64_t at, uint32_t len)
@@ -149,6 +159,7 @@ static bool consistent(struct segment *g)
 static void store(struct segment *g, uint64_t from, uint64_t to)
 {
 	struct stream_side *s = g->s;
+	g->f->flags &= (uint16_t) ~(FLOW_PASSED | FLOW_PASSED << 1); // its copy waits for an ACK
 	bool room = stream_pending(s) < STREAM_PENDING_MAX + STREAM_SEGMENT_MAX;
 	uint32_t len = to - from, done = 0;
 	while (room && done < len) { // once; for a datagram out of fragments, once a fragment
@@ -316,8 +327,7 @@ static bool in_line(struct worker *w, struct burst *b, unsigned i, struct pkt *p
 	if (s)
 		s->flags |= STREAM_URGENT_SAID;
 	f->flags |= FLOW_AMBIGUOUS;
-	w->frame = p->frame;
-	w->now_ns = p->time_ns;
+	worker_at(w, p);
 	stream_anomaly(w, f, p->dir, ANOMALY_STREAM_URGENT, (struct origin){p->frame, l->l4 + URGENT_POINTER, 2});
 	return true;
 }
@@ -353,9 +363,7 @@ static void moved(struct segment *g, uint8_t flags)
 		g->len = 0;
 		g->end = g->at;
 	}
-	g->w->frame = g->p->frame;
-	g->w->order = g->p->order;
-	g->w->now_ns = g->p->time_ns;
+	worker_at(g->w, g->p);
 	data(g, flags);
 }
 
@@ -399,7 +407,7 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
 	if ((flags & ACK) && keeps(o)) {
 		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));
-		if (f->flags & FLOW_PASSED) {
+		if (passed(f)) {
 			retire(w, f, p);
 			return;
 		}

@@ -83,6 +83,14 @@ struct worker {
 	uint64_t held;                          // frames inside: fragments waiting. 0 after path_drain
 };
 
+// What is said from here on is said of this packet.
+static inline void worker_at(struct worker *w, const struct pkt *p)
+{
+	w->frame = p->frame;
+	w->order = p->order;
+	w->now_ns = p->time_ns;
+}
+
 static inline void count(struct worker *w, enum counter c)
 {
 	w->counters[c]++;

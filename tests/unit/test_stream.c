@@ -286,6 +286,7 @@ static void stopped(void **state)
 	assert_false(t.f.flags & FLOW_PASSED);
 	ack(100);
 	assert_true(t.f.flags & FLOW_PASSED);
+	assert_true(t.f.flags & FLOW_PASSED << 1);
 }
 
 static void fin(void **state)

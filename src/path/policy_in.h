@@ -29,6 +29,8 @@ struct policy_scratch {
 
 // Truth of a rule's own conditions. unknown: gets the fields for which it is unknown.
 enum truth policy_truth_rule(const struct policy_scratch *s, const struct ruleset_rule *r, uint64_t *unknown);
+// Is it neither expired nor out of its hours?
+bool policy_truth_now(const struct policy_scratch *s, uint64_t expires_ns, uint32_t schedule);
 // Of one subtree.
 enum truth policy_truth_node(const struct policy_scratch *s, const struct node *n, bool strict, uint64_t *unknown);
 

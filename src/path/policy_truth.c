@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "policy_in.h"
+#include "policy_set.h"
 
 static inline uint8_t lower(uint8_t c)
 {
@@ -26,14 +27,6 @@ static inline bool same(const uint8_t *a, const uint8_t *b, uint32_t n, bool noc
 		return memcmp(a, b, n) == 0;
 	for (uint32_t i = 0; i < n; i++)
 		if (lower(a[i]) != b[i])
-			return false;
-	return true;
-}
-
-static bool alike(const uint8_t *a, const uint8_t *b, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (lower(a[i]) != lower(b[i]))
 			return false;
 	return true;
 }
@@ -53,49 +46,6 @@ static bool within(const struct fact_value *v, const uint8_t *p, uint32_t len, u
 	if (v->len != len || memcmp(v->p, p, bits / 8))
 		return false;
 	return bits % 8 == 0 || ((v->p[bits / 8] ^ p[bits / 8]) & (0xff00 >> bits % 8 & 0xff)) == 0;
-}
-
-// An address written as text is a name below no other: the last label is a number, or there is a colon.
-static bool is_address(const struct fact_value *v)
-{
-	uint32_t i = v->len;
-	if (v->len && memchr(v->p, ':', v->len))
-		return true;
-	while (i && (uint8_t)(v->p[i - 1] - '0') < 10)
-		i--;
-	return i < v->len && (i == 0 || v->p[i - 1] == '.');
-}
-
-static bool below(const struct fact_value *v, const uint8_t *p, uint32_t len)
-{
-	return v->len > len && v->p[v->len - len - 1] == '.' && !memcmp(v->p + v->len - len, p, len) && !is_address(v);
-}
-
-static bool member(const struct ruleset *rs, const struct ruleset_set *set, const struct fact_value *v, bool nocase)
-{
-	for (uint32_t i = 0; i < set->n; i++) {
-		const struct set_member *m = &rs->members[set->first + i];
-		const uint8_t *p = rs->bytes + m->at;
-		switch ((enum set_kind)set->kind) {
-		case SET_KIND_PORT:
-			if (v->num >= m->low && v->num <= m->high)
-				return true;
-			break;
-		case SET_KIND_NET:
-			if (within(v, p, m->len, m->bits))
-				return true;
-			break;
-		case SET_KIND_DOMAIN:
-			if ((v->len == m->len && !memcmp(v->p, p, m->len)) || (!m->exact && below(v, p, m->len)))
-				return true;
-			break;
-		case SET_KIND_STRING:
-			if (v->len == m->len && (nocase ? alike(v->p, p, m->len) : !memcmp(v->p, p, m->len)))
-				return true;
-			break;
-		}
-	}
-	return false;
 }
 
 static bool in_schedule(const struct ruleset *rs, uint32_t schedule, uint64_t now_ns)
@@ -161,7 +111,7 @@ static bool value_test(const struct values *x, const struct node *n, uint32_t i)
 	case NODE_CONTAINS:
 		return contains(v, p, n->len, n->nocase);
 	case NODE_SET:
-		return member(rs, &rs->sets[n->at], v, n->nocase);
+		return policy_set_has(rs, n->at, v, n->nocase);
 	case NODE_PATTERN:
 		return found(x, n, i);
 	case NODE_SCHEDULE:
@@ -291,11 +241,15 @@ enum truth policy_truth_node(const struct policy_scratch *s, const struct node *
 	return sum;
 }
 
-enum truth policy_truth_rule(const struct policy_scratch *s, const struct ruleset_rule *r, uint64_t *unknown)
+bool policy_truth_now(const struct policy_scratch *s, uint64_t expires_ns, uint32_t schedule)
 {
 	uint64_t now = s->facts->now_ns;
-	if ((r->expires_ns && now >= r->expires_ns) ||
-	    (r->schedule != RULES_NONE && !in_schedule(s->rs, r->schedule, now)))
+	return (!expires_ns || now < expires_ns) && (schedule == RULES_NONE || in_schedule(s->rs, schedule, now));
+}
+
+enum truth policy_truth_rule(const struct policy_scratch *s, const struct ruleset_rule *r, uint64_t *unknown)
+{
+	if (!policy_truth_now(s, r->expires_ns, r->schedule))
 		return TRUTH_FALSE;
 	return r->node == RULES_NONE ? TRUTH_TRUE : policy_truth_node(s, s->rs->nodes + r->node, r->strict, unknown);
 }

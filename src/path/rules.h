@@ -67,19 +67,59 @@ struct ruleset_schedule {
 	uint32_t zone, nzone; // in zones; none: UTC
 };
 
-// A set's members, sorted; runs of `items` of the rule set.
+// A member of a set of networks, domains or strings; found through `members`. 12 bytes beside its own.
 struct set_member {
-	uint64_t low, high; // ports
-	uint32_t at, len;   // bytes
-	uint8_t bits;       // networks
-	bool exact;         // domains
+	uint32_t at;
+	uint32_t set;
+	uint16_t len;
+	uint8_t bits; // networks
+	bool exact;   // domains
 };
 
-struct ruleset_set {
-	uint8_t kind; // enum set_kind
-	uint32_t first, n;
+struct port_range {
+	uint16_t low, high;
 };
+
 enum set_kind { SET_KIND_NET, SET_KIND_DOMAIN, SET_KIND_STRING, SET_KIND_PORT };
+
+struct ruleset_set {
+	uint8_t kind;      // enum set_kind
+	uint32_t first, n; // PORT: in ports, ascending, disjoint
+};
+
+// A table of 64-bit hashes with linear probing: the upper half is the tag, the lower half says where to begin. Equal
+// keys lie in one run.
+struct slot {
+	uint32_t tag;
+	uint32_t at; // RULES_NONE: free
+};
+struct slots {
+	struct slot *slot;
+	uint32_t mask;
+	uint32_t n;
+};
+
+// Rules that stand or fall together until their own index is asked: the same conditions on what is cheap to ask (first
+// packet, application, method), the same fields otherwise, the same outcome.
+struct ruleset_class {
+	uint32_t residual;   // node of the cheap conditions; RULES_NONE: none
+	uint32_t first, n;   // its rules, ascending, in class_rules
+	uint64_t heavy;      // fields of the other conditions
+	uint64_t expires_ns; // as in struct ruleset_rule
+	uint32_t schedule;
+	uint16_t outcome;
+	uint8_t kind;  // enum class_kind
+	uint8_t index; // CLASS_INDEXED: field through which its rules are found
+	bool shadow, ends, allows;
+	bool simple; // CLASS_INDEXED: nothing heavy but that one condition, which has no `not`
+	bool strict; // and it is put to every name
+};
+
+enum class_kind {
+	CLASS_CHEAP,   // no other conditions: true where the residual is
+	CLASS_INDEXED, // its rules come by an index once that field is known
+	CLASS_PLAIN,   // no index helps: each rule is asked
+};
 
 // What Hyperscan looks through: the values of a field, or of one header. Patterns are numbered from 0.
 struct ruleset_buffer {
@@ -92,6 +132,19 @@ struct ruleset_buffer {
 	uint32_t rows;
 };
 
+// What a value is looked up as. A key is a hash of the space, the field and the value's bytes; a target that is found
+// by chance is asked and says no.
+enum key_space {
+	KEY_BYTES,   // the whole value, in lower case
+	KEY_NUM,     // the number
+	KEY_NET,     // the first so many bits of the address
+	KEY_SUFFIX,  // the last so many bytes of a name
+	KEY_SET,     // the set that has the value
+	KEY_PATTERN, // the pattern that was found in it
+	KEY_SPACES
+};
+#define TARGET_CLASS 0x80000000u // else a rule
+
 struct ruleset {
 	struct node *nodes;
 	struct ruleset_rule *rules;
@@ -99,13 +152,30 @@ struct ruleset {
 	struct ruleset_schedule *schedules;
 	struct zone_offset *zones;
 	struct ruleset_set *sets;
-	struct set_member *members;
+	struct set_member *member;
+	struct port_range *ports;
 	struct ruleset_buffer *buffers;
-	uint32_t nnodes, nrules, nbytes, nschedules, nzones, nsets, nmembers, nbuffers;
+	struct ruleset_class *classes;
+	uint32_t *class_rules;
+	uint32_t *always;                   // classes that no index leads to
+	uint32_t *of_field;                 // classes by the field of their index
+	uint32_t of_first[FIELD_COUNT + 1]; // in of_field
+	struct slots members;               // by domain, network or string: at is in member
+	struct slots index;                 // by key: at is in lists, how many targets, then these
+	uint32_t *lists;
+	uint32_t nnodes, nrules, nbytes, nschedules, nzones, nsets, nmember, nports, nbuffers, nclasses, nalways,
+		nlists;
 	uint32_t nfound;         // words of policy_scratch.found
 	struct hs_scratch *scan; // to clone
 
 	uint8_t default_action, default_response;
 	uint16_t default_outcome;
 	bool sees_tags; // some rule asks for a tag
+	uint64_t seed;
+	uint64_t keyed[KEY_SPACES]; // fields that have keys of this space
+	uint64_t suffixes;          // bit n: some key is a suffix of key_suffix[n] bytes
+	uint64_t labels;            // bit n: some domain has n + 1 labels (63: or more)
+	uint64_t set_bits[3];       // prefix lengths of networks in sets: of IPv4 in [0], of IPv6 in [1], [2]
+	uint64_t key_bits[3];       // of networks in the index
+	uint8_t set_128, key_128;   // IPv6 addresses whole
 };

@@ -213,40 +213,6 @@ static void add_condition(struct compiler *c, const struct condition *on)
 	c->rs->nodes[node].end = c->rs->nnodes - node;
 }
 
-static uint32_t set_member_of(struct compiler *c, const struct set *set, uint32_t i)
-{
-	struct ruleset *rs = c->rs;
-	const struct set_item *item = &set->items[i];
-	const struct operand *o = &item->operand;
-	struct set_member m = {.low = o->num,
-			       .high = o->num_high > o->num ? o->num_high : o->num,
-			       .len = o->len,
-			       .bits = o->bits,
-			       .exact = item->exact};
-	if (o->p)
-		m.at = compile_bytes(c, o->p, o->len, false);
-	rs->members = compile_grow(rs->members, rs->nmembers, sizeof(m));
-	rs->members[rs->nmembers] = m;
-	return rs->nmembers++;
-}
-
-static void sets(struct compiler *c)
-{
-	static const uint8_t kinds[SET_TYPES] = {SET_KIND_NET,  SET_KIND_DOMAIN, SET_KIND_STRING,
-						 SET_KIND_PORT, SET_KIND_STRING, SET_KIND_STRING};
-	struct ruleset *rs = c->rs;
-	rs->sets = calloc(c->policy->nsets + 1, sizeof(*rs->sets));
-	if (!rs->sets)
-		abort();
-	rs->nsets = c->policy->nsets;
-	for (uint32_t i = 0; i < rs->nsets; i++) {
-		const struct set *set = &c->policy->sets[i];
-		rs->sets[i] = (struct ruleset_set){.kind = kinds[set->type], .first = rs->nmembers, .n = set->nitems};
-		for (uint32_t k = 0; k < set->nitems; k++)
-			set_member_of(c, set, k);
-	}
-}
-
 // Rules that do the same have the same number.
 static uint16_t outcome(struct compiler *c, enum action action, enum response response, const struct operand *sinkhole)
 {
@@ -308,10 +274,11 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 		return NULL;
 	}
 	rs->nrules = p->nrules;
+	rs->seed = o->seed;
 	rs->default_action = p->default_action;
 	rs->default_response = p->default_response;
 	rs->default_outcome = outcome(&c, p->default_action, p->default_response, NULL);
-	sets(&c);
+	compile_sets(&c);
 	for (uint32_t i = 0; i < p->nrules; i++)
 		add_rule(&c, i);
 	compile_buffers(&c);
@@ -337,7 +304,15 @@ void compile_free(struct ruleset *rs)
 	free(rs->schedules);
 	free(rs->zones);
 	free(rs->sets);
-	free(rs->members);
+	free(rs->member);
+	free(rs->members.slot);
+	free(rs->ports);
+	free(rs->classes);
+	free(rs->class_rules);
+	free(rs->always);
+	free(rs->of_field);
+	free(rs->index.slot);
+	free(rs->lists);
 	free(rs->buffers);
 	free(rs);
 }

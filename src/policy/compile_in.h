@@ -49,3 +49,10 @@ uint32_t compile_pattern(struct compiler *c, uint32_t node, const struct conditi
 			 const struct operand *o, bool nocase);
 // Makes the databases.
 void compile_buffers(struct compiler *c);
+
+// compile_set.c: the members of sets; and tables of hashes in general.
+void compile_sets(struct compiler *c);
+void compile_slots(struct slots *t, uint32_t n);
+void compile_slot(struct slots *t, uint64_t key, uint32_t at);
+// Notes a prefix length of networks.
+void compile_bits(uint64_t bits[3], uint8_t *whole, uint32_t len, uint32_t n);

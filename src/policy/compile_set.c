@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The members of all sets in one table, as src/path/policy_set.c looks them up; ports as ranges in order.
+#include <stdlib.h>
+#include <string.h>
+
+#include "path/rules_hash.h"
+#include "policy/compile_in.h"
+
+void compile_slots(struct slots *t, uint32_t n)
+{
+	uint32_t size = 16;
+	while (size * 3ul / 4 < n)
+		size *= 2;
+	t->slot = malloc(size * sizeof(*t->slot));
+	if (!t->slot)
+		abort();
+	memset(t->slot, 0xff, size * sizeof(*t->slot));
+	t->mask = size - 1;
+}
+
+void compile_slot(struct slots *t, uint64_t key, uint32_t at)
+{
+	uint32_t i = (uint32_t)key & t->mask;
+	while (t->slot[i].at != RULES_NONE)
+		i = (i + 1) & t->mask;
+	t->slot[i] = (struct slot){key >> 32, at};
+	t->n++;
+}
+
+void compile_bits(uint64_t bits[3], uint8_t *whole, uint32_t len, uint32_t n)
+{
+	if (len == 4)
+		bits[0] |= 1ull << n;
+	else if (n == 128)
+		*whole = 1;
+	else
+		bits[1 + n / 64] |= 1ull << n % 64;
+}
+
+static uint32_t dots(const struct operand *o)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < o->len; i++)
+		n += o->p[i] == '.';
+	return n < 63 ? n : 63;
+}
+
+static int by_low(const void *a, const void *b)
+{
+	const struct port_range *x = a, *y = b;
+	return x->low != y->low ? (x->low > y->low) - (x->low < y->low) : (x->high > y->high) - (x->high < y->high);
+}
+
+static void ports(struct compiler *c, const struct set *set, struct ruleset_set *made)
+{
+	struct ruleset *rs = c->rs;
+	made->first = rs->nports;
+	for (uint32_t i = 0; i < set->nitems; i++) {
+		const struct operand *o = &set->items[i].operand;
+		uint64_t high = o->num_high > o->num ? o->num_high : o->num;
+		rs->ports = compile_grow(rs->ports, rs->nports, sizeof(*rs->ports));
+		rs->ports[rs->nports++] = (struct port_range){o->num, high > UINT16_MAX ? UINT16_MAX : high};
+	}
+	if (rs->nports == made->first)
+		return;
+	struct port_range *list = rs->ports + made->first;
+	uint32_t n = rs->nports - made->first, last = 0;
+	qsort(list, n, sizeof(*list), by_low);
+	for (uint32_t i = 1; i < n; i++) {
+		if (list[i].low > list[last].high)
+			list[++last] = list[i];
+		else if (list[i].high > list[last].high)
+			list[last].high = list[i].high;
+	}
+	made->n = last + 1;
+}
+
+static void member(struct compiler *c, uint32_t set, const struct set_item *item, enum set_kind kind)
+{
+	struct ruleset *rs = c->rs;
+	const struct operand *o = &item->operand;
+	struct set_member m = {.set = set, .len = o->len, .bits = o->bits, .exact = item->exact};
+	uint64_t key;
+	if (kind == SET_KIND_NET) {
+		compile_bits(rs->set_bits, &rs->set_128, o->len, o->bits);
+		key = rules_hash_net(rs->seed, o->p, o->len, o->bits);
+	} else if (kind == SET_KIND_DOMAIN) {
+		rs->labels |= 1ull << dots(o);
+		key = rules_hash(rs->seed, o->p, o->len);
+	} else {
+		key = rules_hash_lower(~rs->seed, o->p, o->len);
+	}
+	m.at = compile_bytes(c, o->p, o->len, false);
+	rs->member[rs->nmember] = m;
+	compile_slot(&rs->members, key, rs->nmember++);
+}
+
+void compile_sets(struct compiler *c)
+{
+	static const uint8_t kinds[SET_TYPES] = {SET_KIND_NET,  SET_KIND_DOMAIN, SET_KIND_STRING,
+						 SET_KIND_PORT, SET_KIND_STRING, SET_KIND_STRING};
+	struct ruleset *rs = c->rs;
+	uint32_t n = 0;
+	rs->nsets = c->policy->nsets;
+	rs->sets = calloc(rs->nsets + 1, sizeof(*rs->sets));
+	for (uint32_t i = 0; i < rs->nsets; i++)
+		n += c->policy->sets[i].type == SET_PORT ? 0 : c->policy->sets[i].nitems;
+	rs->member = calloc(n + 1, sizeof(*rs->member));
+	if (!rs->sets || !rs->member)
+		abort();
+	if (n)
+		compile_slots(&rs->members, n);
+	for (uint32_t i = 0; i < rs->nsets; i++) {
+		const struct set *set = &c->policy->sets[i];
+		rs->sets[i].kind = kinds[set->type];
+		if (rs->sets[i].kind == SET_KIND_PORT)
+			ports(c, set, &rs->sets[i]);
+		for (uint32_t k = 0; rs->sets[i].kind != SET_KIND_PORT && k < set->nitems; k++)
+			member(c, i, &set->items[k], rs->sets[i].kind);
+	}
+}

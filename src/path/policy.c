@@ -24,7 +24,10 @@ struct policy_scratch *policy_worker_init(const struct ruleset *rs)
 	size_t scan = 0, found = rs->nfound * sizeof(uint64_t), dirty = rs->nfound * sizeof(uint32_t);
 	if (rs->scan && hs_scratch_size(rs->scan, &scan) != HS_SUCCESS)
 		return NULL;
-	size_t bytes = sizeof(struct policy_scratch) + found + dirty + 256;
+	size_t rules = order_words(rs->nrules) * sizeof(uint64_t),
+	       classes = order_words(rs->nclasses) * sizeof(uint64_t);
+	size_t sets = rs->nsets * sizeof(uint32_t), open = rs->nclasses * sizeof(*((struct policy_scratch *)0)->open);
+	size_t bytes = sizeof(struct policy_scratch) + found + dirty + rules + classes + sets + open + 512;
 	uint8_t *at = mem_take(bytes);
 	if (!at)
 		return NULL;
@@ -33,6 +36,10 @@ struct policy_scratch *policy_worker_init(const struct ruleset *rs)
 	s->bytes = bytes;
 	s->found = take(&at, found);
 	s->dirty = (uint32_t *)take(&at, dirty);
+	order_init(&s->rules, take(&at, rules), rs->nrules);
+	order_init(&s->classes, take(&at, classes), rs->nclasses);
+	s->sets = (uint32_t *)take(&at, sets);
+	s->open = (void *)take(&at, open);
 	if (rs->scan && hs_clone_scratch(rs->scan, &s->scan) != HS_SUCCESS) {
 		mem_give(s, bytes);
 		return NULL;
@@ -74,18 +81,20 @@ struct walk {
 	bool would;
 	bool candidates, mixed; // rules that may yet be true; they would not all do the same
 	uint16_t outcome;
+	uint16_t winner; // outcome of the rule that decides
 	bool decided, done;
+	uint64_t known; // fields of which something is known
 };
 
-static void candidate(const struct policy_scratch *s, struct walk *k, const struct ruleset_rule *r, uint64_t unknown)
+static void candidate(struct walk *k, uint16_t outcome, bool allows, uint64_t unknown)
 {
-	if (k->decided || !(unknown & holdable))
+	if (!(unknown & holdable))
 		return;
 	k->v->waits |= unknown & holdable;
-	k->v->possible |= r->action == ACTION_ALLOW;
-	k->mixed |= k->candidates && r->outcome != k->outcome;
+	k->v->possible |= allows;
+	k->mixed |= k->candidates && outcome != k->outcome;
 	k->candidates = true;
-	k->outcome = r->outcome;
+	k->outcome = outcome;
 }
 
 static void ends(struct walk *k, uint32_t i, const struct ruleset_rule *r)
@@ -96,11 +105,11 @@ static void ends(struct walk *k, uint32_t i, const struct ruleset_rule *r)
 		return;
 	}
 	k->decided = true;
+	k->winner = r->outcome;
 	k->v->rule = i;
 	k->v->action = r->action;
 	k->v->response = r->response;
 	k->v->runner_up = RULE_DEFAULT;
-	k->v->open = k->candidates && (k->mixed || k->outcome != r->outcome);
 }
 
 // one rule, in its turn
@@ -108,7 +117,7 @@ static void step(struct policy_scratch *s, struct walk *k, uint32_t i)
 {
 	const struct ruleset_rule *r = &s->rs->rules[i];
 	uint64_t unknown = 0;
-	if (r->disabled || (r->shadow && !k->would))
+	if (r->shadow && !k->would)
 		return;
 	enum truth t = policy_truth_rule(s, r, &unknown);
 	if (t == TRUTH_FALSE)
@@ -116,8 +125,8 @@ static void step(struct policy_scratch *s, struct walk *k, uint32_t i)
 	if (r->ends) {
 		if (t == TRUTH_TRUE)
 			ends(k, i, r);
-		else
-			candidate(s, k, r, unknown);
+		else if (!k->decided)
+			candidate(k, r->outcome, r->action == ACTION_ALLOW, unknown);
 		return;
 	}
 	if (t == TRUTH_TRUE && !k->decided && s->nfired < POLICY_FIRED_MAX)
@@ -128,23 +137,92 @@ static void step(struct policy_scratch *s, struct walk *k, uint32_t i)
 		s->more_tags = true;
 }
 
+static void put_rules(struct policy_scratch *s, const struct ruleset_class *c, uint32_t n)
+{
+	const uint32_t *rules = s->rs->class_rules + c->first;
+	for (uint32_t i = 0; i < n && i < c->n; i++)
+		order_put(&s->rules, rules[i]);
+}
+
+// Rules that an index leads to, whose cheap conditions are not false, before that index could tell: are they unknown
+// as a whole? Where it is only known that each for itself would have to be asked, each is.
+static void class_indexed(struct policy_scratch *s, struct walk *k, uint32_t i, enum truth t, uint64_t unknown)
+{
+	const struct ruleset_class *c = &s->rs->classes[i];
+	enum fact_state state = k->known >> c->index & 1 ? s->facts->state[c->index] : FACT_UNKNOWN;
+	if (state != FACT_UNKNOWN && state != FACT_SOME)
+		return; // found by their keys, or false
+	if (state == FACT_SOME && c->strict)
+		return; // a name that was seen must satisfy them
+	if (!((c->heavy | unknown) & holdable))
+		return; // holds nothing; found by its keys where it is true
+	bool whole = state == FACT_UNKNOWN ? !(c->heavy & k->known) : c->simple && t == TRUTH_TRUE;
+	if (!whole) {
+		put_rules(s, c, c->n);
+		return;
+	}
+	s->open[s->nopen].class = i;
+	s->open[s->nopen++].waits = c->heavy | unknown;
+}
+
+static void class_step(struct policy_scratch *s, struct walk *k, uint32_t i)
+{
+	const struct ruleset_class *c = &s->rs->classes[i];
+	uint64_t unknown = 0;
+	if ((c->shadow && !k->would) || !policy_truth_now(s, c->expires_ns, c->schedule))
+		return;
+	enum truth t = c->residual == RULES_NONE ? TRUTH_TRUE
+						 : policy_truth_node(s, s->rs->nodes + c->residual, false, &unknown);
+	if (t == TRUTH_FALSE)
+		return;
+	if (c->kind == CLASS_INDEXED)
+		class_indexed(s, k, i, t, unknown);
+	else // of rules that are true together the first decides, the second is runner-up
+		put_rules(s, c, c->kind == CLASS_CHEAP && c->ends ? 2 : c->n);
+}
+
+// Classes that are unknown as a whole count where their first rule stands above the one that decides.
+static void open_classes(struct policy_scratch *s, struct walk *k)
+{
+	for (uint32_t i = 0; i < s->nopen; i++) {
+		const struct ruleset_class *c = &s->rs->classes[s->open[i].class];
+		if (!k->decided || s->rs->class_rules[c->first] < k->v->rule)
+			candidate(k, c->outcome, c->allows, s->open[i].waits);
+	}
+}
+
+static void begin(struct policy_scratch *s, const struct facts *facts, struct walk *k)
+{
+	s->facts = facts;
+	s->nfired = s->nopen = 0;
+	s->ntags = 0;
+	s->more_tags = false;
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		k->known |= (uint64_t)(facts->state[i] > FACT_SOME || (facts->state[i] == FACT_SOME && facts->n[i]))
+			    << i;
+}
+
 static void judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
 		  struct verdict *v)
 {
-	struct walk k = {.v = v, .would = would};
-	*v = (struct verdict){.rule = RULE_DEFAULT, .runner_up = RULE_NONE};
-	s->facts = facts;
-	s->nfired = 0;
-	s->ntags = 0;
-	s->more_tags = false;
+	struct walk k = {.v = v, .would = would, .winner = rs->default_outcome};
+	uint32_t i;
+	*v = (struct verdict){.rule = RULE_DEFAULT,
+			      .runner_up = RULE_NONE,
+			      .action = rs->default_action,
+			      .response = rs->default_response};
+	begin(s, facts, &k);
 	policy_scan(s);
-	for (uint32_t i = 0; i < rs->nrules && !k.done; i++)
-		step(s, &k, i);
-	if (!k.decided) {
-		v->action = rs->default_action;
-		v->response = rs->default_response;
-		v->open = k.candidates && (k.mixed || k.outcome != rs->default_outcome);
-	}
+	policy_index(s);
+	for (i = 0; i < rs->nalways; i++)
+		class_step(s, &k, rs->always[i]);
+	while (order_take(&s->classes, &i))
+		class_step(s, &k, i);
+	while (order_take(&s->rules, &i))
+		if (!k.done)
+			step(s, &k, i);
+	open_classes(s, &k);
+	v->open = k.candidates && (k.mixed || k.outcome != k.winner);
 	v->possible |= v->action == ACTION_ALLOW;
 	v->early = k.candidates && !v->open;
 	if (!v->open)

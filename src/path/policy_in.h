@@ -4,6 +4,7 @@
 #pragma once
 
 #include "policy.h"
+#include "policy_order.h"
 #include "rules.h"
 
 // A worker's own. Sized for one rule set.
@@ -23,6 +24,15 @@ struct policy_scratch {
 	uint32_t *dirty;
 	uint32_t ndirty;
 
+	// what the values lead to, and classes that are unknown as a whole
+	struct order rules, classes;
+	uint32_t *sets; // that have the value in work
+	struct {
+		uint32_t class;
+		uint64_t waits;
+	} * open;
+	uint32_t nopen;
+
 	uint32_t nfired;
 	uint32_t fired[POLICY_FIRED_MAX];
 };
@@ -34,7 +44,13 @@ bool policy_truth_now(const struct policy_scratch *s, uint64_t expires_ns, uint3
 // Of one subtree.
 enum truth policy_truth_node(const struct policy_scratch *s, const struct node *n, bool strict, uint64_t *unknown);
 
-// Scans the values of all fields that are known with the databases there are; forgets what was found before.
+// Puts what the known values lead to into `rules` and `classes`.
+void policy_index(struct policy_scratch *s);
+// The same for one key: hash of a value in a space.
+void policy_index_key(struct policy_scratch *s, enum key_space space, unsigned field, uint64_t hash);
+
+// Scans the values of all fields that are known with the databases there are, and puts what the
+// patterns lead to; forgets what was found before.
 void policy_scan(struct policy_scratch *s);
 // Scans a tag that was just set.
 void policy_scan_tag(struct policy_scratch *s, uint32_t tag);

@@ -10,25 +10,31 @@
 #include <hs/hs_runtime.h>
 
 #include "policy_in.h"
+#include "rules_hash.h"
 
 struct row {
 	struct policy_scratch *s;
 	uint32_t first; // word
+	uint32_t buffer;
+	uint8_t field;
 };
 
 static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
 {
 	struct row *r = arg;
 	uint32_t word = r->first + id / 64;
+	const struct ruleset *rs = r->s->rs;
 	if (!r->s->found[word])
 		r->s->dirty[r->s->ndirty++] = word;
 	r->s->found[word] |= 1ull << id % 64;
+	if (rs->keyed[KEY_PATTERN] >> r->field & 1)
+		policy_index_key(r->s, KEY_PATTERN, r->field, rules_mix(rs->seed, (uint64_t)r->buffer << 32 | id));
 	return 0;
 }
 
 static void value(struct policy_scratch *s, const struct ruleset_buffer *b, const struct fact_value *v, uint32_t i)
 {
-	struct row r = {s, b->found + i * b->words};
+	struct row r = {s, b->found + i * b->words, b - s->rs->buffers, b->field};
 	if (b->len && (v->name_len != b->len || memcmp(v->name, s->rs->bytes + b->at, b->len)))
 		return;
 	if (v->p && i < b->rows)

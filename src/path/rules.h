@@ -172,6 +172,7 @@ struct ruleset {
 	uint16_t default_outcome;
 	bool sees_tags; // some rule asks for a tag
 	uint64_t seed;
+	uint64_t asked;             // fields that have keys
 	uint64_t keyed[KEY_SPACES]; // fields that have keys of this space
 	uint64_t suffixes;          // bit n: some key is a suffix of key_suffix[n] bytes
 	uint64_t labels;            // bit n: some domain has n + 1 labels (63: or more)

@@ -150,7 +150,7 @@ static void add_is(struct compiler *c, uint32_t node, enum field field, const st
 	}
 }
 
-static void add_test(struct compiler *c, const struct condition *on, const struct test *t)
+static void add_test(struct compiler *c, const struct condition *on, uint32_t field, const struct test *t)
 {
 	static const uint8_t ops[] = {
 		[TEST_IS] = NODE_EQUAL,          [TEST_IN] = NODE_SET,
@@ -175,7 +175,7 @@ static void add_test(struct compiler *c, const struct condition *on, const struc
 		add_text(c, node, &t->operand, t->nocase);
 		break;
 	case TEST_REGEX:
-		compile_pattern(c, node, on, SCAN_REGEX, &t->operand, t->nocase);
+		compile_regex(c, node, field, t);
 		break;
 	case TEST_RANGE:
 		c->rs->nodes[node].low = t->operand.num;
@@ -188,7 +188,7 @@ static void add_test(struct compiler *c, const struct condition *on, const struc
 	case TEST_ALL:
 	case TEST_ANY:
 		for (uint32_t i = 0; i < t->nchildren; i++)
-			add_test(c, on, t->child[i]);
+			add_test(c, on, field, t->child[i]);
 		break;
 	}
 	c->rs->nodes[node].end = c->rs->nnodes - node;
@@ -206,7 +206,7 @@ static void add_condition(struct compiler *c, const struct condition *on)
 			struct operand name = {.p = (const uint8_t *)on->header, .len = strlen(on->header)};
 			add_text(c, node, &name, false);
 		}
-		add_test(c, on, on->test);
+		add_test(c, on, node, on->test);
 	}
 	for (uint32_t i = 0; i < on->nchildren; i++)
 		add_condition(c, on->child[i]);
@@ -281,6 +281,7 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 	compile_sets(&c);
 	for (uint32_t i = 0; i < p->nrules; i++)
 		add_rule(&c, i);
+	compile_index(&c);
 	compile_buffers(&c);
 	free(c.outcomes);
 	free(c.slots);

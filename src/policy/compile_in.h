@@ -17,9 +17,15 @@ struct outcome {
 	uint32_t at, len;
 };
 
+struct pattern {
+	uint32_t at, len; // in bytes
+	enum scan_kind kind;
+	bool nocase;
+	struct place place;
+};
+
 struct pending { // a buffer's patterns, until it is compiled
-	struct scan_pattern *list;
-	struct place *places;
+	struct pattern *list;
 	uint32_t n;
 };
 
@@ -32,21 +38,26 @@ struct compiler {
 	struct outcome *outcomes;
 	uint32_t noutcomes;
 	struct pending *pending; // as rs->buffers
+	uint8_t *class_field;    // whose keys lead to a class; FIELD_COUNT: none
 	bool failed;
 	char *error;
 	size_t size;
 };
 
 extern const uint8_t compile_field_types[FIELD_COUNT];
+extern const uint64_t compile_holdable; // bits of enum field
 extern const bool compile_action_ends[ACTION_COUNT];
 
 // Room for one more in a list of n.
 void *compile_grow(void *list, uint32_t n, size_t size);
 // Where these bytes are in the rule set's.
 uint32_t compile_bytes(struct compiler *c, const uint8_t *p, uint32_t len, bool nocase);
-// Adds a pattern to the buffer that `on` asks about; the node asks for it from now on. Its number there.
-uint32_t compile_pattern(struct compiler *c, uint32_t node, const struct condition *on, enum scan_kind kind,
-			 const struct operand *o, bool nocase);
+// compile_scan.c: gives the node a pattern of the buffer that the node `field` asks about.
+void compile_regex(struct compiler *c, uint32_t node, uint32_t field, const struct test *t);
+// Adds a pattern for a node that compares, so that the rule is found by it. Its number and buffer.
+uint32_t compile_literal(struct compiler *c, const struct node *on, const struct node *n, uint32_t *buffer);
+// compile_index.c: classes and keys of all rules.
+void compile_index(struct compiler *c);
 // Makes the databases.
 void compile_buffers(struct compiler *c);
 

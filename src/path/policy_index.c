@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Which rules, and which classes of rules, do the known values lead to? Looks every value of every field that has keys
+// up in the rule set's one index, and puts what it finds in order of rule numbers. What it finds may turn out false
+// when asked; what it does not find is false already, or stands in a class that is asked as a whole.
+//
+// On workers' threads. A field with keys that is unknown, or of which more may come, leaves all classes under it open.
+#include "policy_in.h"
+#include "policy_set.h"
+#include "rules_hash.h"
+
+static const uint8_t types[FIELD_COUNT] = {
+#define X(symbol, name, type, many, hold, known, absent, help) FIELD_TYPE_##type,
+	FIELDS(X)
+#undef X
+};
+
+void policy_index_key(struct policy_scratch *s, enum key_space space, unsigned field, uint64_t hash)
+{
+	const struct ruleset *rs = s->rs;
+	uint64_t key = rules_key(hash, space, field);
+	uint32_t i = (uint32_t)key & rs->index.mask, at;
+	while ((at = rules_find(&rs->index, key, &i)) != RULES_NONE) {
+		for (uint32_t k = 1; k <= rs->lists[at]; k++) {
+			uint32_t to = rs->lists[at + k];
+			order_put(to & TARGET_CLASS ? &s->classes : &s->rules, to & ~TARGET_CLASS);
+		}
+	}
+}
+
+static void by_set(struct policy_scratch *s, unsigned field, enum set_kind kind, const struct fact_value *v)
+{
+	uint32_t n = policy_set_hits(s->rs, kind, v, s->sets);
+	for (uint32_t i = 0; i < n; i++)
+		policy_index_key(s, KEY_SET, field, rules_mix(s->rs->seed, s->sets[i]));
+}
+
+static void by_suffix(struct policy_scratch *s, unsigned field, const struct fact_value *v)
+{
+	for (uint64_t left = s->rs->suffixes; left; left &= left - 1) {
+		uint32_t len = rules_suffix[__builtin_ctzll(left)];
+		if (len > v->len)
+			return;
+		policy_index_key(s, KEY_SUFFIX, field, rules_hash(s->rs->seed, v->p + v->len - len, len));
+	}
+}
+
+static void by_net(struct policy_scratch *s, unsigned field, const struct fact_value *v)
+{
+	const struct ruleset *rs = s->rs;
+	if (v->len != 4 && v->len != 16)
+		return;
+	for (unsigned w = v->len == 4 ? 0 : 1; w < (v->len == 4 ? 1 : 3); w++)
+		for (uint64_t left = rs->key_bits[w]; left; left &= left - 1)
+			policy_index_key(s, KEY_NET, field,
+					 rules_hash_net(rs->seed, v->p, v->len, (w == 2) * 64 + __builtin_ctzll(left)));
+	if (v->len == 16 && rs->key_128)
+		policy_index_key(s, KEY_NET, field, rules_hash_net(rs->seed, v->p, v->len, 128));
+}
+
+static void value(struct policy_scratch *s, unsigned field, const struct fact_value *v)
+{
+	const struct ruleset *rs = s->rs;
+	uint64_t bit = 1ull << field;
+	if (!v->p) {
+		if (rs->keyed[KEY_NUM] & bit)
+			policy_index_key(s, KEY_NUM, field, rules_mix(rs->seed, v->num));
+		return;
+	}
+	if (rs->keyed[KEY_NET] & bit)
+		by_net(s, field, v);
+	if (rs->keyed[KEY_SUFFIX] & bit)
+		by_suffix(s, field, v);
+	if (rs->keyed[KEY_SET] & bit)
+		by_set(s, field,
+		       types[field] == FIELD_TYPE_NAME   ? SET_KIND_DOMAIN
+		       : types[field] == FIELD_TYPE_ADDR ? SET_KIND_NET
+							 : SET_KIND_STRING,
+		       v);
+	if (rs->keyed[KEY_BYTES] & bit)
+		policy_index_key(s, KEY_BYTES, field, rules_hash_lower(rs->seed, v->p, v->len));
+}
+
+void policy_index(struct policy_scratch *s)
+{
+	const struct ruleset *rs = s->rs;
+	const struct facts *f = s->facts;
+	for (uint64_t left = rs->asked; left; left &= left - 1) {
+		unsigned field = __builtin_ctzll(left);
+		bool more = f->state[field] == FACT_UNKNOWN || f->state[field] == FACT_SOME;
+		for (uint32_t i = rs->of_first[field]; more && i < rs->of_first[field + 1]; i++)
+			order_put(&s->classes, rs->of_field[i]);
+		bool some = f->state[field] == FACT_ALL || f->state[field] == FACT_SOME;
+		for (uint32_t i = 0; some && i < f->n[field]; i++)
+			value(s, field, &f->value[field][i]);
+	}
+}

@@ -9,12 +9,6 @@
 #include "policy_set.h"
 #include "rules_hash.h"
 
-static const uint8_t types[FIELD_COUNT] = {
-#define X(symbol, name, type, many, hold, known, absent, help) FIELD_TYPE_##type,
-	FIELDS(X)
-#undef X
-};
-
 void policy_index_key(struct policy_scratch *s, enum key_space space, unsigned field, uint64_t hash)
 {
 	const struct ruleset *rs = s->rs;
@@ -71,12 +65,9 @@ static void value(struct policy_scratch *s, unsigned field, const struct fact_va
 		by_net(s, field, v);
 	if (rs->keyed[KEY_SUFFIX] & bit)
 		by_suffix(s, field, v);
-	if (rs->keyed[KEY_SET] & bit)
-		by_set(s, field,
-		       types[field] == FIELD_TYPE_NAME   ? SET_KIND_DOMAIN
-		       : types[field] == FIELD_TYPE_ADDR ? SET_KIND_NET
-							 : SET_KIND_STRING,
-		       v);
+	for (unsigned kind = 0; kind < SET_KIND_PORT; kind++)
+		if (rs->set_fields[kind] & bit)
+			by_set(s, field, kind, v);
 	if (rs->keyed[KEY_BYTES] & bit)
 		policy_index_key(s, KEY_BYTES, field, rules_hash_lower(rs->seed, v->p, v->len));
 }

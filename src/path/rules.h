@@ -80,7 +80,7 @@ struct port_range {
 	uint16_t low, high;
 };
 
-enum set_kind { SET_KIND_NET, SET_KIND_DOMAIN, SET_KIND_STRING, SET_KIND_PORT };
+enum set_kind { SET_KIND_NET, SET_KIND_DOMAIN, SET_KIND_STRING, SET_KIND_PORT, SET_KINDS };
 
 struct ruleset_set {
 	uint8_t kind;      // enum set_kind
@@ -172,11 +172,12 @@ struct ruleset {
 	uint16_t default_outcome;
 	bool sees_tags; // some rule asks for a tag
 	uint64_t seed;
-	uint64_t asked;             // fields that have keys
-	uint64_t keyed[KEY_SPACES]; // fields that have keys of this space
-	uint64_t suffixes;          // bit n: some key is a suffix of key_suffix[n] bytes
-	uint64_t labels;            // bit n: some domain has n + 1 labels (63: or more)
-	uint64_t set_bits[3];       // prefix lengths of networks in sets: of IPv4 in [0], of IPv6 in [1], [2]
-	uint64_t key_bits[3];       // of networks in the index
-	uint8_t set_128, key_128;   // IPv6 addresses whole
+	uint64_t asked;                 // fields that have keys
+	uint64_t keyed[KEY_SPACES];     // fields that have keys of this space
+	uint64_t set_fields[SET_KINDS]; // fields that have keys by sets of this kind
+	uint64_t suffixes;              // bit n: some key is a suffix of key_suffix[n] bytes
+	uint64_t labels;                // bit n: some domain has n + 1 labels (63: or more)
+	uint64_t set_bits[3];           // prefix lengths of networks in sets: of IPv4 in [0], of IPv6 in [1], [2]
+	uint64_t key_bits[3];           // of networks in the index
+	uint8_t set_128, key_128;       // IPv6 addresses whole
 };

@@ -101,6 +101,7 @@ static bool set_keys(const struct compiler *c, unsigned field, uint32_t set, str
 {
 	const struct ruleset_set *s = &c->rs->sets[set];
 	uint32_t n = 0;
+	c->rs->set_fields[s->kind] |= 1ull << field;
 	if (s->kind != SET_KIND_PORT) {
 		add_key(k, (struct key){.space = KEY_SET, .field = field, .hash = rules_mix(c->rs->seed, set)});
 		return true;

@@ -26,8 +26,9 @@ static uint64_t be(const uint8_t *p, unsigned n)
 static uint8_t *slurp(const char *name, size_t *len)
 {
 	char path[512];
+	const char *folder = getenv("TZDIR");
 	if (!*name || *name == '/' || strstr(name, "..") ||
-	    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name) >= (int)sizeof(path))
+	    snprintf(path, sizeof(path), "%s/%s", folder ? folder : "/usr/share/zoneinfo", name) >= (int)sizeof(path))
 		return NULL;
 	FILE *f = fopen(path, "rbe");
 	uint8_t *p = f ? malloc(TZIF_MAX) : NULL;

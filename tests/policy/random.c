@@ -135,7 +135,8 @@ static const struct set *set_for(struct random *r, const struct policy *p, enum 
 	for (int tries = 0; tries < 8 && p->nsets; tries++) {
 		const struct set *s = &p->sets[random_below(r, p->nsets)];
 		enum field_type t = fields[field].type;
-		if ((s->type == SET_NET && t == FIELD_TYPE_ADDR) || (s->type == SET_DOMAIN && t == FIELD_TYPE_NAME) ||
+		if ((s->type == SET_NET && t == FIELD_TYPE_ADDR) ||
+		    ((s->type == SET_DOMAIN || s->type == SET_STRING) && t == FIELD_TYPE_NAME) ||
 		    (s->type == SET_PORT && t == FIELD_TYPE_PORT) || (s->type == SET_STRING && t == FIELD_TYPE_STR) ||
 		    (s->type == SET_JA3 && field == FIELD_TLS_JA3) || (s->type == SET_JA4 && field == FIELD_TLS_JA4))
 			return s;
@@ -219,7 +220,7 @@ static void set(struct random *r, struct set *s)
 		else if (s->type == SET_PORT)
 			o->num = random_below(r, 6), o->num_high = chance(r, 50) ? o->num : o->num + 2;
 		else
-			text(o, s->type == SET_DOMAIN ? PICK(r, names) : PICK(r, strings));
+			text(o, s->type == SET_DOMAIN || chance(r, 30) ? PICK(r, names) : PICK(r, strings));
 		s->items[i].exact = s->type == SET_DOMAIN && chance(r, 30);
 	}
 }

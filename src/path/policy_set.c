@@ -162,3 +162,15 @@ bool policy_set_has(const struct ruleset *rs, uint32_t set, const struct fact_va
 	}
 	return low < s->first + s->n && rs->ports[low].low <= v->num;
 }
+
+void policy_set_ask(const struct ruleset *rs, const struct fact_value *v)
+{
+	uint32_t dots = 0;
+	for (uint32_t i = v->len; i-- > 0 && rs->members.slot;) {
+		dots += v->p[i] == '.';
+		if ((i && v->p[i - 1] != '.') || !(rs->labels >> (dots < 63 ? dots : 63) & 1))
+			continue;
+		uint64_t key = rules_hash(rs->seed, v->p + i, v->len - i);
+		__builtin_prefetch(&rs->members.slot[key & rs->members.mask]);
+	}
+}

@@ -83,7 +83,6 @@ struct walk {
 	uint16_t outcome;
 	uint16_t winner; // outcome of the rule that decides
 	bool decided, done;
-	uint64_t known; // fields of which something is known
 };
 
 static void candidate(struct walk *k, uint16_t outcome, bool allows, uint64_t unknown)
@@ -144,19 +143,33 @@ static void put_rules(struct policy_scratch *s, const struct ruleset_class *c, u
 		order_put(&s->rules, rules[i]);
 }
 
+// of which more may come, and nothing came yet, is unknown
+static enum fact_state state_of(const struct facts *f, unsigned field)
+{
+	return f->state[field] == FACT_SOME && f->n[field] == 0 ? FACT_UNKNOWN : f->state[field];
+}
+
+static bool some_known(const struct facts *f, uint64_t fields)
+{
+	for (; fields; fields &= fields - 1)
+		if (state_of(f, __builtin_ctzll(fields)) != FACT_UNKNOWN)
+			return true;
+	return false;
+}
+
 // Rules that an index leads to, whose cheap conditions are not false, before that index could tell: are they unknown
 // as a whole? Where it is only known that each for itself would have to be asked, each is.
-static void class_indexed(struct policy_scratch *s, struct walk *k, uint32_t i, enum truth t, uint64_t unknown)
+static void class_indexed(struct policy_scratch *s, uint32_t i, enum truth t, uint64_t unknown)
 {
 	const struct ruleset_class *c = &s->rs->classes[i];
-	enum fact_state state = k->known >> c->index & 1 ? s->facts->state[c->index] : FACT_UNKNOWN;
+	enum fact_state state = state_of(s->facts, c->index);
 	if (state != FACT_UNKNOWN && state != FACT_SOME)
 		return; // found by their keys, or false
 	if (state == FACT_SOME && c->strict)
 		return; // a name that was seen must satisfy them
 	if (!((c->heavy | unknown) & holdable))
 		return; // holds nothing; found by its keys where it is true
-	bool whole = state == FACT_UNKNOWN ? !(c->heavy & k->known) : c->simple && t == TRUTH_TRUE;
+	bool whole = state == FACT_UNKNOWN ? !some_known(s->facts, c->heavy) : c->simple && t == TRUTH_TRUE;
 	if (!whole) {
 		put_rules(s, c, c->n);
 		return;
@@ -176,7 +189,7 @@ static void class_step(struct policy_scratch *s, struct walk *k, uint32_t i)
 	if (t == TRUTH_FALSE)
 		return;
 	if (c->kind == CLASS_INDEXED)
-		class_indexed(s, k, i, t, unknown);
+		class_indexed(s, i, t, unknown);
 	else // of rules that are true together the first decides, the second is runner-up
 		put_rules(s, c, c->kind == CLASS_CHEAP && c->ends ? 2 : c->n);
 }
@@ -191,15 +204,12 @@ static void open_classes(struct policy_scratch *s, struct walk *k)
 	}
 }
 
-static void begin(struct policy_scratch *s, const struct facts *facts, struct walk *k)
+static void begin(struct policy_scratch *s, const struct facts *facts)
 {
 	s->facts = facts;
 	s->nfired = s->nopen = 0;
 	s->ntags = 0;
 	s->more_tags = false;
-	for (unsigned i = 0; i < FIELD_COUNT; i++)
-		k->known |= (uint64_t)(facts->state[i] > FACT_SOME || (facts->state[i] == FACT_SOME && facts->n[i]))
-			    << i;
 }
 
 static void judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
@@ -211,7 +221,7 @@ static void judge(const struct ruleset *rs, struct policy_scratch *s, const stru
 			      .runner_up = RULE_NONE,
 			      .action = rs->default_action,
 			      .response = rs->default_response};
-	begin(s, facts, &k);
+	begin(s, facts);
 	policy_scan(s);
 	policy_index(s);
 	for (i = 0; i < rs->nalways; i++)

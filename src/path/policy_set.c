@@ -9,9 +9,39 @@
 // a shorter one, so that each of their results would need a list of all shorter ones, remade on each change.
 #include "policy_set.h"
 
-#include "rules_hash.h"
+#include <immintrin.h>
 
-#define ENDINGS 16 // asked for ahead at a time
+#include "rules_hash.h"
+#include "rules_name.h"
+
+// Which of 8 or 16 bytes are c?
+static uint64_t which8(const uint8_t *p, char c)
+{
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadl_epi64((const __m128i *)p), _mm_set1_epi8(c))) & 0xff;
+}
+
+static uint64_t which16(const uint8_t *p, char c)
+{
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(c)));
+}
+
+#define NAME_USUAL 64 // bytes; longer names are read byte by byte
+
+// Which of up to 64 bytes are c? Reads nothing beyond them: the last load overlaps the one before.
+static uint64_t which(const uint8_t *p, uint32_t len, char c)
+{
+	uint64_t m = 0;
+	if (len >= 16) {
+		for (uint32_t i = 0; i + 16 <= len; i += 16)
+			m |= which16(p + i, c) << i;
+		return m | which16(p + len - 16, c) << (len - 16);
+	}
+	if (len >= 8)
+		return which8(p, c) | which8(p + len - 8, c) << (len - 8);
+	for (uint32_t i = 0; i < len; i++)
+		m |= (uint64_t)(p[i] == c) << i;
+	return m;
+}
 
 // An address written as text is a name below no other: the last label is a number, or there is a colon.
 static bool is_address(const struct fact_value *v)
@@ -21,7 +51,9 @@ static bool is_address(const struct fact_value *v)
 		i--;
 	if (i < v->len && (i == 0 || v->p[i - 1] == '.'))
 		return true;
-	return v->len && memchr(v->p, ':', v->len);
+	if (v->len <= NAME_USUAL)
+		return which(v->p, v->len, ':');
+	return memchr(v->p, ':', v->len);
 }
 
 // Where hits go: a list of sets, each once; or is it `want`?
@@ -44,38 +76,105 @@ static void hit(struct hits *h, uint32_t set)
 	h->sets[h->n++] = set;
 }
 
+// Is this text, from its flags on, the name p? *set: whose it is, *exact: names below it are not in it.
+static bool name_is(const struct names *t, const uint8_t *text, const uint8_t *p, uint32_t len, uint32_t *set,
+		    bool *exact)
+{
+	static const uint8_t more[4] = {0, 0, 1, 4};
+	uint8_t flags = *text++, top = NAME_TOP(flags), size = more[NAME_SET(flags)];
+	*set = size ? (uint32_t)rules_word(text, size) : NAME_SET(flags);
+	*exact = flags & NAME_EXACT;
+	text += size;
+	if (top) {
+		uint8_t n = t->top[top - 1].len;
+		if (len <= n || memcmp(p + len - n, t->top[top - 1].text, n))
+			return false;
+		len -= n;
+	}
+	if (!(flags & NAME_PACKED))
+		return len == rules_word(text, 2) && !memcmp(text + 2, p, len);
+	for (uint32_t i = 0; i <= len; i += 3, text += 2)
+		if (rules_word(text, 2) != rules_name_word(p, len, i))
+			return false;
+	return true;
+}
+
+static unsigned tags(const struct name_bucket *b, uint8_t tag)
+{
+	__m128i all = _mm_loadu_si128((const __m128i *)b->tag);
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_set1_epi8(tag))) & 0xfff;
+}
+
+static void add_ending(const struct ruleset *rs, const struct fact_value *v, uint32_t i, struct policy_set_probe *x)
+{
+	x->key[x->n] = rules_hash(rs->seed, v->p + i, v->len - i);
+	__builtin_prefetch(&rs->names.bucket[rules_name_bucket(&rs->names, x->key[x->n])]);
+	x->from[x->n++] = i;
+}
+
+static bool has_labels(const struct names *t, uint32_t dots)
+{
+	return t->labels >> (dots < 63 ? dots : 63) & 1;
+}
+
+// The endings of one name that are looked up, from the shortest on, in steps, so that several names' memory can be
+// asked for at once. *left: what of the name has not been looked at.
+static void names_begin(const struct ruleset *rs, const struct fact_value *v, uint32_t *left,
+			struct policy_set_probe *x)
+{
+	x->n = 0;
+	if (*left <= NAME_USUAL && *left == v->len) {
+		uint64_t dots = which(v->p, v->len, '.'), starts = x->whole ? 1 : dots << 1 | 1;
+		if (v->len < 64)
+			starts &= (1ull << v->len) - 1;
+		while (starts && x->n < POLICY_SET_ENDINGS) {
+			uint32_t i = 63 - __builtin_clzll(starts);
+			starts &= ~(1ull << i);
+			if (has_labels(&rs->names, __builtin_popcountll(dots >> i)))
+				add_ending(rs, v, i, x);
+			*left = i;
+			x->dots = __builtin_popcountll(dots >> i);
+		}
+		return;
+	}
+	while (*left > 0 && x->n < POLICY_SET_ENDINGS) {
+		uint32_t i = --*left;
+		x->dots += v->p[i] == '.';
+		if ((i == 0 || (v->p[i - 1] == '.' && !x->whole)) && has_labels(&rs->names, x->dots))
+			add_ending(rs, v, i, x);
+	}
+}
+
 static void ending(struct hits *h, const struct fact_value *v, uint32_t from, uint64_t key)
 {
-	const struct ruleset *rs = h->rs;
-	uint32_t i = (uint32_t)key & rs->members.mask, at;
-	while ((at = rules_find(&rs->members, key, &i)) != RULES_NONE) {
-		const struct set_member *m = &rs->member[at];
-		if (rs->sets[m->set].kind == SET_KIND_DOMAIN && m->len == v->len - from && !(m->exact && from) &&
-		    !memcmp(rs->bytes + m->at, v->p + from, m->len))
-			hit(h, m->set);
+	const struct names *t = &h->rs->names;
+	for (uint64_t i = rules_name_bucket(t, key);; i = i + 1 == t->nbuckets ? 0 : i + 1) {
+		const struct name_bucket *b = &t->bucket[i];
+		for (unsigned left = tags(b, rules_name_tag(key)); left; left &= left - 1) {
+			uint32_t set;
+			bool exact;
+			if (name_is(t, t->text + b->at[__builtin_ctz(left)], v->p + from, v->len - from, &set,
+				    &exact) &&
+			    !(exact && from))
+				hit(h, set);
+		}
+		if (tags(b, 0)) // there was room for more
+			return;
 	}
 }
 
 static void domains(struct hits *h, const struct fact_value *v)
 {
-	const struct ruleset *rs = h->rs;
-	uint64_t key[ENDINGS];
-	uint32_t from[ENDINGS], n = 0, dots = 0;
-	bool whole = is_address(v);
-	for (uint32_t i = v->len; i-- > 0;) {
-		dots += v->p[i] == '.';
-		if ((i && (v->p[i - 1] != '.' || whole)) || !(rs->labels >> (dots < 63 ? dots : 63) & 1))
-			continue;
-		key[n] = rules_hash(rs->seed, v->p + i, v->len - i);
-		__builtin_prefetch(&rs->members.slot[key[n] & rs->members.mask]);
-		from[n++] = i;
-		if (n < ENDINGS)
-			continue;
-		while (n > 0)
-			n--, ending(h, v, from[n], key[n]);
+	struct policy_set_probe x;
+	if (!h->rs->names.n)
+		return;
+	x.whole = is_address(v);
+	x.dots = 0;
+	for (uint32_t left = v->len; left;) {
+		names_begin(h->rs, v, &left, &x);
+		for (uint32_t i = 0; i < x.n; i++)
+			ending(h, v, x.from[i], x.key[i]);
 	}
-	for (uint32_t i = 0; i < n; i++)
-		ending(h, v, from[i], key[i]);
 }
 
 static void network(struct hits *h, const struct fact_value *v, uint32_t bits)
@@ -127,13 +226,13 @@ static void strings(struct hits *h, const struct fact_value *v, bool nocase)
 
 static void of_kind(struct hits *h, enum set_kind kind, const struct fact_value *v, bool nocase)
 {
-	if (!h->rs->members.slot || !v->p)
+	if (!v->p)
 		return;
 	if (kind == SET_KIND_DOMAIN)
 		domains(h, v);
-	else if (kind == SET_KIND_NET)
+	else if (kind == SET_KIND_NET && h->rs->members.slot)
 		networks(h, v);
-	else if (kind == SET_KIND_STRING)
+	else if (kind == SET_KIND_STRING && h->rs->members.slot)
 		strings(h, v, nocase);
 }
 
@@ -163,14 +262,33 @@ bool policy_set_has(const struct ruleset *rs, uint32_t set, const struct fact_va
 	return low < s->first + s->n && rs->ports[low].low <= v->num;
 }
 
-void policy_set_ask(const struct ruleset *rs, const struct fact_value *v)
+void policy_set_ask(const struct ruleset *rs, const struct fact_value *v, struct policy_set_probe *x)
 {
-	uint32_t dots = 0;
-	for (uint32_t i = v->len; i-- > 0 && rs->members.slot;) {
-		dots += v->p[i] == '.';
-		if ((i && v->p[i - 1] != '.') || !(rs->labels >> (dots < 63 ? dots : 63) & 1))
-			continue;
-		uint64_t key = rules_hash(rs->seed, v->p + i, v->len - i);
-		__builtin_prefetch(&rs->members.slot[key & rs->members.mask]);
+	uint32_t left = rs->names.n ? v->len : 0;
+	x->whole = is_address(v);
+	x->dots = x->n = 0;
+	if (left)
+		names_begin(rs, v, &left, x);
+	x->more = left > 0;
+}
+
+void policy_set_ask_text(const struct ruleset *rs, const struct policy_set_probe *x)
+{
+	const struct names *t = &rs->names;
+	for (uint32_t i = 0; i < x->n; i++) {
+		const struct name_bucket *b = &t->bucket[rules_name_bucket(t, x->key[i])];
+		for (unsigned left = tags(b, rules_name_tag(x->key[i])); left; left &= left - 1)
+			__builtin_prefetch(t->text + b->at[__builtin_ctz(left)]);
 	}
+}
+
+bool policy_set_asked(const struct ruleset *rs, uint32_t set, const struct fact_value *v,
+		      const struct policy_set_probe *x)
+{
+	struct hits h = {.rs = rs, .want = set};
+	if (x->more)
+		return policy_set_has(rs, set, v, false);
+	for (uint32_t i = 0; i < x->n && !h.n; i++)
+		ending(&h, v, x->from[i], x->key[i]);
+	return h.n;
 }

@@ -67,13 +67,32 @@ struct ruleset_schedule {
 	uint32_t zone, nzone; // in zones; none: UTC
 };
 
-// A member of a set of networks, domains or strings; found through `members`. 12 bytes beside its own.
+// A member of a set of networks or strings; found through `members`. 12 bytes beside its own.
 struct set_member {
 	uint32_t at;
 	uint32_t set;
 	uint16_t len;
 	uint8_t bits; // networks
-	bool exact;   // domains
+};
+
+struct name_bucket { // rules_name.h
+	uint8_t tag[12];
+	uint32_t at[12];
+	uint32_t spare;
+};
+static_assert(sizeof(struct name_bucket) == 64, "a cache line");
+
+// The names of all sets of domains.
+struct names {
+	struct name_bucket *bucket;
+	uint8_t *text;
+	uint64_t nbuckets, ntext;
+	struct {
+		uint8_t len;
+		uint8_t text[7]; // with its dot
+	} top[15];               // endings that many names have
+	uint64_t labels;         // bit n: some name has n + 1 labels (63: or more)
+	uint32_t n;
 };
 
 struct port_range {
@@ -160,8 +179,9 @@ struct ruleset {
 	uint32_t *always;                   // classes that no index leads to
 	uint32_t *of_field;                 // classes by the field of their index
 	uint32_t of_first[FIELD_COUNT + 1]; // in of_field
-	struct slots members;               // by domain, network or string: at is in member
-	struct slots index;                 // by key: at is in lists, how many targets, then these
+	struct names names;
+	struct slots members; // by network or string: at is in member
+	struct slots index;   // by key: at is in lists, how many targets, then these
 	uint32_t *lists;
 	uint32_t nnodes, nrules, nbytes, nschedules, nzones, nsets, nmember, nports, nbuffers, nclasses, nalways,
 		nlists;
@@ -176,7 +196,6 @@ struct ruleset {
 	uint64_t keyed[KEY_SPACES];     // fields that have keys of this space
 	uint64_t set_fields[SET_KINDS]; // fields that have keys by sets of this kind
 	uint64_t suffixes;              // bit n: some key is a suffix of key_suffix[n] bytes
-	uint64_t labels;                // bit n: some domain has n + 1 labels (63: or more)
 	uint64_t set_bits[3];           // prefix lengths of networks in sets: of IPv4 in [0], of IPv6 in [1], [2]
 	uint64_t key_bits[3];           // of networks in the index
 	uint8_t set_128, key_128;       // IPv6 addresses whole

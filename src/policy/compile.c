@@ -307,6 +307,7 @@ void compile_free(struct ruleset *rs)
 	free(rs->sets);
 	free(rs->member);
 	free(rs->members.slot);
+	compile_names_free(&rs->names);
 	free(rs->ports);
 	free(rs->classes);
 	free(rs->class_rules);

@@ -67,3 +67,6 @@ void compile_slots(struct slots *t, uint32_t n);
 void compile_slot(struct slots *t, uint64_t key, uint32_t at);
 // Notes a prefix length of networks.
 void compile_bits(uint64_t bits[3], uint8_t *whole, uint32_t len, uint32_t n);
+// compile_name.c: the names of sets of domains.
+void compile_names(struct compiler *c);
+void compile_names_free(struct names *t);

@@ -486,7 +486,8 @@ static void lists(struct index *x)
 {
 	struct ruleset *rs = x->c->rs;
 	uint32_t n = 0;
-	qsort(x->sorted, x->nsorted, sizeof(*x->sorted), by_key);
+	if (x->nsorted)
+		qsort(x->sorted, x->nsorted, sizeof(*x->sorted), by_key);
 	for (uint32_t i = 0; i < x->nsorted; i++)
 		n += i == 0 || x->sorted[i].key != x->sorted[i - 1].key;
 	rs->lists = malloc((x->nsorted + n + 1) * sizeof(*rs->lists));

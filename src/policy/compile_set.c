@@ -38,14 +38,6 @@ void compile_bits(uint64_t bits[3], uint8_t *whole, uint32_t len, uint32_t n)
 		bits[1 + n / 64] |= 1ull << n % 64;
 }
 
-static uint32_t dots(const struct operand *o)
-{
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < o->len; i++)
-		n += o->p[i] == '.';
-	return n < 63 ? n : 63;
-}
-
 static int by_low(const void *a, const void *b)
 {
 	const struct port_range *x = a, *y = b;
@@ -80,20 +72,22 @@ static void member(struct compiler *c, uint32_t set, const struct set_item *item
 {
 	struct ruleset *rs = c->rs;
 	const struct operand *o = &item->operand;
-	struct set_member m = {.set = set, .len = o->len, .bits = o->bits, .exact = item->exact};
+	struct set_member m = {.set = set, .len = o->len, .bits = o->bits};
 	uint64_t key;
 	if (kind == SET_KIND_NET) {
 		compile_bits(rs->set_bits, &rs->set_128, o->len, o->bits);
 		key = rules_hash_net(rs->seed, o->p, o->len, o->bits);
-	} else if (kind == SET_KIND_DOMAIN) {
-		rs->labels |= 1ull << dots(o);
-		key = rules_hash(rs->seed, o->p, o->len);
 	} else {
 		key = rules_hash_lower(~rs->seed, o->p, o->len);
 	}
 	m.at = compile_bytes(c, o->p, o->len, false);
 	rs->member[rs->nmember] = m;
 	compile_slot(&rs->members, key, rs->nmember++);
+}
+
+static bool in_members(enum set_kind kind)
+{
+	return kind == SET_KIND_NET || kind == SET_KIND_STRING;
 }
 
 void compile_sets(struct compiler *c)
@@ -105,7 +99,7 @@ void compile_sets(struct compiler *c)
 	rs->nsets = c->policy->nsets;
 	rs->sets = calloc(rs->nsets + 1, sizeof(*rs->sets));
 	for (uint32_t i = 0; i < rs->nsets; i++)
-		n += c->policy->sets[i].type == SET_PORT ? 0 : c->policy->sets[i].nitems;
+		n += in_members(kinds[c->policy->sets[i].type]) ? c->policy->sets[i].nitems : 0;
 	rs->member = calloc(n + 1, sizeof(*rs->member));
 	if (!rs->sets || !rs->member)
 		abort();
@@ -116,7 +110,8 @@ void compile_sets(struct compiler *c)
 		rs->sets[i].kind = kinds[set->type];
 		if (rs->sets[i].kind == SET_KIND_PORT)
 			ports(c, set, &rs->sets[i]);
-		for (uint32_t k = 0; rs->sets[i].kind != SET_KIND_PORT && k < set->nitems; k++)
+		for (uint32_t k = 0; in_members(rs->sets[i].kind) && k < set->nitems; k++)
 			member(c, i, &set->items[k], rs->sets[i].kind);
 	}
+	compile_names(c);
 }

@@ -57,8 +57,10 @@ static void value(struct policy_scratch *s, unsigned field, const struct fact_va
 	const struct ruleset *rs = s->rs;
 	uint64_t bit = 1ull << field;
 	if (!v->p) {
-		if (rs->keyed[KEY_NUM] & bit)
-			policy_index_key(s, KEY_NUM, field, rules_mix(rs->seed, v->num));
+		for (uint64_t left = rs->keyed[KEY_NUM] & bit ? rs->blocks : 0; left; left &= left - 1) {
+			unsigned n = __builtin_ctzll(left);
+			policy_index_key(s, KEY_NUM, field, rules_hash_block(rs->seed, v->num, n));
+		}
 		return;
 	}
 	if (rs->keyed[KEY_NET] & bit)

@@ -155,7 +155,7 @@ struct ruleset_buffer {
 // by chance is asked and says no.
 enum key_space {
 	KEY_BYTES,   // the whole value, in lower case
-	KEY_NUM,     // the number
+	KEY_NUM,     // the block of 2^n numbers that has it
 	KEY_NET,     // the first so many bits of the address
 	KEY_SUFFIX,  // the last so many bytes of a name
 	KEY_SET,     // the set that has the value
@@ -196,6 +196,7 @@ struct ruleset {
 	uint64_t keyed[KEY_SPACES];     // fields that have keys of this space
 	uint64_t set_fields[SET_KINDS]; // fields that have keys by sets of this kind
 	uint64_t suffixes;              // bit n: some key is a suffix of key_suffix[n] bytes
+	uint64_t blocks;                // bit n: some key is a block of 2^n numbers
 	uint64_t set_bits[3];           // prefix lengths of networks in sets: of IPv4 in [0], of IPv6 in [1], [2]
 	uint64_t key_bits[3];           // of networks in the index
 	uint8_t set_128, key_128;       // IPv6 addresses whole

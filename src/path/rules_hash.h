@@ -64,6 +64,12 @@ static inline uint64_t rules_hash_lower(uint64_t seed, const uint8_t *p, uint32_
 	return h;
 }
 
+// of the aligned block of 2^n numbers that has this one
+static inline uint64_t rules_hash_block(uint64_t seed, uint64_t num, uint32_t n)
+{
+	return rules_mix(seed + n, num >> n);
+}
+
 // of the first bits of an address of 4 or 16 bytes
 static inline uint64_t rules_hash_net(uint64_t seed, const uint8_t *p, uint32_t len, uint32_t bits)
 {

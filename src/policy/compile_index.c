@@ -13,9 +13,6 @@
 #include "path/rules_hash.h"
 #include "policy/compile_in.h"
 
-#define KEYS_RANGE 16   // numbers of a range that become keys
-#define KEYS_PORTS 1024 // of a set of ports
-
 struct key {
 	uint8_t space, field;
 	bool regex; // of KEY_PATTERN: at is the node, whose pattern exists already
@@ -81,9 +78,21 @@ static void add_key(struct keys *k, struct key key)
 	k->list[k->n++] = key;
 }
 
-static void add_number(const struct compiler *c, struct keys *k, unsigned field, uint64_t num)
+// A range of numbers as blocks of 2^n, aligned: at most two of each size.
+static bool add_range(const struct compiler *c, struct keys *k, unsigned field, uint64_t low, uint64_t high)
 {
-	add_key(k, (struct key){.space = KEY_NUM, .field = field, .hash = rules_mix(c->rs->seed, num)});
+	if (high > UINT32_MAX || low > high)
+		return false;
+	while (low <= high) {
+		unsigned n = low ? __builtin_ctzll(low) : 32;
+		while (low + (1ull << n) - 1 > high)
+			n--;
+		c->rs->blocks |= 1ull << n;
+		add_key(k,
+			(struct key){.space = KEY_NUM, .field = field, .hash = rules_hash_block(c->rs->seed, low, n)});
+		low += 1ull << n;
+	}
+	return true;
 }
 
 static void add_suffix(const struct compiler *c, struct keys *k, unsigned field, const struct node *n)
@@ -100,19 +109,13 @@ static void add_suffix(const struct compiler *c, struct keys *k, unsigned field,
 static bool set_keys(const struct compiler *c, unsigned field, uint32_t set, struct keys *k)
 {
 	const struct ruleset_set *s = &c->rs->sets[set];
-	uint32_t n = 0;
 	c->rs->set_fields[s->kind] |= 1ull << field;
 	if (s->kind != SET_KIND_PORT) {
 		add_key(k, (struct key){.space = KEY_SET, .field = field, .hash = rules_mix(c->rs->seed, set)});
 		return true;
 	}
 	for (uint32_t i = s->first; i < s->first + s->n; i++)
-		n += c->rs->ports[i].high - c->rs->ports[i].low + 1;
-	if (n > KEYS_PORTS)
-		return false;
-	for (uint32_t i = s->first; i < s->first + s->n; i++)
-		for (uint32_t port = c->rs->ports[i].low; port <= c->rs->ports[i].high; port++)
-			add_number(c, k, field, port);
+		add_range(c, k, field, c->rs->ports[i].low, c->rs->ports[i].high);
 	return true;
 }
 
@@ -172,11 +175,7 @@ static bool test_keys(const struct compiler *c, const struct node *on, const str
 	bool heavy = heavy_field(field); // only heavy fields are looked through for the sake of an index
 	switch ((enum node_op)n->op) {
 	case NODE_NUM:
-		if (n->high - n->low >= KEYS_RANGE || n->high < n->low)
-			return false;
-		for (uint64_t v = n->low; v <= n->high; v++)
-			add_number(c, k, field, v);
-		return true;
+		return add_range(c, k, field, n->low, n->high);
 	case NODE_ADDR:
 		compile_bits(c->rs->key_bits, &c->rs->key_128, n->len, n->bits);
 		add_key(k, (struct key){.space = KEY_NET,

@@ -167,7 +167,7 @@ static struct test *test_of(struct random *r, const struct policy *p, enum field
 	} else if (kind < 60 && (type == FIELD_TYPE_PORT || type == FIELD_TYPE_NUM)) {
 		t->op = TEST_RANGE;
 		t->operand.num = random_below(r, 6);
-		t->operand.num_high = t->operand.num + random_below(r, 3);
+		t->operand.num_high = t->operand.num + random_below(r, chance(r, 10) ? 70000 : 3);
 	} else if (type == FIELD_TYPE_BYTES || (kind < 80 && (type == FIELD_TYPE_NAME || type == FIELD_TYPE_STR))) {
 		uint32_t op = random_below(r, 4);
 		t->op = op == 0 ? TEST_PREFIX : op == 1 ? TEST_SUFFIX : op == 2 ? TEST_CONTAINS : TEST_REGEX;

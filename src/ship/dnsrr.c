@@ -11,28 +11,9 @@
 #include "dns_rr.h"
 #include "ship/eve.h"
 
-// IANA "Domain Name System (DNS) Parameters", 2024-10. Those that a resolver or a server may meet.
-// clang-format off
-#define TYPES(X)                                                                                                       \
-	X(1, "A") X(2, "NS") X(3, "MD") X(4, "MF") X(5, "CNAME") X(6, "SOA") X(7, "MB") X(8, "MG")                     \
-	X(9, "MR") X(10, "NULL") X(11, "WKS") X(12, "PTR") X(13, "HINFO") X(14, "MINFO") X(15, "MX")                   \
-	X(16, "TXT") X(17, "RP") X(18, "AFSDB") X(19, "X25") X(20, "ISDN") X(21, "RT") X(22, "NSAP")                   \
-	X(23, "NSAPPTR") X(24, "SIG") X(25, "KEY") X(26, "PX") X(27, "GPOS") X(28, "AAAA") X(29, "LOC")                \
-	X(30, "NXT") X(31, "EID") X(32, "NIMLOC") X(33, "SRV") X(34, "ATMA") X(35, "NAPTR") X(36, "KX")                \
-	X(37, "CERT") X(38, "A6") X(39, "DNAME") X(40, "SINK") X(41, "OPT") X(42, "APL") X(43, "DS")                   \
-	X(44, "SSHFP") X(45, "IPSECKEY") X(46, "RRSIG") X(47, "NSEC") X(48, "DNSKEY") X(49, "DHCID")                   \
-	X(50, "NSEC3") X(51, "NSEC3PARAM") X(52, "TLSA") X(53, "SMIMEA") X(55, "HIP") X(56, "NINFO")                   \
-	X(57, "RKEY") X(58, "TALINK") X(59, "CDS") X(60, "CDNSKEY") X(61, "OPENPGPKEY") X(62, "CSYNC")                 \
-	X(63, "ZONEMD") X(64, "SVCB") X(65, "HTTPS") X(66, "DSYNC") X(99, "SPF") X(100, "UINFO")                       \
-	X(101, "UID") X(102, "GID") X(103, "UNSPEC") X(104, "NID") X(105, "L32") X(106, "L64") X(107, "LP")            \
-	X(108, "EUI48") X(109, "EUI64") X(128, "NXNAME") X(249, "TKEY") X(250, "TSIG") X(251, "IXFR")                  \
-	X(252, "AXFR") X(253, "MAILB") X(254, "MAILA") X(255, "ANY") X(256, "URI") X(257, "CAA")                       \
-	X(258, "AVC") X(259, "DOA") X(260, "AMTRELAY") X(261, "RESINFO") X(262, "WALLET")
-// clang-format on
-
 static const char *const types[263] = {
 #define X(number, name) [number] = name,
-	TYPES(X)
+	DNS_TYPES(X)
 #undef X
 };
 

@@ -14,6 +14,8 @@ static const struct verb {
 } verbs[] = {
 	{"replay", replay_main, "walk captures through the corridor: facts, records and a ledger",
 	 "sluice replay office.pcap"},
+	{"check", check_main, "policies: every error in one run, by file, line and column, with the remedy",
+	 "sluice check policy.json"},
 	{"bench", bench_main, "the corridor alone, packets preloaded: ns a packet, room by room",
 	 "sluice bench mix.pcap"},
 };

@@ -11,4 +11,5 @@ enum exit_code {
 };
 
 int replay_main(int argc, char **argv);
+int check_main(int argc, char **argv);
 int bench_main(int argc, char **argv);

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// sluice check: reads policies as replay would, and says all that is wrong with them: on standard output, for that is
+// what was asked for. Nothing is run. Exit codes: 1 where a policy has errors, or warnings under --strict; 3 where a
+// file cannot be read at all.
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "cmd.h"
+#include "policy/grammar.h"
+#include "policy/policy.h"
+#include "policy/trial.h"
+
+struct check {
+	bool strict, json;
+	const char *tests;
+	json_t *results;
+};
+
+static double now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static const char *plural(uint32_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void say(const char *file, const struct policy *p, const struct complaints *c, double ms, bool several)
+{
+	complaints_print(c, stdout);
+	if (several)
+		printf("%s: ", file);
+	if (p)
+		printf("loaded %u rule%s, %u set%s, ", p->nrules, plural(p->nrules), p->nsets, plural(p->nsets));
+	else
+		printf("refused: ");
+	printf("%u error%s, %u warning%s in %.0f ms\n", c->nerrors, plural(c->nerrors), c->nwarnings,
+	       plural(c->nwarnings), ms);
+}
+
+static json_t *words(const struct complaints *c)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct complaint *k = &c->list[i];
+		json_t *o = json_pack("{s:s,s:s%,s:i,s:i,s:s%,s:s%}", "level", k->warning ? "warning" : "error", "file",
+				      k->place.file, strlen(k->place.file), "line", (int)k->place.line, "column",
+				      (int)k->place.col, "pointer", k->place.pointer, strlen(k->place.pointer), "text",
+				      k->text, strlen(k->text));
+		if (o)
+			json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *result(const char *file, const struct policy *p, const struct complaints *c, double ms,
+		      const struct trial_result *t)
+{
+	json_t *o = json_pack("{s:s,s:b,s:i,s:i,s:f,s:o}", "file", file, "loaded", p != NULL, "errors", (int)c->nerrors,
+			      "warnings", (int)c->nwarnings, "ms", ms, "complaints", words(c));
+	if (o && p) {
+		json_object_set_new(o, "rules", json_integer(p->nrules));
+		json_object_set_new(o, "sets", json_integer(p->nsets));
+		json_object_set_new(o, "hash", json_string(p->hash));
+	}
+	if (o && t->cases) {
+		json_object_set_new(o, "cases", json_integer(t->cases));
+		json_object_set_new(o, "failed", json_integer(t->failed));
+	}
+	return o;
+}
+
+static bool readable(const char *file)
+{
+	if (access(file, R_OK) == 0)
+		return true;
+	fprintf(stderr, "sluice check: cannot read %s: %s\n", file, strerror(errno));
+	return false;
+}
+
+// Complaints of the policy itself have been printed, or stay with those of the cases in JSON.
+static void try_cases(const struct check *k, const struct policy *p, struct complaints *c, struct trial_result *t)
+{
+	if (!k->json)
+		complaints_clear(c);
+	trial_run(p, k->tests, c, t);
+	if (k->json)
+		return;
+	complaints_print(c, stdout);
+	printf("%s: %u case%s, %u failed\n", k->tests, t->cases, plural(t->cases), t->failed);
+}
+
+static int one(struct check *k, const char *file, bool several)
+{
+	struct complaints c = {0};
+	struct trial_result t = {0};
+	if (!readable(file) || (k->tests && !readable(k->tests)))
+		return EXIT_ENVIRONMENT;
+	double begin = now_ms();
+	struct policy *p = policy_load(file, &c);
+	double ms = now_ms() - begin;
+	uint32_t warnings = c.nwarnings;
+	if (!k->json)
+		say(file, p, &c, ms, several);
+	if (p && k->tests)
+		try_cases(k, p, &c, &t);
+	if (k->json)
+		json_array_append_new(k->results, result(file, p, &c, ms, &t));
+	int rc = c.nerrors || (k->strict && warnings) ? EXIT_FINDINGS : EXIT_DONE;
+	policy_free(p);
+	complaints_clear(&c);
+	return rc;
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: sluice check FILE... [OPTION...]\n\n"
+	      "Reads policies as the corridor would, and says all that is wrong with them, by file, line and "
+	      "column.\n\n"
+	      "  -s, --strict      warnings fail it too\n"
+	      "  -t, --tests FILE  judge cases by the policy: [{\"given\": {fields}, \"expect\": {\"verdict\", "
+	      "\"rule\"}}]\n"
+	      "  -j, --json        one JSON object for each file, in a list\n"
+	      "      --fields      the fields that rules may ask for, as a table\n"
+	      "      --actions     what rules can do, their keys and the answers, as tables\n"
+	      "      --schema      the JSON schema of policies\n"
+	      "  -h, --help        this\n\n"
+	      "example: sluice check --strict policy.json\n"
+	      "exit codes: 0 loaded, 1 errors (or warnings, where --strict), 2 usage, 3 a file that cannot be read\n",
+	      out);
+}
+
+static int options(int argc, char **argv, struct check *k)
+{
+	static const struct option table[] = {
+		{"strict", 0, 0, 's'},  {"tests", 1, 0, 't'},  {"json", 0, 0, 'j'}, {"fields", 0, 0, 'f'},
+		{"actions", 0, 0, 'a'}, {"schema", 0, 0, 'g'}, {"help", 0, 0, 'h'}, {0}};
+	for (int o; (o = getopt_long(argc, argv, "st:jh", table, NULL)) != -1;) {
+		switch (o) {
+		case 's':
+			k->strict = true;
+			break;
+		case 't':
+			k->tests = optarg;
+			break;
+		case 'j':
+			k->json = true;
+			break;
+		case 'f':
+			grammar_fields(stdout);
+			return EXIT_DONE;
+		case 'a':
+			grammar_actions(stdout);
+			return EXIT_DONE;
+		case 'g':
+			grammar_schema(stdout);
+			return EXIT_DONE;
+		case 'h':
+			usage(stdout);
+			return EXIT_DONE;
+		default:
+			fputs("sluice check --help lists the options\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc) {
+		fputs("sluice check: no policy given; sluice check --help\n", stderr);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+int check_main(int argc, char **argv)
+{
+	struct check k = {0};
+	int rc = options(argc, argv, &k), worst = EXIT_DONE;
+	if (rc >= 0)
+		return rc;
+	k.results = json_array();
+	for (int i = optind; i < argc; i++) {
+		rc = one(&k, argv[i], argc - optind > 1);
+		worst = rc > worst ? rc : worst;
+	}
+	if (k.json) {
+		json_dumpf(k.results, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	json_decref(k.results);
+	return fflush(stdout) || ferror(stdout) ? EXIT_ENVIRONMENT : worst;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The action and response tables as the parser, the docs and the schema see them.
+#pragma once
+
+#include "policy/reading.h"
+
+struct action_row {
+	const char *name;
+	bool ends, denies;
+	const char *help;
+};
+extern const struct action_row action_table[ACTION_COUNT];
+extern const char *const action_names[ACTION_COUNT];
+extern const char *const response_names[RESPONSE_COUNT];
+extern const char *const response_help[RESPONSE_COUNT];
+
+// "10Mbps", "100pps": bits or packets a second, the other 0. false: neither.
+bool action_rate(const char *p, uint32_t len, uint64_t *bits, uint64_t *packets);
+// "64KB", "1MB", "1500": bytes, or packets ("20" or "20p"). false: none.
+bool action_burst(const char *p, uint32_t len, bool packets, uint64_t *out);
+// What of a `respond` or of `sinkhole`. false: said.
+bool action_respond(struct reading *r, uint32_t node, struct rule *rule);
+bool action_sinkhole(struct reading *r, uint32_t node, struct rule *rule);

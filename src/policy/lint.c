@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a policy may say but hardly means: rules that no packet reaches, refusals that miss what has no name, suffixes
+// that cut a label, public suffixes in a set, regexes that are texts. In: a policy without errors. Out: warnings, each
+// with its remedy. Time is linear in the policy. Off the path.
+//
+// Hidden rules are found in the cheap cases: below a rule without conditions, below one with the same conditions, and
+// below one with a single condition that the lower rule has too. Whether one condition implies another in general is
+// not asked.
+#include "lint.h"
+
+#include <libpsl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/field.h"
+#include "policy/regex.h"
+
+// ---- conditions as bytes, to find the same ones ------------------------------------------------------------------
+
+struct bytes {
+	uint8_t *p;
+	size_t n, room;
+};
+
+static void put(struct bytes *b, const void *p, size_t len)
+{
+	if (b->n + len > b->room) {
+		b->room = 2 * (b->n + len) + 256;
+		b->p = realloc(b->p, b->room);
+		if (!b->p)
+			abort();
+	}
+	if (len)
+		memcpy(b->p + b->n, p, len);
+	b->n += len;
+}
+
+static void put_number(struct bytes *b, uint64_t v)
+{
+	put(b, &v, sizeof(v));
+}
+
+static void put_text(struct bytes *b, const void *p, size_t len)
+{
+	put_number(b, len);
+	put(b, p, len);
+}
+
+static void put_test(struct bytes *b, const struct test *t)
+{
+	put_number(b, (uint64_t)t->op << 2 | (uint64_t)t->nocase << 1 | t->present);
+	put_text(b, t->operand.p, t->operand.len);
+	put_number(b, t->operand.bits);
+	put_number(b, t->operand.num);
+	put_number(b, t->operand.num_high);
+	put_number(b, (uintptr_t)t->set);
+	if (t->schedule) {
+		put_number(b, (uint64_t)t->schedule->days << 32 | (uint32_t)t->schedule->from << 16 | t->schedule->to);
+		put_text(b, t->schedule->zone, t->schedule->zone ? strlen(t->schedule->zone) : 0);
+	}
+	put_number(b, t->nchildren);
+	for (uint32_t i = 0; i < t->nchildren; i++)
+		put_test(b, t->child[i]);
+}
+
+static void put_condition(struct bytes *b, const struct condition *c)
+{
+	put_number(b, c->kind);
+	if (c->kind == CONDITION_FIELD) {
+		put_number(b, c->field);
+		put_text(b, c->header, c->header ? strlen(c->header) : 0);
+		put_test(b, c->test);
+		return;
+	}
+	put_number(b, c->nchildren);
+	for (uint32_t i = 0; i < c->nchildren; i++)
+		put_condition(b, c->child[i]);
+}
+
+// ---- hidden rules -----------------------------------------------------------------------------------------------
+
+struct hidden {
+	struct reading *r;
+	struct lookup seen; // conditions of rules that end the search, to the first such rule
+	uint32_t always;    // the first without conditions
+};
+
+// Keys of the table outlive it.
+static void remember(struct hidden *h, const struct condition *c, uint32_t rule)
+{
+	struct bytes b = {0};
+	put_condition(&b, c);
+	if (lookup_find(&h->seen, (char *)b.p, (uint32_t)b.n) == LOOKUP_NONE)
+		lookup_add(&h->seen, arena_text(h->r->arena, b.p, b.n), (uint32_t)b.n, rule);
+	free(b.p);
+}
+
+static uint32_t known(const struct hidden *h, const struct condition *c)
+{
+	struct bytes b = {0};
+	put_condition(&b, c);
+	uint32_t rule = lookup_find(&h->seen, (char *)b.p, (uint32_t)b.n);
+	free(b.p);
+	return rule;
+}
+
+// An earlier rule that is true whenever this one is.
+static uint32_t hidden_by(const struct hidden *h, const struct rule *rule)
+{
+	const struct condition *w = rule->when;
+	uint32_t by = h->always;
+	if (by != LOOKUP_NONE || !w || h->seen.n == 0)
+		return by;
+	by = known(h, w);
+	for (uint32_t i = 0; i < w->nchildren && by == LOOKUP_NONE; i++)
+		by = known(h, w->child[i]);
+	return by;
+}
+
+// Names are stricter in allow rules: `host: a` of an allow is not what `host: a` of a deny is. Such a rule hides only
+// rules of its own action.
+static bool strict(const struct condition *c)
+{
+	if (c->kind == CONDITION_FIELD)
+		return field_table[c->field].type == FIELD_TYPE_NAME;
+	for (uint32_t i = 0; i < c->nchildren; i++) {
+		if (strict(c->child[i]))
+			return true;
+	}
+	return false;
+}
+
+static void look_for_hidden(struct reading *r)
+{
+	struct hidden h = {.r = r, .always = LOOKUP_NONE};
+	for (uint32_t i = 0; i < r->policy->nrules; i++) {
+		const struct rule *rule = &r->policy->rules[i];
+		if (rule->disabled)
+			continue;
+		uint32_t by = hidden_by(&h, rule);
+		if (by != LOOKUP_NONE)
+			reading_warn(
+				r, &rule->place,
+				"rule \"%s\" is hidden: wherever it is true, rule \"%s\" (line %u) has already decided",
+				rule->id, r->policy->rules[by].id, r->policy->rules[by].place.line);
+		bool ends = (rule->action == ACTION_ALLOW || rule->action == ACTION_DENY) && !rule->shadow &&
+			    !rule->expires_ns && !rule->time;
+		if (!ends || by != LOOKUP_NONE)
+			continue;
+		const struct condition *w = rule->when;
+		if (!w || w->nchildren == 0) {
+			h.always = i;
+		} else if (rule->action == ACTION_DENY || !strict(w)) {
+			remember(&h, w, i);
+			if (w->nchildren == 1)
+				remember(&h, w->child[0], i);
+		}
+	}
+	lookup_free(&h.seen);
+}
+
+// ---- tests one by one -------------------------------------------------------------------------------------------
+
+static void look_at_suffix(struct reading *r, const struct condition *c, const struct test *t)
+{
+	int len = (int)t->operand.len;
+	if (field_table[c->field].type != FIELD_TYPE_NAME || len == 0 || *t->operand.p == '.')
+		return;
+	reading_warn(r, &t->place,
+		     "suffix \"%.*s\" also ends \"not%.*s\": write \".%.*s\", or a domain set, which holds the "
+		     "name itself too",
+		     len, t->operand.p, len, t->operand.p, len, t->operand.p);
+}
+
+static void look_at_regex(struct reading *r, const struct condition *c, const struct test *t)
+{
+	static const char *const words[] = {"", "contains", "prefix", "suffix", ""};
+	uint8_t *text = malloc(t->operand.len);
+	uint32_t len;
+	if (!text)
+		abort();
+	enum regex_kind kind = regex_literal(t->operand.p, t->operand.len, text, &len);
+	bool value = field_ops(c->field) & 1u << TEST_IS, suffix = field_ops(c->field) & 1u << TEST_SUFFIX;
+	int n = len > 80 ? 80 : (int)len;
+	if (kind == REGEX_WHOLE && value && !t->nocase)
+		reading_warn(r, &t->place, "this regex is a text: write \"%.*s\" without an operator", n, text);
+	else if (kind != REGEX_NEEDED && kind != REGEX_WHOLE && (kind != REGEX_SUFFIX || suffix))
+		reading_warn(r, &t->place, "this regex is a text: write {\"%s\": \"%.*s\"}", words[kind], n, text);
+	free(text);
+}
+
+static void look_at_test(struct reading *r, const struct condition *c, const struct test *t)
+{
+	if (t->op == TEST_SUFFIX)
+		look_at_suffix(r, c, t);
+	if (t->op == TEST_REGEX)
+		look_at_regex(r, c, t);
+	for (uint32_t i = 0; i < t->nchildren; i++)
+		look_at_test(r, c, t->child[i]);
+}
+
+static void look_at_condition(struct reading *r, const struct condition *c)
+{
+	if (c->kind == CONDITION_FIELD)
+		look_at_test(r, c, c->test);
+	for (uint32_t i = 0; i < c->nchildren; i++)
+		look_at_condition(r, c->child[i]);
+}
+
+// ---- refusals that rest on `not` --------------------------------------------------------------------------------
+
+static bool can_be_absent(enum field f)
+{
+	return strcmp(field_table[f].absent, "never") != 0;
+}
+
+// A condition beside the `not` that is true only where the field is there, or where it is known that it is not.
+static bool settles(const struct condition *c, const struct condition * not )
+{
+	if (c == not )
+		return false;
+	if (c->kind != CONDITION_FIELD) {
+		for (uint32_t i = 0; i < c->nchildren; i++) {
+			if (settles(c->child[i], not ) == (c->kind == CONDITION_ALL))
+				return c->kind == CONDITION_ALL;
+		}
+		return c->kind == CONDITION_ANY && c->nchildren;
+	}
+	return c->test->op != TEST_NOT &&
+	       (c->field == not ->field || !strcmp(field_table[c->field].known, field_table[not ->field].known)) &&
+	       can_be_absent(c->field);
+}
+
+static bool absence_is_meant(const struct condition *any, const struct condition * not )
+{
+	for (uint32_t i = 0; i < any->nchildren; i++) {
+		const struct condition *c = any->child[i];
+		if (c->kind == CONDITION_FIELD && c->field == not ->field && c->test->op == TEST_PRESENT &&
+		    !c->test->present)
+			return true;
+		if (c->kind == CONDITION_ALL && absence_is_meant(c, not ))
+			return true;
+	}
+	return false;
+}
+
+static void look_at_not(struct reading *r, const struct condition *all, const struct condition *above)
+{
+	for (uint32_t i = 0; i < all->nchildren; i++) {
+		const struct condition *c = all->child[i];
+		if (c->kind != CONDITION_FIELD) {
+			look_at_not(r, c, c->kind == CONDITION_ANY ? c : above);
+			continue;
+		}
+		if (c->test->op != TEST_NOT || !can_be_absent(c->field) || (above && absence_is_meant(above, c)))
+			continue;
+		bool settled = false;
+		for (uint32_t k = 0; k < all->nchildren && all->kind == CONDITION_ALL; k++)
+			settled |= settles(all->child[k], c);
+		const char *name = field_names[c->field];
+		if (!settled)
+			reading_warn(r, &c->place,
+				     "flows without %s %s%s are not denied by this rule: add {\"present\": false}, "
+				     "or default deny",
+				     strchr("aeiou", *name) ? "an" : "a", name, c->header ? c->header : "");
+	}
+}
+
+// ---- sets -------------------------------------------------------------------------------------------------------
+
+// A suffix under which anybody registers names has few labels: the deepest of the list have five.
+static bool few_labels(const struct operand *o)
+{
+	unsigned dots = 0;
+	for (uint32_t i = 0; i < o->len; i++)
+		dots += o->p[i] == '.';
+	return dots < 5;
+}
+
+static void look_at_set(struct reading *r, const psl_ctx_t *psl, const struct set *s)
+{
+	char name[256];
+	for (uint32_t i = 0; i < s->nitems; i++) {
+		const struct set_item *item = &s->items[i];
+		const struct operand *o = &item->operand;
+		if (item->exact || o->len >= sizeof(name) || !few_labels(o))
+			continue;
+		memcpy(name, o->p, o->len);
+		name[o->len] = '\0';
+		if (psl_is_public_suffix2(psl, name, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
+			reading_warn(r, &item->place,
+				     "\"%s\" is a public suffix: the set holds everybody's names below it; "
+				     "\"=%s\" is the name alone",
+				     name, name);
+	}
+}
+
+void lint_policy(struct reading *r)
+{
+	const psl_ctx_t *psl = psl_builtin();
+	const struct policy *p = r->policy;
+	for (uint32_t i = 0; i < p->nsets && psl; i++) {
+		if (p->sets[i].type == SET_DOMAIN)
+			look_at_set(r, psl, &p->sets[i]);
+	}
+	look_for_hidden(r);
+	for (uint32_t i = 0; i < p->nrules; i++) {
+		const struct rule *rule = &p->rules[i];
+		if (!rule->when)
+			continue;
+		look_at_condition(r, rule->when);
+		if (rule->action == ACTION_DENY && !rule->shadow && !rule->disabled && p->default_action != ACTION_DENY)
+			look_at_not(r, rule->when, NULL);
+	}
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// From a text to a policy: syntax, then its four parts, then what is right but looks wrong (lint.c). All or nothing: a
+// policy comes out of here without errors or not at all. Off the path, on the caller's thread.
+#include "policy.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/action.h"
+#include "policy/complaints.h"
+#include "policy/lint.h"
+#include "policy/rule.h"
+#include "policy/set.h"
+#include "policy/source.h"
+#include "policy/word.h"
+
+// What policy_free is given points into this.
+struct owned {
+	struct policy policy;
+	struct arena arena;
+};
+
+static void read_version(struct reading *r, uint32_t node)
+{
+	if (!doc_is(&r->doc, node, "1") || r->doc.node[node].type != DOC_INTEGER)
+		reading_wrong(r, node, "the language has version 1 only");
+}
+
+static void read_default(struct reading *r, uint32_t node)
+{
+	static const char *const keys[] = {"action", "respond"};
+	struct doc *d = &r->doc;
+	struct rule rule = {.action = ACTION_COUNT};
+	uint32_t respond = 0;
+	if (d->node[node].type == DOC_STRING) {
+		reading_wrong(r, node, "an object is expected: {\"action\": \"allow\"} or {\"action\": \"deny\"}");
+		return;
+	}
+	if (!reading_expect(r, node, DOC_OBJECT, "an object"))
+		return;
+	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i)) {
+		struct doc_span key = doc_string(d, d->node[i].key);
+		unsigned k = word_find(keys, 2, key.p, key.len);
+		if (k == 0)
+			rule.action = (enum action)reading_word(r, i, action_names, ACTION_DENY + 1, "default action");
+		else if (k == 1)
+			respond = i;
+		else
+			reading_unknown(r, d->node[i].key, "key of the default", word_near(keys, 2, key.p, key.len));
+	}
+	if (rule.action == ACTION_COUNT)
+		reading_wrong(r, node, "the default needs an \"action\": allow or deny");
+	if (respond && rule.action == ACTION_ALLOW)
+		reading_wrong(r, d->node[respond].key, "\"respond\" is for deny, not for allow");
+	else if (respond && action_respond(r, respond, &rule) && rule.response == RESPONSE_SINKHOLE)
+		reading_wrong(r, respond, "the default cannot be a sinkhole: a rule can");
+	r->policy->default_action = rule.action;
+	r->policy->default_response = rule.response;
+}
+
+static void read_undecided(struct reading *r, uint32_t node)
+{
+	static const char *const keys[] = {"handshake", "server_first", "prelude"};
+	static const char *const words[] = {"possible", "pass", "drop"}, *const held[] = {"possible", "pass", "hold"};
+	struct doc *d = &r->doc;
+	enum undecided *out[] = {&r->policy->handshake, &r->policy->server_first, &r->policy->prelude};
+	if (!reading_expect(r, node, DOC_OBJECT, "an object"))
+		return;
+	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i)) {
+		struct doc_span key = doc_string(d, d->node[i].key);
+		unsigned k = word_find(keys, 3, key.p, key.len);
+		if (k == 3) {
+			reading_unknown(r, d->node[i].key, "key of undecided", word_near(keys, 3, key.p, key.len));
+			continue;
+		}
+		unsigned w = reading_word(r, i, k == 1 ? held : words, 3, "word of undecided");
+		*out[k] = (enum undecided)(k == 1 && w == 2 ? UNDECIDED_HOLD : w % 3);
+	}
+}
+
+// Sets come before the rules that look into them, wherever they stand in the text.
+static const struct {
+	const char *name;
+	void (*read)(struct reading *r, uint32_t node);
+} parts[] = {{"version", read_version},
+	     {"default", read_default},
+	     {"undecided", read_undecided},
+	     {"sets", set_read},
+	     {"rules", rule_read}};
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+static void read_parts(struct reading *r)
+{
+	const char *names[PARTS];
+	uint32_t of[PARTS] = {0};
+	struct doc *d = &r->doc;
+	for (unsigned i = 0; i < PARTS; i++)
+		names[i] = parts[i].name;
+	if (!reading_expect(r, 0, DOC_OBJECT, "a policy (an object)"))
+		return;
+	for (uint32_t i = doc_first(d, 0); i < doc_end(d, 0); i = doc_next(d, i)) {
+		struct doc_span key = doc_string(d, d->node[i].key);
+		unsigned k = word_find(names, PARTS, key.p, key.len);
+		if (k < PARTS)
+			of[k] = i;
+		else
+			reading_unknown(r, d->node[i].key, "key of a policy", word_near(names, PARTS, key.p, key.len));
+	}
+	for (unsigned i = 0; i < PARTS; i++) {
+		if (of[i])
+			parts[i].read(r, of[i]);
+	}
+}
+
+static void hash_text(EVP_MD_CTX *h, char out[65])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	EVP_DigestFinal_ex(h, digest, &len);
+	for (unsigned i = 0; i < 32 && i < len; i++)
+		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+static struct policy *parse(const char *name, const char *folder, const char *text, size_t len, struct complaints *c)
+{
+	struct owned *o = calloc(1, sizeof(*o));
+	EVP_MD_CTX *h = EVP_MD_CTX_new();
+	if (!o || !h || EVP_DigestInit_ex(h, EVP_sha256(), NULL) != 1)
+		abort();
+	struct reading r = {.arena = &o->arena, .complaints = c, .policy = &o->policy, .folder = folder, .hash = h};
+	EVP_DigestUpdate(h, text, len);
+	const char *file = arena_text(r.arena, name, strlen(name));
+	if (doc_read(&r.doc, file, text, len, r.arena, c) == 0)
+		read_parts(&r);
+	if (c->nerrors == 0)
+		lint_policy(&r);
+	hash_text(h, o->policy.hash);
+	o->policy.nwarnings = c->nwarnings;
+	complaints_sort(c, name);
+	EVP_MD_CTX_free(h);
+	doc_free(&r.doc);
+	regex_judge_close(&r.judge);
+	lookup_free(&r.sets);
+	lookup_free(&r.ids);
+	lookup_free(&r.sids);
+	if (c->nerrors == 0)
+		return &o->policy;
+	policy_free(&o->policy);
+	return NULL;
+}
+
+static char *folder_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char *folder = slash ? strndup(file, slash == file ? 1 : (size_t)(slash - file)) : strdup("");
+	if (!folder)
+		abort();
+	return folder;
+}
+
+struct policy *policy_parse(const char *name, const char *text, size_t len, struct complaints *c)
+{
+	char *folder = folder_of(name);
+	struct policy *p = parse(name, folder, text, len, c);
+	free(folder);
+	return p;
+}
+
+struct policy *policy_load(const char *file, struct complaints *c)
+{
+	size_t len;
+	char *text = source_read(file, &len);
+	if (!text) {
+		struct place at = {.file = file};
+		complaints_add(c, false, &at, "cannot read it: %s", strerror(errno));
+		return NULL;
+	}
+	struct policy *p = policy_parse(file, text, len, c);
+	free(text);
+	return p;
+}
+
+void policy_free(struct policy *p)
+{
+	if (!p)
+		return;
+	struct owned *o = (struct owned *)p; // its first member
+	arena_free(&o->arena);
+	free(o);
+}

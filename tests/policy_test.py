@@ -40,7 +40,8 @@ def cases():
         expect(path.name, want.exists() and want.read_text() == said, said)
         rc, out, _ = check("-j", path.name)
         got = json.loads(out)[0]
-        expect(f"{path.name} -j", (got["errors"] > 0) == (rc == 1) and got["loaded"] == (rc == 0), out)
+        listed = [c["level"] for c in got["complaints"]]
+        expect(f"{path.name} -j", (got["errors"] > 0) == (rc == 1) and got["loaded"] == (rc == 0) and listed.count("error") == min(50, got["errors"]), out)
         strict, _, _ = check("--strict", path.name)
         expect(f"{path.name} --strict", strict == (1 if got["errors"] or got["warnings"] else 0))
 
@@ -117,6 +118,8 @@ def made():
         bad("names.json", '{"sets":{"n":{"type":"domain","file":"names.txt"}}}', "1 set, 0 errors, 0 warnings", rc=0)
         got, _, err = check("nowhere.json", cwd=work)
         expect("a file that is not there", got == 3 and "cannot read nowhere.json" in err, err)
+        expect("a folder", check(work, cwd=work)[0] == 3)
+        bad("terminal.json", '{"sets": {"\\u009b31m\\u001b[0m\\u007f": 1}}', "\\xc2\\x9b31m\\x1b[0m\\x7f")
         expect("usage", check()[0] == 2 and check("--nonsense")[0] == 2 and check("--help")[0] == 0)
         os.chdir("/")
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,8 +84,11 @@ static json_t *result(const char *file, const struct policy *p, const struct com
 
 static bool readable(const char *file)
 {
-	if (access(file, R_OK) == 0)
+	struct stat st;
+	errno = 0;
+	if (access(file, R_OK) == 0 && stat(file, &st) == 0 && !S_ISDIR(st.st_mode))
 		return true;
+	errno = errno ? errno : EISDIR;
 	fprintf(stderr, "sluice check: cannot read %s: %s\n", file, strerror(errno));
 	return false;
 }

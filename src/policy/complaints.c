@@ -8,11 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/doc.h"
+
+// A copy that harms no terminal and no reader of JSON: control characters (those of two bytes, too) and what is not
+// UTF-8 are written out.
 static char *copy(const char *s)
 {
-	char *t = strdup(s ? s : "");
+	size_t len = s ? strlen(s) : 0, n = 0;
+	const uint8_t *p = (const uint8_t *)s, *end = p + len;
+	char *t = malloc(4 * len + 1);
 	if (!t)
 		abort();
+	while (p < end) {
+		unsigned k = doc_character(p, end);
+		if (k == 0 || *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0)) {
+			n += (size_t)sprintf(t + n, "\\x%02x", *p++);
+			continue;
+		}
+		memcpy(t + n, p, k);
+		n += k;
+		p += k;
+	}
+	t[n] = '\0';
 	return t;
 }
 
@@ -20,6 +37,7 @@ void complaints_add(struct complaints *c, bool warning, const struct place *at, 
 {
 	uint32_t *count = warning ? &c->nwarnings : &c->nerrors;
 	va_list args;
+	char *text;
 	if ((*count)++ >= POLICY_SHOWN)
 		return;
 	if (!c->list)
@@ -31,8 +49,10 @@ void complaints_add(struct complaints *c, bool warning, const struct place *at, 
 	k->place.file = copy(at->file);
 	k->place.pointer = copy(at->pointer);
 	va_start(args, format);
-	if (vasprintf(&k->text, format, args) < 0)
+	if (vasprintf(&text, format, args) < 0)
 		abort();
+	k->text = copy(text);
+	free(text);
 	va_end(args);
 }
 
@@ -72,31 +92,14 @@ void complaints_clear(struct complaints *c)
 	*c = (struct complaints){0};
 }
 
-// Control bytes of a policy do not reach the terminal.
-static void say(const char *s, FILE *out)
-{
-	for (; *s; s++) {
-		if ((uint8_t)*s < 0x20 || *s == 0x7f)
-			fprintf(out, "\\x%02x", (uint8_t)*s);
-		else
-			putc(*s, out);
-	}
-}
-
 static void one(const struct complaint *k, FILE *out)
 {
-	say(k->place.file, out);
+	fputs(k->place.file, out);
 	if (k->place.line)
 		fprintf(out, ":%u:%u", k->place.line, k->place.col);
 	fputs(": ", out);
-	if (*k->place.pointer) {
-		say(k->place.pointer, out);
-		fputs(": ", out);
-	}
-	if (k->warning)
-		fputs("warning: ", out);
-	say(k->text, out);
-	putc('\n', out);
+	fprintf(out, "%s%s", k->place.pointer, *k->place.pointer ? ": " : "");
+	fprintf(out, "%s%s\n", k->warning ? "warning: " : "", k->text);
 }
 
 void complaints_print(const struct complaints *c, FILE *out)

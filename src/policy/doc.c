@@ -165,8 +165,8 @@ static void node_end(struct reader *r, uint32_t i)
 	r->d->node[i].next = r->d->n;
 }
 
-// Bytes of the character at p, 0: not UTF-8 (RFC 3629: no surrogates, nothing longer than needed, up to U+10FFFF).
-static unsigned character(const uint8_t *p, const uint8_t *end)
+// RFC 3629: no surrogates, nothing longer than needed, up to U+10FFFF.
+unsigned doc_character(const uint8_t *p, const uint8_t *end)
 {
 	uint8_t c = p[0], low = 0x80, high = 0xbf;
 	unsigned n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
@@ -246,7 +246,7 @@ static uint32_t string(struct reader *r, uint32_t parent)
 			      *r->p == '\n' ? "the line ends inside a string"
 					    : "control characters in a string must be escaped");
 		} else {
-			unsigned n = character(r->p, r->end);
+			unsigned n = doc_character(r->p, r->end);
 			if (n == 0)
 				wrong(r, parent, "not UTF-8");
 			r->p += n;
@@ -304,12 +304,12 @@ static void word(struct reader *r, uint32_t parent)
 		}
 	}
 	wrong(r, parent,
-	      r->p == r->end                              ? "the text ends where a value is expected"
-	      : *r->p == '}' || *r->p == ']'              ? "a value is expected (no comma before the end)"
-	      : *r->p == '/' || *r->p == '#'              ? "a value is expected (JSON has no comments)"
-	      : *r->p == '\''                             ? "a value is expected (strings stand in double quotes)"
-	      : *r->p >= 0x80 && !character(r->p, r->end) ? "not UTF-8"
-							  : "a value is expected");
+	      r->p == r->end                                  ? "the text ends where a value is expected"
+	      : *r->p == '}' || *r->p == ']'                  ? "a value is expected (no comma before the end)"
+	      : *r->p == '/' || *r->p == '#'                  ? "a value is expected (JSON has no comments)"
+	      : *r->p == '\''                                 ? "a value is expected (strings stand in double quotes)"
+	      : *r->p >= 0x80 && !doc_character(r->p, r->end) ? "not UTF-8"
+							      : "a value is expected");
 }
 
 static void value(struct reader *r, uint32_t parent, unsigned depth);

@@ -75,5 +75,7 @@ static inline uint32_t doc_next(const struct doc *d, uint32_t i)
 {
 	return doc_skip(d, d->node[i].parent, d->node[i].next);
 }
+// Bytes of the UTF-8 character at p, 0: it is none.
+unsigned doc_character(const uint8_t *p, const uint8_t *end);
 // How many; of an object: members.
 uint32_t doc_count(const struct doc *d, uint32_t node);

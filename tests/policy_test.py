@@ -133,11 +133,26 @@ def trials():
     expect("cases that are not there", check("policy.json", "--tests", "nowhere", cwd=HERE / "cases")[0] == 3)
 
 
+def meanings():
+    """each operator on each type, from the text to the corridor's evaluator: facts that satisfy it, facts that do not"""
+    all_of = json.loads((HERE / "cases/meanings.json").read_text())
+    verdict = lambda given, deny: {"given": given, "expect": {"verdict": "deny" if deny else "allow", "rule": "r" if deny else "default"}}
+    with tempfile.TemporaryDirectory() as work:
+        for case in all_of["cases"]:
+            policy = {"sets": all_of["sets"], "rules": [{"id": "r", "action": "deny", "when": case["when"]}]}
+            (pathlib.Path(work) / "p.json").write_text(json.dumps(policy))
+            given = [verdict(g, True) for g in case["yes"]] + [verdict(g, False) for g in case["no"]]
+            (pathlib.Path(work) / "c.json").write_text(json.dumps(given))
+            rc, out, err = check("p.json", "--tests", "c.json", cwd=work)
+            expect(json.dumps(case["when"]), rc == 0, out + err)
+
+
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 cases()
 docs()
 schema()
 trials()
+meanings()
 made()
 print(f"{len(list(HERE.glob('*.json')))} policies, docs, schema and bad inputs: {len(failed)} failures")
 sys.exit(bool(failed))

@@ -5,8 +5,8 @@
 // with its remedy. Time is linear in the policy. Off the path.
 //
 // Hidden rules are found in the cheap cases: below a rule without conditions, below one with the same conditions, and
-// below one with a single condition that the lower rule has too. Whether one condition implies another in general is
-// not asked.
+// below one with a single condition that the lower rule has too, itself or one of its list. Whether one condition
+// implies another in general is not asked.
 #include "lint.h"
 
 #include <libpsl.h>
@@ -96,6 +96,8 @@ static void remember(struct hidden *h, const struct condition *c, uint32_t rule)
 	free(b.p);
 }
 
+#define MEMBERS_MOST 1000
+
 static uint32_t known(const struct hidden *h, const struct condition *c)
 {
 	struct bytes b = {0};
@@ -131,6 +133,19 @@ static bool strict(const struct condition *c)
 	return false;
 }
 
+// A single condition hides what has it too; a list, also what has one of its members.
+static void remember_single(struct hidden *h, const struct condition *c, uint32_t rule)
+{
+	remember(h, c, rule);
+	if (c->kind != CONDITION_FIELD || c->test->op != TEST_ANY)
+		return;
+	for (uint32_t i = 0; i < c->test->nchildren && i < MEMBERS_MOST; i++) {
+		struct condition one = *c;
+		one.test = c->test->child[i];
+		remember(h, &one, rule);
+	}
+}
+
 static void look_for_hidden(struct reading *r)
 {
 	struct hidden h = {.r = r, .always = LOOKUP_NONE};
@@ -154,7 +169,7 @@ static void look_for_hidden(struct reading *r)
 		} else if (rule->action == ACTION_DENY || !strict(w)) {
 			remember(&h, w, i);
 			if (w->nchildren == 1)
-				remember(&h, w->child[0], i);
+				remember_single(&h, w->child[0], i);
 		}
 	}
 	lookup_free(&h.seen);

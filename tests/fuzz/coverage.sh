@@ -13,7 +13,7 @@ declare -A parsers=(
 	[tls]="$app/tls.c $app/dtls.c $app/handshake.c $app/hello.c"
 	[http]="$app/http.c $app/http2.c $app/http_head.c $app/http_start.c $app/http_say.c $app/http_name.c $app/ssh.c $app/prelude.c $app/prelude_packet.c $app/socks.c"
 	[dns]="$app/dns.c $app/dns_name.c"
-	[quic]="$app/quic.c $app/quic_conn.c $app/quic_crypto.c $app/quic_google.c"
+	[quic]="$app/quic.c $app/quic_conn.c $app/quic_orphan.c $app/quic_crypto.c $app/quic_google.c"
 	[pcap]="src/base/capture.c src/base/capture_file.c src/base/capture_join.c"
 )
 no_parser="$app/txn.c" # writes what parsers say

@@ -135,4 +135,17 @@ CASES = {
         "no_facts": NOT_EVIL,
         "same": True,
     },
+    "quic_midstream": {
+        # a connection whose beginning was not seen, on any port; then what begins as it does, and is text or counts upwards
+        "frames": [f for i, b in enumerate(b"\x76\x4b\x7f\x78\x5f\x70") for f in (
+            eth(ip4("10.0.0.1", "10.0.0.2", udp(40001, 4433, bytes([b]) + b"\x5f\xd7\x8d\x9f\x80\x9e\x10\xdf" + bytes(range(i, i + 40)))))
+            if i % 2 == 0 else
+            eth(ip4("10.0.0.2", "10.0.0.1", udp(4433, 40001, bytes([b]) + b"\xf0\xee\x65\x9a\x6e\x7b\x50\x4c" + bytes(range(i, i + 40))))),
+            eth(ip4("10.0.0.1", "10.0.0.2", udp(40002, 4433, bytes([b]) + b"sensor kitchen temperature=21.%d" % i))),
+            eth(ip4("10.0.0.1", "10.0.0.2", udp(40003, 4433, bytes([0x50 + i]) + b"\x5f\xd7\x8d\x9f\x80\x9e\x10\xdf" + bytes(40)))))],
+        "drops": {},
+        "facts": [{"field": "quic.midstream", "value": 1, "tuple": ["udp", "10.0.0.1", 40001, "10.0.0.2", 4433]}],
+        "no_facts": [{"field": "quic.midstream", "tuple": ["udp", "10.0.0.1", s, "10.0.0.2", 4433]} for s in (40002, 40003)],
+        "same": True,
+    },
 }

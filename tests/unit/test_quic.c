@@ -524,6 +524,28 @@ static void test_orphans(void **state)
 	quic_fixture_free(x);
 }
 
+// On any port: both looks, variety and one connection id; what is text, a counter, or changes its id is not QUIC.
+static void test_orphans_elsewhere(void **state)
+{
+	static const uint8_t firsts[8] = {0x76, 0x4b, 0x7f, 0x78, 0x5f, 0x70, 0x41, 0x43};
+	for (unsigned odd = 0; odd < 5; odd++) {
+		struct fixture *x = quic_fixture(4433, 4);
+		uint8_t d[40];
+		memset(d, odd == 1 ? 0x33 : 0xa3, sizeof(d));
+		for (unsigned i = 0; i < 8; i++) {
+			d[0] = odd == 2 ? (uint8_t)(0x40 + i) : firsts[i];
+			if (odd == 3)
+				d[2] = (uint8_t)(i + 1);
+			if (odd == 4)
+				memset(d + 1, 0, 3);
+			const char *t = give(x, d, sizeof(d), i & 1);
+			assert_string_equal(t, !odd && i == 5 ? "quic quic.midstream=1\n" : "");
+		}
+		assert_int_equal(x->f.app, odd ? APP_NONE : APP_QUIC);
+		quic_fixture_free(x);
+	}
+}
+
 static void test_unknown_version(void **state)
 {
 	struct fixture *x = quic_fixture(443, 4);
@@ -715,6 +737,7 @@ int main(void)
 		cmocka_unit_test(test_cut_hello_is_said_at_the_end),
 		cmocka_unit_test(test_migration),
 		cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_orphans_elsewhere),
 		cmocka_unit_test(test_unknown_version),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_google_clear),

@@ -24,15 +24,11 @@
 #include "base/be.h"
 #include "hello.h"
 
-#define PACKETS_MAX 16   // coalesced in one datagram; real ones have at most four
-#define TRIES_MAX 12     // decryptions a datagram
-#define FRAMES_MAX 4096  // of one packet
-#define INITIAL_MIN 1200 // RFC 9000 14.1: a client's datagram with an Initial
-#define PORT_HTTPS 443
+#define PACKETS_MAX 16       // coalesced in one datagram; real ones have at most four
+#define TRIES_MAX 12         // decryptions a datagram
+#define FRAMES_MAX 4096      // of one packet
+#define INITIAL_MIN 1200     // RFC 9000 14.1: a client's datagram with an Initial
 #define HELLO_AT (64 * 1024) // of the scratch: below lies the plaintext of a packet
-#define ORPHANS_MIN 4        // short headers without a handshake before they are called QUIC
-#define ORPHAN_SHAPES_MIN 3  // different values of the protected bits among them
-#define SHORT_MIN 21         // first byte, packet number, 16 of tag, and what has to be there for the sample
 
 enum packet_type { TYPE_INITIAL, TYPE_ZERO_RTT, TYPE_HANDSHAKE, TYPE_RETRY };
 
@@ -355,11 +351,6 @@ static struct quic_conn *open_new(struct run *r, const struct packet *k, struct 
 	return c;
 }
 
-static bool on_https(const struct flow *f)
-{
-	return f->key.aport_be == htons(PORT_HTTPS) || f->key.bport_be == htons(PORT_HTTPS);
-}
-
 // Sent to port 443, whoever was seen first.
 static bool to_https(const struct app_in *in)
 {
@@ -367,22 +358,14 @@ static bool to_https(const struct app_in *in)
 	return (from_b ? in->f->key.aport_be : in->f->key.bport_be) == htons(PORT_HTTPS);
 }
 
-static struct quic_stranger *stranger_of(struct run *r)
-{
-	struct quic_stranger *s = &r->q->stranger[r->in->f->id * 0x9e3779b97f4a7c15ull >> 54];
-	if (s->flow_id != r->in->f->id || s->start_ns != r->in->f->start_ns)
-		*s = (struct quic_stranger){.flow_id = r->in->f->id, .start_ns = r->in->f->start_ns};
-	return s;
-}
-
 // A server's Initial whose client was not seen cannot be opened, and that is no fault: only what must be a client's
 // (to port 443; elsewhere from whoever began).
 static void complain(struct run *r, const struct packet *k)
 {
 	struct app_in *in = r->in;
-	struct quic_stranger *s = stranger_of(r);
-	if (s->complained || (on_https(in->f) ? !to_https(in) : in->dir != 0) || in->cut || in->len < INITIAL_MIN ||
-	    k->dcid_len < 8 || r->tries >= TRIES_MAX || in->f->app_state)
+	struct quic_stranger *s = quic_stranger_of(r->q, r->in);
+	if (s->complained || (quic_on_https(in->f) ? !to_https(in) : in->dir != 0) || in->cut ||
+	    in->len < INITIAL_MIN || k->dcid_len < 8 || r->tries >= TRIES_MAX || in->f->app_state)
 		return;
 	s->complained = 1;
 	app_anomaly(in, ANOMALY_QUIC_UNDECRYPTABLE, k->dcid, k->dcid_len);
@@ -521,35 +504,10 @@ static bool moved(struct run *r)
 	const struct app_in *in = r->in;
 	for (uint32_t lengths = r->q->id_lengths >> 4; lengths; lengths &= lengths - 1) {
 		uint32_t len = 4 + __builtin_ctz(lengths);
-		if (in->len > len + SHORT_MIN && quic_conn_by_id(r->q, in->data + 1, len))
+		if (in->len > len + QUIC_SHORT_MIN && quic_conn_by_id(r->q, in->data + 1, len))
 			return true;
 	}
 	return false;
-}
-
-// Otherwise it takes several of them on port 443, both looks and variety: the low bits of a short header's first
-// byte are protected and vary, a type byte of another protocol does not (OpenVPN's data packets begin with 0x48).
-static bool orphan(struct run *r)
-{
-	struct app_in *in = r->in;
-	uint8_t b = in->data[0];
-	if (in->f->app != APP_NONE || !on_https(in->f))
-		return false;
-	struct quic_stranger *s = stranger_of(r);
-	if ((b & 0xc0) != 0x40 || in->len < SHORT_MIN) {
-		s->spoiled = 1;
-		return false;
-	}
-	s->shapes |= 1u << (b & 15);
-	if (s->shorts < UINT8_MAX)
-		s->shorts++;
-	if (s->spoiled || s->shorts < ORPHANS_MIN || __builtin_popcount(s->shapes) < ORPHAN_SHAPES_MIN)
-		return false;
-	in->f->app = APP_QUIC;
-	txn_t t = txn_begin(in, RECORD_QUIC, 256);
-	txn_num(in, t, FACT_QUIC_MIDSTREAM, 1, app_origin(in, in->data, 1));
-	txn_end(in, t);
-	return true;
 }
 
 bool quic_datagram(struct app_in *in)
@@ -561,10 +519,10 @@ bool quic_datagram(struct app_in *in)
 		return true;
 	struct run r = {.q = in->w->inspect->quic, .in = in};
 	if (in->data[0] & 0x80)
-		return quic_google_datagram(r.q, in) || long_packets(&r) || (orphan(&r), false);
+		return quic_google_datagram(r.q, in) || long_packets(&r) || (quic_orphan(r.q, in), false);
 	if (in->f->app == APP_QUIC)
 		return quic_google_datagram(r.q, in) || true;
-	return quic_google_datagram(r.q, in) || ((in->data[0] & 0x40) && moved(&r)) || orphan(&r);
+	return quic_google_datagram(r.q, in) || ((in->data[0] & 0x40) && moved(&r)) || quic_orphan(r.q, in);
 }
 
 // The flow ends: a hello that never became whole is said as far as it goes.

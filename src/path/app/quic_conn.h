@@ -4,6 +4,8 @@
 // bytes of both sides. Private to quic*.c.
 #pragma once
 
+#include <arpa/inet.h>
+
 #include "quic_crypto.h"
 
 #define QUIC_ID_MAX 20        // RFC 9000 17.2
@@ -55,10 +57,17 @@ struct quic_chunk {
 // What is remembered of flows that are no known QUIC: direct-mapped, a newcomer replaces.
 struct quic_stranger {
 	uint64_t flow_id, start_ns; // both: ids begin anew with each capture
+	uint32_t id[2];             // first bytes of what may be a connection id, by direction
 	uint16_t shapes;            // bit: first byte's protected bits had this value
 	uint8_t shorts, spoiled, complained;
+	uint8_t last[2]; // first byte of the datagram before
+	uint8_t same[2]; // datagrams with that id; one with another id spoils the direction
+	uint8_t fell;    // bit dir: its first bytes do not merely count upwards
+	uint8_t odd;     // bit dir: its bytes are not a cipher's, or the id changed
 };
+#define PORT_HTTPS 443
 #define QUIC_STRANGERS 1024
+#define QUIC_SHORT_MIN 21 // first byte, packet number, 16 of tag, and what has to be there for the sample
 
 struct quic_id_slot {
 	uint64_t hash;
@@ -128,3 +137,13 @@ bool quic_take(struct quic *q, struct app_in *in, struct quic_conn *c, enum quic
 	       const uint8_t *p, uint32_t len, uint32_t at);
 // Opens the record of a hello with what the connection is: version and id.
 txn_t quic_say(struct app_in *in, const struct quic_conn *c, uint32_t room);
+
+static inline bool quic_on_https(const struct flow *f)
+{
+	return f->key.aport_be == htons(PORT_HTTPS) || f->key.bport_be == htons(PORT_HTTPS);
+}
+
+// quic_orphan.c: what is remembered of a flow that is no known QUIC.
+struct quic_stranger *quic_stranger_of(struct quic *q, const struct app_in *in);
+// A datagram of such a flow that begins nothing. True: it is QUIC's, which is said; the flow is QUIC's from now on.
+bool quic_orphan(struct quic *q, struct app_in *in);

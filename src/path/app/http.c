@@ -390,7 +390,7 @@ static int chunk_size(struct app_in *in, struct http *s)
 		return lost(in, s);
 	}
 	if (ending == 1)
-		chunk_cause(in, s, HTTP_CAUSE_BIT(BARE_LF));
+		chunk_cause(in, s, HTTP_CAUSE_BIT(BARE_LF) | HTTP_CAUSE_BIT(LINE_ENDS));
 	in->consumed += n;
 	s->phase[in->dir] = size ? PHASE_CHUNK_END : PHASE_TRAILER;
 	if (size < CHUNK_INLINE && size <= b.len - n) {
@@ -413,7 +413,7 @@ static int chunk_end(struct app_in *in, struct http *s)
 		return lost(in, s);
 	}
 	if (n == 1)
-		chunk_cause(in, s, HTTP_CAUSE_BIT(BARE_LF));
+		chunk_cause(in, s, HTTP_CAUSE_BIT(BARE_LF) | HTTP_CAUSE_BIT(LINE_ENDS));
 	in->consumed += n;
 	s->phase[in->dir] = PHASE_CHUNK;
 	return STEP_ON;

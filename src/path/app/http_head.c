@@ -171,16 +171,22 @@ static bool folds(const uint8_t *p, uint32_t at, uint32_t len)
 	return at < len && (p[at] == ' ' || p[at] == '\t');
 }
 
+static inline void line_end(struct http_head *h, bool crlf)
+{
+	h->crlf |= crlf;
+	if (unlikely(!crlf))
+		h->causes |= HTTP_CAUSE_BIT(BARE_LF);
+}
+
 // Field lines from p[at] to the empty line or the end. Returns how far.
 static uint32_t fields_read(struct http_head *h, const uint8_t *p, uint32_t at, uint32_t len)
 {
 	uint32_t n;
 	for (; at < len && (n = bytes_line(p + at, len - at)); at += n) {
 		uint32_t body = n - 1, more;
-		if (body && p[at + body - 1] == '\r')
-			body--;
-		else
-			h->causes |= HTTP_CAUSE_BIT(BARE_LF);
+		bool crlf = body && p[at + body - 1] == '\r';
+		body -= crlf;
+		line_end(h, crlf);
 		if (!body) {
 			h->whole = true;
 			return at + n;
@@ -305,13 +311,14 @@ bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned,
 	uint32_t line = r->len ? r->len : bytes_line(p, n ? n : len);
 	if (!line || !start_read(h, http_span_chomp(p, line), r))
 		return end || n || head_end(p, len, scanned);
-	if (line < 2 || p[line - 2] != '\r')
-		h->causes |= HTTP_CAUSE_BIT(BARE_LF);
+	line_end(h, line >= 2 && p[line - 2] == '\r');
 	h->len = fields_read(h, p, line, n ? n : len);
 	if (!h->whole && !end) {
 		head_end(p, len, scanned);
 		return false;
 	}
+	if (unlikely(h->causes & HTTP_CAUSE_BIT(BARE_LF)) && h->crlf)
+		h->causes |= HTTP_CAUSE_BIT(LINE_ENDS);
 	control_bytes(h, p, h->len);
 	framing_checks(h);
 	return true;

@@ -20,7 +20,8 @@
 	X(TE_BAD, "te-bad", 1)                 /* a coding other than chunked, or chunked not last: 6.3 rule 4 */      \
 	X(TE_OLD, "te-http10", 1)              /* Transfer-Encoding in HTTP/1.0: 6.1 */                                \
 	X(BODY_FORBIDDEN, "body-forbidden", 0) /* framing in CONNECT, 1xx or 204: RFC 9110 9.3.6, 8.6 */               \
-	X(BARE_LF, "bare-lf", 1)               /* 2.2 */                                                               \
+	X(BARE_LF, "bare-lf", 0)               /* 2.2; in all lines: whoever reads it reads the same */                \
+	X(LINE_ENDS, "mixed-line-ends", 1)     /* some lines end in CRLF, some in LF: who sees which? */               \
 	X(BARE_CR, "bare-cr", 1)               /* 2.2 */                                                               \
 	X(NUL, "nul", 1)                       /* RFC 9110 5.5 */                                                      \
 	X(OBS_FOLD, "obs-fold", 1)             /* 5.2 */                                                               \
@@ -76,6 +77,7 @@ struct http_head {
 	bool request;
 	bool has_length;
 	bool whole; // the empty line is there
+	bool crlf;  // a line ends so
 	uint16_t status;
 	uint32_t causes; // bits of enum http_cause
 	uint32_t len;    // bytes read, the empty line included

@@ -14,7 +14,8 @@
 // UTF-8 are written out.
 static char *copy(const char *s)
 {
-	size_t len = s ? strlen(s) : 0, n = 0;
+	s = s ? s : "";
+	size_t len = strlen(s), n = 0;
 	const uint8_t *p = (const uint8_t *)s, *end = p + len;
 	char *t = malloc(4 * len + 1);
 	if (!t)

@@ -66,7 +66,7 @@ static bool read_in(struct reading *r, uint32_t node, const struct spot *s, stru
 		return false;
 	t->set = set_find(r, name.p, name.len);
 	if (!t->set)
-		return reading_unknown(r, node, "set", set_near(r->policy, name.p, name.len));
+		return reading_unknown(r, node, "set", set_near(r, name.p, name.len));
 	if (t->set->type == SET_TYPES) // said where the set is
 		return false;
 	if (!(field_sets(s->field) & 1u << t->set->type))
@@ -176,7 +176,7 @@ static struct test *operator_read(struct reading *r, uint32_t node, const struct
 			nocase = i;
 		} else if (k > OPERATORS) {
 			good = reading_unknown(r, d->node[i].key, "operator",
-					       word_near(operators, OPERATORS + 1, key.p, key.len));
+					       reading_near(r, operators, OPERATORS + 1, key.p, key.len));
 		} else if (at) {
 			good = reading_wrong(r, d->node[i].key,
 					     "\"%s\" and \"%s\" in one condition: put both in \"all\"", operators[op],

@@ -105,7 +105,7 @@ enum field field_of_key(struct reading *r, uint32_t key, const char **header)
 	unsigned f = word_find(field_names, FIELD_COUNT, s.p, s.len);
 	if (f < FIELD_COUNT)
 		return (enum field)f;
-	const char *near = word_near(field_names, FIELD_COUNT, s.p, s.len);
+	const char *near = reading_near(r, field_names, FIELD_COUNT, s.p, s.len);
 	reading_unknown(r, key, "field", near && !strcmp(near, HEADER) ? "http.header.NAME" : near);
 	return FIELD_COUNT;
 }
@@ -307,7 +307,7 @@ static bool word(struct reading *r, uint32_t node, enum field f, struct operand 
 	if (i == w->n) {
 		char what[64];
 		snprintf(what, sizeof(what), "word of %s", field_names[f]);
-		return reading_unknown(r, node, what, word_near(w->words, w->n, p, s.len));
+		return reading_unknown(r, node, what, reading_near(r, w->words, w->n, p, s.len));
 	}
 	const char *is = w->means ? w->means[i] : w->words[i];
 	if (w->numbers)

@@ -49,7 +49,8 @@ static void read_default(struct reading *r, uint32_t node)
 		else if (k == 1)
 			respond = i;
 		else
-			reading_unknown(r, d->node[i].key, "key of the default", word_near(keys, 2, key.p, key.len));
+			reading_unknown(r, d->node[i].key, "key of the default",
+					reading_near(r, keys, 2, key.p, key.len));
 	}
 	if (rule.action == ACTION_COUNT)
 		reading_wrong(r, node, "the default needs an \"action\": allow or deny");
@@ -73,7 +74,8 @@ static void read_undecided(struct reading *r, uint32_t node)
 		struct doc_span key = doc_string(d, d->node[i].key);
 		unsigned k = word_find(keys, 3, key.p, key.len);
 		if (k == 3) {
-			reading_unknown(r, d->node[i].key, "key of undecided", word_near(keys, 3, key.p, key.len));
+			reading_unknown(r, d->node[i].key, "key of undecided",
+					reading_near(r, keys, 3, key.p, key.len));
 			continue;
 		}
 		unsigned w = reading_word(r, i, k == 1 ? held : words, 3, "word of undecided");
@@ -107,7 +109,8 @@ static void read_parts(struct reading *r)
 		if (k < PARTS)
 			of[k] = i;
 		else
-			reading_unknown(r, d->node[i].key, "key of a policy", word_near(names, PARTS, key.p, key.len));
+			reading_unknown(r, d->node[i].key, "key of a policy",
+					reading_near(r, names, PARTS, key.p, key.len));
 	}
 	for (unsigned i = 0; i < PARTS; i++) {
 		if (of[i])

@@ -101,6 +101,11 @@ bool reading_bool(struct reading *r, uint32_t node, bool *out)
 	return true;
 }
 
+const char *reading_near(const struct reading *r, const char *const *words, unsigned n, const char *p, size_t len)
+{
+	return r->complaints->nerrors < POLICY_SHOWN ? word_near(words, n, p, len) : NULL;
+}
+
 unsigned reading_word(struct reading *r, uint32_t node, const char *const *words, unsigned n, const char *what)
 {
 	if (!reading_expect(r, node, DOC_STRING, "a string"))
@@ -108,6 +113,6 @@ unsigned reading_word(struct reading *r, uint32_t node, const char *const *words
 	struct doc_span s = doc_string(&r->doc, node);
 	unsigned i = word_find(words, n, s.p, s.len);
 	if (i == n)
-		reading_unknown(r, node, what, word_near(words, n, s.p, s.len));
+		reading_unknown(r, node, what, reading_near(r, words, n, s.p, s.len));
 	return i;
 }

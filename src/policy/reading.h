@@ -31,5 +31,7 @@ const char *reading_text(struct reading *r, uint32_t node, uint32_t longest);
 // A whole number between low and high.
 bool reading_number(struct reading *r, uint32_t node, uint64_t low, uint64_t high, uint64_t *out);
 bool reading_bool(struct reading *r, uint32_t node, bool *out);
+// The word that was meant, as long as complaints are shown: millions of unknown keys are not compared with all of them.
+const char *reading_near(const struct reading *r, const char *const *words, unsigned n, const char *p, size_t len);
 // Which of the words; n: none, and said: `unknown <what> "denny" (did you mean "deny"?)`.
 unsigned reading_word(struct reading *r, uint32_t node, const char *const *words, unsigned n, const char *what);

@@ -27,6 +27,7 @@
 #define SMALL 200u          // weight up to which Hyperscan is asked in line: 30 ms at worst
 #define SECONDS 3           // of processor time for one regex
 #define MEMORY (1ull << 30) // beyond what the process has
+#define ASKED_MOST 200000u  // 10 s for a policy
 #define KILLED_MOST 10      // then large ones are refused unseen: half a minute is enough for one policy
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -283,7 +284,14 @@ bool regex_judge_good(struct regex_judge *j, const uint8_t *p, uint32_t len, boo
 	}
 	memcpy(text, p, len);
 	text[len] = '\0';
-	if (regex_judge_weight(p, len) <= SMALL)
-		return regex_plain(p, len) || small_good(text, flags, why);
+	uint32_t weight = regex_judge_weight(p, len);
+	if (weight <= SMALL && regex_plain(p, len))
+		return true;
+	if (j->asked++ >= ASKED_MOST) {
+		snprintf(why, REGEX_WHY, "not tried: more than %u regexes that are not plain", ASKED_MOST);
+		return false;
+	}
+	if (weight <= SMALL)
+		return small_good(text, flags, why);
 	return ask(j, text, len, flags, why);
 }

@@ -12,6 +12,7 @@ struct regex_judge {
 	pid_t pid;
 	int to, from;
 	unsigned killed; // times that a regex took too much
+	unsigned asked;  // regexes that Hyperscan was asked about
 };
 #define REGEX_WHY 256
 

@@ -223,7 +223,7 @@ static const struct rule_key *key_of(struct reading *r, uint32_t key)
 	unsigned k = word_find(names, KEYS, s.p, s.len);
 	if (k < KEYS)
 		return &rule_keys[k];
-	const char *near = word_near(names, KEYS, s.p, s.len);
+	const char *near = reading_near(r, names, KEYS, s.p, s.len);
 	// a condition that was left outside of `when`
 	if (!near && word_find(field_names, FIELD_COUNT, s.p, s.len) < FIELD_COUNT)
 		reading_wrong(r, key, "\"%.*s\" is a field: it belongs into \"when\"", (int)s.len, s.p);

@@ -125,7 +125,8 @@ struct schedule *schedule_read(struct reading *r, uint32_t node)
 			good &= read_zone(r, i, s);
 			break;
 		default:
-			good = reading_unknown(r, d->node[i].key, "key of a time", word_near(keys, 4, key.p, key.len));
+			good = reading_unknown(r, d->node[i].key, "key of a time",
+					       reading_near(r, keys, 4, key.p, key.len));
 		}
 	}
 	if (good && s->from == s->to)

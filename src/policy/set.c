@@ -18,8 +18,11 @@ const struct set *set_find(const struct reading *r, const char *name, uint32_t l
 	return i == LOOKUP_NONE ? NULL : &r->policy->sets[i];
 }
 
-const char *set_near(const struct policy *p, const char *name, size_t len)
+const char *set_near(const struct reading *r, const char *name, size_t len)
 {
+	const struct policy *p = r->policy;
+	if (r->complaints->nerrors >= POLICY_SHOWN)
+		return NULL;
 	for (uint32_t i = 0; i < p->nsets && i < 1000; i++) {
 		const char *near = word_near(&p->sets[i].name, 1, name, len);
 		if (near)
@@ -145,7 +148,8 @@ static void one(struct reading *r, struct set *s, uint32_t node)
 		if (k < 3)
 			of[k] = i;
 		else
-			good = reading_unknown(r, d->node[i].key, "key of a set", word_near(keys, 3, key.p, key.len));
+			good = reading_unknown(r, d->node[i].key, "key of a set",
+					       reading_near(r, keys, 3, key.p, key.len));
 	}
 	if (!of[0]) {
 		reading_wrong(r, node, "a set needs a \"type\": net, domain, string, port, ja3 or ja4");

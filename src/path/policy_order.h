@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ORDER_LEVELS 4 // 64^4 numbers
+#define ORDER_LEVELS 4
+#define ORDER_MAX ((1u << 24) - 64) // so that the last level is one word
 
 struct order {
 	uint64_t *level[ORDER_LEVELS]; // the last is one word
@@ -25,7 +26,7 @@ static inline size_t order_words(uint32_t n)
 	return words;
 }
 
-// words: order_words(n), zeroed. n: at most 2^24
+// words: order_words(n), zeroed. n: at most ORDER_MAX
 static inline void order_init(struct order *o, uint64_t *words, uint32_t n)
 {
 	for (unsigned i = 0; i < ORDER_LEVELS; i++) {

@@ -8,6 +8,7 @@
 
 #include <hs/hs.h>
 
+#include "path/policy_order.h"
 #include "policy/compile_in.h"
 #include "policy/zone.h"
 
@@ -266,6 +267,11 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 {
 	struct compiler c = {.policy = p, .options = o, .error = error, .size = size};
 	struct ruleset *rs = c.rs = calloc(1, sizeof(*c.rs));
+	if (p->nrules > ORDER_MAX) {
+		snprintf(error, size, "%u rules, more than %u", p->nrules, ORDER_MAX);
+		free(rs);
+		return NULL;
+	}
 	if (rs)
 		rs->rules = calloc(p->nrules + 1, sizeof(*rs->rules));
 	if (!rs || !rs->rules) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The members of all sets in one table, as src/path/policy_set.c looks them up; ports as ranges in order.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,12 @@ static void member(struct compiler *c, uint32_t set, const struct set_item *item
 	const struct operand *o = &item->operand;
 	struct set_member m = {.set = set, .len = o->len, .bits = o->bits};
 	uint64_t key;
+	if (o->len > UINT16_MAX) {
+		snprintf(c->error, c->size, "a member of set %s is longer than %u bytes", c->policy->sets[set].name,
+			 UINT16_MAX);
+		c->failed = true;
+		return;
+	}
 	if (kind == SET_KIND_NET) {
 		compile_bits(rs->set_bits, &rs->set_128, o->len, o->bits);
 		key = rules_hash_net(rs->seed, o->p, o->len, o->bits);

@@ -11,12 +11,8 @@
 
 #include "policy/cache.h"
 #include "policy/compile.h"
+#include "policy/regex.h"
 #include "policy/scan.h"
-
-unsigned scan_flags(bool nocase)
-{
-	return HS_FLAG_SINGLEMATCH | (nocase ? HS_FLAG_CASELESS : 0);
-}
 
 static char *expression(const struct scan_pattern *s)
 {
@@ -59,7 +55,7 @@ struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, c
 	for (uint32_t i = 0; whole && i < n; i++) {
 		text[i] = expression(&list[i]);
 		whole = text[i] != NULL;
-		flags[i] = scan_flags(list[i].nocase);
+		flags[i] = regex_flags(list[i].nocase) | HS_FLAG_SINGLEMATCH;
 		ids[i] = i;
 	}
 	*bad = 0;

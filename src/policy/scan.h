@@ -21,5 +21,3 @@ struct compile_options;
 // it is there. NULL: `error` says what is wrong, *bad is the pattern.
 struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, const struct compile_options *o,
 				  uint32_t *bad, char *error, size_t size);
-// Flags of a regex: the one place that says what the policy language means by one.
-unsigned scan_flags(bool nocase);

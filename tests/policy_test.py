@@ -59,6 +59,10 @@ def docs():
             (pathlib.Path(work) / "gambling.txt").write_text("bet.example\n")
             rc, out, _ = check(path, cwd=work)
             expect(f"docs/policy.md, example {i}", rc == 0 and " 0 errors, 0 warnings" in out, out)
+            if i == 0:  # with the slips that the page shows
+                (pathlib.Path(work) / "policy.json").write_text(text.replace('"proto"', '"prot"').replace('"/\\\\.(env', '"(?=/)\\\\.(env'))
+                out = re.sub(r"in \d+ ms", "in 1 ms", check("policy.json", cwd=work)[1])
+                expect("docs/policy.md shows what check says of slips", out.count("policy.json:") == 2 and out in page, out)
 
 
 def schema():

@@ -32,6 +32,11 @@ def fact(field, value):
     return {"field": field, "value": value}
 
 
+def placed(field, value, frame, payload, line):
+    """said of this line of a frame's payload"""
+    return fact(field, value) | {"frame": frame, "off": 54 + payload.index(line), "len": len(line)}
+
+
 HOST = b"Host: www.example.test\r\n"
 UPGRADE = b"GET /up HTTP/1.1\r\n" + HOST + b"Upgrade: %s\r\nConnection: Upgrade\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n"
@@ -54,6 +59,10 @@ CLOSES = [
     ("chunk-end", CHUNKED + b"3\r\nabcde\r\n0\r\n\r\n"),
 ]
 
+PLACED = (b"POST /1 HTTP/1.1\r\n" + HOST + b"X : y\r\nF: y\r\n z\r\nN: \0\r\nB: lf\nHost: two.example\r\nContent-Length: 2\r\n"
+          b"Transfer-Encoding: chunked\r\n\r\n0x1\r\n")
+ANSWERED = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc"
+
 LENIENT = [b"GET\t/0\tHTTP/1.1\r\n" + HOST + b"\r\n", b"GET\x0b/1\x0bHTTP/1.1\r\n" + HOST + b"\r\n",
            b"GET\x0c/2\x0cHTTP/1.0\r\n\r\n", b" GET /3 HTTP/1.1\r\n" + HOST + b"\r\n", b"get /4 http/1.1\r\n" + HOST + b"\r\n"]
 
@@ -70,6 +79,23 @@ CASES = {
         "frames": talk((0, b"POST /2 HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n"), (0, b"Content-Length: 5\r\n\r\nabcd")),
         "drops": {"HTTP_AMBIGUOUS": [5]},
         "facts": [fact("http.ambiguous", "cl-differ")],
+    },
+    "http_places": {
+        # each cause points at its line, the anomaly at that of the gravest, the length at the field that it is of; then a
+        # hello that is too short, and bytes behind a question
+        "frames": talk((0, PLACED), (1, ANSWERED)) + talk((0, records(message(1, b"\3\3" + bytes(10)))), port=443, sport=40001)
+        + [eth(ip4(A, B, udp(40002, 53, b"\0\1\1\0\0\1" + bytes(6) + b"\1a\4test\0\0\1\0\1junk!")))],
+        "args": ["-v"],
+        "drops": {"HTTP_AMBIGUOUS": [4, 5]},
+        "facts": [placed("http.ambiguous", c, 4, PLACED, line) for c, line in (
+            ("space-colon", b"X : y\r\n"), ("obs-fold", b" z\r\n"), ("nul", b"N: \0\r\n"), ("bare-lf", b"B: lf\n"),
+            ("host-two", b"Host: two.example\r\n"), ("cl-te", b"Transfer-Encoding: chunked\r\n"), ("chunk-size", b"0x1\r\n"))]
+        + [placed("anomaly", "http.ambiguous", 4, PLACED, b"Transfer-Encoding: chunked\r\n"),
+           fact("anomaly", "tls.malformed") | {"frame": 12, "off": 63, "len": 12},
+           fact("anomaly", "dns.malformed") | {"frame": 16, "off": 66, "len": 5},
+           placed("http.length", 3, 5, ANSWERED, b"3"),
+           placed("http.ambiguous", "cl-differ", 5, ANSWERED, b"Content-Length: 4\r\n")],
+        "same": True,
     },
     "http_odd": {
         # user information, two Hosts, and a response as old servers write it: named, and all of it passes unchanged
@@ -123,6 +149,16 @@ CASES = {
                        (0, b"SSH-2.0-client\r\n"), (1, b"SSH-2.0-server\r\n"), port=3128),
         "facts": [fact("http.method", "CONNECT"), fact("host", "inner.example"), fact("ssh.software", "client"),
                   fact("ssh.server_software", "server")],
+        "same": True,
+    },
+    "preludes": {
+        # the PROXY protocol in front of TLS and of requests
+        "frames": talk((0, b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n" + records(message(1, hello(sni(b"one.example"))))), port=443, sport=40001)
+        + talk((0, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)), (0, records(message(1, hello(sni(b"two.example"))))), port=443,
+               sport=40002)
+        + talk((0, b"PROXY UNKNOWN\r\nGET /1 HTTP/1.1\r\n" + HOST + b"\r\n"), (1, OK), sport=40003),
+        "drops": {},
+        "facts": [fact("tls.sni", n + ".example") for n in ("one", "two")] + [fact("http.uri", "/1"), fact("http.status", 200)],
         "same": True,
     },
     "http_one_way": {

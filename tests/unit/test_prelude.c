@@ -163,6 +163,26 @@ static void ldap(void **state)
 	SWITCHES(t, prelude_data, 0);
 }
 
+static void proxy(void **state)
+{
+	static const struct turn one[] = {T(0, "PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n")};
+	static const struct turn unknown[] = {T(0, "PROXY UNKNOWN\r\n")};
+	static const struct turn two[] = {
+		T(0, "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x01\0\x02")};
+	static const struct turn local[] = {T(0, "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")};
+	const struct turn *const all[] = {one, unknown, two, local};
+	for (unsigned i = 0; i < 4; i++)
+		for (enum order o = TURNS; o <= BYTES; o++) {
+			play(o, all[i], 1, prelude_data);
+			assert_int_equal(player->fate, APP_SWITCH);
+			left_is(0, "", 0);
+		}
+	static const struct turn none[] = {T(0, "PROXY TCP5 192.0.2.1 192.0.2.2 1234 443\r\n"),
+					   T(0, "PROXY TCP4 a\nb\r\n"), T(0, "\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0")};
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(prelude_looks((const uint8_t *)none[i].bytes, (uint32_t)none[i].len), 0);
+}
+
 // The directions mixed up so that nothing matches, yet the hello is found.
 static void hello_anyway(void **state)
 {
@@ -269,8 +289,9 @@ int main(void)
 		cmocka_unit_test(ftp_feat_first), cmocka_unit_test(imap),
 		cmocka_unit_test(pop3),           cmocka_unit_test(xmpp),
 		cmocka_unit_test(postgres),       cmocka_unit_test(mysql),
-		cmocka_unit_test(ldap),           cmocka_unit_test(hello_anyway),
-		cmocka_unit_test(socks),          cmocka_unit_test(looks),
+		cmocka_unit_test(ldap),           cmocka_unit_test(proxy),
+		cmocka_unit_test(hello_anyway),   cmocka_unit_test(socks),
+		cmocka_unit_test(looks),
 	};
 	return cmocka_run_group_tests(tests, start_all, stop_all);
 }

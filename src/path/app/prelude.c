@@ -261,6 +261,10 @@ static const struct {
 			  false,
 			  prelude_packet_ldap,
 			  {prelude_packet_ldap_client, prelude_packet_ldap_server}},
+	[PRELUDE_PROXY] = {APP_OTHER,
+			   false,
+			   prelude_packet_proxy,
+			   {prelude_packet_proxy_client, prelude_packet_proxy_server}},
 };
 
 // Which language, and who speaks. Returns the language, 0, or -1 for more.

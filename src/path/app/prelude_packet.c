@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Preludes that are no lines: PostgreSQL (its protocol 55.2.10), MySQL (its protocol's SSLRequest), LDAP (RFC 4511
-// 4.14), XMPP (RFC 6120 5). Each asks with one message and is answered by one; see prelude.c for the rest.
+// 4.14), XMPP (RFC 6120 5). Each asks with one message and is answered by one. And the header
+// of the PROXY protocol (HAProxy's proxy-protocol.txt), which nobody answers; see prelude.c for the rest.
 #include "prelude.h"
 
 #include <string.h>
+
+#include "base/be.h"
 
 // ---- PostgreSQL: 8 bytes, answered by one letter ------------------------------------------------------------------
 
@@ -287,4 +290,63 @@ int prelude_packet_xmpp_server(struct app_in *in, struct prelude *s, const uint8
 	uint32_t n = xmpp_find(in, p, len, "<proceed");
 
 	return n ? prelude_accept(in, s, n) : (int)APP_MORE;
+}
+
+// ---- the PROXY protocol: a header in front of the client's bytes --------------------------------------------------
+
+#define PROXY_LINE_MAX 107 // of version 1, its end included
+#define PROXY_HEAD 16      // of version 2, before the addresses
+
+static const char proxy_signature[] = "\r\n\r\n\0\r\nQUIT\n";
+#define PROXY_SIGNATURE (sizeof(proxy_signature) - 1)
+
+// Bytes of a header that begins at p; 0: more are needed; -1: it is none.
+static int64_t proxy_header(const uint8_t *p, uint32_t len)
+{
+	static const char *const families[] = {"TCP4 ", "TCP6 ", "UNKNOWN"};
+	uint32_t n = len < PROXY_SIGNATURE ? len : PROXY_SIGNATURE;
+
+	if (memcmp(p, proxy_signature, n) == 0) {
+		if (len < PROXY_HEAD)
+			return len > PROXY_SIGNATURE && p[12] >> 4 != 2 ? -1 : 0;
+		return p[12] >> 4 == 2 && (p[12] & 15) <= 1 ? (int64_t)PROXY_HEAD + be16(p + 14) : -1;
+	}
+	if (memcmp(p, "PROXY ", len < 6 ? len : 6))
+		return -1;
+	bool family = len <= 6;
+	for (unsigned i = 0; i < 3 && !family; i++) {
+		uint32_t f = (uint32_t)strlen(families[i]);
+		family = memcmp(p + 6, families[i], len - 6 < f ? len - 6 : f) == 0;
+	}
+	const uint8_t *lf = memchr(p, '\n', len < PROXY_LINE_MAX ? len : PROXY_LINE_MAX);
+	if (!family || (lf && lf[-1] != '\r') || (!lf && len >= PROXY_LINE_MAX))
+		return -1;
+	return lf ? lf - p + 1 : 0;
+}
+
+int prelude_packet_proxy(const uint8_t *p, uint32_t len)
+{
+	int64_t n = proxy_header(p, len);
+
+	return n > 0 ? PRELUDE_CLIENT : n == 0 ? -1 : 0;
+}
+
+int prelude_packet_proxy_client(struct app_in *in, struct prelude *s, const uint8_t *p, uint32_t len)
+{
+	int64_t n = proxy_header(p, len);
+
+	if (n < 0)
+		return APP_CLOSE;
+	if (n == 0 || len < n) {
+		in->need = n ? (uint32_t)(p - in->data) + (uint32_t)n : 0;
+		return APP_MORE;
+	}
+	in->consumed += (uint32_t)n;
+	return APP_SWITCH;
+}
+
+// Its bytes are those of what follows the header.
+int prelude_packet_proxy_server(struct app_in *in, struct prelude *s, const uint8_t *p, uint32_t len)
+{
+	return prelude_other_may_come(in) ? APP_WAIT : APP_SWITCH;
 }

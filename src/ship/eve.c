@@ -305,7 +305,8 @@ static void anomaly(struct jsonl *j, const struct eve_index *x)
 		JSONL_NAME(j, "layer");
 		jsonl_text(j, "proto_parser");
 	}
-	eve_text(j, x, FACT_ANOMALY, "value");
+	if (x->first[FACT_ANOMALY] && x->first[FACT_ANOMALY]->len)
+		eve_text(j, x, FACT_ANOMALY, "value");
 	if (reason) {
 		JSONL_NAME(j, "reason");
 		jsonl_text(j, reason_names[reason]);

@@ -211,7 +211,7 @@ static void by_kind(struct render *r, const struct record *rec)
 			JSONL_NAME(&j, "reason");
 			jsonl_text(&j, reason_names[rec->reason]);
 		}
-		if (r->config->verbose && f) {
+		if (r->config->verbose && f && f->len) {
 			JSONL_NAME(&j, "detail");
 			jsonl_bytes(&j, f->value, f->len);
 		}

@@ -366,7 +366,7 @@ static bool say(struct table *t, const struct record *rec, enum fact_field field
 {
 	const struct fact *f = first(rec, field);
 	char n[24];
-	if (!f)
+	if (!f || (field == FACT_ANOMALY && !f->len)) // an anomaly's place, without a value
 		return precedes;
 	if (precedes)
 		text(t, "  ");

@@ -369,7 +369,7 @@ static void test_retransmitted(void **state)
 	memcpy(other, hello, HELLO_LEN);
 	memcpy(memmem(other, HELLO_LEN, "example.com", 11), "exemple.com", 11);
 	e.number++;
-	assert_string_equal(give_frames(x, &e, f, crypto(f, other, 40, 60), 0), "anomaly:quic.changed\n");
+	assert_string_equal(give_frames(x, &e, f, crypto(f, other, 40, 60), 0), "anomaly:quic.changed anomaly=\n");
 	assert_int_equal(x->in.drop, REASON_QUIC_CHANGED);
 	quic_fixture_free(x);
 }

@@ -83,6 +83,13 @@ void txn_end(const struct app_in *in, txn_t t); // writes the record
 
 // An anomaly of the flow, with an optional value.
 void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_t len);
+// The same, with the place of the bytes that it is about; a value may be absent (NULL).
+void app_anomaly_from(const struct app_in *in, enum anomaly a, const void *value, uint32_t len, struct origin o);
+// One without a value, about p[0..len) of in->data, whose place is said.
+static inline void app_anomaly_at(const struct app_in *in, enum anomaly a, const void *p, uint32_t len)
+{
+	app_anomaly_from(in, a, NULL, 0, app_origin(in, p, len));
+}
 
 // ---- parsers ------------------------------------------------------------------------------------------------
 enum app_step tls_data(struct app_in *in);

@@ -455,8 +455,10 @@ static void judge(struct reading *r)
 	// mDNS asks several questions at once, and answers without one (RFC 6762 5.3, 6)
 	if (r->h.count[0] != 1 && !r->mdns)
 		app_anomaly(in, ANOMALY_DNS_QDCOUNT, r->p + 4, 2);
-	if (malformed)
-		app_anomaly(in, ANOMALY_DNS_MALFORMED, NULL, 0);
+	if (malformed) { // where reading stopped, or all of it
+		uint32_t at = r->at < r->len ? r->at : 0;
+		app_anomaly_at(in, ANOMALY_DNS_MALFORMED, r->p + at, r->len - at);
+	}
 	if (r->bad_name || hidden)
 		in->drop = REASON_DNS_BAD_NAME;
 }
@@ -555,10 +557,10 @@ struct dns_stream {
 
 // The framing still leads to the next message, as it does for a server that answers FORMERR; but a stream of
 // nothing else is no DNS.
-static bool junk(struct app_in *in)
+static bool junk(struct app_in *in, const uint8_t *p, uint32_t len)
 {
 	struct dns_stream *s = in->state;
-	app_anomaly(in, ANOMALY_DNS_MALFORMED, NULL, 0);
+	app_anomaly_at(in, ANOMALY_DNS_MALFORMED, p, len);
 	return ++s->junk > JUNK_MAX;
 }
 
@@ -577,7 +579,7 @@ enum app_step dns_data(struct app_in *in)
 			have = size;
 		if (message_lenient(p + 2, have, size))
 			read_message(in, p + 2, have, have < size);
-		else if (have == size && junk(in))
+		else if (have == size && junk(in, p, 2 + have))
 			return APP_CLOSE;
 		in->consumed += 2 + have;
 	}

@@ -226,7 +226,7 @@ static void message(struct dtls_flow *f, struct hello_source *src, const struct 
 			for (unsigned i = 0; i < 4; i++)
 				f->side[i / 2].turn[i & 1].read = false;
 		} else if (!src->cut && g->type != HELLO_VERIFY_REQUEST) { // whose cookie may change
-			app_anomaly(src->in, ANOMALY_TLS_CHANGED, NULL, 0);
+			app_anomaly_from(src->in, ANOMALY_TLS_CHANGED, NULL, 0, hello_place(src, p, len, 0, len));
 		}
 	}
 	s->hash = hash;
@@ -282,7 +282,7 @@ static void fragment_in(struct dtls *d, struct dtls_flow *f, struct app_in *in, 
 		s->len = g->len;
 	}
 	if (!buffer_put(b, g, app_origin(in, g->p, g->n)))
-		app_anomaly(in, ANOMALY_TLS_CHANGED, NULL, 0);
+		app_anomaly_at(in, ANOMALY_TLS_CHANGED, g->p, g->n);
 	if (b->have < s->len)
 		return;
 	struct hello_source src = {.in = in, .origin_at = buffer_origin, .arg = b};
@@ -300,7 +300,7 @@ static void handshake_record(struct dtls *d, struct app_in *in, const uint8_t *p
 		bool wanted = g.type >= CLIENT_HELLO && g.type <= HELLO_VERIFY_REQUEST && g.len <= MESSAGE_MAX;
 		if (g.at > g.len || g.n > g.len - g.at || (here < g.n && !in->cut)) {
 			if (wanted)
-				app_anomaly(in, ANOMALY_TLS_MALFORMED, NULL, 0);
+				app_anomaly_at(in, ANOMALY_TLS_MALFORMED, p, MESSAGE_HEAD);
 			return;
 		}
 		bool whole = g.n == g.len;

@@ -55,7 +55,7 @@ bool handshake_hello(struct handshake *h, const struct hello_source *src, enum h
 	struct handshake_slot *s = slot_open(h, src->in, h->hellos, HELLO, hello_room(len), transport);
 	bool sound = hello_read(src, s->t, transport, p, len, &sni);
 	if (h->named && sni != h->sni && !src->cut)
-		app_anomaly(src->in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0);
+		app_anomaly_from(src->in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0, hello_place(src, p, len, 0, len));
 	if (len > 35 && p[34] && 35u + p[34] <= len)
 		s->client_session = hello_hash(p + 35, p[34]);
 	h->sni = sni;
@@ -196,7 +196,7 @@ void handshake_answer(struct handshake *h, const struct hello_source *src, enum 
 	if (a.sound && !tls13 && a.session_len)
 		s->server_session = hello_hash(p + a.session_at, a.session_len);
 	if (!a.sound && !src->cut)
-		app_anomaly(src->in, ANOMALY_TLS_MALFORMED, NULL, 0);
+		app_anomaly_from(src->in, ANOMALY_TLS_MALFORMED, NULL, 0, hello_place(src, p, len, 0, len));
 	h->answers++;
 	h->final = !a.retry;
 	slot_settle(h, s, src->in);

@@ -384,7 +384,7 @@ static uint64_t say_name(const struct saying *s, struct piece n, uint8_t *faults
 		return say_odd_name(s, n, faults);
 	txn_str_from(s->src->in, s->t, FACT_HOST, host, len, o);
 	if (name_is_ip((struct piece){host, len}))
-		app_anomaly(s->src->in, ANOMALY_TLS_IP_NAME, host, len);
+		app_anomaly_from(s->src->in, ANOMALY_TLS_IP_NAME, host, len, o);
 	return hello_hash(host, len);
 }
 
@@ -395,8 +395,8 @@ static uint64_t say_names(const struct saying *s, const struct hello *h)
 	for (uint32_t i = 0; i < h->nnames && i < NAMES_MAX; i++)
 		hash = hash * 31 + say_name(s, h->name[i], &faults);
 	if (faults) {
-		bool one = h->nnames > 0;
-		app_anomaly(s->src->in, ANOMALY_TLS_BAD_NAME, one ? h->name[0].p : NULL, one ? h->name[0].len : 0);
+		struct piece n = h->nnames ? h->name[0] : (struct piece){s->p, s->len};
+		app_anomaly_from(s->src->in, ANOMALY_TLS_BAD_NAME, h->nnames ? n.p : NULL, n.len, place(s, n));
 		if (faults & NAME_BAD && !s->src->in->drop)
 			s->src->in->drop = REASON_TLS_BAD_NAME;
 	}
@@ -444,6 +444,6 @@ bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport tr
 		say_lists(&s, &h);
 	if (whole || (src->cut && sound && !h.too_long))
 		return true;
-	app_anomaly(src->in, ANOMALY_TLS_MALFORMED, NULL, 0);
+	app_anomaly_from(src->in, ANOMALY_TLS_MALFORMED, NULL, 0, place(&s, (struct piece){p, len}));
 	return false;
 }

@@ -120,36 +120,55 @@ void http_end(struct app_in *in)
 
 // ---- saying it --------------------------------------------------------------------------------------------------
 
-// Causes not yet said of the message in work: a fact each, and one anomaly a message.
-static void say_causes(struct app_in *in, struct http *s, txn_t t, uint32_t causes, const uint8_t *at)
+// The line that `at` is in, of those that are there, as far as it goes.
+static struct origin line_at(const struct app_in *in, const uint8_t *at)
+{
+	const uint8_t *from = at, *end = in->data + in->len;
+
+	while (from > in->data && from[-1] != '\n')
+		from--;
+	const uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
+	return app_origin(in, from, (uint32_t)((lf ? lf + 1 : end) - from));
+}
+
+// Causes not yet said of the message in work: a fact each, and one anomaly a message. where: by cause; NULL: all at
+// `at`.
+static __rte_noinline void say_fresh(struct app_in *in, struct http *s, txn_t t, uint32_t causes,
+				     const uint8_t *const *where, const uint8_t *at)
 {
 	uint32_t fresh = causes & ~s->said[in->dir];
 
 	for (uint32_t left = fresh; left; left &= left - 1) {
-		const char *name = http_head_causes[__builtin_ctz(left)];
-		txn_str_from(in, t, FACT_HTTP_AMBIGUOUS, name, strlen(name), app_origin(in, at, 1));
-	}
-	if (fresh && !s->said[in->dir]) {
-		const char *name = http_head_causes[__builtin_ctz(fresh)];
-		app_anomaly(in, ANOMALY_HTTP_AMBIGUOUS, name, strlen(name));
+		unsigned c = (unsigned)__builtin_ctz(left);
+		const char *name = http_head_causes[c];
+		struct origin o = line_at(in, where ? where[c] : at);
+		txn_str_from(in, t, FACT_HTTP_AMBIGUOUS, name, strlen(name), o);
+		if (left == fresh && !s->said[in->dir])
+			app_anomaly_from(in, ANOMALY_HTTP_AMBIGUOUS, name, strlen(name), o);
 	}
 	s->said[in->dir] |= causes;
 	if (causes & http_head_closes[is_client(in, s)])
 		in->drop = REASON_HTTP_AMBIGUOUS;
 }
 
+static void say_causes(struct app_in *in, struct http *s, txn_t t, const struct http_head *h)
+{
+	if (unlikely(h->causes))
+		say_fresh(in, s, t, h->causes, h->where, NULL);
+}
+
 static txn_t say_request(struct app_in *in, struct http *s, struct http_head *h)
 {
 	txn_t t = http_say_request(in, h);
 
-	say_causes(in, s, t, h->causes, h->method.p);
+	say_causes(in, s, t, h);
 	return t;
 }
 
 static void say_response(struct app_in *in, struct http *s, txn_t t, struct http_head *h)
 {
 	t = http_say_response(in, t, h);
-	say_causes(in, s, t, h->causes, h->protocol.p);
+	say_causes(in, s, t, h);
 	txn_end(in, t);
 }
 
@@ -357,7 +376,7 @@ static int start(struct app_in *in, struct http *s)
 	s->scanned[in->dir] = s->said[in->dir] = 0;
 	s->spoke[in->dir] = true;
 	if (!h.whole && !in->end)
-		h.causes |= HTTP_CAUSE_BIT(HEAD_LONG);
+		http_head_cause(&h, HTTP_CAUSE_BIT(HEAD_LONG), b.p);
 	int step = h.request ? request(in, s, &h) : response(in, s, &h);
 	if (h.causes & HTTP_CAUSE_BIT(HEAD_LONG) && (step == STEP_ON || step == APP_MORE)) {
 		in->skip = 0;
@@ -373,7 +392,7 @@ static void chunk_cause(struct app_in *in, struct http *s, uint32_t cause)
 {
 	struct http_span b = rest(in);
 
-	say_causes(in, s, is_client(in, s) ? open_newest(s) : 0, cause, b.p);
+	say_fresh(in, s, is_client(in, s) ? open_newest(s) : 0, cause, NULL, b.p);
 }
 
 static int chunk_size(struct app_in *in, struct http *s)

@@ -34,6 +34,13 @@ uint32_t http_head_line(const uint8_t *p, uint32_t len)
 	return bytes_line(p, len);
 }
 
+__attribute__((cold, noinline)) void http_head_cause(struct http_head *h, uint32_t causes, const uint8_t *at)
+{
+	for (uint32_t left = causes & ~h->causes; left; left &= left - 1)
+		h->where[__builtin_ctz(left)] = at;
+	h->causes |= causes;
+}
+
 // ---- fields --------------------------------------------------------------------------------------------------
 
 // By length; names in lower case.
@@ -86,13 +93,13 @@ static void content_length(struct http_head *h, struct http_span v)
 		while (i < v.len && (v.p[i] == ' ' || v.p[i] == '\t'))
 			i++;
 		if (i == from || (i < v.len && v.p[i] != ',') || n >= UINT64_C(1) << 56) {
-			h->causes |= HTTP_CAUSE_BIT(CL_BAD);
+			http_head_cause(h, HTTP_CAUSE_BIT(CL_BAD), v.p);
 			return;
 		}
 		if (h->has_length && h->length != n)
-			h->causes |= HTTP_CAUSE_BIT(CL_DIFFER);
-		else
-			h->length = n;
+			http_head_cause(h, HTTP_CAUSE_BIT(CL_DIFFER), v.p);
+		else if (!h->has_length)
+			h->length = n, h->length_at = v.p;
 		h->has_length = true;
 	} while (i++ < v.len);
 }
@@ -124,12 +131,12 @@ static void transfer_encoding(struct http_head *h, struct http_span v)
 		any = true;
 		bool chunked = c.len == 7 && strncasecmp((const char *)c.p, "chunked", 7) == 0;
 		if (h->coding == HTTP_CODING_CHUNKED || !(chunked || coding_known(c)))
-			h->causes |= HTTP_CAUSE_BIT(TE_BAD);
+			http_head_cause(h, HTTP_CAUSE_BIT(TE_BAD), v.p);
 		if (h->coding != HTTP_CODING_CHUNKED)
 			h->coding = chunked ? HTTP_CODING_CHUNKED : HTTP_CODING_OTHER;
 	}
 	if (!any) {
-		h->causes |= HTTP_CAUSE_BIT(TE_BAD);
+		http_head_cause(h, HTTP_CAUSE_BIT(TE_BAD), v.p);
 		if (h->coding == HTTP_CODING_NONE)
 			h->coding = HTTP_CODING_OTHER;
 	}
@@ -143,13 +150,13 @@ static void field_read(struct http_head *h, const uint8_t *p, uint32_t n, uint32
 	while (colon < n && (p[colon] == ' ' || p[colon] == '\t'))
 		colon++;
 	if (colon == n || p[colon] != ':') {
-		h->causes |= memchr(p, ':', n) ? HTTP_CAUSE_BIT(FIELD_NAME) : HTTP_CAUSE_BIT(NO_COLON);
+		http_head_cause(h, memchr(p, ':', n) ? HTTP_CAUSE_BIT(FIELD_NAME) : HTTP_CAUSE_BIT(NO_COLON), p);
 		return;
 	}
 	if (!name)
-		h->causes |= HTTP_CAUSE_BIT(FIELD_NAME);
+		http_head_cause(h, HTTP_CAUSE_BIT(FIELD_NAME), p);
 	if (colon != name)
-		h->causes |= HTTP_CAUSE_BIT(SPACE_COLON);
+		http_head_cause(h, HTTP_CAUSE_BIT(SPACE_COLON), p);
 	enum http_field f = field_of(p, name, len);
 	if (f == HTTP_FIELD_NONE)
 		return;
@@ -159,7 +166,7 @@ static void field_read(struct http_head *h, const uint8_t *p, uint32_t n, uint32
 	if (f == HTTP_FIELD_TRANSFER_ENCODING)
 		transfer_encoding(h, v);
 	if (h->nfields == HTTP_FIELDS_MAX) {
-		h->causes |= HTTP_CAUSE_BIT(FIELDS_MANY);
+		http_head_cause(h, HTTP_CAUSE_BIT(FIELDS_MANY), p);
 		return;
 	}
 	h->field[h->nfields] = f;
@@ -171,11 +178,11 @@ static bool folds(const uint8_t *p, uint32_t at, uint32_t len)
 	return at < len && (p[at] == ' ' || p[at] == '\t');
 }
 
-static inline void line_end(struct http_head *h, bool crlf)
+static inline void line_end(struct http_head *h, const uint8_t *line, bool crlf)
 {
 	h->crlf |= crlf;
 	if (unlikely(!crlf))
-		h->causes |= HTTP_CAUSE_BIT(BARE_LF);
+		http_head_cause(h, HTTP_CAUSE_BIT(BARE_LF), line);
 }
 
 // Field lines from p[at] to the empty line or the end. Returns how far.
@@ -186,17 +193,17 @@ static uint32_t fields_read(struct http_head *h, const uint8_t *p, uint32_t at, 
 		uint32_t body = n - 1, more;
 		bool crlf = body && p[at + body - 1] == '\r';
 		body -= crlf;
-		line_end(h, crlf);
+		line_end(h, p + at, crlf);
 		if (!body) {
 			h->whole = true;
 			return at + n;
 		}
 		if (folds(p, at, len)) { // before the first; others were taken with theirs
-			h->causes |= HTTP_CAUSE_BIT(LEADING_SPACE);
+			http_head_cause(h, HTTP_CAUSE_BIT(LEADING_SPACE), p + at);
 			continue;
 		}
 		while (unlikely(folds(p, at + n, len)) && (more = bytes_line(p + at + n, len - at - n))) {
-			h->causes |= HTTP_CAUSE_BIT(OBS_FOLD);
+			http_head_cause(h, HTTP_CAUSE_BIT(OBS_FOLD), p + at + n);
 			n += more;
 			body = http_span_chomp(p + at, n).len;
 		}
@@ -228,9 +235,12 @@ static void control_bytes(struct http_head *h, const uint8_t *p, uint32_t len)
 		bare |= p[at] == '\r' && at + 1 < len && p[at + 1] != '\n'; // what follows the last is not known
 	}
 	if (nul)
-		h->causes |= HTTP_CAUSE_BIT(NUL);
-	if (bare)
-		h->causes |= HTTP_CAUSE_BIT(BARE_CR);
+		http_head_cause(h, HTTP_CAUSE_BIT(NUL), memchr(p, 0, len));
+	if (bare) {
+		for (at = 0; at + 1 < len && !(p[at] == '\r' && p[at + 1] != '\n'); at++)
+			;
+		http_head_cause(h, HTTP_CAUSE_BIT(BARE_CR), p + at);
+	}
 }
 
 // Offset behind the empty line; 0: not there.
@@ -254,19 +264,31 @@ static uint32_t head_end(const uint8_t *p, uint32_t len, uint32_t *scanned)
 	return 0;
 }
 
-static void framing_checks(struct http_head *h)
+// The last of the fields that frame the body: with it the head became what it is.
+static const uint8_t *framing_at(const struct http_head *h, const uint8_t *p)
 {
+	for (unsigned i = h->nfields; i-- > 0;)
+		if (h->field[i] == HTTP_FIELD_CONTENT_LENGTH || h->field[i] == HTTP_FIELD_TRANSFER_ENCODING)
+			return h->value[i].p;
+	return p;
+}
+
+static void framing_checks(struct http_head *h, const uint8_t *p)
+{
+	uint32_t causes = 0;
 	bool framed = h->has_length || h->coding != HTTP_CODING_NONE;
 
 	if (h->has_length && h->coding != HTTP_CODING_NONE)
-		h->causes |= HTTP_CAUSE_BIT(CL_TE);
+		causes |= HTTP_CAUSE_BIT(CL_TE);
 	if (h->request && h->coding == HTTP_CODING_OTHER)
-		h->causes |= HTTP_CAUSE_BIT(TE_BAD);
+		causes |= HTTP_CAUSE_BIT(TE_BAD);
 	if (h->coding != HTTP_CODING_NONE && h->minor == 0)
-		h->causes |= HTTP_CAUSE_BIT(TE_OLD);
+		causes |= HTTP_CAUSE_BIT(TE_OLD);
 	if (h->request ? h->method_id == HTTP_METHOD_CONNECT && framed && (h->length || h->coding)
 		       : (h->status < 200 || h->status == 204) && framed && (h->length || h->coding))
-		h->causes |= HTTP_CAUSE_BIT(BODY_FORBIDDEN);
+		causes |= HTTP_CAUSE_BIT(BODY_FORBIDDEN);
+	if (unlikely(causes))
+		http_head_cause(h, causes, framing_at(h, p));
 }
 
 static void request_read(struct http_head *h, const struct http_line *r)
@@ -275,9 +297,9 @@ static void request_read(struct http_head *h, const struct http_line *r)
 	h->method = r->method;
 	h->target = r->target;
 	h->protocol = r->protocol;
-	h->causes = r->causes;
-	if (r->sure < 2)
-		h->causes |= HTTP_CAUSE_BIT(VERSION);
+	uint32_t causes = r->causes | (r->sure < 2 ? HTTP_CAUSE_BIT(VERSION) : 0);
+	if (unlikely(causes))
+		http_head_cause(h, causes, r->method.p);
 	h->method_id = http_span_is(h->method, "HEAD")      ? HTTP_METHOD_HEAD
 		       : http_span_is(h->method, "CONNECT") ? HTTP_METHOD_CONNECT
 		       : http_span_is(h->method, "PRI")     ? HTTP_METHOD_PRI
@@ -294,8 +316,8 @@ static bool start_read(struct http_head *h, struct http_span line, const struct 
 		return false;
 	bool whole = !r->len || r->sure == 2; // "HTTP/d.d"
 	h->minor = whole && h->protocol.p[5] == '1' ? h->protocol.p[7] - '0' : 0xff;
-	if (h->minor > 1)
-		h->causes |= HTTP_CAUSE_BIT(VERSION);
+	if (unlikely(h->minor > 1))
+		http_head_cause(h, HTTP_CAUSE_BIT(VERSION), line.p);
 	return true;
 }
 
@@ -311,16 +333,16 @@ bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned,
 	uint32_t line = r->len ? r->len : bytes_line(p, n ? n : len);
 	if (!line || !start_read(h, http_span_chomp(p, line), r))
 		return end || n || head_end(p, len, scanned);
-	line_end(h, line >= 2 && p[line - 2] == '\r');
+	line_end(h, p, line >= 2 && p[line - 2] == '\r');
 	h->len = fields_read(h, p, line, n ? n : len);
 	if (!h->whole && !end) {
 		head_end(p, len, scanned);
 		return false;
 	}
 	if (unlikely(h->causes & HTTP_CAUSE_BIT(BARE_LF)) && h->crlf)
-		h->causes |= HTTP_CAUSE_BIT(LINE_ENDS);
+		http_head_cause(h, HTTP_CAUSE_BIT(LINE_ENDS), h->where[HTTP_CAUSE_BARE_LF]);
 	control_bytes(h, p, h->len);
-	framing_checks(h);
+	framing_checks(h, p);
 	return true;
 }
 

@@ -69,7 +69,8 @@ enum http_coding { HTTP_CODING_NONE, HTTP_CODING_CHUNKED, HTTP_CODING_OTHER };
 struct http_head {
 	struct http_span method, target, protocol;
 	struct http_span value[HTTP_FIELDS_MAX];
-	uint8_t field[HTTP_FIELDS_MAX]; // enum http_field
+	const uint8_t *where[HTTP_CAUSE_COUNT]; // a byte of the line that a cause is seen in; set where the cause is
+	uint8_t field[HTTP_FIELDS_MAX];         // enum http_field
 	uint8_t nfields;
 	uint8_t method_id; // enum http_method
 	uint8_t coding;    // enum http_coding
@@ -79,10 +80,14 @@ struct http_head {
 	bool whole; // the empty line is there
 	bool crlf;  // a line ends so
 	uint16_t status;
-	uint32_t causes; // bits of enum http_cause
-	uint32_t len;    // bytes read, the empty line included
-	uint64_t length; // Content-Length
+	uint32_t causes;          // bits of enum http_cause
+	uint32_t len;             // bytes read, the empty line included
+	uint64_t length;          // Content-Length
+	const uint8_t *length_at; // its value
 };
+
+// Adds causes, bits of enum http_cause, seen at a byte of the head. The first place of each is kept.
+void http_head_cause(struct http_head *h, uint32_t causes, const uint8_t *at);
 
 // Reads a head that begins at p[0] (no empty line before it). False: its end is not there yet; *scanned, 0 at
 // first, remembers how far that is known, so that a head that comes byte by byte is searched once.

@@ -11,7 +11,7 @@
 #define DIGEST_ROOM 1024   // numbers, and names of causes
 
 // One name the request shows. Returns its normal form's length, in out.
-static uint32_t say_name(struct app_in *in, txn_t t, struct http_span raw, bool host_field, uint32_t *causes,
+static uint32_t say_name(struct app_in *in, txn_t t, struct http_span raw, bool host_field, struct http_head *h,
 			 uint8_t *out)
 {
 	struct http_authority a = http_name_authority(raw);
@@ -21,7 +21,7 @@ static uint32_t say_name(struct app_in *in, txn_t t, struct http_span raw, bool 
 	if (a.userinfo)
 		app_anomaly(in, ANOMALY_HTTP_USERINFO, raw.p, raw.len);
 	if (a.bad)
-		*causes |= HTTP_CAUSE_BIT(HOST_BAD);
+		http_head_cause(h, HTTP_CAUSE_BIT(HOST_BAD), raw.p);
 	if (!n)
 		return 0;
 	if (host_field) {
@@ -46,19 +46,18 @@ static void say_names(struct app_in *in, txn_t t, struct http_head *h)
 	if (h->method_id == HTTP_METHOD_CONNECT && target.len && target.p[0] == '/')
 		target.len = 0;
 	if (target.len)
-		nfirst = say_name(in, t, target, false, &h->causes, first);
+		nfirst = say_name(in, t, target, false, h, first);
 	for (unsigned i = 0; i < h->nfields; i++) {
 		if (h->field[i] != HTTP_FIELD_HOST)
 			continue;
-		uint32_t n = say_name(in, t, h->value[i], true, &h->causes, other);
+		uint32_t n = say_name(in, t, h->value[i], true, h, other);
 		if (nfirst && n && (n != nfirst || memcmp(first, other, n)))
-			h->causes |= HTTP_CAUSE_BIT(HOST_DIFFERS);
-		hosts++;
+			http_head_cause(h, HTTP_CAUSE_BIT(HOST_DIFFERS), h->value[i].p);
+		if (hosts++)
+			http_head_cause(h, HTTP_CAUSE_BIT(HOST_TWO), h->value[i].p);
 	}
-	if (hosts > 1)
-		h->causes |= HTTP_CAUSE_BIT(HOST_TWO);
 	if (!hosts && h->minor == 1 && h->whole)
-		h->causes |= HTTP_CAUSE_BIT(HOST_MISSING);
+		http_head_cause(h, HTTP_CAUSE_BIT(HOST_MISSING), h->method.p);
 }
 
 static void say_fields(const struct app_in *in, txn_t t, const struct http_head *h)
@@ -76,7 +75,7 @@ static void say_fields(const struct app_in *in, txn_t t, const struct http_head 
 		struct http_span v = h->value[i];
 		if (f && v.len)
 			txn_str(in, t, f, v.p, v.len);
-		if (!h->request && h->field[i] == HTTP_FIELD_CONTENT_LENGTH && h->has_length)
+		if (!h->request && h->field[i] == HTTP_FIELD_CONTENT_LENGTH && h->has_length && v.p == h->length_at)
 			txn_num(in, t, FACT_HTTP_LENGTH, h->length, app_origin(in, v.p, v.len));
 	}
 }

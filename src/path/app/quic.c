@@ -157,7 +157,7 @@ static void say_hello(struct quic *q, struct app_in *in, struct quic_conn *c, ui
 	bool whole = hello_read(&source, t, HELLO_QUIC, hello + 4, len - 4, &name);
 	txn_end(in, t);
 	if (whole && c->hellos && name != c->sni_hash)
-		app_anomaly(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0);
+		app_anomaly_from(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0, hello_origin(&source, 0, len - 4));
 	c->sni_hash = name;
 	if (c->hellos < UINT8_MAX)
 		c->hellos++;
@@ -192,7 +192,7 @@ bool quic_take(struct quic *q, struct app_in *in, struct quic_conn *c, enum quic
 	struct origin o = app_origin(in, in->data + at, len);
 	if (quic_conn_add(q, in, c, side, offset, p, len, o) != QUIC_DIFFERS)
 		return true;
-	app_anomaly(in, ANOMALY_QUIC_CHANGED, NULL, 0);
+	app_anomaly_from(in, ANOMALY_QUIC_CHANGED, NULL, 0, o);
 	in->drop = REASON_QUIC_CHANGED;
 	return false;
 }

@@ -181,7 +181,8 @@ static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, c
 	if (c->hellos && name == c->sni_hash)
 		return;
 	if (c->hellos)
-		app_anomaly(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0);
+		app_anomaly_from(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0,
+				 (struct origin){at.frame, at.off + sni->at, sni->len});
 	c->sni_hash = name;
 	if (c->hellos < UINT8_MAX)
 		c->hellos++;
@@ -191,7 +192,8 @@ static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, c
 		txn_str_from(in, t, FACT_QUIC_SNI, p + sni->at, sni->len, o);
 		say_host(in, t, p + sni->at, sni->len, o);
 	} else if (sni->len) {
-		app_anomaly(in, ANOMALY_TLS_BAD_NAME, NULL, 0);
+		app_anomaly_from(in, ANOMALY_TLS_BAD_NAME, p + sni->at, sni->len,
+				 (struct origin){at.frame, at.off + sni->at, sni->len});
 		in->drop = REASON_TLS_BAD_NAME;
 	}
 	if (uaid->len)

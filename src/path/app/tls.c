@@ -245,7 +245,8 @@ static enum next message_step(struct tls *t, struct app_in *in, struct side *s, 
 		return NEXT_CALL;
 	if (g == GATHER_BROKEN) {
 		if (type == CLIENT_HELLO || s->role != ROLE_CLIENT)
-			app_anomaly(in, ANOMALY_TLS_MALFORMED, NULL, 0);
+			app_anomaly_at(in, ANOMALY_TLS_MALFORMED, in->data + in->consumed,
+				       least(in->len - in->consumed, RECORD_HEAD));
 		return NEXT_NOTHING;
 	}
 	in->need = 0;

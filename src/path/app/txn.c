@@ -213,17 +213,19 @@ void txn_end(const struct app_in *in, txn_t t)
 	}
 }
 
-void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_t len)
+void app_anomaly_from(const struct app_in *in, enum anomaly a, const void *value, uint32_t len, struct origin o)
 {
 	struct record *r = record_begin(in->w, RECORD_ANOMALY);
 	flow_record(in->w, in->f, r, RECORD_ANOMALY);
 	r->anomaly = a;
 	r->dir = in->dir;
 	in->w->anomalies[a]++;
-	if (p) {
-		bool inside = in->data && (const uint8_t *)p >= in->data && (const uint8_t *)p < in->data + in->len;
-		record_fact(in->w, FACT_ANOMALY, p, len,
-			    inside ? app_origin(in, p, len) : (struct origin){in->w->frame, 0, 0});
-	}
+	record_fact(in->w, FACT_ANOMALY, value ? value : "", value ? len : 0, o);
 	record_write(in->w);
+}
+
+void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_t len)
+{
+	bool inside = in->data && (const uint8_t *)p >= in->data && (const uint8_t *)p < in->data + in->len;
+	app_anomaly_from(in, a, p, len, inside ? app_origin(in, p, len) : (struct origin){in->w->frame, 0, 0});
 }

@@ -20,7 +20,7 @@ PLANTED = [
      "for (uint64_t o = from; o < to; o++) {", "for (uint64_t o = from; o + 1 < to; o++) {"),
     ("tls", "a vector may be one byte longer than what holds it", "src/path/app/hello.c",
      "if ((size_t)(c->end - c->p) < len) {", "if ((size_t)(c->end - c->p) + 1 < len) {"),
-    ("http", "a status line is read one byte too early", "src/path/app/http_head.c",
+    ("http", "a status line is read one byte too early", "src/path/app/http_start.c",
      "if (len < 13)\n\t\t\treturn HTTP_START_MORE;", "if (len < 12)\n\t\t\treturn HTTP_START_MORE;"),
     ("dns", "a label may be one byte longer than the message", "src/path/app/dns_name.c",
      "if (at + 1 + c > len)", "if (at + c > len)"),

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The budget: lines of .c by folder. The rooms of src/path 7,000, the protocols in its app/ 7,000, all of src and bpf
-# 25,000; a file at most 600. What is full has to lose something before it gets more.
+# The budget: lines of .c by folder. The rooms of src/path 7,000, the protocols in its app/ 7,000, src/policy 7,000 (half
+# of it says what is wrong with a policy, and where), all of src and bpf 30,000; a file at most 600. What is full has to
+# lose something before it gets more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bad=0
@@ -15,8 +16,10 @@ done
 rooms=$(git ls-files 'src/path/*.c' | grep -v /app/ | xargs cat | wc -l)
 app=$(git ls-files 'src/path/app/*.c' | xargs cat | wc -l)
 all=$(git ls-files 'src/*.c' 'bpf/*.c' | xargs cat | wc -l)
-[ "$all" -le 25000 ] || { echo "all of src: $all lines, budget 25000"; bad=1; }
+policy=$(git ls-files 'src/policy/*.c' | xargs cat | wc -l)
+[ "$all" -le 30000 ] || { echo "all of src: $all lines, budget 30000"; bad=1; }
+[ "$policy" -le 7000 ] || { echo "src/policy: $policy lines, budget 7000"; bad=1; }
 [ "$rooms" -le 7000 ] || { echo "the rooms: $rooms lines, budget 7000"; bad=1; }
 [ "$app" -le 7000 ] || { echo "the protocols: $app lines, budget 7000"; bad=1; }
-echo "lines of .c: rooms $rooms (budget 7000), protocols $app (7000), all $all (25000)"
+echo "lines of .c: rooms $rooms (budget 7000), protocols $app (7000), policy $policy (7000), all $all (30000)"
 exit $bad

@@ -45,8 +45,7 @@ static void look(struct burst *b, uint64_t *frames)
 {
 	for (unsigned i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->m[i];
-		if (pkt_of(m)->order != ++*frames || pkt_of(m)->frame > *frames ||
-		    rte_pktmbuf_pkt_len(m) > CAPTURE_SNAPLEN_MAX)
+		if (pkt_of(m)->order != ++*frames || rte_pktmbuf_pkt_len(m) > CAPTURE_SNAPLEN_MAX)
 			abort();
 		free(capture_record_of(m));
 		rte_pktmbuf_free(m);

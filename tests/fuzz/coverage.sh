@@ -15,6 +15,7 @@ declare -A parsers=(
 	[dns]="$app/dns.c $app/dns_name.c"
 	[quic]="$app/quic.c $app/quic_conn.c $app/quic_orphan.c $app/quic_crypto.c $app/quic_google.c"
 	[pcap]="src/base/capture.c src/base/capture_file.c src/base/capture_join.c"
+	[policy]="src/policy/doc.c src/policy/grammar.c src/policy/condition.c src/policy/rule.c src/policy/set.c src/policy/set_file.c src/policy/field.c"
 )
 no_parser="$app/txn.c" # writes what parsers say
 missed=0

@@ -27,7 +27,7 @@ PLANTED = [
     ("quic", "CRYPTO bytes beyond what is kept are kept", "src/path/app/quic_conn.c",
      "\tif (len > QUIC_CRYPTO_MAX - offset)\n\t\tlen = QUIC_CRYPTO_MAX - offset;\n", ""),
     ("policy", "a character may end behind the text", "src/policy/doc.c",
-     "if ((size_t)(end - p) < n)\n\t\treturn 0;\n\tlow", "\tlow"),
+     "if ((size_t)(end - p) < n)\n\t\treturn 0;\n\tlow", "low"),
     ("pcap", "more is copied than was asked for", "src/base/capture_file.c",
      "n = n < len ? n : len;\n\tmemcpy(p, f->in + f->in_at, n);", "memcpy(p, f->in + f->in_at, n);"),
 ]

@@ -58,9 +58,14 @@ enum flow_flag {
 	FLOW_REFUSED = 1 << 9,
 	FLOW_USUAL = 1 << 11,      // known from both sides, nothing special in use: flow_usual may take its packets
 	FLOW_RST_UNSURE = 1 << 12, // replay: ended by an RST that may have been outside RCV.NXT
-	FLOW_RETAGGED = 1 << 13,   // a second stack of VLAN tags was said
-	FLOW_DROP_SAID = 1 << 14,  // not TCP: a drop was
+	FLOW_RETAGGED = 1 << 7,    // a second stack of VLAN tags was said
+	FLOW_DROP_SAID = 1 << 15,  // not TCP: a drop was
 };
+static_assert(FLOW_MIDSTREAM + FLOW_SWAPPED + FLOW_REPLIED + FLOW_APP_DONE + FLOW_STREAM_TRIED + FLOW_AMBIGUOUS +
+			      FLOW_GAP + 3 * FLOW_PASSED + FLOW_HOLES + 3 * FLOW_REFUSED + FLOW_USUAL +
+			      FLOW_RST_UNSURE + FLOW_RETAGGED + FLOW_DROP_SAID ==
+		      UINT16_MAX,
+	      "each bit of flow.flags has one meaning");
 
 // Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.
 enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2 };

@@ -33,6 +33,8 @@ def said(out):
         r = json.loads(line)
         if r["tuple"] and {r["tuple"][1], r["tuple"][3]} == OUTER:
             continue
+        if not r["tuple"][1]:  # of a frame that no flow took: what was dropped is another step's affair
+            continue
         facts.setdefault((r["corpus"] + "/" + r["pcap"], r["field"], str(r["value"]).lower()), set()).add(ends(r["tuple"]))
     return facts
 

@@ -10,7 +10,7 @@
 // port that is no sound tunnel is a UDP datagram, because ports prove nothing.
 //
 // Rejected: one function a stack (the stacks multiply), rte_net_get_ptype (knows a third of these, trusts all).
-// Plain Ethernet frames, which nearly all are, take no walk at all: 60 instructions instead of 240.
+// Plain Ethernet frames, which nearly all are, take no walk at all (plain).
 #include "decap.h"
 
 #include <string.h>

@@ -8,7 +8,7 @@
 //
 // The burst is walked three times, so that memory is asked for before it is needed: buckets, then flows, then work.
 // A flow that is not there in the second walk may be there in the third, made by an earlier packet of the burst. The
-// usual packet (flow_usual) is done in some 100 instructions; all others go through flow_packet, which does everything.
+// usual packet is done with in flow_usual; all others go through flow_packet, which does everything.
 //
 // What must never happen here: a flow that ends while packets of this burst still point to it. Where a packet would
 // end one of those (tuple used again, table full), the burst is cut before it, the rooms behind finish the part

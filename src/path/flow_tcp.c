@@ -23,7 +23,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include <rte_byteorder.h>
 #include <rte_common.h>
 
 #define SLACK_MIN (4u << 20) // replay: 64 places of 64 KiB, the most that one segment brings or acknowledges

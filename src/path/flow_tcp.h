@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include <rte_byteorder.h>
 #include <rte_common.h>
 
+#include "base/be.h"
 #include "flow.h"
 
 #define TCP_WSCALE_UNKNOWN 0xff // of a side whose SYN was not seen; what a new flow starts with
@@ -40,13 +40,6 @@ bool flow_tcp_from_responder(const struct segment *s);
 uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
 			uint16_t *pkt_flags);
 
-static inline uint32_t flow_tcp_word(const uint8_t *p)
-{
-	uint32_t v;
-	memcpy(&v, p, sizeof(v));
-	return rte_be_to_cpu_32(v);
-}
-
 // True where flow_tcp_orderly may be asked: known from both sides, nothing special in use, not over.
 static inline bool flow_tcp_usual(const struct flow *f)
 {
@@ -75,7 +68,7 @@ static inline enum orderly flow_tcp_orderly(struct flow *f, unsigned dir, const 
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
 	const uint8_t *t = frame + l->l4;
 	uint32_t header = l->payload - l->l4;
-	uint32_t seq = flow_tcp_word(t + 4), ack = flow_tcp_word(t + 8), una = to->acked;
+	uint32_t seq = be32(t + 4), ack = be32(t + 8), una = to->acked;
 	uint8_t fin = l->tcp_flags & 1, closing = (from->flags | to->flags) & SIDE_FIN;
 	if (unlikely(!(to->flags & SIDE_ACKED))) {
 		una = to->next; // the handshake's last ACK
@@ -89,9 +82,9 @@ static inline enum orderly flow_tcp_orderly(struct flow *f, unsigned dir, const 
 		     ((from->flags & SIDE_FIN) && (l->wire_len | fin))))
 		return ORDERLY_NOT;
 	if (header == 32) { // RFC 7323 appendix A: NOP, NOP, timestamp
-		if (unlikely(flow_tcp_word(t + 20) != 0x0101080a))
+		if (unlikely(be32(t + 20) != 0x0101080a))
 			return ORDERLY_NOT;
-		uint32_t ts = flow_tcp_word(t + 24);
+		uint32_t ts = be32(t + 24);
 		if (from->flags & SIDE_TS) {
 			if (unlikely((int32_t)(ts - from->ts_recent) < 0))
 				return ORDERLY_NOT;

@@ -5,10 +5,7 @@
 // options are read as far as they go. Worker's thread.
 #include "flow_tcp.h"
 
-static inline uint16_t load16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
+#include "base/be.h"
 
 enum { OPT_END = 0, OPT_NOP = 1, OPT_WSCALE = 3, OPT_TS = 8, OPT_MD5 = 19, OPT_AO = 29 };
 
@@ -23,7 +20,7 @@ static void read_options(const uint8_t *o, const uint8_t *end, struct segment *s
 			return;
 		if (*o == OPT_TS && o[1] == 10) {
 			s->options |= SEGMENT_TS;
-			s->ts = flow_tcp_word(o + 2);
+			s->ts = be32(o + 2);
 		} else if (*o == OPT_WSCALE && o[1] == 3) {
 			s->options |= SEGMENT_WSCALE;
 			s->wscale = RTE_MIN(o[2], 14); // RFC 7323 2.3
@@ -41,9 +38,9 @@ bool flow_tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_l
 	if (unlikely(l->l4 + 20u > frame_len))
 		return false;
 	uint32_t room = frame_len - l->l4, head = (t[12] >> 4) * 4u;
-	s->seq = flow_tcp_word(t + 4);
-	s->ack = flow_tcp_word(t + 8);
-	s->win = load16(t + 14);
+	s->seq = be32(t + 4);
+	s->ack = be32(t + 8);
+	s->win = (uint16_t)be16(t + 14);
 	s->flags = t[13];
 	s->len = l->wire_len;
 	s->options = 0;
@@ -53,7 +50,7 @@ bool flow_tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_l
 		return true;
 	if (likely(head == 32 && room >= 32 && memcmp(t + 20, usual, sizeof(usual)) == 0)) {
 		s->options = SEGMENT_TS;
-		s->ts = flow_tcp_word(t + 24);
+		s->ts = be32(t + 24);
 		return true;
 	}
 	read_options(t + 20, t + RTE_MIN(room, head), s);

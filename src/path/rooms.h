@@ -27,7 +27,8 @@ void defrag_drain(struct worker *w);
 // has in one piece. Differs from (frame, off, len) of the packet only for PKT_VIRTUAL.
 struct origin defrag_origin(struct rte_mbuf *m, uint32_t off, uint32_t len);
 
-// Sets pkt->hash: symmetric in direction, keyed by config->seed, over tenant and innermost five-tuple.
+// Sets pkt->tuple, the innermost five-tuple in order, pkt->swap, whether it had to be turned for that, and pkt->hash
+// over it and the tenant, keyed by config->seed: the same in both directions.
 void steer_burst(struct worker *w, struct burst *b);
 // Which of n workers owns a hash: 1,024 buckets, so that a later move is a table change.
 static inline unsigned steer_owner(uint32_t hash, unsigned n)

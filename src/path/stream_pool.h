@@ -193,6 +193,7 @@ bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct strea
 void stream_give_up(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, uint64_t to);
 // Bytes are not read: counted, and the first time said.
 void stream_gap_said(struct worker *w, struct flow *f, unsigned dir, struct stream_side *s, struct origin o);
-// Both directions stopped and no copy left: the flow's segments need no look any more.
+// Where no copy is left in either: the segments of a direction that has stopped need no look any more, unless its ACKs
+// are to say where the other begins.
 void stream_idle(struct flow *f, const struct stream *st);
 void stream_anomaly(struct worker *w, struct flow *f, unsigned dir, enum anomaly a, struct origin o);

@@ -137,6 +137,14 @@ static unsigned cost(const struct key *k)
 	return k->space == KEY_PATTERN && k->regex ? 5 : costs[k->space];
 }
 
+// The better ones are kept, the others are freed by who looks for them.
+static void swap(struct keys *best, struct keys *one)
+{
+	struct keys last = *best;
+	*best = *one;
+	*one = last;
+}
+
 static unsigned worst(const struct keys *k)
 {
 	unsigned w = 0;
@@ -153,9 +161,7 @@ static bool all_keys(const struct compiler *c, const struct node *on, const stru
 	for (const struct node *child = n + 1; child < n + n->end; child += child->end) {
 		struct keys one = {0};
 		if (test_keys(c, on, child, &one) && (!some || worst(&one) < worst(&best))) {
-			struct keys last = best;
-			best = one;
-			one = last;
+			swap(&best, &one);
 			some = true;
 		}
 		free(one.list);
@@ -365,9 +371,7 @@ static bool class_keys(struct index *x, uint64_t cheap_parts, struct keys *best,
 		       : compile_field_types[f] == FIELD_TYPE_PORT ? 2
 								   : 1;
 		if (condition_keys(x->c, n, &one) && (!some || rank > found)) {
-			struct keys last = *best;
-			*best = one;
-			one = last;
+			swap(best, &one);
 			some = true;
 			found = rank;
 			*field = f;
@@ -389,9 +393,7 @@ static int best_part(struct index *x, uint64_t heavy_parts, struct keys *best)
 		bool some = condition_keys(x->c, &x->c->rs->nodes[x->parts[i].node], &one);
 		unsigned w = worst(&one) + (x->parts[i].fields & compile_holdable ? 0 : 10);
 		if (some && (found < 0 || w < least)) {
-			struct keys last = *best;
-			*best = one;
-			one = last;
+			swap(best, &one);
 			found = i;
 			least = w;
 		}

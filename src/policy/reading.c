@@ -116,3 +116,18 @@ unsigned reading_word(struct reading *r, uint32_t node, const char *const *words
 		reading_unknown(r, node, what, reading_near(r, words, n, s.p, s.len));
 	return i;
 }
+
+bool reading_keys(struct reading *r, uint32_t node, const char *const *keys, unsigned n, const char *what, uint32_t *of)
+{
+	struct doc *d = &r->doc;
+	bool good = true;
+	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i)) {
+		struct doc_span key = doc_string(d, d->node[i].key);
+		unsigned k = word_find(keys, n, key.p, key.len);
+		if (k < n)
+			of[k] = i;
+		else
+			good = reading_unknown(r, d->node[i].key, what, reading_near(r, keys, n, key.p, key.len));
+	}
+	return good;
+}

@@ -24,6 +24,9 @@ void reading_warn(struct reading *r, const struct place *at, const char *format,
 	__attribute__((format(printf, 3, 4)));
 // A key that is none of this object's: `unknown <what> "prot" (did you mean "proto"?)`.
 bool reading_unknown(struct reading *r, uint32_t key, const char *what, const char *near);
+// An object's members by its keys, 0 where there is none. False, and said, where it has others.
+bool reading_keys(struct reading *r, uint32_t node, const char *const *keys, unsigned n, const char *what,
+		  uint32_t *of);
 // False, and said, where the node is of another kind: `<a string> is expected, not a list`.
 bool reading_expect(struct reading *r, uint32_t node, enum doc_type type, const char *what);
 // A string as the policy keeps it: terminated, from 1 to `longest` bytes, no control characters. NULL: said.

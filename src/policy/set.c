@@ -139,18 +139,9 @@ static void one(struct reading *r, struct set *s, uint32_t node)
 	static const char *const keys[] = {"type", "items", "file"};
 	struct doc *d = &r->doc;
 	uint32_t of[3] = {0};
-	bool good = true, read = false;
 	if (!reading_expect(r, node, DOC_OBJECT, "an object with \"type\" and \"items\" or \"file\""))
 		return;
-	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i)) {
-		struct doc_span key = doc_string(d, d->node[i].key);
-		unsigned k = word_find(keys, 3, key.p, key.len);
-		if (k < 3)
-			of[k] = i;
-		else
-			good = reading_unknown(r, d->node[i].key, "key of a set",
-					       reading_near(r, keys, 3, key.p, key.len));
-	}
+	bool good = reading_keys(r, node, keys, 3, "key of a set", of), read = false;
 	if (!of[0]) {
 		reading_wrong(r, node, "a set needs a \"type\": net, domain, string, port, ja3 or ja4");
 		return;

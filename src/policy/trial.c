@@ -17,7 +17,6 @@
 #include "policy/field.h"
 #include "policy/schedule.h"
 #include "policy/source.h"
-#include "policy/word.h"
 
 struct trial {
 	struct reading r;
@@ -147,18 +146,10 @@ static bool judged(struct trial *t, uint32_t node, uint32_t verdict, uint32_t ru
 static bool expected(struct trial *t, uint32_t node)
 {
 	static const char *const keys[] = {"verdict", "rule"};
-	struct doc *d = &t->r.doc;
 	uint32_t of[2] = {0};
-	if (!reading_expect(&t->r, node, DOC_OBJECT, "an object with \"verdict\" or \"rule\""))
+	if (!reading_expect(&t->r, node, DOC_OBJECT, "an object with \"verdict\" or \"rule\"") ||
+	    !reading_keys(&t->r, node, keys, 2, "key of expect", of))
 		return false;
-	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i)) {
-		struct doc_span key = doc_string(d, d->node[i].key);
-		unsigned k = word_find(keys, 2, key.p, key.len);
-		if (k == 2)
-			return reading_unknown(&t->r, d->node[i].key, "key of expect",
-					       word_near(keys, 2, key.p, key.len));
-		of[k] = i;
-	}
 	if (!of[0] && !of[1])
 		return reading_wrong(&t->r, node, "a \"verdict\" or a \"rule\" is expected");
 	return judged(t, node, of[0], of[1]);
@@ -170,16 +161,9 @@ static bool one(struct trial *t, uint32_t node)
 	struct doc *d = &t->r.doc;
 	uint32_t of[4] = {0};
 	bool good = true;
-	if (!reading_expect(&t->r, node, DOC_OBJECT, "a case (an object)"))
+	if (!reading_expect(&t->r, node, DOC_OBJECT, "a case (an object)") ||
+	    !reading_keys(&t->r, node, keys, 4, "key of a case", of))
 		return false;
-	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i)) {
-		struct doc_span key = doc_string(d, d->node[i].key);
-		unsigned k = word_find(keys, 4, key.p, key.len);
-		if (k == 4)
-			return reading_unknown(&t->r, d->node[i].key, "key of a case",
-					       word_near(keys, 4, key.p, key.len));
-		of[k] = i;
-	}
 	if (!of[0] || !of[2])
 		return reading_wrong(&t->r, node, "a case needs \"given\" and \"expect\"");
 	nothing_given(t);

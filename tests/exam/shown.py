@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "golden"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "golden")]
 import aead  # noqa: E402
+import pcap_file  # noqa: E402
 
 TSHARK = {
     "http.uri": "http.request.uri",
@@ -28,18 +30,6 @@ TSHARK = {
     "quic.sni": "tls.handshake.extensions_server_name",
     "tls.ja3": "tls.handshake.ja3",
 }
-
-
-def frames(path):
-    """(offset in the file, bytes) of a classic pcap; and its link type"""
-    data = path.read_bytes()
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    at, out = 24, []
-    while at + 16 <= len(data):
-        n = struct.unpack(order + "I", data[at + 8 : at + 12])[0]
-        out.append((at + 16, data[at + 16 : at + 16 + n]))
-        at += 16 + n
-    return struct.unpack(order + "I", data[20:24])[0] & 0xFFFF, out
 
 
 def transport(link, frame, begin=0):
@@ -63,13 +53,14 @@ def transport(link, frame, begin=0):
 
 def joined(row, path):
     """-> (bytes of the direction from the frame's payload on, place of the fact in them)"""
-    link, all_frames = frames(path)
-    here = all_frames[row["frame"] - 1][1]
+    data = path.read_bytes()
+    link, frames = pcap_file.link_type(data), [frame for _, frame in pcap_file.records(data)][row["frame"] - 1 :]
+    here = frames[0]
     source, port, begin, payload, _ = transport(link, here)
     if row["tuple"][0] == "udp":
         return here[payload:], row["off"] - payload
     pieces = {}
-    for _, frame in all_frames[row["frame"] - 1 :]:
+    for frame in frames:
         s, p, seq, at, end = transport(link, frame)
         if (s, p) == (source, port) and end > at:
             pieces.setdefault(seq - begin, frame[at:end])

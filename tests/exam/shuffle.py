@@ -9,10 +9,13 @@ how much was before it, nor of which question an answer has. Pauses are cut to P
 its flow is forgotten.
 usage: shuffle.py IN.pcap OUT.pcap SEED"""
 import collections
+import pathlib
 import random
 import struct
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import pcap_file  # noqa: E402
 
 PAUSE = 10_000  # microseconds
 TUNNELS = {2152, 2123, 4789, 4790, 6081, 3544, 5072, 1701}  # what is in them has a handshake too: they stay in order
@@ -25,18 +28,7 @@ class Kept(Exception):
 
 def read(path):
     data = open(path, "rb").read()
-    end = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">", b"\x4d\x3c\xb2\xa1": "<", b"\xa1\xb2\x3c\x4d": ">"}.get(data[:4])
-    if not end:
-        return None
-    at, frames = 24, []
-    while at + 16 <= len(data):
-        head = data[at : at + 16]
-        n = struct.unpack(end + "IIII", head)[2]
-        if at + 16 + n > len(data):
-            break
-        frames.append((head, data[at + 16 : at + 16 + n]))
-        at += 16 + n
-    return data[:24], struct.unpack(end + "I", data[20:24])[0] & 0xFFFF, frames
+    return (data[: pcap_file.HEADER], pcap_file.link_type(data), list(pcap_file.records(data))) if pcap_file.order(data) else None
 
 
 def describe(frame):
@@ -149,8 +141,8 @@ def rewrite(source, target, seed):
     if not got or got[1] != 1:
         return "not a classic Ethernet pcap"
     header, _, frames = got
-    end = "<" if header[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    unit = 1000 if header[:4] in (b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d") else 1
+    end = pcap_file.order(header)
+    unit = 1000 if pcap_file.nanoseconds(header) else 1
     try:
         moved = shuffle(frames, random.Random(seed))
     except Kept as why:

@@ -18,17 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-
-def pcap_records(data):
-    """(record header and bytes) of a pcap; nothing of it is understood but the lengths"""
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    at = 24
-    while at + 16 <= len(data):
-        n = struct.unpack(order + "I", data[at + 8 : at + 12])[0]
-        if at + 16 + n > len(data):
-            return
-        yield data[at : at + 16], data[at + 16 : at + 16 + n]
-        at += 16 + n
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import pcap_file  # noqa: E402
 
 
 def pcapng_records(data):
@@ -60,7 +51,7 @@ def records(path):
         data = gzip.decompress(data)
     if data[:4] == b"\x0a\x0d\x0d\x0a":
         return None, list(pcapng_records(data))
-    return data[:24], list(pcap_records(data))
+    return data[: pcap_file.HEADER], list(pcap_file.records(data)) if pcap_file.order(data) else []
 
 
 def compare(sluice, path, tmp):

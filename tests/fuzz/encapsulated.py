@@ -7,7 +7,8 @@ import struct
 import sys
 
 HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(HERE / "../golden"))
+sys.path[:0] = [str(HERE / ".."), str(HERE / "../golden")]
+import pcap_file  # noqa: E402
 from packets import eth, gwlb_options, icmp, icmp6, ip4, ip6, proto, tag, tcp, udp, vxlan  # noqa: E402
 
 LINKS = [1, 0, 9, 12, 14, 101, 104, 108, 113, 228, 229, 276]  # as in fuzz_decap.c
@@ -39,12 +40,12 @@ def seed(frames, link=1, settings=OFFLOAD, rnd=None, how=0):
 
 def read(path):
     """-> (link type, [(bytes, length on the wire, seconds since the one before)])"""
-    data, at, before, out = pathlib.Path(path).read_bytes(), 24, None, []
-    while at + 16 <= len(data):
-        sec, _, n, wire = struct.unpack_from("<IIII", data, at)
-        out.append((data[at + 16 : at + 16 + n], wire, max(sec - before, 0) if before is not None else 0))
-        at, before = at + 16 + n, sec
-    return struct.unpack_from("<I", data, 20)[0], out
+    data, before, out = pathlib.Path(path).read_bytes(), None, []
+    for head, frame in pcap_file.records(data):
+        sec, _, _, wire = struct.unpack("<IIII", head)
+        out.append((frame, wire, max(sec - before, 0) if before is not None else 0))
+        before = sec
+    return pcap_file.link_type(data), out
 
 
 def options4():

@@ -3,6 +3,7 @@
 usage: seeds.py TARGET OUT_DIR CAPTURE..."""
 import gzip
 import hashlib
+import itertools
 import pathlib
 import random
 import struct
@@ -15,6 +16,9 @@ import encapsulated
 import hellos
 import quic_packets
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import pcap_file  # noqa: E402
+
 TARGET, OUT, CAPTURES = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
 OUT.mkdir(parents=True, exist_ok=True)
 
@@ -24,11 +28,7 @@ def keep(data):
 
 
 def frames(path):
-    data, at = open(path, "rb").read(), 24
-    while at + 16 <= len(data):
-        n = struct.unpack_from("<I", data, at + 8)[0]
-        yield data[at + 16 : at + 16 + n]
-        at += 16 + n
+    return [frame for _, frame in pcap_file.records(pathlib.Path(path).read_bytes())]
 
 
 def l4(frame):
@@ -113,11 +113,7 @@ def greedy():
 def pcap_files(path):
     """the file itself, small, in each form that the reader knows"""
     data = pathlib.Path(path).read_bytes()
-    rows, at = [], 24
-    while at + 16 <= len(data) and len(rows) < 8:
-        head = struct.unpack_from("<IIII", data, at)
-        rows.append((head, data[at + 16 : at + 16 + head[2]]))
-        at += 16 + head[2]
+    rows = [(struct.unpack("<IIII", head), frame) for head, frame in itertools.islice(pcap_file.records(data), 8)]
     out, header = [], struct.unpack_from("<IHHiIII", data, 0)
     for order, magic in (("<", 0xA1B2C3D4), (">", 0xA1B2C3D4), ("<", 0xA1B23C4D), (">", 0xA1B23C4D)):
         out.append(struct.pack(order + "IHHiIII", magic, *header[1:]) + b"".join(struct.pack(order + "IIII", *h) + b for h, b in rows))

@@ -20,17 +20,12 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import pcap_file  # noqa: E402
 
 
 def frames(path):
-    data = path.read_bytes()
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    at, out = 24, []
-    while at + 16 <= len(data):
-        n = struct.unpack(order + "I", data[at + 8 : at + 12])[0]
-        out.append(data[at : at + 16 + n])
-        at += 16 + n
-    return out
+    return [head + frame for head, frame in pcap_file.records(path.read_bytes())]
 
 
 def tcp_sum_right(frame):

@@ -54,6 +54,8 @@ enum pkt_flag {
 	PKT_HAS_DATA = 1 << 4,    // stream has new bytes for inspect
 	PKT_NO_EVIDENCE = 1 << 5, // passes, but the receiver does not take it as data (old, keep-alive, challenge)
 	PKT_TRANSPORT = 1 << 6,   // a transport with an IP header was taken off: transport_l3 is valid
+	PKT_HELD = 1 << 7,        // waits for a verdict: hold.c's, tx passes over it
+	PKT_OWN = 1 << 8,         // made here: an answer, or a piece of a frame that was cut
 };
 
 // Both ends of a layer in canonical order, the lower (address, port) first: what a flow's key says of them.
@@ -92,16 +94,18 @@ struct pkt {
 	struct rte_mbuf *fragments; // PKT_VIRTUAL: the frames it came from, in order of frame number
 	struct rte_mbuf *next;      // link in lists of held frames
 	uint64_t order;             // place among all frames that walk, from 1: frame, but where captures are joined
-	uint16_t transport_l3;      // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
-	uint16_t nfragments;        // PKT_VIRTUAL: frames it stands for
-	uint16_t vlan[VLANS_MAX];   // outermost first
-	uint32_t vni[VNIS_MAX];     // VXLAN, GENEVE, outermost first
+	uint64_t end;          // TCP segments that bring data: offset in the direction behind their last byte; stream's
+	uint16_t transport_l3; // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
+	uint16_t nfragments;   // PKT_VIRTUAL: frames it stands for
+	uint16_t vlan[VLANS_MAX]; // outermost first
+	uint32_t vni[VNIS_MAX];   // VXLAN, GENEVE, outermost first
 	struct layer layer[LAYERS_MAX];
 };
 
 struct burst {
 	struct rte_mbuf *m[BURST_SIZE];
 	uint32_t wanted; // a bit each: flow says that stream and inspect have to look at it
+	uint32_t fresh;  // a bit each: of a flow that was never judged
 	uint16_t n;
 };
 static_assert(BURST_SIZE == 32, "bits of burst.wanted");

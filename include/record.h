@@ -169,6 +169,17 @@ enum flow_end {
 	FLOW_END_SHUTDOWN
 };
 
+enum record_judged {
+	RECORD_JUDGED = 1 << 0,  // there was a policy, and this is its word
+	RECORD_OPEN = 1 << 1,    // it ended before all was known
+	RECORD_DENIED = 1 << 2,  // nothing of it left
+	RECORD_EARLY = 1 << 3,   // final although rules above were unknown: all would do the same
+	RECORD_REVISED = 1 << 4, // a rule took over on what came later
+	RECORD_WOULD = 1 << 5,   // would, would_action are set
+	RECORD_HELD = 1 << 6,    // client bytes were held for it
+	RECORD_MARKED = 1 << 7,  // hold_exceeded: it went on before it was judged
+};
+
 struct record {
 	uint32_t len;    // whole record, head included, multiple of 8
 	uint16_t kind;   // enum record_kind
@@ -189,7 +200,12 @@ struct record {
 	uint8_t tx_kind;              // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS
 	uint32_t tx_id;               // number of the transaction in its flow, from 0
 	uint16_t reason; // RECORD_ANOMALY: enum reason by which the frame was dropped; 0: anomaly says what
-	uint16_t pad;
+	// What the policy says: of a transaction its own verdict, of a flow the worst
+	uint16_t policy; // version number of the policy; 0: there is none
+	uint32_t rule;   // by which it stands, RULE_DEFAULT; RULE_NONE: not judged
+	uint32_t would;  // the same, with shadow rules in force
+	uint8_t judged;  // enum record_judged
+	uint8_t action, response, would_action;
 	// RECORD_FLOW
 	uint64_t start_ns, end_ns;
 	uint64_t pkts[2], bytes[2]; // [0] from the initiator

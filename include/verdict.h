@@ -40,7 +40,11 @@
 	X(TLS_BAD_NAME, "TLS server name that cannot be (tls_bad_name: drop)")                                         \
 	X(DNS_BAD_NAME, "DNS name that cannot be (dns_bad_name: drop)")                                                \
 	X(HTTP_AMBIGUOUS, "HTTP message whose end two readers would see differently")                                  \
-	X(QUIC_CHANGED, "QUIC CRYPTO bytes that differ from those judged")
+	X(QUIC_CHANGED, "QUIC CRYPTO bytes that differ from those judged")                                             \
+	X(POLICY_DENY, "a rule of the policy refuses it")                                                              \
+	X(POLICY_UNDECIDED, "not judged yet, and no rule that could still be true allows it (undecided)")              \
+	X(POLICY_HOLD, "held until the bound, and the policy does not let it pass unjudged (hold_exceeded)")           \
+	X(LIMIT_EXCEEDED, "beyond the rate that a rule of the policy sets")
 
 // X(symbol, name, help). Reported as records of kind anomaly; the frame goes on. (One that
 // does not is such a record, too, under its reason's name: reason_event.)

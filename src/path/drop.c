@@ -24,7 +24,8 @@
 
 // A flow remembers what was said of it in 16 bits where it is TCP, else in one: only parsers drop datagrams.
 #define FIRST_OF_FLOW REASON_DEFRAG_REWRITE
-static_assert(REASON_COUNT - FIRST_OF_FLOW <= 16, "flow->tcp_said has room");
+#define FIRST_OF_POLICY REASON_POLICY_DENY // said by the verdict's own record
+static_assert(FIRST_OF_POLICY - FIRST_OF_FLOW <= 16, "flow->tcp_said has room");
 
 static bool first_of_flow(struct flow *f, uint16_t reason)
 {
@@ -85,7 +86,7 @@ void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_he
 	struct pkt *p = pkt_of(m);
 	uint16_t reason = p->reason;
 	struct flow *f = p->flow;
-	if (!w->records) // a pass that only looks
+	if (!w->records || reason >= FIRST_OF_POLICY) // a pass that only looks
 		return;
 	bool say = f ? first_of_flow(f, reason) : within_bound(&w->said[was_held][reason], p->time_ns);
 	w->counters[COUNTER_DROPS_UNSAID] += frames - say;

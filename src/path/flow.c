@@ -43,7 +43,7 @@ int flow_init(struct worker *w)
 	if (!t)
 		return -ENOMEM;
 	w->flows = t;
-	return flow_table_init(t, w->config->flows);
+	return flow_table_init(t, w->config->flows, &w->steer);
 }
 
 void flow_fini(struct worker *w)
@@ -106,7 +106,8 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 {
 	if (!f->key.outer)
 		inspect_end(w, f);
-	stream_end(w, f);
+	if (f->key.proto == IPPROTO_TCP)
+		stream_end(w, f);
 	// one that had closed and only lingered ended by that
 	if (f->age_class == AGE_CLASS_CLOSED)
 		why = ((f->side[0].flags | f->side[1].flags) & SIDE_RST) || (f->flags & FLOW_RST_UNSURE)
@@ -120,7 +121,7 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 		r->bytes[dir] = f->bytes[dir];
 		r->tcp_flags[dir] = f->key.proto == IPPROTO_TCP ? f->side[dir].tcp_flags : 0;
 	}
-	r->tcp_state = f->tcp_state;
+	r->tcp_state = f->key.proto == IPPROTO_TCP ? f->tcp_state : TCP_NONE;
 	r->flow_end = (uint8_t)why;
 	r->tx_count = f->tx_count;
 	record_write(w);
@@ -419,6 +420,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	unsigned dir = account(w, f, &s);
 	p->flow = f;
 	p->dir = (uint8_t)dir;
+	b->fresh |= (uint32_t) !(f->policy & POLICY_JUDGED) << i;
 	if (s.segment) {
 		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, w->config->live, &p->flags);
 		if (unlikely(reason))
@@ -542,7 +544,7 @@ void flow_burst(struct worker *w, struct burst *b)
 	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
 	bool live = w->config->live;
 	ask_flows(t, look, end);
-	b->wanted = 0;
+	b->wanted = b->fresh = 0;
 	for (const struct look *k = look; k < end; k++) {
 		struct pkt *p = pkt_of(k->m);
 		const uint8_t *frame = pkt_data(k->m);

@@ -67,6 +67,17 @@ static_assert(FLOW_MIDSTREAM + FLOW_SWAPPED + FLOW_REPLIED + FLOW_APP_DONE + FLO
 		      UINT16_MAX,
 	      "each bit of flow.flags has one meaning");
 
+// What the policy says of a flow; all 0 where there is no policy.
+enum flow_policy {
+	POLICY_JUDGED = 1 << 0, // by what its first packet says, at least
+	POLICY_OPEN = 1 << 1,   // its transactions decide: client bytes are held until they are judged
+	POLICY_DENIED = 1 << 2, // nothing of it leaves any more
+	POLICY_ENDING = 1 << 3, // denied from a request on: what answers earlier ones still passes (act.c)
+	POLICY_ACTS = 1 << 4,   // allowed, but limited or mirrored
+	POLICY_SAID = 1 << 5,   // the answers to its denial were sent
+	POLICY_MARKED = 1 << 6, // hold_exceeded: went on before it was judged
+};
+
 // Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.
 enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2 };
 
@@ -99,8 +110,11 @@ struct flow {
 	uint64_t start_ns, last_ns;
 	uint64_t id;           // of its first frame: frame << 3 | layer
 	struct flow_link link; // in a slot of the ageing wheel; see flow_age.c
-	uint32_t hash;         // pkt->hash, so that it can be found again in the index
-	uint32_t stream;       // stream_pool index + 1; 0: none
+	uint32_t rule;         // by which its verdict stands, as in struct verdict; with POLICY_JUDGED
+	union {
+		uint32_t stream; // TCP: stream_pool index + 1; 0: none
+		uint32_t hold;   // else: hold.c's, index + 1; 0: nothing is held
+	};
 	union {
 		uint32_t app_state;        // not TCP: inspect's own, index + 1 of QUIC or DTLS state; 0: none
 		struct {                   // TCP
@@ -111,10 +125,13 @@ struct flow {
 	uint16_t tx_count;     // transactions so far (saturates)
 	uint16_t flags;        // enum flow_flag
 	uint8_t app;           // enum app
-	uint8_t tcp_state;     // enum tcp_state
+	uint8_t policy;        // enum flow_policy
 	uint8_t age_class : 4; // enum age_class of flow_age.h
 	uint8_t far : 4;       // enum flow_far
-	uint8_t icmp_type;     // of the first packet
+	union {
+		uint8_t tcp_state; // TCP: enum tcp_state
+		uint8_t icmp_type; // else: of the first packet
+	};
 	union {
 		uint16_t ts_ahead[2]; // TCP: see flow_tcp.c, sample_ts
 		struct {

@@ -30,8 +30,9 @@ size_t flow_table_bytes(uint32_t size)
 	return (size_t)size * sizeof(struct flow) + (size_t)buckets_of(size) * sizeof(struct flow_bucket);
 }
 
-int flow_table_init(struct flow_table *t, uint32_t size)
+int flow_table_init(struct flow_table *t, uint32_t size, const struct steer_key *key)
 {
+	t->key = *key;
 	t->size = size;
 	t->nbuckets = buckets_of(size);
 	t->free = TABLE_NONE;
@@ -46,6 +47,18 @@ void flow_table_fini(struct flow_table *t)
 {
 	mem_give(t->flows, (size_t)t->size * sizeof(struct flow));
 	mem_give(t->buckets, (size_t)t->nbuckets * sizeof(struct flow_bucket));
+}
+
+static_assert(offsetof(struct flow_key, aport_be) == 40 &&
+		      offsetof(struct flow_key, b) == offsetof(struct flow_key, a) + 16,
+	      "the key ends as struct tuple does, and its ends lie like those of an IPv6 header");
+
+uint32_t flow_table_hash(const struct flow_table *t, const struct flow_key *key)
+{
+	struct tuple tuple = {.tail = steer_load64((const uint8_t *)&key->aport_be)};
+	if (key->version == 4)
+		tuple.addrs = steer_load32(key->a) | (uint64_t)steer_load32(key->b) << 32;
+	return steer_hash(&t->key, key->tenant, &tuple, key->a - 8, false);
 }
 
 struct flow *flow_table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key)
@@ -72,7 +85,7 @@ static int make_room(struct flow_table *t, uint32_t from)
 {
 	struct flow_bucket *b = &t->buckets[from];
 	for (unsigned slot = 0; slot < 8; slot++) {
-		struct flow_place at = flow_table_place(t, t->flows[b->flow[slot] - 1].hash);
+		struct flow_place at = flow_table_place(t, flow_table_hash(t, &t->flows[b->flow[slot] - 1].key));
 		struct flow_bucket *other = &t->buckets[at.bucket[at.bucket[0] == from]];
 		unsigned room = flow_table_tags(other, 0);
 		if (other == b || !room)
@@ -117,13 +130,12 @@ struct flow *flow_table_add(struct flow_table *t, const struct flow_key *key, ui
 	t->used++;
 	memset(f, 0, sizeof(*f));
 	f->key = *key;
-	f->hash = hash;
 	return f;
 }
 
 void flow_table_remove(struct flow_table *t, struct flow *f)
 {
-	struct flow_place at = flow_table_place(t, f->hash);
+	struct flow_place at = flow_table_place(t, flow_table_hash(t, &f->key));
 	uint32_t n = flow_table_number(t, f);
 	for (unsigned i = 0; i < 2; i++) {
 		struct flow_bucket *b = &t->buckets[at.bucket[i]];

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "flow.h"
+#include "steer.h"
 
 #define TABLE_NONE UINT32_MAX
 
@@ -31,7 +32,8 @@ struct flow_table {
 	uint32_t size, used; // flows
 	uint32_t nbuckets;
 	uint32_t fresh; // flows[fresh...] were never used
-	uint32_t free;  // ring of freed ones, linked by link.newer; TABLE_NONE: none
+	struct steer_key key;
+	uint32_t free; // ring of freed ones, linked by link.newer; TABLE_NONE: none
 	// flow_age.c
 	uint64_t age_unit; // the wheel was turned up to here
 	bool age_begun;
@@ -41,7 +43,9 @@ struct flow_table {
 	struct burst rest;
 };
 
-int flow_table_init(struct flow_table *t, uint32_t size);
+int flow_table_init(struct flow_table *t, uint32_t size, const struct steer_key *key);
+// pkt->hash of a flow's packets, out of its key: rarely asked for, so it is not kept.
+uint32_t flow_table_hash(const struct flow_table *t, const struct flow_key *key);
 void flow_table_fini(struct flow_table *t);
 // Bytes that a table of this size takes for flows and index.
 size_t flow_table_bytes(uint32_t size);
@@ -82,7 +86,7 @@ static inline unsigned flow_table_tags(const struct flow_bucket *b, uint16_t tag
 
 // The flow of a key, or NULL.
 struct flow *flow_table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key);
-// Takes a flow for the key, which must not be in the table: zeroed but for key and hash. NULL: no room.
+// Takes a flow for the key, which must not be in the table and has this hash: zeroed but for the key. NULL: no room.
 struct flow *flow_table_add(struct flow_table *t, const struct flow_key *key, uint32_t hash);
 void flow_table_remove(struct flow_table *t, struct flow *f);
 

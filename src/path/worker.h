@@ -35,6 +35,10 @@ struct path_config {
 struct senders; // base/senders.h: who offloads checksums
 struct vouched; // base/vouched.h: segments of wrong checksum that their receiver took
 struct record_out;
+struct judge;   // judge.c
+struct hold;    // hold.c
+struct act;     // act.c
+struct ruleset; // rules.h
 struct rte_ring;
 struct rte_mempool;
 
@@ -52,7 +56,9 @@ struct worker {
 	bool tagged;           // a packet with VLAN tags came since flow last looked
 	uint32_t outer_layers; // packets with layers outside the innermost, since flow_outer_burst last looked
 	const struct path_config *config;
-	struct steer_key { // spread from config->seed; the same for every worker of a start
+	const struct ruleset *rules; // in force; NULL: there is no policy
+	struct rte_mbuf *packet;     // the one that inspect reads for; NULL: nothing came, time passed
+	struct steer_key {           // spread from config->seed; the same for every worker of a start
 		uint64_t k[4];
 	} steer;
 
@@ -61,6 +67,9 @@ struct worker {
 	struct flow_table *flows;
 	struct stream_pool *streams;
 	struct inspect *inspect;
+	struct judge *judge;
+	struct hold *hold;
+	struct act *act;
 	struct record_out *records;
 	struct rte_ring *exits;       // struct exit; see tx.h
 	struct senders *senders;      // asked where a checksum is wrong; NULL: nobody offloads

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a verdict does: the last room before tx. Worker's thread. See act.c; frames are made in answer.c.
+#pragma once
+
+#include "flow.h"
+
+int act_init(struct worker *w);
+void act_fini(struct worker *w);
+
+// Packets of denied flows are dropped, those of limited and mirrored ones are weighed and copied.
+void act_burst(struct worker *w, struct burst *b);
+// The flow was just denied by flow->rule: answers as the rule says, once (POLICY_SAID). m: a packet of the flow to
+// take addresses and encapsulation from, dir its direction. t: number of the denied transaction in its flow.
+void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id);

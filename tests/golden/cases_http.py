@@ -152,13 +152,16 @@ CASES = {
         "same": True,
     },
     "preludes": {
-        # the PROXY protocol in front of TLS and of requests
-        "frames": talk((0, b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n" + records(message(1, hello(sni(b"one.example"))))), port=443, sport=40001)
+        # TLS behind RDP's negotiation, with its cookie, and the PROXY protocol in front of TLS and of requests
+        "frames": talk((0, b"\x03\0\0\x2c\x27\xe0\0\0\0\0\0Cookie: mstshash=eltons\r\n\1\0\x08\0\x0b\0\0\0"),
+                       (1, b"\x03\0\0\x13\x0e\xd0\0\0\x12\x34\0\2\x1f\x08\0\2\0\0\0"),
+                       (0, records(message(1, hello(sni(b"rdp.example"))))), port=3389)
+        + talk((0, b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n" + records(message(1, hello(sni(b"one.example"))))), port=443, sport=40001)
         + talk((0, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)), (0, records(message(1, hello(sni(b"two.example"))))), port=443,
                sport=40002)
         + talk((0, b"PROXY UNKNOWN\r\nGET /1 HTTP/1.1\r\n" + HOST + b"\r\n"), (1, OK), sport=40003),
         "drops": {},
-        "facts": [fact("tls.sni", n + ".example") for n in ("one", "two")] + [fact("http.uri", "/1"), fact("http.status", 200)],
+        "facts": [fact("tls.sni", n + ".example") for n in ("rdp", "one", "two")] + [fact("http.uri", "/1"), fact("http.status", 200)],
         "same": True,
     },
     "http_one_way": {

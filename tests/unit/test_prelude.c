@@ -163,6 +163,30 @@ static void ldap(void **state)
 	SWITCHES(t, prelude_data, 0);
 }
 
+static void rdp(void **state)
+{
+	static const struct turn t[] = {T(0, "\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0"),
+					T(1, "\x03\0\0\x13\x0e\xd0\0\0\x12\x34\0\x02\x1f\x08\0\x02\0\0\0")};
+	static const struct turn cookie[] = {T(0, "\x03\0\0\x2c\x27\xe0\0\0\0\0\0"
+						  "Cookie: mstshash=eltons\r\n"
+						  "\x01\0\x08\0\x0b\0\0\0"),
+					     t[1]};
+	SWITCHES(t, prelude_data, 0);
+	SWITCHES(cookie, prelude_data, 0);
+	// RDP's own cipher: asked for, or chosen; and an industrial protocol on X.224
+	static const struct turn no[][2] = {
+		{T(0, "\x03\0\0\x0b\x06\xe0\0\0\0\0\0"), T(1, "\x03\0\0\x0b\x06\xd0\0\0\x12\x34\0")},
+		{T(0, "\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0"),
+		 T(1, "\x03\0\0\x13\x0e\xd0\0\0\x12\x34\0\x02\0\x08\0\0\0\0\0")},
+		{T(0, "\x03\0\0\x16\x11\xe0\0\0\0\x01\0\xc0\x01\x0a\xc1\x02\x01\0\xc2\x02\x01\x02"),
+		 T(1, "\x03\0\0\x16\x11\xd0\0\x01\0\x02\0\xc0\x01\x0a\xc1\x02\x01\0\xc2\x02\x01\x02")},
+	};
+	for (unsigned i = 0; i < 3; i++) {
+		play(TURNS, no[i], 2, prelude_data);
+		assert_int_equal(player->fate, APP_CLOSE);
+	}
+}
+
 static void proxy(void **state)
 {
 	static const struct turn one[] = {T(0, "PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n")};
@@ -289,9 +313,9 @@ int main(void)
 		cmocka_unit_test(ftp_feat_first), cmocka_unit_test(imap),
 		cmocka_unit_test(pop3),           cmocka_unit_test(xmpp),
 		cmocka_unit_test(postgres),       cmocka_unit_test(mysql),
-		cmocka_unit_test(ldap),           cmocka_unit_test(proxy),
-		cmocka_unit_test(hello_anyway),   cmocka_unit_test(socks),
-		cmocka_unit_test(looks),
+		cmocka_unit_test(ldap),           cmocka_unit_test(rdp),
+		cmocka_unit_test(proxy),          cmocka_unit_test(hello_anyway),
+		cmocka_unit_test(socks),          cmocka_unit_test(looks),
 	};
 	return cmocka_run_group_tests(tests, start_all, stop_all);
 }

@@ -261,6 +261,7 @@ static const struct {
 			  false,
 			  prelude_packet_ldap,
 			  {prelude_packet_ldap_client, prelude_packet_ldap_server}},
+	[PRELUDE_RDP] = {APP_OTHER, false, prelude_packet_rdp, {prelude_packet_rdp_client, prelude_packet_rdp_server}},
 	[PRELUDE_PROXY] = {APP_OTHER,
 			   false,
 			   prelude_packet_proxy,

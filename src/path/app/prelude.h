@@ -15,6 +15,7 @@ enum prelude_language {
 	PRELUDE_POSTGRES,
 	PRELUDE_MYSQL,
 	PRELUDE_LDAP,
+	PRELUDE_RDP,
 	PRELUDE_PROXY,
 	PRELUDE_COUNT,
 };
@@ -40,11 +41,12 @@ enum { PRELUDE_CLIENT = 1, PRELUDE_SERVER = 2 };
 typedef int prelude_first(const uint8_t *p, uint32_t len);
 
 prelude_first prelude_packet_xmpp, prelude_packet_postgres, prelude_packet_mysql, prelude_packet_ldap;
-prelude_first prelude_packet_proxy;
+prelude_first prelude_packet_rdp, prelude_packet_proxy;
 prelude_unit prelude_packet_xmpp_client, prelude_packet_xmpp_server;
 prelude_unit prelude_packet_postgres_client, prelude_packet_postgres_server;
 prelude_unit prelude_packet_mysql_client, prelude_packet_mysql_server;
 prelude_unit prelude_packet_ldap_client, prelude_packet_ldap_server;
+prelude_unit prelude_packet_rdp_client, prelude_packet_rdp_server;
 prelude_unit prelude_packet_proxy_client, prelude_packet_proxy_server;
 
 // Can the other direction still move? Not at the flow's end, nor in one-way traffic that is known to be so.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Preludes that are no lines: PostgreSQL (its protocol 55.2.10), MySQL (its protocol's SSLRequest), LDAP (RFC 4511
-// 4.14), XMPP (RFC 6120 5). Each asks with one message and is answered by one. And the header
+// 4.14), XMPP (RFC 6120 5), RDP (MS-RDPBCGR 2.2.1). Each asks with one message and is answered by one. And the header
 // of the PROXY protocol (HAProxy's proxy-protocol.txt), which nobody answers; see prelude.c for the rest.
 #include "prelude.h"
 
@@ -290,6 +290,64 @@ int prelude_packet_xmpp_server(struct app_in *in, struct prelude *s, const uint8
 	uint32_t n = xmpp_find(in, p, len, "<proceed");
 
 	return n ? prelude_accept(in, s, n) : (int)APP_MORE;
+}
+
+// ---- RDP: one X.224 connection request in a TPKT (RFC 1006 6), and what confirms it -------------------------------
+
+#define TPKT_HEAD 11 // TPKT's and X.224's fixed fields
+#define RDP_NEG 8    // type, flags, length, protocols
+#define RDP_CORRELATION 36
+enum { X224_REQUEST = 0xe0, X224_CONFIRM = 0xd0, RDP_NEG_REQ = 1, RDP_NEG_RSP = 2 };
+
+int prelude_packet_rdp(const uint8_t *p, uint32_t len)
+{
+	static const uint8_t start[] = {3, 0};
+	uint32_t n = len < 2 ? len : 2;
+
+	if (memcmp(p, start, n))
+		return 0;
+	if (len < TPKT_HEAD)
+		return len > 2 && p[2] ? 0 : -1; // no request is longer than its one length byte can say
+	uint32_t total = be16(p + 2);
+	if (total < TPKT_HEAD || p[4] != total - 5 || p[10] != 0) // class 0
+		return 0;
+	return p[5] == X224_REQUEST && be16(p + 6) == 0 ? PRELUDE_CLIENT : p[5] == X224_CONFIRM ? PRELUDE_SERVER : 0;
+}
+
+// The protocols that a negotiation structure names, 0: none, or those of RDP's own cipher. It stands at the end, or
+// before the correlation id.
+static uint32_t rdp_protocols(const uint8_t *p, uint32_t total, uint8_t type)
+{
+	for (uint32_t back = RDP_NEG; back + TPKT_HEAD <= total; back += RDP_CORRELATION) {
+		const uint8_t *n = p + total - back;
+		if (n[0] == type && n[2] == RDP_NEG && n[3] == 0)
+			return be32(n + 4);
+		if (back > RDP_NEG)
+			break;
+	}
+	return 0;
+}
+
+int prelude_packet_rdp_client(struct app_in *in, struct prelude *s, const uint8_t *p, uint32_t len)
+{
+	if (len < 6 || len < be16(p + 2))
+		return len >= 4 && be16(p + 2) < TPKT_HEAD ? APP_CLOSE : APP_MORE;
+	uint32_t total = be16(p + 2);
+	if (total < TPKT_HEAD || p[5] != X224_REQUEST || !rdp_protocols(p, total, RDP_NEG_REQ))
+		return APP_CLOSE; // RDP's own cipher, or another protocol on X.224
+	in->consumed += total;
+	s->asked = true;
+	return PRELUDE_ON;
+}
+
+int prelude_packet_rdp_server(struct app_in *in, struct prelude *s, const uint8_t *p, uint32_t len)
+{
+	if (len < 6 || len < be16(p + 2))
+		return len >= 4 && be16(p + 2) < TPKT_HEAD ? APP_CLOSE : APP_MORE;
+	uint32_t total = be16(p + 2);
+	if (total < TPKT_HEAD || p[5] != X224_CONFIRM || !rdp_protocols(p, total, RDP_NEG_RSP))
+		return APP_CLOSE;
+	return prelude_accept(in, s, total);
 }
 
 // ---- the PROXY protocol: a header in front of the client's bytes --------------------------------------------------

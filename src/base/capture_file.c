@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 #define BLOCK (128 * 1024)
 
 volatile sig_atomic_t capture_stop;
+static int woken = -1; // readable once capture_interrupt was called
 
 enum packing { PLAIN, GZIP, ZSTD };
 
@@ -31,7 +34,7 @@ struct capture_file {
 	const uint8_t *mem;
 	size_t mem_len;
 	uint64_t taken, size;
-	bool seekable;
+	bool seekable, waits; // waits: its bytes come from somebody
 	char error[160];
 
 	char *buffer; // of the stream
@@ -54,6 +57,30 @@ static void fail(struct capture_file *f, const char *what, const char *why)
 		snprintf(f->error, sizeof(f->error), "%s%s%s", what, why ? ": " : "", why ? why : "");
 }
 
+int capture_interruptible(void)
+{
+	if (woken < 0)
+		woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return woken < 0 ? -errno : 0;
+}
+
+void capture_interrupt(int sig)
+{
+	int saved = errno;
+	capture_stop = sig;
+	if (eventfd_write(woken, 1) < 0)
+		errno = saved;
+}
+
+// Until there is something to read, or its end. False: a signal came, if only just before: read(2) would miss that one.
+static bool readable(const struct capture_file *f)
+{
+	struct pollfd p[] = {{.fd = f->fd, .events = POLLIN}, {.fd = woken, .events = POLLIN}};
+	while (f->waits && !capture_stop && poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	return !f->waits || !capture_stop;
+}
+
 static ssize_t raw_read(struct capture_file *f, void *p, size_t len)
 {
 	ssize_t n;
@@ -62,10 +89,8 @@ static ssize_t raw_read(struct capture_file *f, void *p, size_t len)
 		memcpy(p, f->mem + f->taken, n);
 	} else {
 		do
-			n = read(f->fd, p, len);
-		while (n < 0 && errno == EINTR && !capture_stop);
-		if (n < 0 && errno == EINTR)
-			return 0;
+			n = readable(f) ? read(f->fd, p, len) : 0;
+		while (n < 0 && (errno == EINTR || errno == EAGAIN));
 	}
 	if (n < 0) {
 		fail(f, "cannot read", strerror(errno));
@@ -250,7 +275,8 @@ static struct capture_file *begin(struct capture_file *f, char *err, size_t err_
 struct capture_file *capture_file_open(const char *path, char *err, size_t err_len)
 {
 	struct stat st = {0};
-	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	// a FIFO that nobody writes yet is waited for where a signal can end it, not in open(2)
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : STDIN_FILENO;
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		snprintf(err, err_len, "cannot open: %s", strerror(errno));
 		return NULL;
@@ -263,6 +289,7 @@ struct capture_file *capture_file_open(const char *path, char *err, size_t err_l
 		return NULL;
 	}
 	f->fd = fd;
+	f->waits = !S_ISREG(st.st_mode);
 	f->seekable = S_ISREG(st.st_mode) && fd != STDIN_FILENO;
 	f->size = S_ISREG(st.st_mode) ? st.st_size : 0;
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);

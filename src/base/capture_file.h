@@ -14,7 +14,10 @@
 
 struct capture_file;
 
-// Set by the program's signal handler: a read that the signal woke is the end of every file.
+// A handler of signals: from then on reads of what may keep them waiting (pipes) are at their end, and capture_stop is
+// the signal. After capture_interruptible, which answers 0 or -errno.
+int capture_interruptible(void);
+void capture_interrupt(int sig);
 extern volatile sig_atomic_t capture_stop;
 
 // Opens path ("-": standard input) and looks at its first bytes. NULL: err says why, in words after "path: ".

@@ -54,17 +54,13 @@ struct replay {
 
 	// the world in work
 	unsigned first, count; // of outcomes
+	unsigned begun;        // captures: with a signal not all are
 	struct capture **open;
 	char **names; // theirs
 	unsigned nopen;
 	struct capture_join *join;
 	uint64_t begun_ns, clock_ns; // --speed: when the first frame went, by the wall and by the capture
 };
-
-static void interrupt(int sig)
-{
-	capture_stop = sig;
-}
 
 static void complain(struct replay *r, const char *path, const char *format, ...)
 {
@@ -298,8 +294,13 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		struct outcome *out = &r->outcomes[first + i];
 		out->path = r->o.paths[first + i];
+		r->begun = first + i + 1;
 		struct capture *c = capture_open(out->path, count > 1 ? BUFFER_BYTES_JOIN : BUFFER_BYTES, out->error,
 						 sizeof(out->error));
+		if (!c && capture_stop) { // while its first bytes were waited for
+			out->error[0] = '\0';
+			break;
+		}
 		if (!c) {
 			complain(r, out->path, "%s; skipped", out->error);
 			continue;
@@ -308,7 +309,7 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 		r->open[r->nopen++] = c;
 	}
 	if (r->nopen == 0)
-		return true;
+		return !capture_stop;
 	if (!open_write(r) || (r->nopen > 1 && !(r->join = join(r)))) {
 		close_world(r);
 		return false;
@@ -429,7 +430,9 @@ static bool start(struct replay *r)
 	rc = crew_start(&r->crew, &r->config, o->workers, r->exits);
 	if (rc < 0)
 		return no(r, "workers", -rc);
-	struct sigaction sa = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND};
+	if ((rc = capture_interruptible()) < 0)
+		return no(r, "signals", -rc);
+	struct sigaction sa = {.sa_handler = capture_interrupt, .sa_flags = SA_RESETHAND};
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	progress_start(&r->progress, o->paths, o->npaths);
@@ -442,7 +445,7 @@ static void summarise(struct replay *r)
 	summary_add(s, &r->crew);
 	s->seconds = progress_seconds(&r->progress);
 	s->outcomes = r->outcomes;
-	s->noutcomes = r->o.npaths;
+	s->noutcomes = r->begun;
 	if (r->o.summary) {
 		FILE *f = strcmp(r->o.summary, "-") ? fopen(r->o.summary, "we") : stdout;
 		int rc = f ? summary_json(s, f) : -errno;

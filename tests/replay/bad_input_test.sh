@@ -152,4 +152,13 @@ kill -9 $pid 2>/dev/null && fail "Ctrl-C did not end a replay that waits on a pi
 exec 9>&-
 complaints 0
 key 's["ledger"]["rx"] > 0 and s["ledger"]["held"] == 0'
+# nor on one that nobody has opened yet; captures behind it are not begun
+"$sluice" replay pipe "$captures/dns.pcap" -o /dev/null --summary summary >out 2>err &
+pid=$!
+sleep 1
+kill -INT $pid
+for ((i = 0; i < 50; i++)); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+kill -9 $pid 2>/dev/null && fail "Ctrl-C did not end a replay that waits for a pipe's writer"
+complaints 0
+key 's["ledger"]["rx"] == 0'
 finish

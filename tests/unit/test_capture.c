@@ -17,6 +17,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/capture_file.h"
 #include "base/capture_out.h"
 #include "base/eal.h"
 
@@ -522,6 +523,40 @@ static int start(void **state)
 	return w.frames && w.giants ? 0 : -1;
 }
 
+// A signal that came just before a read of a pipe, which it would not wake: what was there is read, then it ends.
+static void test_interrupted(void **state)
+{
+	struct file f = pcap(0xa1b2c3d4, false, 65535, 1);
+	char path[32], err[256];
+	uint8_t byte;
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], f.p, f.len), f.len);
+	snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+	assert_int_equal(capture_interruptible(), 0);
+	alarm(20);
+	struct capture_file *c = capture_file_open(path, err, sizeof(err));
+	assert_non_null(c);
+	FILE *s = capture_file_stream(c, 4096);
+	capture_interrupt(SIGINT);
+	assert_int_equal(capture_stop, SIGINT);
+	for (size_t i = 0; i < f.len; i++)
+		assert_int_equal(fgetc(s), f.p[i]);
+	assert_int_equal(fread(&byte, 1, 1, s), 0);
+	assert_null(capture_file_error(c));
+	fclose(s);
+	size_t len;
+	assert_non_null(c = capture_file_open(path, err, sizeof(err))); // nor is another waited for
+	capture_file_head(c, &len);
+	assert_int_equal(len, 0);
+	capture_file_close(c);
+	alarm(0);
+	capture_stop = 0;
+	close(ends[0]);
+	close(ends[1]);
+	free(f.p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -535,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_large_frames),
 		cmocka_unit_test(test_dry_pools),
 		cmocka_unit_test(test_join),
+		cmocka_unit_test(test_interrupted),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);
 }

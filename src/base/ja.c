@@ -358,7 +358,8 @@ bool ja_unpack(struct ja_hello *h, const void *p, size_t len)
 	memcpy(&t, p, sizeof(t));
 	size_t values = (size_t)t.nciphers + t.nexts + t.ngroups + t.nsigalgs + t.nversions;
 	if (t.nciphers > JA_LIST_MAX || t.nexts > JA_LIST_MAX || t.ngroups > JA_LIST_MAX || t.nsigalgs > JA_LIST_MAX ||
-	    t.nversions > JA_LIST_MAX || sizeof(t) + 2 * values + t.npoints + t.alpn_len != len)
+	    t.nversions > JA_LIST_MAX || t.npoints > JA_LIST_MAX ||
+	    sizeof(t) + 2 * values + t.npoints + t.alpn_len != len)
 		return false;
 	h->transport = t.transport;
 	h->sni = t.sni;

@@ -10,18 +10,18 @@ app=src/path/app
 declare -A parsers=(
 	[decap]="src/path/decap.c src/path/decap_link.c src/path/decap_tunnel.c src/path/parse.c src/path/checksum.c src/path/defrag.c"
 	[stream]="src/path/stream.c src/path/stream_chain.c src/path/stream_pool.c src/path/stream_rewrite.c src/path/stream_view.c"
-	[tls]="$app/tls.c $app/dtls.c $app/handshake.c $app/hello.c"
+	[tls]="$app/tls.c $app/dtls.c $app/handshake.c $app/hello.c src/base/ja.c src/ship/fingerprint.c"
 	[http]="$app/http.c $app/http2.c $app/http_head.c $app/http_start.c $app/http_say.c $app/http_name.c $app/ssh.c $app/prelude.c $app/prelude_packet.c $app/socks.c"
 	[dns]="$app/dns.c $app/dns_name.c"
 	[quic]="$app/quic.c $app/quic_conn.c $app/quic_orphan.c $app/quic_crypto.c $app/quic_google.c"
 	[pcap]="src/base/capture.c src/base/capture_file.c src/base/capture_join.c"
-	[policy]="src/policy/doc.c src/policy/grammar.c src/policy/condition.c src/policy/rule.c src/policy/set.c src/policy/set_file.c src/policy/field.c"
+	[policy]="src/policy/doc.c src/policy/policy.c src/policy/reading.c src/policy/condition.c src/policy/rule.c src/policy/action.c src/policy/schedule.c src/policy/set.c src/policy/set_file.c src/policy/field.c src/policy/domain.c"
 )
 no_parser="$app/txn.c" # writes what parsers say
 missed=0
 [ "${1:-}" != -v ] || { missed=1; shift; }
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(decap stream tls http dns quic pcap)
+[ ${#targets[@]} -gt 0 ] || targets=(decap stream tls http dns quic pcap policy)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -43,7 +43,7 @@ done
 
 report() {
 	local t=$1 dir=$work/$1
-	python3 tests/fuzz/seeds.py "$t" "$dir/seeds" tests/captures/*.pcap
+	python3 tests/fuzz/seeds.py "$t" "$dir/seeds" tests/captures/*.pcap || return 1
 	if ! (cd "$work" && LLVM_PROFILE_FILE=$dir/raw timeout 300 "$OLDPWD/build-cov/tests/fuzz_$t" -runs=0 -max_len=65536 "$dir/seeds" >"$dir/log" 2>&1); then
 		tail -30 "$dir/log"
 		return 1

@@ -8,11 +8,13 @@
 //   2  DTLS: datagrams of (direction and cut flags, length of 2 bytes, bytes)
 //   3  the body of a hello: transport byte, then the body
 //   5  as 1, and bytes are missing before each second piece
+//   8  a hello's lists as a record carries them: a bit QUIC, how many facts, then each: length of 2 bytes, bytes
 #include "../unit/app_player.h"
 
 #include <rte_mbuf.h>
 
 #include "path/app/hello.h"
+#include "ship/fingerprint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -123,6 +125,40 @@ static void body(const uint8_t *p, size_t len)
 	player_end(player);
 }
 
+// What comes out is a record that can be walked, and has no lists any more.
+static void lists(const uint8_t *p, size_t len)
+{
+	if (len < 1)
+		return;
+	bool quic = p[0] & 1;
+	uint8_t *room = calloc(1, RECORD_MAX);
+	struct record *r = (struct record *)room;
+	*r = (struct record){.kind = quic ? RECORD_QUIC : RECORD_TLS, .len = sizeof(*r)};
+	for (p++, len--; len > 2; r->nfacts++) {
+		size_t n = (size_t)p[0] << 8 | p[1];
+		n = n < len - 2 ? n : len - 2;
+		n = n < FACT_VALUE_MAX ? n : FACT_VALUE_MAX;
+		if (r->len + FACT_SIZE(n) > RECORD_MAX)
+			break;
+		struct fact *f = (struct fact *)(room + r->len);
+		*f = (struct fact){.field = n % 3 ? quic ? FACT_QUIC_HELLO : FACT_TLS_HELLO : FACT_HOST, .len = n};
+		memcpy(f->value, p + 2, n);
+		r->len += FACT_SIZE(n);
+		p += 2 + n;
+		len -= 2 + n;
+	}
+	struct fingerprint *fingerprint = fingerprint_new();
+	const struct record *out = fingerprint_record(fingerprint, r);
+	const struct fact *f = record_first(out);
+	for (unsigned i = 0; i < out->nfacts; i++, f = fact_next(f))
+		if (f->field == FACT_QUIC_HELLO || f->field == FACT_TLS_HELLO || f->len > FACT_VALUE_MAX)
+			abort();
+	if ((const uint8_t *)f != (const uint8_t *)out + out->len)
+		abort();
+	fingerprint_free(fingerprint);
+	free(room);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const modes[])(const uint8_t *, size_t) = {one_direction, two_directions, datagrams, body};
@@ -133,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *copy = malloc(size > 1 ? size - 1 : 1);
 	memcpy(copy, data + 1, size - 1);
 	holes = data[0] & 4;
-	modes[data[0] & 3](copy, size - 1);
+	(data[0] & 8 ? lists : modes[data[0] & 3])(copy, size - 1);
 	free(copy);
 	return 0;
 }

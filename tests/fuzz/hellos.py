@@ -6,7 +6,7 @@ import re
 import struct
 
 STREAM, TALK, DATAGRAMS, BODY = range(4)
-HOLES = 4
+HOLES, LISTS = 4, 8
 CLIENT_HELLO, SERVER_HELLO, VERIFY_REQUEST, OLD_RETRY = 1, 2, 3, 6
 
 
@@ -208,7 +208,23 @@ def of_recorded():
     yield from (b"\0\1\5\x15\3\1\0\2\2\x28", b"\1\0" + parts[0][1] + b"\x15\3\1\0\2\2\x28")
 
 
+def lists():
+    """a hello's lists, packed as include/tls_hello.h has them (in the machine's order, which is little)"""
+    def packed(transport=b"t", sni=1, version=0x303, ciphers=(), exts=(), groups=(), signatures=(), versions=(), points=b"", alpn=b"", more=0):
+        parts = [numbers(*part) for part in (ciphers, exts, groups, signatures, versions)]
+        counts = [len(p) // 2 + more for p in parts] + [len(points), len(alpn)]
+        return struct.pack("<cBH7HH", transport, sni, version, *counts, 0) + b"".join(parts) + points + alpn
+
+    usual = dict(ciphers=(0x1A1A, 0x1301, 0xC02F), exts=(0, 10, 11, 13, 16, 43), groups=(0x2A2A, 29), signatures=(0x403,), versions=(0x304, 0x303), points=b"\0", alpn=b"h2")
+    kinds = [packed(**usual), packed(), packed(**usual | dict(transport=b"q", alpn=b"\xff\0")), packed(**usual | dict(alpn=b"x", versions=(0x7F17, 0xFEFD, 0x300)))]
+    kinds += [packed(ciphers=[0xFFFF] * 1024, exts=range(1024), points=bytes(255)), packed(ciphers=[1] * 1025), packed(points=bytes(2000)), packed(**usual | dict(more=1)), packed()[:9]]
+    for quic in b"\0\1":
+        for k in kinds:
+            yield bytes([LISTS, quic]) + vector(2, k)
+        yield bytes([LISTS, quic]) + b"".join(vector(2, k) for k in kinds[:4] * 3)
+
+
 def seeds(streams, first):
     """of one capture, each of its streams as bytes"""
     out = [b"\0\3\1\5\0" + s[:4000] for s in streams if s[:2] == b"\x16\3"]
-    return out + (list(of_recorded()) + list(tls()) + [b"\2" + b"".join(d) for d in dtls()] if first else [])
+    return out + (list(of_recorded()) + list(tls()) + [b"\2" + b"".join(d) for d in dtls()] + list(lists()) if first else [])

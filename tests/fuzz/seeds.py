@@ -14,6 +14,7 @@ import conversations
 import dns_messages
 import encapsulated
 import hellos
+import policies
 import quic_packets
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -136,15 +137,6 @@ def pcap_files(path):
     return out + [b"", b"text, not a capture\n", b"\xff\xd8", b"\x1f\x8b", bytes(64)] + [o + b"\0" for o in out[:2]]
 
 
-def policies():
-    """the policies and set files of the tests, the docs' examples"""
-    tests = pathlib.Path(__file__).resolve().parents[1]
-    out = [p.read_bytes() for p in sorted(tests.glob("policy/*.json"))]
-    sets = [p.read_bytes() for p in sorted(tests.glob("policy/*.txt"))]
-    sets += [b"10.0.0.0/8 # ten\nfd00::/8\n192.0.2.1\n", b"80\n8000-8100\n", b"t13d1516h2_8daaf6152771_b186095e22b6\n", b"e7d705a3286e19ea42f587b344ee6865\r\n"]
-    return out + [bytes([kind]) + s for s in sets for kind in range(6)]
-
-
 def main():
     make = TARGETS.get(TARGET)
     if not make:
@@ -163,7 +155,7 @@ TARGETS = {
     "quic": lambda p: quic_packets.seeds(list(streams(p).values()), datagrams(p), p == CAPTURES[0]),
     "stream": lambda p: list(programs(p)) + [struct.pack("!I", 2**32 - 900) + g for g in greedy() if p == CAPTURES[0]],
     "pcap": pcap_files,
-    "policy": lambda p: policies() if p == CAPTURES[0] else [],
+    "policy": lambda p: policies.seeds() if p == CAPTURES[0] else [],
     "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }
 

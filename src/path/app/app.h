@@ -40,8 +40,19 @@ struct app_in {
 	uint32_t consumed; // bytes done with, from data[0]
 	uint64_t skip;     // then pass over this many without storing them (a body)
 	uint32_t need;     // call again when this many bytes are there (0: at any new byte)
-	uint16_t drop;     // enum reason: the packet in work is dropped for it
+	uint16_t drop;     // enum reason: the packet in work is dropped for it; set by app_refuse
+	uint32_t allowed;  // with drop: bytes of data before the message that is refused
+	bool judged;       // judge.c's: a transaction was judged in this call
 };
+
+// What lies from data[consumed] on does not leave. The first reason stays.
+static inline void app_refuse(struct app_in *in, uint16_t reason)
+{
+	if (in->drop)
+		return;
+	in->drop = reason;
+	in->allowed = in->consumed;
+}
 
 enum app_step {
 	APP_MORE,    // go on with this parser; consumed/skip/need say how

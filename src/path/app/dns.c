@@ -460,7 +460,7 @@ static void judge(struct reading *r)
 		app_anomaly_at(in, ANOMALY_DNS_MALFORMED, r->p + at, r->len - at);
 	}
 	if (r->bad_name || hidden)
-		in->drop = REASON_DNS_BAD_NAME;
+		app_refuse(in, REASON_DNS_BAD_NAME);
 }
 
 static void read_message(struct app_in *in, const uint8_t *p, uint32_t len, bool cut)

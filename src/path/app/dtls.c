@@ -204,8 +204,8 @@ static struct origin buffer_origin(const struct hello_source *src, uint32_t at, 
 // A message, or a piece of one, that was read before. A refused one must not get through the second time.
 static void repeated(struct app_in *in, const struct turn *s)
 {
-	if (s->refused && !in->drop)
-		in->drop = REASON_TLS_BAD_NAME;
+	if (s->refused)
+		app_refuse(in, REASON_TLS_BAD_NAME);
 }
 
 // A whole message, or as much of it as a cut frame has.

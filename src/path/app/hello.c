@@ -397,8 +397,8 @@ static uint64_t say_names(const struct saying *s, const struct hello *h)
 	if (faults) {
 		struct piece n = h->nnames ? h->name[0] : (struct piece){s->p, s->len};
 		app_anomaly_from(s->src->in, ANOMALY_TLS_BAD_NAME, h->nnames ? n.p : NULL, n.len, place(s, n));
-		if (faults & NAME_BAD && !s->src->in->drop)
-			s->src->in->drop = REASON_TLS_BAD_NAME;
+		if (faults & NAME_BAD)
+			app_refuse(s->src->in, REASON_TLS_BAD_NAME);
 	}
 	return hash;
 }

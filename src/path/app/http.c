@@ -148,7 +148,7 @@ static __rte_noinline void say_fresh(struct app_in *in, struct http *s, txn_t t,
 	}
 	s->said[in->dir] |= causes;
 	if (causes & http_head_closes[is_client(in, s)])
-		in->drop = REASON_HTTP_AMBIGUOUS;
+		app_refuse(in, REASON_HTTP_AMBIGUOUS);
 }
 
 static void say_causes(struct app_in *in, struct http *s, txn_t t, const struct http_head *h)

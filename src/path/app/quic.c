@@ -193,7 +193,7 @@ bool quic_take(struct quic *q, struct app_in *in, struct quic_conn *c, enum quic
 	if (quic_conn_add(q, in, c, side, offset, p, len, o) != QUIC_DIFFERS)
 		return true;
 	app_anomaly_from(in, ANOMALY_QUIC_CHANGED, NULL, 0, o);
-	in->drop = REASON_QUIC_CHANGED;
+	app_refuse(in, REASON_QUIC_CHANGED);
 	return false;
 }
 

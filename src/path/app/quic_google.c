@@ -194,7 +194,7 @@ static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, c
 	} else if (sni->len) {
 		app_anomaly_from(in, ANOMALY_TLS_BAD_NAME, p + sni->at, sni->len,
 				 (struct origin){at.frame, at.off + sni->at, sni->len});
-		in->drop = REASON_TLS_BAD_NAME;
+		app_refuse(in, REASON_TLS_BAD_NAME);
 	}
 	if (uaid->len)
 		txn_str_from(in, t, FACT_QUIC_USER_AGENT, p + uaid->at, uaid->len,

@@ -16,6 +16,8 @@ static const struct verb {
 	 "sluice replay office.pcap"},
 	{"check", check_main, "policies: every error in one run, by file, line and column, with the remedy",
 	 "sluice check policy.json"},
+	{"explain", explain_main, "what a policy decides, by which rule, and why",
+	 "sluice explain -p policy.json --src 10.0.0.7 --host casino.example"},
 	{"bench", bench_main, "the corridor alone, packets preloaded: ns a packet, room by room",
 	 "sluice bench mix.pcap"},
 };

@@ -12,4 +12,5 @@ enum exit_code {
 
 int replay_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int explain_main(int argc, char **argv);
 int bench_main(int argc, char **argv);

@@ -212,6 +212,26 @@ static void begin(struct policy_scratch *s, const struct facts *facts)
 	s->more_tags = false;
 }
 
+void policy_ask_begin(struct policy_scratch *s, const struct facts *facts)
+{
+	begin(s, facts);
+	policy_scan(s);
+}
+
+enum truth policy_ask(struct policy_scratch *s, uint32_t rule, uint64_t *unknown)
+{
+	const struct ruleset_rule *r = &s->rs->rules[rule];
+	*unknown = 0;
+	if (r->disabled)
+		return TRUTH_FALSE;
+	enum truth t = policy_truth_rule(s, r, unknown);
+	if (r->action == ACTION_TAG && !r->shadow && t == TRUTH_TRUE)
+		add_tag(s, r);
+	else if (r->action == ACTION_TAG && !r->shadow && t == TRUTH_UNKNOWN)
+		s->more_tags = true;
+	return t;
+}
+
 static void judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
 		  struct verdict *v)
 {

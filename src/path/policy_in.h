@@ -44,6 +44,16 @@ bool policy_truth_now(const struct policy_scratch *s, uint64_t expires_ns, uint3
 // Of one subtree.
 enum truth policy_truth_node(const struct policy_scratch *s, const struct node *n, bool strict, uint64_t *unknown);
 
+// Does the i-th value of a field satisfy one test of it? field: the node above the test.
+bool policy_truth_value(const struct policy_scratch *s, const struct node *field, const struct node *test, uint32_t i);
+// How many values the field has in the judgement in work, tags that were set included.
+uint32_t policy_truth_values(const struct policy_scratch *s, unsigned field, const struct fact_value **values);
+
+// For explanations: what every rule says, one after the other from the first on, since tags that it sets are seen
+// below.
+void policy_ask_begin(struct policy_scratch *s, const struct facts *facts);
+enum truth policy_ask(struct policy_scratch *s, uint32_t rule, uint64_t *unknown);
+
 // Puts what the known values lead to into `rules` and `classes`.
 void policy_index(struct policy_scratch *s);
 // The same for one key: hash of a value in a space.

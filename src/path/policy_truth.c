@@ -138,6 +138,25 @@ static bool value_test(const struct values *x, const struct node *n, uint32_t i)
 	return false;
 }
 
+uint32_t policy_truth_values(const struct policy_scratch *s, unsigned field, const struct fact_value **values)
+{
+	static const struct fact_value now;
+	enum fact_state state = s->facts->state[field];
+	*values = field == FIELD_TIME ? &now : field == FIELD_TAG ? s->tag : s->facts->value[field];
+	if (field == FIELD_TIME)
+		return 1;
+	if (field == FIELD_TAG)
+		return s->ntags;
+	return state == FACT_SOME || state == FACT_ALL ? s->facts->n[field] : 0;
+}
+
+bool policy_truth_value(const struct policy_scratch *s, const struct node *field, const struct node *test, uint32_t i)
+{
+	struct values x = {.s = s, .field = field};
+	x.n = policy_truth_values(s, field->field, &x.v);
+	return i < x.n && of_header(s->rs, field, &x.v[i]) && value_test(&x, test, i);
+}
+
 static enum truth negated(enum truth t)
 {
 	return t == TRUTH_UNKNOWN ? t : t == TRUTH_TRUE ? TRUTH_FALSE : TRUTH_TRUE;

@@ -14,109 +14,15 @@
 #include "path/policy.h"
 #include "policy/compile.h"
 #include "policy/complaints.h"
-#include "policy/field.h"
-#include "policy/schedule.h"
+#include "policy/given.h"
 #include "policy/source.h"
 
 struct trial {
-	struct reading r;
+	struct given given;
 	const struct policy *policy;
 	struct ruleset *rules;
 	struct policy_scratch *scratch;
-	struct facts facts;
-	struct fact_value values[FIELD_COUNT][FACTS_MAX];
 };
-
-// ---- what is given ----------------------------------------------------------------------------------------------
-
-static struct fact_value *value_new(struct trial *t, uint32_t node, enum field f)
-{
-	if (t->facts.n[f] == FACTS_MAX) {
-		reading_wrong(&t->r, node, "more than %u values", FACTS_MAX);
-		return NULL;
-	}
-	t->facts.state[f] = FACT_ALL;
-	t->facts.value[f] = t->values[f];
-	struct fact_value *v = &t->values[f][t->facts.n[f]++];
-	*v = (struct fact_value){0};
-	return v;
-}
-
-static bool instant(struct trial *t, uint32_t node)
-{
-	struct doc_span s = doc_string(&t->r.doc, node);
-	return (t->r.doc.node[node].type == DOC_STRING && schedule_instant(s.p, s.len, &t->facts.now_ns)) ||
-	       reading_wrong(&t->r, node, "a time of RFC 3339 is expected, as \"2027-01-31T18:00:00Z\"");
-}
-
-static bool value(struct trial *t, uint32_t node, enum field f, const char *header)
-{
-	struct operand o;
-	if (f == FIELD_TIME)
-		return instant(t, node);
-	if (!field_operand(&t->r, node, f, TEST_IS, &o))
-		return false;
-	if (field_table[f].type == FIELD_TYPE_ADDR && o.bits != o.len * 8)
-		return reading_wrong(&t->r, node, "an address is expected, not a network");
-	struct fact_value *v = value_new(t, node, f);
-	if (!v)
-		return false;
-	*v = (struct fact_value){.p = o.p, .len = o.len, .num = o.num};
-	if (header) {
-		v->name = (const uint8_t *)header;
-		v->name_len = (uint32_t)strlen(header);
-	}
-	if (field_table[f].type != FIELD_TYPE_NAME || f == FIELD_HOST)
-		return true;
-	struct fact_value *host = value_new(t, node, FIELD_HOST);
-	if (host)
-		*host = *v;
-	return host != NULL;
-}
-
-static bool field(struct trial *t, uint32_t node)
-{
-	const char *header;
-	struct doc *d = &t->r.doc;
-	enum field f = field_of_key(&t->r, d->node[node].key, &header);
-	bool good = true;
-	if (f == FIELD_COUNT)
-		return false;
-	if (d->node[node].type == DOC_NULL) {
-		t->facts.state[f] = FACT_ABSENT;
-		return true;
-	}
-	if (d->node[node].type != DOC_ARRAY)
-		return value(t, node, f, header);
-	if (!field_table[f].many)
-		return reading_wrong(&t->r, node, "%s has one value", field_names[f]);
-	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i))
-		good &= value(t, i, f, header);
-	return good;
-}
-
-static bool unknown(struct trial *t, uint32_t node)
-{
-	struct doc *d = &t->r.doc;
-	if (!reading_expect(&t->r, node, DOC_ARRAY, "a list of fields"))
-		return false;
-	for (uint32_t i = doc_first(d, node); i < doc_end(d, node); i = doc_next(d, i)) {
-		unsigned f = reading_word(&t->r, i, field_names, FIELD_COUNT, "field");
-		if (f == FIELD_COUNT)
-			return false;
-		t->facts.state[f] = FACT_UNKNOWN;
-		t->facts.n[f] = 0;
-	}
-	return true;
-}
-
-static void nothing_given(struct trial *t)
-{
-	memset(&t->facts, 0, sizeof(t->facts));
-	for (enum field f = 0; f < FIELD_COUNT; f++)
-		t->facts.state[f] = strcmp(field_table[f].absent, "never") ? FACT_ABSENT : FACT_UNKNOWN;
-	t->facts.state[FIELD_TIME] = FACT_ALL;
-}
 
 // ---- what is expected -------------------------------------------------------------------------------------------
 
@@ -131,15 +37,15 @@ static bool judged(struct trial *t, uint32_t node, uint32_t verdict, uint32_t ru
 	struct verdict v = {0};
 	const char *id = NULL;
 	unsigned want = 3;
-	if (verdict && (want = reading_word(&t->r, verdict, words, 3, "verdict")) == 3)
+	if (verdict && (want = reading_word(&t->given.r, verdict, words, 3, "verdict")) == 3)
 		return false;
-	if (rule && !(id = reading_text(&t->r, rule, 128)))
+	if (rule && !(id = reading_text(&t->given.r, rule, 128)))
 		return false;
-	policy_judge(t->rules, t->scratch, &t->facts, &v);
+	policy_judge(t->rules, t->scratch, &t->given.facts, &v);
 	const char *is = v.open ? "open" : words[v.action == ACTION_DENY], *by = rule_name(t->policy, v.rule);
 	if ((want == 3 || !strcmp(is, words[want])) && (!id || (!v.open && !strcmp(id, by))))
 		return true;
-	return reading_wrong(&t->r, node, "expected %s%s%s, is %s%s%s", want < 3 ? words[want] : "a verdict",
+	return reading_wrong(&t->given.r, node, "expected %s%s%s, is %s%s%s", want < 3 ? words[want] : "a verdict",
 			     id ? " by " : "", id ? id : "", is, v.open ? "" : " by ", v.open ? "" : by);
 }
 
@@ -147,38 +53,38 @@ static bool expected(struct trial *t, uint32_t node)
 {
 	static const char *const keys[] = {"verdict", "rule"};
 	uint32_t of[2] = {0};
-	if (!reading_expect(&t->r, node, DOC_OBJECT, "an object with \"verdict\" or \"rule\"") ||
-	    !reading_keys(&t->r, node, keys, 2, "key of expect", of))
+	if (!reading_expect(&t->given.r, node, DOC_OBJECT, "an object with \"verdict\" or \"rule\"") ||
+	    !reading_keys(&t->given.r, node, keys, 2, "key of expect", of))
 		return false;
 	if (!of[0] && !of[1])
-		return reading_wrong(&t->r, node, "a \"verdict\" or a \"rule\" is expected");
+		return reading_wrong(&t->given.r, node, "a \"verdict\" or a \"rule\" is expected");
 	return judged(t, node, of[0], of[1]);
 }
 
 static bool one(struct trial *t, uint32_t node)
 {
 	static const char *const keys[] = {"given", "unknown", "expect", "name"};
-	struct doc *d = &t->r.doc;
+	struct doc *d = &t->given.r.doc;
 	uint32_t of[4] = {0};
 	bool good = true;
-	if (!reading_expect(&t->r, node, DOC_OBJECT, "a case (an object)") ||
-	    !reading_keys(&t->r, node, keys, 4, "key of a case", of))
+	if (!reading_expect(&t->given.r, node, DOC_OBJECT, "a case (an object)") ||
+	    !reading_keys(&t->given.r, node, keys, 4, "key of a case", of))
 		return false;
 	if (!of[0] || !of[2])
-		return reading_wrong(&t->r, node, "a case needs \"given\" and \"expect\"");
-	nothing_given(t);
-	if (!reading_expect(&t->r, of[0], DOC_OBJECT, "an object of fields"))
+		return reading_wrong(&t->given.r, node, "a case needs \"given\" and \"expect\"");
+	given_begin(&t->given, true);
+	if (!reading_expect(&t->given.r, of[0], DOC_OBJECT, "an object of fields"))
 		return false;
 	for (uint32_t i = doc_first(d, of[0]); i < doc_end(d, of[0]); i = doc_next(d, i))
-		good &= field(t, i);
-	good = good && (!of[1] || unknown(t, of[1]));
+		good &= given_member(&t->given, i);
+	good = good && (!of[1] || given_unknown(&t->given, of[1]));
 	return good && expected(t, of[2]);
 }
 
 static void cases(struct trial *t, struct trial_result *result)
 {
-	struct doc *d = &t->r.doc;
-	if (!reading_expect(&t->r, 0, DOC_ARRAY, "a list of cases"))
+	struct doc *d = &t->given.r.doc;
+	if (!reading_expect(&t->given.r, 0, DOC_ARRAY, "a list of cases"))
 		return;
 	for (uint32_t i = doc_first(d, 0); i < doc_end(d, 0); i = doc_next(d, i)) {
 		result->cases++;
@@ -213,11 +119,11 @@ int trial_run(const struct policy *p, const char *file, struct complaints *c, st
 		return -EIO;
 	}
 	t->policy = p;
-	t->r = (struct reading){.arena = &arena, .complaints = c};
+	t->given.r = (struct reading){.arena = &arena, .complaints = c};
 	const char *name = arena_text(&arena, file, strlen(file));
-	if (doc_read(&t->r.doc, name, text, len, &arena, c) == 0 && prepare(t, file, c))
+	if (doc_read(&t->given.r.doc, name, text, len, &arena, c) == 0 && prepare(t, file, c))
 		cases(t, result);
-	doc_free(&t->r.doc);
+	doc_free(&t->given.r.doc);
 	if (t->scratch)
 		policy_worker_fini(t->scratch);
 	if (t->rules)

@@ -28,6 +28,8 @@ PLANTED = [
      "\tif (len > QUIC_CRYPTO_MAX - offset)\n\t\tlen = QUIC_CRYPTO_MAX - offset;\n", ""),
     ("policy", "a character may end behind the text", "src/policy/doc.c",
      "if ((size_t)(end - p) < n)\n\t\treturn 0;\n\tlow", "low"),
+    ("explain", "tags that rules set are not seen below", "src/path/policy.c",
+     "\tif (r->action == ACTION_TAG && !r->shadow && t == TRUTH_TRUE)\n\t\tadd_tag(s, r);\n\telse if", "\tif"),
     ("pcap", "more is copied than was asked for", "src/base/capture_file.c",
      "n = n < len ? n : len;\n\tmemcpy(p, f->in + f->in_at, n);", "memcpy(p, f->in + f->in_at, n);"),
 ]

@@ -147,6 +147,16 @@ def main():
             keep(seed)
 
 
+def arguments():
+    """lines of explain's arguments"""
+    return [b"src=10.0.0.7\nurl=http://bet.example:8080/a/%2e/.git/x?q#f\ndport=80\nproto=tcp\n",
+            b"src=2001:db8::1\nurl=https://www.bet.example/\ntls.alpn=h2\nproto=udp\napp=quic\nquic.version=draft-29\n",
+            b"host=bet.example\nhost=www.example\nhttp.header.x=q\nhttp.header.x=r\ntime=2027-01-31T18:00:00Z\nrest\n",
+            b"src=10.0.0.1\nsport=1\ntls.sni=Bet.Example.\ntls.version=1.3\ntls.ech=true\nvlan=1\nvlan=2\nttl=64\n",
+            b"src=10.0.0.1\ndns.qname=bet.example\ndns.qtype=AAAA\ndns.answer=192.0.2.1\nproto=17\ndport=53\nhots=x\n",
+            b"src=10.0.0.1\ndst=192.0.2.1\napp=ssh\nssh.software=x\npayload=abc\n"]
+
+
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
     "decap": lambda p: encapsulated.seeds(p, p == CAPTURES[0]),
@@ -156,6 +166,7 @@ TARGETS = {
     "stream": lambda p: list(programs(p)) + [struct.pack("!I", 2**32 - 900) + g for g in greedy() if p == CAPTURES[0]],
     "pcap": pcap_files,
     "policy": lambda p: policies.seeds() if p == CAPTURES[0] else [],
+    "explain": lambda p: arguments() if p == CAPTURES[0] else [],
     "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }
 

@@ -91,7 +91,9 @@
 	  "dropped frames without a record: as one before of their flow, or too many a second")                        \
 	X(RECORDS, "records", "records written")                                                                       \
 	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
-	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")
+	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")                                              \
+	X(UNANSWERED, "unanswered",                                                                                    \
+	  "denials that are a drop alone: no way back through the encapsulation, or no memory")
 
 enum reason {
 	REASON_NONE = 0,

@@ -24,6 +24,7 @@
 
 #define NS 1000000000ull
 #define GIANT_TRIES 100000
+#define PCAP_RECORD 16 // bytes of header of a classic pcap's record
 
 struct capture {
 	pcap_t *pcap;
@@ -31,6 +32,7 @@ struct capture {
 	struct capture_ng *ng;     // likewise; NULL: not a pcapng
 	struct capture_format format;
 	uint64_t frames, clock_ns;
+	uint64_t used;  // bytes of a classic pcap that have been read
 	bool old_times; // 32-bit seconds, unsigned
 	enum capture_state state;
 	char error[CAPTURE_ERROR_MAX];
@@ -128,6 +130,7 @@ static struct capture *begin(struct capture_file *f, size_t buffer_bytes, char *
 		return NULL;
 	}
 	c->file = f;
+	c->used = CAPTURE_HEAD;
 	c->format.nanoseconds = true; // pcapng: what a writer should keep
 	read_header(c);
 	FILE *stream = capture_file_stream(f, buffer_bytes);
@@ -244,6 +247,7 @@ static void take(u_char *arg, const struct pcap_pkthdr *h, const u_char *data)
 	fill(c, m, h);
 	c->w->rx++;
 	c->w->rx_bytes += h->caplen;
+	c->used += PCAP_RECORD + h->caplen;
 	c->b->m[c->b->n++] = m;
 }
 
@@ -254,6 +258,18 @@ static enum capture_state ended(struct capture *c, int rc)
 		return CAPTURE_END;
 	snprintf(c->error, sizeof(c->error), "%s", below ? below : pcap_geterr(c->pcap));
 	return CAPTURE_DAMAGED;
+}
+
+// From a pipe, what came is not kept waiting for what may come.
+static int read_some(struct capture *c)
+{
+	int rc = 1;
+	if (c->ng || capture_seekable(c))
+		return pcap_dispatch(c->pcap, c->nspare, take, (u_char *)c);
+	do
+		rc = pcap_dispatch(c->pcap, 1, take, (u_char *)c);
+	while (rc > 0 && c->nspare && !capture_file_waits(c->file, c->used));
+	return rc;
 }
 
 enum capture_state capture_burst(struct capture *c, struct worker *w, struct burst *b)
@@ -268,7 +284,7 @@ enum capture_state capture_burst(struct capture *c, struct worker *w, struct bur
 		return CAPTURE_STARVED;
 	c->w = w;
 	c->b = b;
-	int rc = pcap_dispatch(c->pcap, c->nspare, take, (u_char *)c);
+	int rc = read_some(c);
 	if (c->nspare)
 		rte_pktmbuf_free_bulk(c->spare, c->nspare);
 	if (rc <= 0)

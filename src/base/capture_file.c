@@ -100,6 +100,12 @@ static ssize_t raw_read(struct capture_file *f, void *p, size_t len)
 	return n;
 }
 
+bool capture_file_waits(const struct capture_file *f, uint64_t used)
+{
+	struct pollfd p = {.fd = f->fd, .events = POLLIN};
+	return f->fd >= 0 && !f->seekable && f->packing == PLAIN && f->taken == used && poll(&p, 1, 0) == 0;
+}
+
 static bool refill(struct capture_file *f)
 {
 	if (f->in_at < f->in_len)

@@ -37,4 +37,6 @@ const char *capture_file_error(const struct capture_file *f);
 // Progress: bytes taken from the file and its size (0: not known).
 uint64_t capture_file_taken(const struct capture_file *f);
 uint64_t capture_file_size(const struct capture_file *f);
+// A pipe of which nothing is left, where `used` bytes have been taken from the stream: to read on is to wait.
+bool capture_file_waits(const struct capture_file *f, uint64_t used);
 bool capture_file_seekable(const struct capture_file *f);

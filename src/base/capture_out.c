@@ -185,6 +185,11 @@ struct capture_record *capture_record_of(const struct rte_mbuf *m)
 	return r;
 }
 
+void capture_out_flush(struct capture_out *o)
+{
+	flush(o);
+}
+
 uint64_t capture_out_left_out(const struct capture_out *o)
 {
 	return o->left_out;

@@ -24,6 +24,8 @@ void capture_out_record(struct capture_out *o, const struct capture_record *r);
 // A copy of a frame that outlives its mbuf; free() it. NULL: no memory.
 struct capture_record *capture_record_of(const struct rte_mbuf *m);
 
+// Writes what is buffered.
+void capture_out_flush(struct capture_out *o);
 // Frames left out because their link type is not the file's (pcap can hold only one).
 uint64_t capture_out_left_out(const struct capture_out *o);
 // First error of write(2), as -errno; 0: none yet. After one nothing more is written.

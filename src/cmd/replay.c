@@ -222,6 +222,7 @@ static void walk_world(struct replay *r)
 	struct burst b = {0};
 	enum capture_state state;
 	bool look = r->config.checksum == CHECKSUM_OFFLOAD_AWARE && !all_seekable(r);
+	bool live = !all_seekable(r); // somebody may wait for what leaves before he sends more
 	r->begun_ns = 0;
 	unsigned turns = 0;
 	do {
@@ -236,6 +237,8 @@ static void walk_world(struct replay *r)
 			crew_burst(&r->crew, &b);
 		if (state == CAPTURE_STARVED)
 			crew_wait(&r->crew);
+		if (live && r->write)
+			capture_out_flush(r->write);
 		if (++turns % 64 == 0) {
 			check_outputs(r);
 			if (progress_due(&r->progress))

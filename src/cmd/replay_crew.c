@@ -138,9 +138,18 @@ static void front_wait(struct worker *w)
 	crew_wait(w->wait_arg);
 }
 
+// Frames up to this one have ended, and all that was made for them is in the rings.
+static uint64_t done_with(const struct crew *c)
+{
+	uint64_t done = UINT64_MAX;
+	for (unsigned i = 0; i < c->n; i++)
+		done = RTE_MIN(done, atomic_load_explicit(&c->members[i]->done, memory_order_acquire));
+	return done;
+}
+
 void crew_wait(struct crew *c)
 {
-	if (!c->exits || !exits_poll(c->exits))
+	if (!c->exits || !exits_poll(c->exits, done_with(c)))
 		sched_yield();
 }
 
@@ -209,7 +218,7 @@ void crew_burst(struct crew *c, struct burst *b)
 	atomic_store_explicit(&c->front->done, done.order, memory_order_release);
 	send_all(c, &done);
 	if (c->exits)
-		exits_poll(c->exits);
+		exits_poll(c->exits, done_with(c));
 }
 
 void crew_begin(struct crew *c)

@@ -5,6 +5,11 @@
 // into the order of the frame numbers here: a window of slots, indexed by frame number. Runs on the program's main
 // thread, which also polls when it waits for a worker: a full exit ring never stands still.
 //
+// A frame that was made here (an answer) stands behind the frame that caused it. What time causes (a hold that ran out)
+// has the order of the frame at which it was noticed, by any worker; hence several workers' ends are only put in order
+// up to what all of them are done with (exits_poll's limit), and what is made after the last frame is written at the
+// end.
+//
 // Bounded: the window is WINDOW frames wide and keeps at most KEPT_MAX bytes. Beyond that it moves on without the
 // frame it waits for, which is then written when it comes, late. Frames are copied out of their mbufs to wait, so
 // that waiting takes nothing from the pools that the corridor needs.
@@ -23,7 +28,16 @@
 #define KEPT_MAX (64u << 20)
 #define RING 1024
 
+// A frame made here that waits for its place, in a list by flow and number.
+struct own {
+	struct own *next;
+	uint64_t order, flow;
+	uint32_t n;
+	struct capture_record *kept;
+};
+
 struct slot {
+	struct own *own;
 	struct capture_record *kept; // to be written; NULL: dropped, or nobody writes
 	uint64_t frame;              // of --join: FRAME_OF
 	uint16_t reason;
@@ -32,6 +46,8 @@ struct slot {
 
 struct exits {
 	uint64_t next, last; // frame that the order waits for; highest seen
+	uint64_t limit;      // everybody is done with frames up to this
+	struct own *late;    // made for frames that have been written
 	size_t kept;         // bytes of the frames in slots
 	FILE *trace;
 	int trace_error;
@@ -42,6 +58,31 @@ struct exits {
 	unsigned nrings;
 	struct slot slots[WINDOW];
 };
+
+static void write_kept(struct exits *x, struct capture_record *kept)
+{
+	if (!kept)
+		return;
+	if (x->out)
+		capture_out_record(x->out, kept);
+	x->kept -= kept->len;
+	free(kept);
+}
+
+static void write_own(struct exits *x, struct own *o)
+{
+	for (struct own *next; o; o = next) {
+		next = o->next;
+		write_kept(x, o->kept);
+		free(o);
+	}
+}
+
+static void write_late(struct exits *x)
+{
+	write_own(x, x->late);
+	x->late = NULL;
+}
 
 struct exits *exits_new(FILE *trace)
 {
@@ -59,6 +100,12 @@ void exits_free(struct exits *x)
 		return;
 	for (unsigned i = 0; i < x->nrings; i++)
 		rte_ring_free(x->rings[i]);
+	x->out = NULL;
+	for (unsigned i = 0; i < WINDOW; i++) {
+		write_kept(x, x->slots[i].kept);
+		write_own(x, x->slots[i].own);
+	}
+	write_late(x);
 	free(x);
 }
 
@@ -104,29 +151,61 @@ static void say(struct exits *x, uint64_t order, uint64_t frame, uint16_t door, 
 		x->trace_error = errno;
 }
 
+static bool own_before(const struct own *a, const struct own *b)
+{
+	if (a->order != b->order)
+		return a->order < b->order;
+	return a->flow != b->flow ? a->flow < b->flow : a->n < b->n;
+}
+
+static void keep_own(struct exits *x, const struct exit *e)
+{
+	struct own *o = malloc(sizeof(*o)), **at = &x->late;
+	struct capture_record *kept = x->out ? capture_record_of(e->m) : NULL;
+	if (!o || !kept) { // nobody writes; or no memory: out of order, but not lost
+		if (x->out)
+			capture_out_frame(x->out, e->m);
+		free(o);
+		free(kept);
+		return;
+	}
+	*o = (struct own){.order = e->order, .flow = e->frame, .n = e->own, .kept = kept};
+	x->kept += kept->len;
+	if (e->order >= x->next) {
+		at = &x->slots[e->order % WINDOW].own;
+		x->last = RTE_MAX(x->last, e->order);
+	}
+	while (*at && own_before(*at, o))
+		at = &(*at)->next;
+	o->next = *at;
+	*at = o;
+}
+
+// The slot at the head of the order, and what was made for it.
+static void write_slot(struct exits *x)
+{
+	struct slot *s = &x->slots[x->next++ % WINDOW];
+	if (s->door != DOOR_NONE)
+		say(x, x->next - 1, s->frame, s->door, s->reason);
+	write_kept(x, s->kept);
+	write_own(x, s->own);
+	*s = (struct slot){0};
+}
+
 // The slots at the head of the order that have their frame.
 static void advance(struct exits *x)
 {
-	for (;; x->next++) {
-		struct slot *s = &x->slots[x->next % WINDOW];
-		if (s->door == DOOR_NONE)
-			return;
-		say(x, x->next, s->frame, s->door, s->reason);
-		if (s->kept) {
-			if (x->out)
-				capture_out_record(x->out, s->kept);
-			x->kept -= s->kept->len;
-			free(s->kept);
-		}
-		*s = (struct slot){0};
-	}
+	while (x->next <= x->limit && x->slots[x->next % WINDOW].door != DOOR_NONE)
+		write_slot(x);
 }
 
 // Gives up waiting for the frame at the head: it will be late.
 static void skip(struct exits *x)
 {
 	while (x->next <= x->last && x->slots[x->next % WINDOW].door == DOOR_NONE)
-		x->next++;
+		write_slot(x);
+	if (x->next <= x->last)
+		write_slot(x);
 	advance(x);
 }
 
@@ -160,26 +239,32 @@ static void take(struct exits *x, const struct exit *e)
 		else
 			skip(x);
 	}
-	if (e->order <= x->next) {
+	if (e->own) {
+		keep_own(x, e);
+	} else if (e->order < x->next) {
 		write_now(x, e);
-		if (e->order == x->next) {
-			x->next++;
-			advance(x);
-		}
+	} else if (e->order == x->next && x->next <= x->limit && !x->slots[x->next % WINDOW].own) {
+		write_now(x, e);
+		x->next++;
+		advance(x);
 	} else {
-		if (e->order > x->last)
-			x->last = e->order;
+		x->last = RTE_MAX(x->last, e->order);
 		keep(x, e);
-		while (x->kept > KEPT_MAX)
+		advance(x);
+	}
+	while (x->kept > KEPT_MAX) {
+		write_late(x);
+		if (x->next <= x->last)
 			skip(x);
 	}
 	rte_pktmbuf_free(e->m);
 }
 
-bool exits_poll(struct exits *x)
+bool exits_poll(struct exits *x, uint64_t limit)
 {
 	struct exit e[BURST_SIZE];
 	bool any = false;
+	x->limit = limit;
 	for (unsigned i = 0; i < x->nrings; i++) {
 		unsigned n;
 		while ((n = rte_ring_sc_dequeue_burst_elem(x->rings[i], e, sizeof(e[0]), BURST_SIZE, NULL)) > 0) {
@@ -188,14 +273,16 @@ bool exits_poll(struct exits *x)
 				take(x, &e[j]);
 		}
 	}
+	advance(x);
 	return any;
 }
 
 void exits_flush(struct exits *x)
 {
-	exits_poll(x);
+	exits_poll(x, UINT64_MAX);
 	while (x->next <= x->last)
 		skip(x);
+	write_late(x);
 	x->next = 1;
 	x->last = 0;
 }

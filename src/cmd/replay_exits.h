@@ -23,7 +23,8 @@ void exits_write_to(struct exits *x, struct capture_out *out);
 void exits_joined(struct exits *x, char *const *captures, unsigned n);
 int exits_trace_error(const struct exits *x);
 
-// Takes what the rings have. True: there was something.
-bool exits_poll(struct exits *x);
+// Takes what the rings have. limit: everybody was done with all frames up to this one, before the call. True: there was
+// something.
+bool exits_poll(struct exits *x, uint64_t limit);
 // End of a capture: everything is out, numbers start anew.
 void exits_flush(struct exits *x);

@@ -222,6 +222,20 @@ static void walk(struct worker *w, struct rte_mbuf *m)
 	finish(&k);
 }
 
+unsigned decap_headers(struct worker *scratch, const uint8_t *d, uint32_t len, uint32_t wire_len, uint16_t link_type,
+		       struct decap_header *list, unsigned max)
+{
+	struct pkt p = {.link_type = link_type};
+	struct walk k = {.w = scratch, .p = &p, .d = d, .s = {len, RTE_MAX(len, wire_len)}};
+	enum header next = by_link_type(link_type);
+	unsigned n = 0;
+	while (next != HEADER_STOP && n < max) {
+		list[n++] = (struct decap_header){next, (uint16_t)k.off};
+		next = steps[next](&k);
+	}
+	return n;
+}
+
 void decap_burst(struct worker *w, struct burst *b)
 {
 	for (unsigned i = 0; i < b->n; i++)

@@ -79,3 +79,13 @@ static inline bool decap_tunnel_port(uint16_t port)
 			       PORT_BIT(3544) | PORT_BIT(5072) | PORT_BIT(1701);
 	return ports & PORT_BIT(port);
 }
+
+// The headers of a frame, outermost first: kind and place, as the walk meets them. scratch: a worker of which nothing is
+// used but its configuration. Returns how many, at most max.
+struct decap_header {
+	uint16_t kind; // enum header
+	uint16_t off;
+};
+#define DECAP_HEADERS_MAX 32
+unsigned decap_headers(struct worker *scratch, const uint8_t *d, uint32_t len, uint32_t wire_len, uint16_t link_type,
+		       struct decap_header *list, unsigned max);

@@ -67,6 +67,9 @@ void tx_burst(struct worker *w, struct burst *b);
 // fragments.
 void tx_one(struct worker *w, struct rte_mbuf *m);
 
+// Sends a frame that was made here (answer.h) on behalf of a flow; it stands behind the frame of its order.
+void tx_own(struct worker *w, struct rte_mbuf *m, uint64_t flow_id);
+
 // tx lets `frames` frames go by m's reason, which is said as a record, or counted where it was said before.
 void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_held);
 // The end of a capture: what was said is forgotten.
@@ -74,8 +77,10 @@ void drop_forget(struct worker *w);
 
 // One end of a frame, reported on worker->exits where config->exits is set.
 struct exit {
-	uint64_t order, frame; // as in struct pkt
-	struct rte_mbuf *m;    // to be written and freed by the reader; NULL where dropped
+	uint64_t order;     // as in struct pkt
+	uint64_t frame;     // the same; of a frame of our own: id of the flow on whose behalf
+	struct rte_mbuf *m; // to be written and freed by the reader; NULL where dropped
 	uint16_t door, reason;
-	uint32_t pad;
+	uint32_t
+		own; // 0: it came in; else made here, and stands behind the frame of its order, by flow and this number
 };

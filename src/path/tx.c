@@ -68,6 +68,22 @@ void tx_one(struct worker *w, struct rte_mbuf *m)
 	end(w, m, true);
 }
 
+void tx_own(struct worker *w, struct rte_mbuf *m, uint64_t flow_id)
+{
+	struct pkt *p = pkt_of(m);
+	if (w->own_order != p->order)
+		w->own_n = 0;
+	w->own_order = p->order;
+	struct exit e = {.order = p->order, .frame = flow_id, .m = m, .door = DOOR_TX, .own = ++w->own_n};
+	w->own++;
+	w->tx++;
+	w->tx_bytes += rte_pktmbuf_pkt_len(m);
+	if (w->exits)
+		report(w, &e);
+	else
+		rte_pktmbuf_free(m);
+}
+
 // Gives frames back to their pool, as rte_pktmbuf_free_bulk would, which is a call a burst and 40 instructions a frame
 // because it expects any chain of segments.
 static void free_together(struct rte_mbuf **m, unsigned n)

@@ -82,6 +82,9 @@ struct worker {
 	void (*wait)(struct worker *);
 	void *wait_arg;
 
+	uint64_t own_order; // tx_own's: of the last frame made here, and how many it sent for it
+	uint32_t own_n;
+
 	// the ledger: plain words, written by this worker only
 	uint64_t rx, own, tx, kernel, mirrored;
 	uint64_t rx_bytes, tx_bytes;

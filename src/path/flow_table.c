@@ -49,7 +49,7 @@ void flow_table_fini(struct flow_table *t)
 	mem_give(t->buckets, (size_t)t->nbuckets * sizeof(struct flow_bucket));
 }
 
-static_assert(offsetof(struct flow_key, aport_be) == 40 &&
+static_assert(offsetof(struct flow_key, aport_be) == 40 && offsetof(struct flow_key, a) == 8 &&
 		      offsetof(struct flow_key, b) == offsetof(struct flow_key, a) + 16,
 	      "the key ends as struct tuple does, and its ends lie like those of an IPv6 header");
 
@@ -58,7 +58,7 @@ uint32_t flow_table_hash(const struct flow_table *t, const struct flow_key *key)
 	struct tuple tuple = {.tail = steer_load64((const uint8_t *)&key->aport_be)};
 	if (key->version == 4)
 		tuple.addrs = steer_load32(key->a) | (uint64_t)steer_load32(key->b) << 32;
-	return steer_hash(&t->key, key->tenant, &tuple, key->a - 8, false);
+	return steer_hash(&t->key, key->tenant, &tuple, (const uint8_t *)key, false);
 }
 
 struct flow *flow_table_find(struct flow_table *t, const struct flow_place *at, const struct flow_key *key)

@@ -49,7 +49,7 @@ def say(rows):
     paths = [str(out / r["corpus"] / r["pcap"]) for r in rows]
     command = [sluice, "replay", *paths, "--format", "facts", "-o", "-", "--summary", "/dev/null"]
     made = subprocess.run(command + ["--checksum", "ignore"] * (mode == "trusting"), capture_output=True)
-    if made.returncode not in (0, 3) or b"ERROR" in made.stderr:
+    if made.returncode not in (0, 3) or b"ERROR" in made.stderr or b"runtime error" in made.stderr:
         sys.exit(f"sluice ended with {made.returncode}: {made.stderr[-400:]}")
     files = {p: [] for p in paths}
     for line in made.stdout.splitlines(True):

@@ -170,7 +170,7 @@ static void rdp(void **state)
 	static const struct turn cookie[] = {T(0, "\x03\0\0\x2c\x27\xe0\0\0\0\0\0"
 						  "Cookie: mstshash=eltons\r\n"
 						  "\x01\0\x08\0\x0b\0\0\0"),
-					     t[1]};
+					     T(1, "\x03\0\0\x13\x0e\xd0\0\0\x12\x34\0\x02\x1f\x08\0\x02\0\0\0")};
 	SWITCHES(t, prelude_data, 0);
 	SWITCHES(cookie, prelude_data, 0);
 	// RDP's own cipher: asked for, or chosen; and an industrial protocol on X.224

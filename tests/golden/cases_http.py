@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """HTTP whose end two readers may see differently leaves by HTTP_AMBIGUOUS; what is merely odd passes and is named. What comes after
 CONNECT and STARTTLS is read as itself."""
-from cases_tls import hello, records, message, sni
+from handshakes import hello, message, records, sni
 from packets import *
 
 A, B = "10.0.0.1", "10.0.0.2"

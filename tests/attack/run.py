@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Truth under attack: plays every case of smuggle_*.py through replay, and judges what left.
+
+usage: run.py SLUICE [--sample | --full | --no-policy] [--case GLOB] [--cell GLOB] [--table] [--keep DIR]
+
+A case is told in cells, WRAP/IP/DEFAULT: plain, vlan, qinq or gwlb; 4 or 6; under a default of allow with a rule that denies the
+name, or of deny with a rule that allows the twin's. What a cell can say:
+
+    ok     the denied name is not readable by any model of a receiver, and the twin left as it should
+    LEAK   a model reads it: which one is said
+    twin   the twin did not leave as the case's marks say, or was refused
+
+Before that, each case is judged as it came: the name must be readable there, or the case tests nothing. Cases, wraps and versions
+have addresses or tenants of their own and are played in one capture; --full also plays each alone, and with two workers.
+known.json names the cells that are known to say otherwise, with the reason; one that comes to say ok fails, too.
+--no-policy asks only that every name is readable in what comes in, and that the twins leave as they should.
+Exit 0: all as known. 1: not. 2: usage."""
+import argparse
+import collections
+import fnmatch
+import importlib
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE))
+import judge  # noqa: E402
+import pcap_file  # noqa: E402
+import wire  # noqa: E402
+from scene import ALLOWED, DENIED, GONE, SAME, WRAPS, Scene  # noqa: E402
+from packets import pcap  # noqa: E402
+
+MODULES = ("tcp", "ip", "hello", "http", "prelude", "dns", "quic")
+DEFAULTS = ("allow", "deny")
+SAMPLE = (("plain", 4), ("plain", 6), ("vlan", 6), ("qinq", 4), ("gwlb", 4), ("gwlb", 6))
+EPOCH = 1_700_000_000
+PAUSE = 12_000_000  # microseconds between two stories: longer than anything is held
+
+Told = collections.namedtuple("Told", "key frames expected")  # frames: (microseconds, bytes); expected: those that leave, of the twin
+
+
+def all_cases():
+    found = {}
+    for m in MODULES:
+        found.update(importlib.import_module("smuggle_" + m).CASES)
+    return [(name, n + 1, story, marks) for n, (name, (story, marks)) in enumerate(found.items())]
+
+
+def tell(cases, cells, names):
+    """every story in every wrap, one after the other"""
+    now, told = 0, []
+    for name, number, story, marks in cases:
+        for wrap, v in cells:
+            if v not in marks.get("versions", (4, 6)):
+                continue
+            scene = Scene(number, v, names)
+            story(scene)
+            around, frames, expected = WRAPS[wrap], [], []
+            for at, l3, twin in scene.frames:
+                at += now
+                frames.append((at, around(l3, number)))
+                if twin is not GONE:
+                    expected.append((at, around(l3 if twin is SAME else twin, number)))
+            told.append(Told((name, wrap, v), frames, expected))
+            now = frames[-1][0] + PAUSE
+    return told
+
+
+def key_of(frame, names):
+    """the case and the wrap that a frame is of"""
+    kind, l3 = frame[12:14], wire.layer3(frame)
+    p = wire.piece(l3) if l3 else None
+    number = wire.number(frame)
+    if p is None or number is None:
+        return None
+    wrap = {b"\x81\0": "vlan", b"\x88\xa8": "qinq"}.get(kind, "gwlb" if p.src.startswith("192.0.2.") else "plain")
+    if wrap == "gwlb":
+        l3 = wire.inner(wire.Datagram(p.src, p.dst, p.proto, p.data, 0, True))
+    return names[number], wrap, l3[0] >> 4
+
+
+def replay(sluice, told, policy, workers, folder):
+    """-> for each key the frames that left, [(microseconds, bytes)], and the records"""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "in.pcap").write_bytes(pcap([(data, Fraction(at, 1_000_000)) for t in told for at, data in t.frames]))
+    args = [sluice, "replay", folder / "in.pcap", "-w", folder / "out.pcap", "-o", folder / "eve.json", "-f", "eve", "--seed", "1",
+            "-n", str(workers), "--summary", folder / "summary.json", "--trace", folder / "trace"]
+    if policy:
+        args += ["-p", HERE / f"default_{policy}.json"]
+    run = subprocess.run(args, capture_output=True, text=True, timeout=300)
+    if run.returncode:
+        sys.exit(f"{' '.join(map(str, args))}\nexit code {run.returncode}: {run.stderr.strip()[-2000:]}")
+    return (folder / "out.pcap").read_bytes()
+
+
+def shared(data, names):
+    left = collections.defaultdict(list)
+    for head, frame in pcap_file.records(data):
+        seconds, micros, _, wire_length = struct.unpack("<IIII", head)
+        key = key_of(frame, names)
+        left[key].append(((seconds - EPOCH) * 1_000_000 + micros, frame, wire_length))
+    return left
+
+
+def twin_wrong(told, left, marks):
+    expected = told.expected
+    got = [(at, frame) for at, frame, length in left if length == len(frame)]
+    if marks.get("closes") or marks.get("loose"):
+        return None if marks.get("loose") or all(f in told.frames or closing(f[1]) for f in got) else "frames that are not the case's"
+    if got == expected:
+        return None
+    for n, (a, b) in enumerate(zip(got, expected)):
+        if a != b:
+            what = "time" if a[1] == b[1] else "bytes" if a[0] == b[0] else "frame"
+            return f"frame {n + 1} of {len(expected)}: other {what} ({len(got)} left)"
+    return f"{len(got)} frames left, {len(expected)} expected"
+
+
+def closing(frame):
+    """a frame of the box's own: TCP with RST or FIN, or to the client"""
+    l3 = wire.layer3(frame)
+    for d in wire.unwrapped([(0, l3)], "first"):
+        if d.proto == 6 and (d.data[13] & 5 or not judge.to_server(d)):
+            return True
+    return False
+
+
+class Report:
+    def __init__(self):
+        self.cells, self.why = collections.defaultdict(dict), {}
+
+    def say(self, key, default, result, why=""):
+        name, wrap, v = key
+        cell = f"{wrap}/{v}/{default}"
+        if self.cells[name].get(cell, "ok") == "ok":
+            self.cells[name][cell] = result
+            self.why[name, cell] = why
+
+
+def known_result(known, name, cell):
+    for k in known:
+        if fnmatch.fnmatch(name, k["case"]) and any(fnmatch.fnmatch(cell, c) for c in k.get("cells", ["*"])):
+            return k["says"]
+    return "ok"
+
+
+def inputs_readable(told, marks, report_to):
+    """each case, judged as it came: the denied name must be there to be read"""
+    dull = sorted({t.key[0] for t in told if t.key[1] == "plain" and not marks[t.key[0]].get("harmless") and not judge.readable([f for _, f in t.frames])})
+    for name in dull:
+        report_to(f"{name}: nobody reads the denied name in what comes in: the case tests nothing")
+    return dull
+
+
+def play(args, cases, cells, folder, report):
+    names = {number: name for name, number, _, _ in cases}
+    marks = {name: m for name, _, _, m in cases}
+    bad, good = tell(cases, cells, DENIED), tell(cases, cells, ALLOWED)
+    trouble = inputs_readable(bad, marks, print) if not args.no_input else []
+    for default in (None,) if args.no_policy else DEFAULTS:
+        outputs = {}
+        for kind, told in (("denied", bad), ("twin", good)):
+            outputs[kind] = replay(args.sluice, told, default, 1, folder / f"{kind}-{default}")
+            if args.full and replay(args.sluice, told, default, 2, folder / f"{kind}-{default}-2") != outputs[kind]:
+                print(f"{kind}, default {default}: two workers write another capture than one")
+                trouble.append("workers")
+        left = shared(outputs["denied"], names)
+        for t in bad:
+            why = judge.readable([f for _, f, _ in left[t.key]])
+            report.say(t.key, default, "LEAK" if why and default else "ok", why)
+        left = shared(outputs["twin"], names)
+        for t in good:
+            mark = marks[t.key[0]]
+            if default == "deny" and mark.get("default") == "allow" or not default and mark.get("policy"):
+                continue
+            why = twin_wrong(t, left[t.key], marks[t.key[0]])
+            report.say(t.key, default, "twin" if why else "ok", why)
+    return trouble
+
+
+def show(report, known, table):
+    """-> number of cells that are not as known"""
+    wrong = 0
+    for name, cells in report.cells.items():
+        odd = {c: r for c, r in cells.items() if r != known_result(known, name, c)}
+        wrong += len(odd)
+        if table:
+            print(f"{name:44} " + " ".join(f"{c}={r}" for c, r in cells.items()))
+        by_why = collections.defaultdict(list)
+        for c, r in odd.items():
+            by_why[r, report.why[name, c] if r != "ok" else "known to be otherwise: known.json"].append(c)
+        for (r, why), where in by_why.items():
+            print(f"{r:5} {name}: {why}\n        in {len(where)} of {len(cells)} cells: {' '.join(where[:8])}")
+    return wrong
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("sluice")
+    p.add_argument("--sample", action="store_true")
+    p.add_argument("--full", action="store_true")
+    p.add_argument("--case", default="*")
+    p.add_argument("--cell", default="*/*")
+    p.add_argument("--table", action="store_true")
+    p.add_argument("--keep")
+    p.add_argument("--no-policy", action="store_true")
+    p.add_argument("--no-input", action="store_true")
+    args = p.parse_args()
+    begin = time.time()
+    cases = [c for c in all_cases() if fnmatch.fnmatch(c[0], args.case)]
+    cells = SAMPLE if args.sample else [(w, v) for w in WRAPS for v in (4, 6)]
+    cells = [(w, v) for w, v in cells if fnmatch.fnmatch(f"{w}/{v}", args.cell)]
+    known = json.loads((HERE / "known.json").read_text())
+    report = Report()
+    with tempfile.TemporaryDirectory() as tmp:
+        trouble = play(args, cases, cells, pathlib.Path(args.keep or tmp), report)
+    wrong = show(report, known, args.table)
+    said = collections.Counter(r for c in report.cells.values() for r in c.values())
+    print(f"{len(cases)} cases, {sum(said.values())} cells: " + ", ".join(f"{n} {r}" for r, n in said.most_common())
+          + f"; {wrong} not as known; {time.time() - begin:.0f} s")
+    return bool(wrong or trouble)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,6 +25,7 @@
 #include "cmd.h"
 #include "path/rooms.h"
 #include "replay_options.h"
+#include "replay_policy.h"
 #include "replay_progress.h"
 #include "replay_summary.h"
 
@@ -48,6 +49,9 @@ struct replay {
 	struct path_config scout_config;
 	struct progress progress;
 	struct outcome *outcomes;
+	struct replay_policy policy;
+	const struct policy_names *policies[1];
+	int refused; // the policy has errors: exit code 1
 	struct summary *summary;
 	bool environment; // something outside was wrong: exit code 3
 	bool closed;      // a reader of ours went away
@@ -373,7 +377,9 @@ static bool start_ship(struct replay *r)
 				     .verbose = r->o.verbose,
 				     .renumber = true,
 				     .sources = r->crew.sources,
-				     .nsources = r->crew.nsources};
+				     .nsources = r->crew.nsources,
+				     .policies = r->policies,
+				     .npolicies = r->o.policy ? 1 : 0};
 	ship_look(r->out_fd, &config.colour, &config.width);
 	r->ship = ship_start(&config);
 	return r->ship || no(r, "records", errno);
@@ -406,6 +412,15 @@ static bool start_senders(struct replay *r)
 	return true;
 }
 
+static bool start_policy(struct replay *r)
+{
+	int rc = replay_policy_load(&r->policy, r->o.policy, 1, r->o.seed);
+	r->policies[0] = &r->policy.names;
+	r->refused = rc == -EINVAL;
+	r->environment |= rc < 0 && !r->refused;
+	return rc == 0;
+}
+
 static bool start(struct replay *r)
 {
 	const struct options *o = &r->o;
@@ -425,6 +440,8 @@ static bool start(struct replay *r)
 	r->names = calloc(o->npaths, sizeof(*r->names));
 	if (!r->summary || !r->outcomes || !r->open || !r->names)
 		return no(r, "captures", ENOMEM);
+	if (o->policy && !start_policy(r))
+		return false;
 	if (!start_exits(r))
 		return false;
 	int rc = eal_init(crew_mem_mb(&r->config, o->workers));
@@ -433,6 +450,8 @@ static bool start(struct replay *r)
 	rc = crew_start(&r->crew, &r->config, o->workers, r->exits);
 	if (rc < 0)
 		return no(r, "workers", -rc);
+	if (o->policy && (rc = replay_policy_use(&r->policy, &r->crew)) < 0)
+		return no(r, "policy", -rc);
 	if ((rc = capture_interruptible()) < 0)
 		return no(r, "signals", -rc);
 	struct sigaction sa = {.sa_handler = capture_interrupt, .sa_flags = SA_RESETHAND};
@@ -446,6 +465,8 @@ static void summarise(struct replay *r)
 {
 	struct summary *s = r->summary;
 	summary_add(s, &r->crew);
+	if (r->o.policy)
+		summary_policy(s, &r->policy);
 	s->seconds = progress_seconds(&r->progress);
 	s->outcomes = r->outcomes;
 	s->noutcomes = r->begun;
@@ -519,7 +540,8 @@ int replay_main(int argc, char **argv)
 	int rc = options_parse(argc, argv, &r.o);
 	if (rc >= 0)
 		return rc;
-	rc = start(&r) ? run(&r) : EXIT_ENVIRONMENT;
+	rc = start(&r) ? run(&r) : r.refused ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
+	replay_policy_free(&r.policy);
 	exits_free(r.exits);
 	senders_free(r.senders);
 	vouched_free(r.vouched);
@@ -529,6 +551,8 @@ int replay_main(int argc, char **argv)
 	free(r.open);
 	free(r.names);
 	free(r.outcomes);
+	if (r.summary)
+		free(r.summary->hits);
 	free(r.summary);
 	eal_fini();
 	return rc;

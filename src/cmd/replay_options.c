@@ -64,6 +64,12 @@ static bool set_speed(struct options *o, const char *v)
 	return *v && *end == '\0' && o->speed > 0 && o->speed < 1e9;
 }
 
+static bool set_policy(struct options *o, const char *v)
+{
+	o->policy = v;
+	return *v;
+}
+
 static bool set_join(struct options *o, const char *v)
 {
 	o->join = true;
@@ -148,6 +154,7 @@ static const struct row {
 	const char *help, *example;
 } rows[] = {
 	{"output", 'o', "FILE|-", set_out, "where records go; - (default) is standard output", "-o flows.txt"},
+	{"policy", 'p', "FILE", set_policy, "judge by this policy: what it denies does not leave", "-p policy.json"},
 	{"format", 'f', "table|eve|facts", set_format,
 	 "how records look: for eyes, JSON lines as Suricata names them, one fact a line", "--format eve"},
 	{"verbose", 'v', NULL, set_verbose, "facts: every fact, with the frame, offset and length of its bytes",
@@ -204,7 +211,8 @@ static void help(void)
 			 r->value ? r->value : "");
 		printf("  %s\n      %s\n      e.g. sluice replay in.pcap %s\n", head, r->help, r->example);
 	}
-	puts("\nexit codes: 0 done, 1 findings (frames held or lost: a bug), 2 usage, 3 environment (a file that is\n"
+	puts("\nexit codes: 0 done, 1 findings (errors in the policy; frames held or lost: a bug), 2 usage, 3 "
+	     "environment (a file that is\n"
 	     "missing, damaged or not readable; a full disk)");
 }
 

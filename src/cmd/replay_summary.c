@@ -35,6 +35,26 @@ void summary_add(struct summary *s, const struct crew *c)
 	s->mbufs_in_use = crew_mbufs_in_use(c);
 }
 
+void summary_policy(struct summary *s, const struct replay_policy *p)
+{
+	struct judge_sums one;
+	s->policy = &p->names;
+	s->hits = calloc(p->names.nrules + 1, sizeof(*s->hits));
+	if (!s->hits)
+		abort();
+	for (unsigned i = 0; i <= CREW_MAX && p->of[i]; i++) {
+		judge_sums(p->of[i], &one);
+		for (unsigned k = 0; k < 2; k++) {
+			s->verdicts.transactions[k] += one.transactions[k];
+			s->verdicts.flows[k] += one.flows[k];
+		}
+		s->verdicts.open += one.open;
+		s->verdicts.would_differ += one.would_differ;
+		for (uint32_t k = 0; k <= p->names.nrules; k++)
+			s->hits[k] += one.hits[k];
+	}
+}
+
 static int by_address(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct offloader));
@@ -147,6 +167,30 @@ static void words_senders(const struct summary *s, FILE *out, bool colour)
 	fputs(s->noffloaders > SHOWN ? ", ...\n" : "\n", out);
 }
 
+static void words_policy(const struct summary *s, FILE *out, bool colour)
+{
+	enum { SHOWN = 16 };
+	const struct judge_sums *v = &s->verdicts;
+	unsigned shown = 0, more = 0;
+	if (!s->policy)
+		return;
+	heading(out, colour, "verdicts");
+	fprintf(out, "%lu flows allowed, %lu denied; %lu transactions allowed, %lu denied\n", v->flows[0], v->flows[1],
+		v->transactions[0], v->transactions[1]);
+	for (uint32_t i = 0; i <= s->policy->nrules; i++) {
+		if (!s->hits[i])
+			continue;
+		if (shown == SHOWN) {
+			more++;
+			continue;
+		}
+		heading(out, colour, shown++ ? "" : "rules");
+		fprintf(out, "%-22s %10lu\n", s->policy->rule[i].id, s->hits[i]);
+	}
+	if (more)
+		fprintf(out, "%-11sand %u more\n", "", more);
+}
+
 void summary_words(const struct summary *s, FILE *out, bool colour)
 {
 	static const char *const bytes[] = {"B", "kB", "MB", "GB", "TB"};
@@ -160,6 +204,7 @@ void summary_words(const struct summary *s, FILE *out, bool colour)
 	heading(out, colour, "ledger");
 	fprintf(out, "rx %lu + own %lu = tx %lu + kernel %lu + mirrored %lu + dropped %lu + held %lu\n", s->rx, s->own,
 		s->tx, s->kernel, s->mirrored, drops, s->held);
+	words_policy(s, out, colour);
 	list(out, colour, "drops", s->drops, 1, REASON_COUNT, reason_names, reason_help);
 	list(out, colour, "anomalies", s->anomalies, 1, ANOMALY_COUNT, anomaly_names, NULL);
 	list(out, colour, "counters", s->counters, 0, COUNTER_COUNT, counter_names, counter_help);
@@ -224,6 +269,34 @@ static json_t *json_senders(const struct summary *s)
 	return a;
 }
 
+static json_t *json_pair(const uint64_t n[2])
+{
+	return json_pack("{s:I,s:I}", "allow", (json_int_t)n[0], "deny", (json_int_t)n[1]);
+}
+
+static json_t *json_verdicts(const struct summary *s)
+{
+	json_t *o = json_object();
+	if (!s->policy)
+		return o;
+	json_object_set_new(o, "policy", json_string(s->policy->hash));
+	json_object_set_new(o, "flows", json_pair(s->verdicts.flows));
+	json_object_set_new(o, "transactions", json_pair(s->verdicts.transactions));
+	json_object_set_new(o, "open", json_integer((json_int_t)s->verdicts.open));
+	json_object_set_new(o, "would_differ", json_integer((json_int_t)s->verdicts.would_differ));
+	return o;
+}
+
+// Hits by id, in the order of the rules; those without are left out.
+static json_t *json_rules(const struct summary *s)
+{
+	json_t *o = json_object();
+	for (uint32_t i = 0; s->policy && i <= s->policy->nrules; i++)
+		if (s->hits[i])
+			json_object_set_new(o, s->policy->rule[i].id, json_integer((json_int_t)s->hits[i]));
+	return o;
+}
+
 int summary_json(const struct summary *s, FILE *out)
 {
 	json_t *o = json_object();
@@ -235,8 +308,8 @@ int summary_json(const struct summary *s, FILE *out)
 	json_object_set_new(o, "offloading_count", json_integer(s->noffloaders));
 	json_object_set_new(o, "offloading", json_senders(s));
 	json_object_set_new(o, "mbufs_in_use", json_integer(s->mbufs_in_use));
-	json_object_set_new(o, "verdicts", json_object());
-	json_object_set_new(o, "rules", json_object());
+	json_object_set_new(o, "verdicts", json_verdicts(s));
+	json_object_set_new(o, "rules", json_rules(s));
 	errno = 0;
 	int rc = json_dumpf(o, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF || fflush(out) == EOF;
 	json_decref(o);

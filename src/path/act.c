@@ -72,4 +72,5 @@ void act_burst(struct worker *w, struct burst *b)
 			denied(w->act, b->m[i], p);
 	}
 	w->act->ndenials = 0;
+	w->packet = NULL;
 }

@@ -30,6 +30,7 @@
 #include "flow_age.h"
 #include "flow_table.h"
 #include "flow_tcp.h"
+#include "judge.h"
 #include "record_out.h"
 #include "rooms.h"
 #include "steer.h"
@@ -100,6 +101,7 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 	}
 	r->layer = f->key.outer ? (uint8_t)(1 + (f->id & 7)) : 0;
 	r->start_ns = f->start_ns;
+	r->rule = r->would = RULE_NONE;
 }
 
 void flow_end(struct worker *w, struct flow *f, enum flow_end why)
@@ -124,6 +126,8 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	r->tcp_state = f->key.proto == IPPROTO_TCP ? f->tcp_state : TCP_NONE;
 	r->flow_end = (uint8_t)why;
 	r->tx_count = f->tx_count;
+	if (unlikely(w->rules) && !f->key.outer)
+		judge_flow(w, f, r);
 	record_write(w);
 	ring_unlink(w->flows, f);
 	flow_table_remove(w->flows, f);

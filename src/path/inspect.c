@@ -268,6 +268,8 @@ static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 // reason follows from the protocol, so that it outlives the stream.
 uint16_t inspect_refusal(const struct flow *f)
 {
+	if (f->policy & (POLICY_DENIED | POLICY_ENDING))
+		return REASON_POLICY_DENY;
 	switch (f->app) {
 	case APP_HTTP:
 		return REASON_HTTP_AMBIGUOUS;
@@ -322,6 +324,7 @@ static inline void packet(struct worker *w, struct rte_mbuf *m)
 	if (!f || (f->flags & FLOW_APP_DONE) || pkt_decided(p))
 		return;
 	worker_at(w, p);
+	w->packet = m;
 	if (f->key.proto == IPPROTO_UDP) {
 		datagram(w, m, p);
 		return;

@@ -4,11 +4,29 @@
 // verdict into the flow and the record. Worker's thread. See judge.c.
 #pragma once
 
+#include <rte_branch_prediction.h>
+
 #include "app/app.h"
 #include "ruleset.h"
 
 int judge_init(struct worker *w);
 void judge_fini(struct worker *w);
+
+// What a worker judges with: of one policy and one worker, made and freed off the path. version: from 1.
+struct judge_policy;
+struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version);
+void judge_policy_free(struct judge_policy *p);
+// From now on the worker judges by p, which stays the caller's; NULL: there is no policy. Between bursts.
+void judge_use(struct worker *w, struct judge_policy *p);
+
+// What was decided by a policy, as records have it. Read when the worker is at rest.
+struct judge_sums {
+	uint64_t transactions[2], flows[2]; // allowed, denied
+	uint64_t open;                      // of both: the last word was not final
+	uint64_t would_differ;              // of transactions: shadow rules in force would say otherwise
+	const uint64_t *hits;               // by rule; [nrules]: the default
+};
+void judge_sums(const struct judge_policy *p, struct judge_sums *s);
 
 // Flows that were never judged, by what their first packet says (burst.fresh). Sets flow->policy and flow->rule; TCP
 // that is denied is dropped by POLICY_DENY.
@@ -17,7 +35,17 @@ void judge_admit_burst(struct worker *w, struct burst *b);
 // All that the client says of a transaction is in its record: it is judged, and what was decided is written into the
 // record and the flow. Called again when an answer adds facts: a rule above the one that decided may take over. Denied:
 // in->drop is set.
-void judge_txn(struct app_in *in, txn_t t);
+void judge_known(struct app_in *in, txn_t t);
+static inline void judge_txn(struct app_in *in, txn_t t)
+{
+	if (unlikely(in->w->rules != NULL))
+		judge_known(in, t);
+}
+// The same of a record that is put together elsewhere.
+void judge_record(struct app_in *in, struct record *r);
+// The record of a transaction leaves as it is now; that of a flow is about to: it gets the flow's word.
+void judge_said(struct worker *w, const struct record *r);
+void judge_flow(struct worker *w, const struct flow *f, struct record *r);
 
 // The flow shows no protocol that is read (or its time to show one is over): names count as absent. True: it may go on.
 bool judge_absent(struct worker *w, struct flow *f);

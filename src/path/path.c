@@ -14,14 +14,15 @@
 
 #include "act.h"
 #include "flow.h"
+#include "judge.h"
 #include "record_out.h"
 #include "rooms.h"
 #include "steer.h"
 
 int path_init(struct worker *w, const struct path_config *config)
 {
-	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init,  flow_init,
-							stream_init,     inspect_init, act_init};
+	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init, flow_init, stream_init,
+							inspect_init,    judge_init,  act_init};
 	w->config = config;
 	w->steer = steer_key(config->seed);
 	for (unsigned i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
@@ -37,6 +38,7 @@ int path_init(struct worker *w, const struct path_config *config)
 void path_fini(struct worker *w)
 {
 	act_fini(w);
+	judge_fini(w);
 	inspect_fini(w);
 	stream_fini(w);
 	flow_fini(w);
@@ -54,9 +56,10 @@ static void defrag_room(struct worker *w, struct burst *b)
 }
 
 const struct path_room path_rooms[PATH_ROOMS] = {
-	{"decap", decap_burst}, {"parse", parse_burst}, {"defrag", defrag_room},  {"outer", flow_outer_burst},
-	{"steer", steer_burst}, {"flow", flow_burst},   {"stream", stream_burst}, {"inspect", inspect_burst},
-	{"policy", act_burst},  {"tx", tx_burst},
+	{"decap", decap_burst},       {"parse", parse_burst},   {"defrag", defrag_room},
+	{"outer", flow_outer_burst},  {"steer", steer_burst},   {"flow", flow_burst},
+	{"admit", judge_admit_burst}, {"stream", stream_burst}, {"inspect", inspect_burst},
+	{"policy", act_burst},        {"tx", tx_burst},
 };
 
 static void walk(struct worker *w, struct burst *b, unsigned from, unsigned to)

@@ -3,7 +3,7 @@
 // The corridor as a whole. Two halves, so that several workers can share a capture or a port:
 //
 //   front:  decap -> parse -> defrag -> (flows of outer layers) -> steer
-//   back:   flow -> stream -> inspect -> policy -> tx
+//   back:   flow -> admit -> stream -> inspect -> policy -> tx
 //
 // With one worker the same thread walks both. Outer layers are tracked where the frame came in (RSS puts an
 // outer flow on one queue), the innermost where its tuple is owned; hence no flow is ever shared.
@@ -20,7 +20,7 @@ struct path_room {
 	const char *name;
 	void (*burst)(struct worker *w, struct burst *b);
 };
-#define PATH_ROOMS 10
+#define PATH_ROOMS 11
 #define PATH_BACK 5
 extern const struct path_room path_rooms[PATH_ROOMS];
 

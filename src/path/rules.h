@@ -188,6 +188,7 @@ struct ruleset {
 	uint32_t nfound;         // words of policy_scratch.found
 	struct hs_scratch *scan; // to clone
 
+	uint32_t internal; // the set of networks by which `direction` is told; RULES_NONE: there is none
 	uint8_t default_action, default_response;
 	uint16_t default_outcome;
 	bool sees_tags; // some rule asks for a tag

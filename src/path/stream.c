@@ -404,6 +404,8 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 		return;
 	}
 	inspect_earlier(w, b, st);
+	if (unlikely(f->policy & POLICY_DENIED)) // act drops it; nothing is read any more
+		return;
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
 	if ((flags & ACK) && keeps(o)) {
 		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));

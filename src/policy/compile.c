@@ -285,6 +285,10 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 	rs->default_response = p->default_response;
 	rs->default_outcome = outcome(&c, p->default_action, p->default_response, NULL);
 	compile_sets(&c);
+	rs->internal = RULES_NONE;
+	for (uint32_t i = 0; i < p->nsets; i++)
+		if (p->sets[i].type == SET_NET && p->sets[i].name && !strcmp(p->sets[i].name, "internal"))
+			rs->internal = i;
 	for (uint32_t i = 0; i < p->nrules; i++)
 		add_rule(&c, i);
 	compile_index(&c);

@@ -19,6 +19,7 @@
 #include "ship/communityid.h"
 #include "ship/dnsrr.h"
 #include "ship/proto.h"
+#include "ship/judged.h"
 #include "verdict.h"
 
 #define TAGS_MAX 4
@@ -355,6 +356,7 @@ static void eve_record(struct render *r, const struct record *rec)
 	head(r, &j, rec);
 	identity(r, &j, rec);
 	body(r, &j, rec);
+	judged_member(r, &j, rec);
 	jsonl_close(&j, '}');
 	jsonl_end(&j);
 	outlet_put(&r->out, &j);

@@ -16,6 +16,7 @@
 #include "ship/dnsrr.h"
 #include "ship/face.h"
 #include "ship/proto.h"
+#include "ship/judged.h"
 #include "verdict.h"
 
 struct facts {
@@ -220,6 +221,22 @@ static void by_kind(struct render *r, const struct record *rec)
 	}
 }
 
+// Of a transaction its own, of a flow the worst.
+static void verdict(struct render *r, const struct record *rec)
+{
+	const struct policy_names *p = judged_policy(r, rec);
+	if (!p || !(rec->judged & RECORD_JUDGED))
+		return;
+	const char *id = policy_names_rule(p, rec->rule)->id;
+	struct jsonl j = line(r, frame_of(rec, NULL), "verdict");
+	jsonl_text(&j, judged_action(rec->action));
+	JSONL_NAME(&j, "rule");
+	jsonl_bytes(&j, id, strlen(id));
+	JSONL_NAME(&j, "of");
+	jsonl_text(&j, record_kind_names[rec->kind]);
+	end(r, &j, rec, NULL);
+}
+
 static void facts_record(struct render *r, const struct record *rec)
 {
 	tuple(r->state, rec);
@@ -234,6 +251,7 @@ static void facts_record(struct render *r, const struct record *rec)
 		value(&j, f);
 		end(r, &j, rec, f);
 	}
+	verdict(r, rec);
 }
 
 const struct face facts_face = {facts_open, NULL, facts_record, facts_close};

@@ -18,6 +18,7 @@
 
 #include "record.h"
 
+struct policy_names;
 struct record_out;
 struct ship;
 
@@ -41,6 +42,9 @@ struct ship_config {
 	bool renumber; // eve: seq counts the records as shipped, worker is 0 (replay: same for any number of workers)
 	struct ship_source *sources;
 	unsigned nsources;
+	// by version, from 1: what records' rules are called; none where there is no policy
+	const struct policy_names *const *policies;
+	unsigned npolicies;
 };
 
 // Colour and width for fd as it is: colour where it is a terminal and NO_COLOR is unset; COLUMNS, else the

@@ -22,6 +22,7 @@
 #include "record.h"
 #include "ship/dnsrr.h"
 #include "ship/face.h"
+#include "ship/judged.h"
 #include "ship/proto.h"
 #include "verdict.h"
 
@@ -51,6 +52,8 @@ enum {
 	WIDTH_PKTS = 7,
 	WIDTH_BYTES = 7,
 	WIDTH_STATE = 12,
+	WIDTH_VERDICT = 24,       // where there is a policy: what it said, and by which rule
+	WIDTH_VERDICT_NARROW = 6, // what it said
 	WIDTH_FIXED_NARROW = WIDTH_TIME_NARROW + WIDTH_APP + 5, // all but endpoints and WHAT
 	WIDTH_FIXED = WIDTH_TIME + WIDTH_PROTO + WIDTH_APP + WIDTH_PKTS + 2 + WIDTH_BYTES + 2 + WIDTH_STATE + 5,
 	WHAT_MIN = 24,
@@ -255,6 +258,8 @@ static void columns(struct render *r)
 		cell_right(t, "BYTES", WIDTH_BYTES);
 		cell(t, "STATE", WIDTH_STATE);
 	}
+	if (r->config->npolicies)
+		cell(t, "VERDICT", t->narrow ? WIDTH_VERDICT_NARROW + 2 : WIDTH_VERDICT);
 	text(t, "WHAT");
 	row_end(r, &j);
 }
@@ -518,6 +523,23 @@ static void counters(struct table *t, const struct record *rec)
 	cell(t, flow ? ending(rec) : "", WIDTH_STATE);
 }
 
+static void verdict(struct render *r, const struct record *rec)
+{
+	struct table *t = r->state;
+	const struct policy_names *p = judged_policy(r, rec);
+	unsigned end = t->column + (t->narrow ? WIDTH_VERDICT_NARROW + 2 : WIDTH_VERDICT);
+	if (p && (rec->judged & RECORD_JUDGED)) {
+		char id[WIDTH_VERDICT - 6];
+		text(t, judged_action(rec->action));
+		if (!t->narrow) {
+			snprintf(id, sizeof(id), "%s", policy_names_rule(p, rec->rule)->id);
+			text(t, " ");
+			text(t, id);
+		}
+	}
+	pad(t, end);
+}
+
 static void table_record(struct render *r, const struct record *rec)
 {
 	struct table *t = r->state;
@@ -549,6 +571,8 @@ static void table_record(struct render *r, const struct record *rec)
 		cell(t, app, WIDTH_APP);
 		counters(t, rec);
 	}
+	if (r->config->npolicies)
+		verdict(r, rec);
 	what(t, rec);
 	if (rec->tenant) {
 		char n[24];

@@ -90,7 +90,8 @@ void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value
 void *txn_reserve(const struct app_in *in, txn_t t, enum fact_field f, uint32_t len, struct origin o);
 void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind);
 bool txn_alive(const struct app_in *in, txn_t t);
-void txn_end(const struct app_in *in, txn_t t); // writes the record
+struct record *txn_record(const struct app_in *in, txn_t t); // as it stands; NULL: gone
+void txn_end(const struct app_in *in, txn_t t);              // writes the record
 
 // An anomaly of the flow, with an optional value.
 void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_t len);

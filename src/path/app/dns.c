@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "../judge.h"
 #include "../record_out.h"
 #include "base/be.h"
 #include "bytes.h"
@@ -207,6 +208,10 @@ static void close_record(struct reading *r)
 	struct app_in *in = r->in;
 	if (is_answer(&r->h))
 		record_num(in->w, FACT_DNS_RCODE, r->rcode_high | (r->h.flags & 15), app_origin(in, r->p + 3, 1));
+	if (unlikely(in->w->rules)) {
+		judge_record(in, r->record);
+		judge_said(in->w, r->record);
+	}
 	record_write(in->w);
 }
 

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "../judge.h"
 #include "base/be.h"
 
 #define ANSWER_FIRST_ROOM 4096 // bytes for a hello that has not come yet, its list of numbers included
@@ -61,6 +62,7 @@ bool handshake_hello(struct handshake *h, const struct hello_source *src, enum h
 	h->sni = sni;
 	h->named = true;
 	h->hellos++;
+	judge_txn(src->in, s->t);
 	slot_settle(h, s, src->in);
 	return sound;
 }
@@ -69,6 +71,7 @@ void handshake_hello_v2(struct handshake *h, struct app_in *in)
 {
 	struct handshake_slot *s = slot_open(h, in, h->hellos++, HELLO, 512, HELLO_TLS);
 	h->sni = 0;
+	judge_txn(in, s->t);
 	slot_settle(h, s, in);
 }
 
@@ -199,6 +202,8 @@ void handshake_answer(struct handshake *h, const struct hello_source *src, enum 
 		app_anomaly_from(src->in, ANOMALY_TLS_MALFORMED, NULL, 0, hello_place(src, p, len, 0, len));
 	h->answers++;
 	h->final = !a.retry;
+	if (s->have & HELLO)
+		judge_txn(src->in, s->t);
 	slot_settle(h, s, src->in);
 }
 

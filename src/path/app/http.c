@@ -23,6 +23,7 @@
 
 #include <string.h>
 
+#include "../judge.h"
 #include "../stream.h"
 #include "http_say.h"
 
@@ -162,6 +163,7 @@ static txn_t say_request(struct app_in *in, struct http *s, struct http_head *h)
 	txn_t t = http_say_request(in, h);
 
 	say_causes(in, s, t, h);
+	judge_txn(in, t);
 	return t;
 }
 
@@ -169,6 +171,7 @@ static void say_response(struct app_in *in, struct http *s, txn_t t, struct http
 {
 	t = http_say_response(in, t, h);
 	say_causes(in, s, t, h);
+	judge_txn(in, t);
 	txn_end(in, t);
 }
 

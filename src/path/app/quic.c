@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "../inspect.h"
+#include "../judge.h"
 #include "base/be.h"
 #include "hello.h"
 
@@ -155,6 +156,7 @@ static void say_hello(struct quic *q, struct app_in *in, struct quic_conn *c, ui
 	quic_conn_copy(q, c, QUIC_CLIENT, c->parsed, len, hello);
 	txn_t t = quic_say(in, c, hello_room(len));
 	bool whole = hello_read(&source, t, HELLO_QUIC, hello + 4, len - 4, &name);
+	judge_txn(in, t);
 	txn_end(in, t);
 	if (whole && c->hellos && name != c->sni_hash)
 		app_anomaly_from(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0, hello_origin(&source, 0, len - 4));
@@ -455,7 +457,9 @@ static bool unknown_version(struct run *r)
 	struct quic_conn c = {.number_be = k.number, .version_at = app_origin(in, in->data + 1, 4)};
 	quic_id_set(&c.original, k.dcid, k.dcid_len);
 	c.cid_at = app_origin(in, k.dcid, k.dcid_len);
-	txn_end(in, quic_say(in, &c, 512));
+	txn_t t = quic_say(in, &c, 512);
+	judge_txn(in, t);
+	txn_end(in, t);
 	return true;
 }
 

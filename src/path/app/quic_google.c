@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "../inspect.h"
+#include "../judge.h"
 #include "hello.h"
 
 #define HASH_BYTES 12
@@ -199,6 +200,7 @@ static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, c
 	if (uaid->len)
 		txn_str_from(in, t, FACT_QUIC_USER_AGENT, p + uaid->at, uaid->len,
 			     (struct origin){at.frame, at.off + uaid->at, uaid->len});
+	judge_txn(in, t);
 	txn_end(in, t);
 }
 

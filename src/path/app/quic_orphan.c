@@ -5,6 +5,7 @@
 // a row of them. What is remembered is bounded, a newcomer replaces. Worker's thread.
 // Rejected: port 443 alone (QUIC is met on 853, 4433, 8443 and any other); believing any port as easily as 443 (a
 // fourth of all random first bytes looks right, and so do letters).
+#include "../judge.h"
 #include "base/be.h"
 #include "quic_conn.h"
 
@@ -75,6 +76,7 @@ bool quic_orphan(struct quic *q, struct app_in *in)
 	in->f->app = APP_QUIC;
 	txn_t t = txn_begin(in, RECORD_QUIC, 256);
 	txn_num(in, t, FACT_QUIC_MIDSTREAM, 1, app_origin(in, in->data, 1));
+	judge_txn(in, t);
 	txn_end(in, t);
 	return true;
 }

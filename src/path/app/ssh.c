@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "../judge.h"
 #include "../stream.h"
 
 #define LINE_MAX_BYTES 255 // RFC 4253 4.2, line end included
@@ -55,6 +56,7 @@ static void identify(struct app_in *in, struct ssh *s, const uint8_t *p, uint32_
 	txn_str(in, s->t, proto[in->dir], version, dash - version);
 	const uint8_t *space = memchr(dash, ' ', end - dash);
 	txn_str(in, s->t, software[in->dir], dash + 1, (space ? space : end) - dash - 1);
+	judge_txn(in, s->t);
 }
 
 enum app_step ssh_data(struct app_in *in)

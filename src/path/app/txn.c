@@ -16,6 +16,7 @@
 #include <rte_common.h>
 
 #include "../inspect.h"
+#include "../judge.h"
 #include "../record_out.h"
 #include "base/eal.h"
 
@@ -60,6 +61,8 @@ static inline struct block *block_at(struct arena *a, uint64_t at)
 static void write_out(struct worker *w, struct block *b)
 {
 	b->open = 0;
+	if (unlikely(w->rules))
+		judge_said(w, &b->record);
 	record_put(w, &b->record);
 }
 
@@ -201,6 +204,12 @@ void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind)
 bool txn_alive(const struct app_in *in, txn_t t)
 {
 	return find(in, t) != NULL;
+}
+
+struct record *txn_record(const struct app_in *in, txn_t t)
+{
+	struct block *b = find(in, t);
+	return b ? &b->record : NULL;
 }
 
 void txn_end(const struct app_in *in, txn_t t)

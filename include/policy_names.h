@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the numbers in records mean that say which rule decided: one table for each version of the policy that was in
+// force. Made where policies are loaded, read by the shipper and by whoever shows records; never changed.
+#pragma once
+
+#include <stdint.h>
+
+struct rule_name {
+	const char *id, *reason; // reason NULL: none was given
+	uint32_t sid;
+	uint8_t action; // enum action
+	uint8_t severity;
+};
+
+struct policy_names {
+	const char *file, *hash; // SHA-256 in hex
+	uint16_t version;        // from 1, as in records
+	uint32_t nrules;
+	const struct rule_name *rule; // [nrules]: the default
+};
+
+// The names of a rule of a record.
+static inline const struct rule_name *policy_names_rule(const struct policy_names *p, uint32_t rule)
+{
+	return &p->rule[rule < p->nrules ? rule : p->nrules];
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Verdicts in records are numbers: of the policy's version and of the rule in it. Here they become ids and reasons, by
+// the tables that came with the start (policy_names.h). Shipper's thread.
+#include "ship/judged.h"
+
+#include <string.h>
+
+#include "ruleset.h"
+
+#define X(symbol, name, ends, denies, help) name,
+static const char *const actions[ACTION_COUNT] = {ACTIONS(X)};
+#undef X
+#define X(symbol, name, help) name,
+static const char *const responses[RESPONSE_COUNT] = {RESPONSES(X)};
+#undef X
+
+const struct policy_names *judged_policy(const struct render *r, const struct record *rec)
+{
+	unsigned version = rec->policy;
+	return version && version <= r->config->npolicies ? r->config->policies[version - 1] : NULL;
+}
+
+const char *judged_action(uint8_t action)
+{
+	return action < ACTION_COUNT ? actions[action] : "unknown";
+}
+
+static void rule(struct jsonl *j, const struct policy_names *p, uint32_t number)
+{
+	const char *id = policy_names_rule(p, number)->id;
+	JSONL_NAME(j, "rule");
+	jsonl_bytes(j, id, strlen(id));
+}
+
+static void flags(struct jsonl *j, uint8_t judged)
+{
+	static const struct {
+		const char *name;
+		uint8_t bit;
+	} names[] = {{"open", RECORD_OPEN},
+		     {"early", RECORD_EARLY},
+		     {"revised", RECORD_REVISED},
+		     {"held", RECORD_HELD},
+		     {"hold_exceeded", RECORD_MARKED}};
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(judged & names[i].bit))
+			continue;
+		jsonl_name(j, names[i].name, strlen(names[i].name));
+		jsonl_bool(j, true);
+	}
+}
+
+void judged_member(const struct render *r, struct jsonl *j, const struct record *rec)
+{
+	const struct policy_names *p = judged_policy(r, rec);
+	if (!p || !(rec->judged & RECORD_JUDGED))
+		return;
+	const char *reason = policy_names_rule(p, rec->rule)->reason;
+	JSONL_NAME(j, "verdict");
+	jsonl_open(j, '{');
+	JSONL_NAME(j, "action");
+	jsonl_text(j, judged_action(rec->action));
+	rule(j, p, rec->rule);
+	if (reason) {
+		JSONL_NAME(j, "reason");
+		jsonl_bytes(j, reason, strlen(reason));
+	}
+	if (rec->action == ACTION_DENY && rec->response < RESPONSE_COUNT) {
+		JSONL_NAME(j, "respond");
+		jsonl_text(j, responses[rec->response]);
+	}
+	JSONL_NAME(j, "policy");
+	jsonl_text(j, p->hash);
+	JSONL_NAME(j, "version");
+	jsonl_num(j, rec->policy);
+	flags(j, rec->judged);
+	if (rec->judged & RECORD_WOULD) {
+		JSONL_NAME(j, "would");
+		jsonl_open(j, '{');
+		JSONL_NAME(j, "action");
+		jsonl_text(j, judged_action(rec->would_action));
+		rule(j, p, rec->would);
+		jsonl_close(j, '}');
+	}
+	jsonl_close(j, '}');
+}

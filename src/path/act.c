@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What a verdict does. In comes a burst whose flows have been judged; packets of denied flows get the reason
-// POLICY_DENY, all others pass. Worker's thread. Where there is no policy nothing is looked at.
+// POLICY_DENY, and the ends are told (act_answer.c); all others pass. Worker's thread. Where there is no policy nothing
+// is looked at.
 //
-// A flow is denied while inspect reads one packet of it, but the same burst may have earlier ones, which leave: so
-// what was denied is noted with its packet (act_deny) and taken up here, in the order of the walk. The result does not
+// A flow is denied while inspect reads one packet of it, but the same burst may have earlier ones, which leave: so what
+// was denied is noted with its packet (act_deny) and taken up here, in the order of the walk. The result does not
 // depend on how packets fell into bursts.
-#include "act.h"
+//
+// HTTP: when request k of a connection is denied, the responses to those before it are still on their way. The flow is
+// *ending* until they have passed whole, then comes the page. Where their end cannot be known (a body up to the
+// connection's end, a gap) both ends are reset at once.
+//
+//   client   GET 1 | GET 2 | GET 3 (denied) ...   nothing from GET 3 on leaves
+//   server           200 for 1 | 200 for 2 | page, FIN
+#include "act_in.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
 
+#include "app/app.h"
+#include "base/be.h"
 #include "base/eal.h"
-
-// A denial in the burst in work: packets of the flow before m pass.
-struct denial {
-	const struct flow *f;
-	const struct rte_mbuf *m;
-	uint32_t tx_id;
-	uint8_t dir;
-	bool reached;
-};
-
-struct act {
-	struct denial denial[BURST_SIZE];
-	unsigned ndenials;
-};
+#include "rooms.h"
+#include "stream_pool.h"
 
 int act_init(struct worker *w)
 {
@@ -38,39 +38,197 @@ void act_fini(struct worker *w)
 	w->act = NULL;
 }
 
+// ---- what inspect says ----------------------------------------------------------------------------------------------
+
+static void take_query(const struct act *a, struct denial *d)
+{
+	d->query_len = (uint16_t)RTE_MIN(a->query_len, (uint32_t)ACT_QUERY_MAX);
+	memcpy(d->query, a->query, d->query_len);
+}
+
+void act_query(struct worker *w, const uint8_t *p, uint32_t len)
+{
+	if (likely(!w->rules))
+		return;
+	struct act *a = w->act;
+	a->query = p;
+	a->query_len = len;
+	for (unsigned i = 0; p && i < a->ndenials; i++) // denied before it was read
+		if (a->denial[i].m == w->packet && !a->denial[i].query_len)
+			take_query(a, &a->denial[i]);
+}
+
+// Denied is a request: the page comes when the responses before it have passed.
+static uint8_t page_or_reset(struct worker *w, struct denial *d)
+{
+	const struct act *a = w->act;
+	if (!a->query || http_rest(stream_app_state(w, d->f)) == HTTP_REST_UNKNOWN)
+		return RESPONSE_RESET;
+	d->head = a->query_len >= 5 && !memcmp(a->query, "HEAD ", 5);
+	d->f->policy = (uint8_t)((d->f->policy & ~POLICY_DENIED) | POLICY_ENDING);
+	return RESPONSE_PAGE;
+}
+
 void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id)
 {
 	struct act *a = w->act;
-	if (a->ndenials < BURST_SIZE && m && m == w->packet)
-		a->denial[a->ndenials++] = (struct denial){.f = f, .m = m, .tx_id = tx_id, .dir = (uint8_t)dir};
+	if (f->policy & POLICY_ENDING) { // a request behind the one that is answered
+		f->policy &= (uint8_t)~POLICY_DENIED;
+		return;
+	}
+	if (!m || m != w->packet || pkt_of(m)->flow != f || a->ndenials == BURST_SIZE) {
+		count(w, COUNTER_UNANSWERED);
+		return;
+	}
+	struct denial *d = &a->denial[a->ndenials++];
+	d->f = f;
+	d->m = m;
+	d->tx_id = tx_id;
+	d->rule = f->rule;
+	d->dir = (uint8_t)dir;
+	d->head = d->reached = false;
+	d->query_len = 0;
+	d->response = act_response(w->rules, f, f->rule, dir);
+	if (d->response == RESPONSE_PAGE)
+		d->response = page_or_reset(w, d);
+	if (a->query && f->app == APP_DNS)
+		take_query(a, d);
 }
 
-static struct denial *denial_of(struct act *a, const struct flow *f)
+// ---- HTTP: until earlier responses have passed ----------------------------------------------------------------------
+
+static void end_now(struct flow *f)
 {
-	for (unsigned i = 0; i < a->ndenials; i++)
-		if (a->denial[i].f == f)
-			return &a->denial[i];
-	return NULL;
+	f->policy = (uint8_t)((f->policy & ~POLICY_ENDING) | POLICY_DENIED | POLICY_SAID);
 }
 
-static void denied(struct act *a, struct rte_mbuf *m, struct pkt *p)
+// The number in the server's direction behind the last response that passes. False: not known.
+static bool boundary(struct worker *w, struct flow *f, unsigned server, uint32_t *seq)
 {
-	struct denial *d = denial_of(a, p->flow);
-	if (d && d->m == m)
-		d->reached = true;
-	if (!d || d->reached)
+	const struct stream *st = stream_of(w, f);
+	if (!st || !(st->side[server].flags & (STREAM_BASED | STREAM_ASKED)))
+		return false;
+	*seq = st->side[server].base_seq + (uint32_t)st->side[server].parsed;
+	return true;
+}
+
+// Nothing of a direction leaves from this number on; what stands before it in the same segment does.
+static void cut(struct worker *w, struct rte_mbuf *m, struct pkt *p, uint32_t seq)
+{
+	const struct layer *l = p->inner;
+	if (l->payload > m->data_len || (p->reason && p->reason != REASON_POLICY_DENY) || (p->flags & PKT_HELD))
+		return;
+	uint32_t from = be32(pkt_data(m) + l->l4 + 4), end = from + l->wire_len + (l->tcp_flags & 1);
+	if ((int32_t)(end - seq) <= 0)
+		return;
+	pkt_drop(p, REASON_POLICY_DENY);
+	if ((int32_t)(from - seq) >= 0)
+		return;
+	struct rte_mbuf *piece = answer_piece(w, m, 0, seq - from);
+	if (!piece)
+		return;
+	tx_own(w, piece, p->flow->id);
+	act_left_at(w, p->flow, p->dir, seq);
+}
+
+static void ending(struct worker *w, struct rte_mbuf *m, struct pkt *p)
+{
+	struct flow *f = p->flow;
+	struct denial d;
+	uint32_t seq, left;
+	worker_at(w, p);
+	if (!act_ending(w, m, &d) || !stream_of(w, f) || http_rest(stream_app_state(w, f)) == HTTP_REST_UNKNOWN ||
+	    !boundary(w, f, !d.dir, &seq)) {
+		end_now(f);
 		pkt_drop(p, REASON_POLICY_DENY);
+		d.f = f;
+		d.m = m;
+		act_reset(w, &d);
+		return;
+	}
+	if (http_rest(stream_app_state(w, f)) == HTTP_REST_SOME)
+		return;
+	if (p->dir != d.dir) {
+		cut(w, m, p, seq);
+		if (!p->reason)
+			act_left(w, m);
+	}
+	if (act_left_to(w, f, !d.dir, &left) && left != seq)
+		return;
+	end_now(f);
+	act_answer(w, &d);
+}
+
+// ---- a packet -------------------------------------------------------------------------------------------------------
+
+// The denial of this very packet, else that of its flow.
+static struct denial *denial_of(struct act *a, const struct rte_mbuf *m, const struct flow *f)
+{
+	struct denial *found = NULL;
+	for (unsigned i = 0; i < a->ndenials; i++) {
+		struct denial *d = &a->denial[i];
+		if (d->m == m)
+			return d;
+		if (!found && d->f == f)
+			found = d;
+	}
+	return found;
+}
+
+static inline bool leaves(const struct pkt *p)
+{
+	return !p->reason && !(p->flags & PKT_HELD);
+}
+
+// The packet at which its flow, or its query, was denied.
+static void denied_here(struct worker *w, struct rte_mbuf *m, struct pkt *p, struct denial *d)
+{
+	uint32_t line;
+	d->reached = true;
+	if (p->flow->key.proto == IPPROTO_TCP && p->dir == d->dir && act_left_to(w, p->flow, p->dir, &line))
+		cut(w, m, p, line); // of pipelined requests those before it leave
+	if (p->flow->policy & POLICY_ENDING) {
+		act_ending_begins(w, d);
+		return;
+	}
+	if (p->flow->policy & POLICY_DENIED)
+		pkt_drop(p, REASON_POLICY_DENY);
+	if (p->flow->key.proto == IPPROTO_UDP) // known what it is only now, where its addresses were denied
+		d->response = act_response(w->rules, p->flow, d->rule, d->dir);
+	act_answer(w, d);
+	p->flow->policy |= POLICY_SAID;
+}
+
+static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
+{
+	struct act *a = w->act;
+	struct flow *f = p->flow;
+	struct denial *d = a->ndenials ? denial_of(a, m, f) : NULL;
+	bool here = d && d->m == m, before = d && !here && !d->reached;
+	if (here)
+		denied_here(w, m, p, d);
+	if (!before && (f->policy & POLICY_ENDING)) {
+		ending(w, m, p);
+	} else if (!before && !here && (f->policy & POLICY_DENIED)) {
+		pkt_drop(p, REASON_POLICY_DENY);
+		if (p->reason == REASON_POLICY_DENY && !(p->flags & PKT_HELD))
+			act_answer_again(w, m);
+	}
+	if (leaves(p) && f->key.proto == IPPROTO_TCP && (f->policy & (POLICY_OPEN | POLICY_ENDING)))
+		act_left(w, m);
 }
 
 void act_burst(struct worker *w, struct burst *b)
 {
 	if (likely(!w->rules))
 		return;
+	struct act *a = w->act;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
-		if (p->flow && (p->flow->policy & POLICY_DENIED))
-			denied(w->act, b->m[i], p);
+		const struct flow *f = p->flow;
+		if (f && (a->ndenials || (f->policy & (POLICY_OPEN | POLICY_DENIED | POLICY_ENDING))))
+			policed(w, b->m[i], p);
 	}
-	w->act->ndenials = 0;
+	a->ndenials = 0;
 	w->packet = NULL;
 }

@@ -13,3 +13,6 @@ void act_burst(struct worker *w, struct burst *b);
 // The flow was just denied by flow->rule: answers as the rule says, once (POLICY_SAID). m: a packet of the flow to
 // take addresses and encapsulation from, dir its direction. t: number of the denied transaction in its flow.
 void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id);
+// What the transaction says that will be judged now: a DNS message, or the head of a request. The answer to its denial
+// needs it. NULL: it was judged.
+void act_query(struct worker *w, const uint8_t *p, uint32_t len);

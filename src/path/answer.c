@@ -93,6 +93,22 @@ static struct rte_mbuf *frame_of(struct rte_mbuf *m)
 	return m;
 }
 
+// Lengths around a datagram that was put together are those of its first fragment: they become such that the walk does
+// not find it too long. The answer has its own.
+static void stretch(const struct pkt *p, uint8_t *out, uint32_t before)
+{
+	for (unsigned i = 0; i + 1u < p->nlayers; i++) {
+		const struct layer *l = &p->layer[i];
+		uint8_t *h = out + before + l->l3, *l4 = out + before + l->l4;
+		if (l->version == 4)
+			put16(h + 2, UINT16_MAX - before - l->l3);
+		else
+			put16(h + 4, UINT16_MAX - before - l->l3 - 40u);
+		if (l->proto == IPPROTO_UDP)
+			put16(l4 + 4, UINT16_MAX - before - l->l4);
+	}
+}
+
 // The bytes before and of the innermost headers of `like`, into `out`. Returns how many, of which *l3 come before the
 // innermost IP header; 0: not to be had.
 static uint32_t envelope(struct draft *d, uint8_t out[ENVELOPE_MAX])
@@ -113,6 +129,8 @@ static uint32_t envelope(struct draft *d, uint8_t out[ENVELOPE_MAX])
 		return 0;
 	memcpy(out, pkt_data(frame), before);
 	memcpy(out + before, pkt_data(m), len);
+	if (m != frame)
+		stretch(pkt_of(m), out, before);
 	d->l3 = before + l->l3;
 	return before + len;
 }
@@ -127,7 +145,9 @@ static bool read_envelope(struct draft *d, const uint8_t *bytes, uint32_t len)
 		return true;
 	}
 	// what is beyond these bytes counts as cut
-	unsigned n = decap_headers(&probe, bytes, len, UINT16_MAX, d->link_type, d->header, DECAP_HEADERS_MAX);
+	const struct pkt *like = pkt_of(d->like);
+	uint32_t wire_len = like->flags & PKT_VIRTUAL ? UINT16_MAX : like->wire_len;
+	unsigned n = decap_headers(&probe, bytes, len, wire_len, d->link_type, d->header, DECAP_HEADERS_MAX);
 	for (unsigned i = 0; i < n; i++) {
 		if (d->header[i].off == d->l3 && (d->header[i].kind == HEADER_IP4 || d->header[i].kind == HEADER_IP6 ||
 						  d->header[i].kind == HEADER_IP)) {

@@ -80,8 +80,8 @@ static inline bool decap_tunnel_port(uint16_t port)
 	return ports & PORT_BIT(port);
 }
 
-// The headers of a frame, outermost first: kind and place, as the walk meets them. scratch: a worker of which nothing is
-// used but its configuration. Returns how many, at most max.
+// The headers of a frame, outermost first: kind and place, as the walk meets them. scratch: a worker of which nothing
+// is used but its configuration. Returns how many, at most max.
 struct decap_header {
 	uint16_t kind; // enum header
 	uint16_t off;

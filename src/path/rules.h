@@ -55,6 +55,16 @@ struct ruleset_rule {
 	bool strict; // every name must satisfy it: allow
 };
 
+// What a rule says and does beyond its verdict, beside the rules, so that these stay small. Strings are in `bytes`.
+struct ruleset_deed {
+	uint32_t id, id_len;
+	uint32_t reason, reason_len;
+	uint32_t sinkhole, sinkhole_len;         // 4 or 16 bytes; 0: none
+	uint32_t sink, sink_len, before;         // ACTION_MIRROR
+	uint64_t rate_bits, rate_packets, burst; // ACTION_LIMIT, a second; the other is 0
+	uint8_t limit_by;                        // enum field; FIELD_COUNT: one bucket for the rule
+};
+
 // Minutes of the day, in a zone that is a list of its offsets from UTC, by when they begin.
 struct zone_offset {
 	int64_t from_s;
@@ -167,6 +177,7 @@ enum key_space {
 struct ruleset {
 	struct node *nodes;
 	struct ruleset_rule *rules;
+	struct ruleset_deed *deeds; // of each rule
 	uint8_t *bytes;
 	struct ruleset_schedule *schedules;
 	struct zone_offset *zones;

@@ -236,6 +236,29 @@ static uint16_t outcome(struct compiler *c, enum action action, enum response re
 	return c->noutcomes++;
 }
 
+static uint32_t text(struct compiler *c, const char *s, uint32_t *len)
+{
+	*len = s ? (uint32_t)strlen(s) : 0;
+	return *len ? compile_bytes(c, (const uint8_t *)s, *len, false) : 0;
+}
+
+static struct ruleset_deed deed(struct compiler *c, const struct rule *r)
+{
+	struct ruleset_deed d = {.before = r->before,
+				 .rate_bits = r->rate_bits,
+				 .rate_packets = r->rate_packets,
+				 .burst = r->burst,
+				 .limit_by = r->limit_by};
+	d.id = text(c, r->id, &d.id_len);
+	d.reason = text(c, r->reason, &d.reason_len);
+	d.sink = text(c, r->sink, &d.sink_len);
+	if (r->response == RESPONSE_SINKHOLE && r->sinkhole.len) {
+		d.sinkhole_len = r->sinkhole.len;
+		d.sinkhole = compile_bytes(c, r->sinkhole.p, r->sinkhole.len, false);
+	}
+	return d;
+}
+
 static void add_rule(struct compiler *c, uint32_t i)
 {
 	const struct rule *r = &c->policy->rules[i];
@@ -261,6 +284,7 @@ static void add_rule(struct compiler *c, uint32_t i)
 		made.tag = compile_bytes(c, (const uint8_t *)r->tag, made.tag_len, false);
 	}
 	c->rs->rules[i] = made;
+	c->rs->deeds[i] = deed(c, r);
 }
 
 struct ruleset *compile_ruleset(const struct policy *p, const struct compile_options *o, char *error, size_t size)
@@ -272,11 +296,13 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 		free(rs);
 		return NULL;
 	}
-	if (rs)
+	if (rs) {
 		rs->rules = calloc(p->nrules + 1, sizeof(*rs->rules));
-	if (!rs || !rs->rules) {
+		rs->deeds = calloc(p->nrules + 1, sizeof(*rs->deeds));
+	}
+	if (!rs || !rs->rules || !rs->deeds) {
 		snprintf(error, size, "no memory");
-		free(rs);
+		compile_free(rs);
 		return NULL;
 	}
 	rs->nrules = p->nrules;
@@ -311,6 +337,7 @@ void compile_free(struct ruleset *rs)
 	hs_free_scratch(rs->scan);
 	free(rs->nodes);
 	free(rs->rules);
+	free(rs->deeds);
 	free(rs->bytes);
 	free(rs->schedules);
 	free(rs->zones);

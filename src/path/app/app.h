@@ -106,6 +106,9 @@ static inline void app_anomaly_at(const struct app_in *in, enum anomaly a, const
 // ---- parsers ------------------------------------------------------------------------------------------------
 enum app_step tls_data(struct app_in *in);
 enum app_step http_data(struct app_in *in);
+// Requests that were read and wait for the end of their responses. UNKNOWN: nor will it be known where that is.
+enum http_rest { HTTP_REST_NONE, HTTP_REST_SOME, HTTP_REST_UNKNOWN };
+enum http_rest http_rest(const void *state);
 enum app_step http2_data(struct app_in *in);
 enum app_step dns_data(struct app_in *in); // TCP
 enum app_step ssh_data(struct app_in *in);

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "../act.h"
 #include "../judge.h"
 #include "../record_out.h"
 #include "base/be.h"
@@ -209,7 +210,9 @@ static void close_record(struct reading *r)
 	if (is_answer(&r->h))
 		record_num(in->w, FACT_DNS_RCODE, r->rcode_high | (r->h.flags & 15), app_origin(in, r->p + 3, 1));
 	if (unlikely(in->w->rules)) {
+		act_query(in->w, r->p, r->len);
 		judge_record(in, r->record);
+		act_query(in->w, NULL, 0);
 		judge_said(in->w, r->record);
 	}
 	record_write(in->w);

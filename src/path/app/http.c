@@ -23,6 +23,7 @@
 
 #include <string.h>
 
+#include "../act.h"
 #include "../judge.h"
 #include "../stream.h"
 #include "http_say.h"
@@ -163,7 +164,9 @@ static txn_t say_request(struct app_in *in, struct http *s, struct http_head *h)
 	txn_t t = http_say_request(in, h);
 
 	say_causes(in, s, t, h);
+	act_query(in->w, h->method.p, h->len);
 	judge_txn(in, t);
+	act_query(in->w, NULL, 0);
 	return t;
 }
 
@@ -213,6 +216,10 @@ static int request(struct app_in *in, struct http *s, struct http_head *h)
 	}
 	enum kind k = kind_of(h);
 	txn_t t = say_request(in, s, h);
+	if (unlikely(in->drop == REASON_POLICY_DENY)) { // neither it nor what follows will be answered by the server
+		txn_end(in, t);
+		return APP_MORE;
+	}
 	if (s->answered) {
 		txn_end(in, t);
 	} else {
@@ -510,6 +517,17 @@ enum app_step http_data(struct app_in *in)
 		}
 	}
 	return (enum app_step)step;
+}
+
+enum http_rest http_rest(const void *state)
+{
+	const struct http *s = state;
+	unsigned server = !client_dir(s);
+
+	if (!s || s->answered || s->gap[server] || s->unpaired || s->role == ROLE_UNKNOWN ||
+	    s->phase[server] >= PHASE_REST)
+		return HTTP_REST_UNKNOWN;
+	return s->count || s->phase[server] != PHASE_START ? HTTP_REST_SOME : HTTP_REST_NONE;
 }
 
 int http_looks(const uint8_t *p, uint32_t len)

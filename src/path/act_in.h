@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the act_* files of this folder share.
+#pragma once
+
+#include "act.h"
+#include "answer.h"
+#include "rules.h"
+
+#define ACT_QUERY_MAX 512 // bytes of a DNS message that are kept for its answer
+
+// A flow, or one query of it, was denied while `m` was read.
+struct denial {
+	struct flow *f;
+	struct rte_mbuf *m;
+	uint32_t tx_id, rule;
+	uint16_t query_len;
+	uint8_t dir; // who said what is denied
+	uint8_t response;
+	bool head; // of a HEAD request
+	bool reached;
+	uint8_t query[ACT_QUERY_MAX];
+};
+
+// What was said of a denied flow, for packets that come after. Found by the flow's id; a newer one takes its place, and
+// then nothing more is said.
+struct said {
+	uint64_t flow_id; // 0: free
+	uint64_t at_ns;   // last
+	const struct ruleset *rules;
+	uint32_t rule, tx_id;
+	uint32_t seq, end; // TCP, of what was said to the client: first and behind the last, FIN counted
+	uint8_t response;
+	uint8_t dir; // the client's
+	uint8_t times;
+	bool head;
+};
+#define ACT_SAID 8192 // a power of two
+
+struct act {
+	struct denial denial[BURST_SIZE];
+	unsigned ndenials;
+	const uint8_t *query; // of the transaction in work; NULL: none was shown
+	uint32_t query_len;
+	struct said said[ACT_SAID];
+};
+
+// ---- act_answer.c
+// Tells the ends of a flow what was decided, by d->response.
+void act_answer(struct worker *w, const struct denial *d);
+// A packet of a flow whose denial was said.
+void act_answer_again(struct worker *w, struct rte_mbuf *m);
+// RST to both ends.
+void act_reset(struct worker *w, const struct denial *d);
+// How to answer: what the rule says, or what suits what is denied.
+uint8_t act_response(const struct ruleset *rs, const struct flow *f, uint32_t rule, unsigned dir);
+
+// HTTP: a request was denied; its page waits for the responses before it. The denial, put together again for m; false:
+// forgotten.
+void act_ending_begins(struct worker *w, const struct denial *d);
+bool act_ending(struct worker *w, struct rte_mbuf *m, struct denial *d);
+
+// ---- act_left.c: how far each direction of a TCP flow has left
+// A packet of an open flow leaves.
+void act_left(struct worker *w, struct rte_mbuf *m);
+void act_left_at(struct worker *w, struct flow *f, unsigned dir, uint32_t end);
+// The place behind the last byte of a direction that left. False: not known.
+bool act_left_to(const struct worker *w, const struct flow *f, unsigned dir, uint32_t *seq);

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What is said to the ends of denied flows: the same for any number of workers and each time, counted, and read without a
+# complaint by tshark where it is there. (tests/live/answers_test.py lets real stacks read it.)
+. "$(dirname "$0")/story.sh"
+cat >policy.json <<'END'
+{"rules": [
+ {"id": "port", "action": "deny", "when": {"proto": "tcp", "dport": 2222}},
+ {"id": "alert", "action": "deny", "respond": "tls_alert", "when": {"app": "tls", "tls.sni": {"present": true}}},
+ {"id": "pages", "action": "deny", "reason": "Not <here>", "when": {"http.method": {"present": true}}},
+ {"id": "sink", "action": "deny", "respond": "sinkhole", "sinkhole": "192.0.2.1", "when": {"dns.qtype": "A"}},
+ {"id": "names", "action": "deny", "when": {"dns.qname": {"present": true}}},
+ {"id": "quic", "action": "deny", "when": {"app": "quic"}},
+ {"id": "rest", "action": "deny", "when": {"app": {"not": "dns"}, "proto": ["tcp", "udp"]}}]}
+END
+for n in 1 2 3 4; do
+	run 0 replay "$captures"/*.pcap -p policy.json --workers $n --seed $n -w w.$n --trace trace.$n --summary summary
+	key 's["ledger"]["own"] > 50 and s["ledger"]["held"] == 0 and s["mbufs_in_use"] == 0'
+	for what in w trace; do
+		cmp -s $what.1 $what.$n || fail "$what differs with $n workers"
+	done
+done
+if command -v tshark >/dev/null; then
+	for c in "$captures"/{http,http6,dns,tls13,quic*,browser_quic,connect,ssh}.pcap; do
+		[ -e "$c" ] || continue
+		run 0 replay "$c" -p policy.json -w w
+		bad=$(tshark -r w -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE -T fields \
+			-e frame.number -Y 'ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 ||
+			icmp.checksum.status == 0 || icmpv6.checksum.status == 0 || (_ws.malformed && !quic)' 2>/dev/null)
+		[ -z "$bad" ] || fail "$c: tshark complains of frames $bad"
+	done
+fi
+finish

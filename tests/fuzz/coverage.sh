@@ -16,12 +16,13 @@ declare -A parsers=(
 	[quic]="$app/quic.c $app/quic_conn.c $app/quic_orphan.c $app/quic_crypto.c $app/quic_google.c"
 	[pcap]="src/base/capture.c src/base/capture_file.c src/base/capture_join.c"
 	[policy]="src/policy/doc.c src/policy/policy.c src/policy/reading.c src/policy/condition.c src/policy/rule.c src/policy/action.c src/policy/schedule.c src/policy/set.c src/policy/set_file.c src/policy/field.c src/policy/domain.c"
+	[explain]="src/policy/given.c src/policy/explain.c"
 )
 no_parser="$app/txn.c" # writes what parsers say
 missed=0
 [ "${1:-}" != -v ] || { missed=1; shift; }
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(decap stream tls http dns quic pcap policy)
+[ ${#targets[@]} -gt 0 ] || targets=($(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//'))
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

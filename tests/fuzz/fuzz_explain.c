@@ -18,7 +18,8 @@ static const char text[] =
 	"[\"bet.example\"]}},\"rules\":["
 	"{\"id\":\"t\",\"action\":\"tag\",\"tag\":\"x\",\"when\":{\"src\":{\"in\":\"n\"}}},"
 	"{\"id\":\"a\",\"action\":\"deny\",\"when\":{\"http.path\":{\"regex\":\"/\\\\.(env|git)\"}}},"
-	"{\"id\":\"b\",\"action\":\"allow\",\"when\":{\"host\":{\"in\":\"d\"},\"any\":[{\"dport\":[80,\"443-450\"]},{"
+	"{\"id\":\"b\",\"action\":\"allow\",\"when\":{\"host\":{\"in\":\"d\"},\"any\":[{\"dport\":[80,{\"range\":[443,"
+	"450]}]},{"
 	"\"proto\":"
 	"\"udp\"},{\"http.header.x\":{\"not\":{\"contains\":\"q\"}}}]}},"
 	"{\"id\":\"c\",\"action\":\"deny\",\"when\":{\"tag\":\"x\",\"tls.alpn\":{\"present\":false}}}]}";

@@ -154,7 +154,9 @@ def arguments():
             b"host=bet.example\nhost=www.example\nhttp.header.x=q\nhttp.header.x=r\ntime=2027-01-31T18:00:00Z\nrest\n",
             b"src=10.0.0.1\nsport=1\ntls.sni=Bet.Example.\ntls.version=1.3\ntls.ech=true\nvlan=1\nvlan=2\nttl=64\n",
             b"src=10.0.0.1\ndns.qname=bet.example\ndns.qtype=AAAA\ndns.answer=192.0.2.1\nproto=17\ndport=53\nhots=x\n",
-            b"src=10.0.0.1\ndst=192.0.2.1\napp=ssh\nssh.software=x\npayload=abc\n"]
+            b"src=10.0.0.1\ndst=192.0.2.1\napp=ssh\nssh.software=x\npayload=abc\n",
+            b"src=10.0.0.0/8\nsrc=10.0.0.1\nsrc=10.0.0.2\nproto=icmp\nurl=ftp://a/\nurl=http:///x\nurl=http://a@b:c/\nurl=http://a..b\n",
+            b"host=bet.example\n" * 70 + b"http.uri=\"\\\1\n" + b"http.path=" + b"x" * 9000 + b"\n", b"url=http://bet.example\nurl=https://bet.example\nhttp.path=/\n"]
 
 
 # how each target reads its input is said in the first screen of fuzz_<target>.c

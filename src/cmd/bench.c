@@ -28,8 +28,10 @@
 #include "cmd.h"
 #include "path/flow.h"
 #include "path/flow_table.h"
+#include "path/judge.h"
 #include "path/path.h"
 #include "record_ring.h"
+#include "replay_policy.h"
 
 #define BETWEEN_LOOPS_NS (4000ull * 1000000000) // later than the longest timeout (established TCP, 3,600 s)
 #define BODIES 3
@@ -41,6 +43,8 @@ struct bench {
 	struct worker w;
 	struct load load;
 	const char *path;
+	const char *policy_file;
+	struct replay_policy policy;
 	unsigned loops;
 	bool json, steady, inline_drain;
 	const char *only; // name of one body: for instruction counts
@@ -202,6 +206,27 @@ static json_t *rooms(const struct bench *b)
 	return all;
 }
 
+// Hits are of all loops and bodies together.
+static void hits(const struct bench *b, uint64_t *all, uint32_t *rules)
+{
+	struct judge_sums sums;
+	judge_sums(b->policy.of[0], &sums);
+	*all = *rules = 0;
+	for (uint32_t i = 0; i < b->policy.names.nrules; i++) {
+		*all += sums.hits[i];
+		*rules += sums.hits[i] > 0;
+	}
+}
+
+static json_t *judged(const struct bench *b)
+{
+	uint64_t all;
+	uint32_t rules;
+	hits(b, &all, &rules);
+	return json_pack("{s:s,s:I,s:I,s:I}", "policy", b->policy_file, "rules", (json_int_t)b->policy.names.nrules,
+			 "hits", (json_int_t)all, "rules_hit", (json_int_t)rules);
+}
+
 static json_t *report(const struct bench *b, double flow_bytes)
 {
 	return json_pack("{s:s,s:I,s:f,s:i,s:o,s:o,s:f,s:I,s:I}", "capture", b->path, "packets", (json_int_t)b->load.n,
@@ -209,6 +234,15 @@ static json_t *report(const struct bench *b, double flow_bytes)
 			 "rooms_ns_a_packet", rooms(b), "bytes_a_flow", flow_bytes, "flows",
 			 (json_int_t)b->w.counters[COUNTER_FLOWS], "records",
 			 (json_int_t)b->w.counters[COUNTER_RECORDS]);
+}
+
+static void print_judged(const struct bench *b)
+{
+	uint64_t all;
+	uint32_t rules;
+	hits(b, &all, &rules);
+	printf("%s: %u rules, %u of them hit, %lu hits in all loops\n", b->policy_file, b->policy.names.nrules, rules,
+	       all);
 }
 
 static void print(const struct bench *b, double flow_bytes)
@@ -239,6 +273,7 @@ static void usage(FILE *f)
 	      "The corridor alone, packets preloaded: Mpps, Gbit/s, ns a packet, room by room, beside an empty and a\n"
 	      "bare loop over the same packets.\n\n"
 	      "  -j, --json        figures as one JSON object\n"
+	      "  -p, --policy FILE judge by it, as live: names and heads are held until they are judged\n"
 	      "  -n, --loops N     loops over the capture for each body, the best counts (default 5)\n"
 	      "      --flows N     flow table entries (default 1048576)\n"
 	      "      --steady      time goes on between loops: from the second on every flow is known\n"
@@ -251,17 +286,16 @@ static void usage(FILE *f)
 // -1: go on
 static int options(int argc, char **argv, struct bench *b, struct path_config *c)
 {
-	static const struct option table[] = {{"json", 0, 0, 'j'},
-					      {"loops", 1, 0, 'n'},
-					      {"flows", 1, 0, 'f'},
-					      {"steady", 0, 0, 's'},
-					      {"only", 1, 0, 'o'},
-					      {"help", 0, 0, 'h'},
-					      {0}};
-	for (int o; (o = getopt_long(argc, argv, "jn:h", table, NULL)) != -1;) {
+	static const struct option table[] = {
+		{"json", 0, 0, 'j'},   {"policy", 1, 0, 'p'}, {"loops", 1, 0, 'n'}, {"flows", 1, 0, 'f'},
+		{"steady", 0, 0, 's'}, {"only", 1, 0, 'o'},   {"help", 0, 0, 'h'},  {0}};
+	for (int o; (o = getopt_long(argc, argv, "jn:p:h", table, NULL)) != -1;) {
 		switch (o) {
 		case 'j':
 			b->json = true;
+			break;
+		case 'p':
+			b->policy_file = optarg;
 			break;
 		case 'n':
 			b->loops = atoi(optarg);
@@ -292,6 +326,24 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 	return -1;
 }
 
+// 0 or an exit code
+static int judge_by(struct bench *b)
+{
+	struct replay_policy *p = &b->policy;
+	if (!b->policy_file)
+		return 0;
+	int rc = replay_policy_load(p, b->policy_file, 1, b->w.config->seed);
+	if (rc < 0)
+		return rc == -EINVAL ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
+	p->of[0] = judge_policy_new(p->rules, 1);
+	if (!p->of[0]) {
+		fprintf(stderr, "sluice bench: not enough memory for the policy\n");
+		return EXIT_ENVIRONMENT;
+	}
+	judge_use(&b->w, p->of[0]);
+	return 0;
+}
+
 static int measure(struct bench *b, const struct path_config *c)
 {
 	char err[CAPTURE_ERROR_MAX];
@@ -313,6 +365,9 @@ static int measure(struct bench *b, const struct path_config *c)
 		fprintf(stderr, "sluice bench: %s: %s\n", b->path, err);
 		return EXIT_ENVIRONMENT;
 	}
+	int rc = judge_by(b);
+	if (rc)
+		return rc;
 	mem_settle();
 	memset(w->counters, 0, sizeof(w->counters));
 	if (!b->inline_drain)
@@ -349,11 +404,16 @@ int bench_main(int argc, char **argv)
 	double flow_bytes = (double)flow_table_bytes(c.flows) / c.flows;
 	if (b.json) {
 		json_t *j = report(&b, flow_bytes);
+		if (b.policy_file)
+			json_object_set_new(j, "judged", judged(&b));
 		json_dumpf(j, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(j);
 	} else {
 		print(&b, flow_bytes);
+		if (b.policy_file)
+			print_judged(&b);
 	}
+	replay_policy_free(&b.policy);
 	return EXIT_DONE;
 }

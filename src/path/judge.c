@@ -223,10 +223,17 @@ void judge_record(struct app_in *in, struct record *r)
 		deny(in, r);
 }
 
+// An answer adds nothing that any rule asks for.
+static bool said_all(const struct judge_policy *p, const struct record *r)
+{
+	return (r->judged & (RECORD_JUDGED | RECORD_OPEN)) == RECORD_JUDGED &&
+	       !(p->fields & (JUDGE_LATER_FIELDS | 1ull << FIELD_FLOW_SEEN | 1ull << FIELD_STREAM_AMBIGUOUS));
+}
+
 void judge_known(struct app_in *in, txn_t t)
 {
 	struct record *r = txn_record(in, t);
-	if (r)
+	if (r && !said_all(in->w->judge->policy, r))
 		judge_record(in, r);
 }
 

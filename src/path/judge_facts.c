@@ -60,8 +60,7 @@ static const struct {
 #define DNS_FIELDS (BIT(DNS_QNAME) | BIT(DNS_QTYPE))
 // all that a client says
 #define CLIENT_FIELDS (BIT(APP) | BIT(HOST) | TLS_FIELDS | QUIC_FIELDS | HTTP_FIELDS | DNS_FIELDS)
-// what comes after it
-#define LATER_FIELDS (BIT(TLS_VERSION) | BIT(HTTP_STATUS) | BIT(DNS_ANSWER) | BIT(SSH_SOFTWARE))
+#define LATER_FIELDS JUDGE_LATER_FIELDS
 
 // Of a transaction's later facts, which may yet come.
 static const uint64_t later[RECORD_KIND_COUNT] = {

@@ -18,6 +18,10 @@ struct judge_facts {
 	uint8_t text[RECORD_MAX]; // values that stand nowhere as they are compared
 };
 
+// What may become known of a transaction after all that its client says.
+#define JUDGE_LATER_FIELDS                                                                                             \
+	(1ull << FIELD_TLS_VERSION | 1ull << FIELD_HTTP_STATUS | 1ull << FIELD_DNS_ANSWER | 1ull << FIELD_SSH_SOFTWARE)
+
 // Nothing is known. wanted: as above.
 void judge_facts_clear(struct judge_facts *j, uint64_t wanted, uint64_t now_ns);
 

@@ -56,6 +56,7 @@ enum pkt_flag {
 	PKT_TRANSPORT = 1 << 6,   // a transport with an IP header was taken off: transport_l3 is valid
 	PKT_HELD = 1 << 7,        // waits for a verdict: hold.c's, tx passes over it
 	PKT_OWN = 1 << 8,         // made here: an answer, or a piece of a frame that was cut
+	PKT_AWAY = 1 << 9,        // held, and its burst is over
 };
 
 // Both ends of a layer in canonical order, the lower (address, port) first: what a flow's key says of them.

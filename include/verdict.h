@@ -37,6 +37,7 @@
 	X(FLOW_TCP_BAD_RST, "RST outside the window, of which its receiver takes no notice (RFC 5961 3.2)")            \
 	X(STREAM_NO_COPY, "overlaps evidence of which no copy is left to compare")                                     \
 	X(STREAM_DUPLICATE, "retransmission of bytes that are held")                                                   \
+	X(STREAM_UNJUDGED, "its receiver takes no byte of it, and what stands there is not judged yet")                \
 	X(TLS_BAD_NAME, "TLS server name that cannot be (tls_bad_name: drop)")                                         \
 	X(DNS_BAD_NAME, "DNS name that cannot be (dns_bad_name: drop)")                                                \
 	X(HTTP_AMBIGUOUS, "HTTP message whose end two readers would see differently")                                  \
@@ -85,6 +86,8 @@
 	X(STREAM_GAP, "stream_gap", "gaps skipped")                                                                    \
 	X(STREAM_POOL_EMPTY, "stream_pool_empty", "flows not reassembled, for want of memory")                         \
 	X(STREAM_BUDGET, "stream_budget", "directions that reached their share of the reassembly memory")              \
+	X(HELD, "held", "frames that waited for a verdict")                                                            \
+	X(HOLD_EXCEEDED, "hold_exceeded", "flows that went on before they were judged, or were refused for that")      \
 	X(APP_POOL_EMPTY, "app_pool_empty", "handshakes not followed, for want of memory")                             \
 	X(FACTS_EVICTED, "facts_evicted", "transactions written early, for want of memory")                            \
 	X(DROPS_UNSAID, "drops_unsaid",                                                                                \

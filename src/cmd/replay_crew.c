@@ -256,13 +256,13 @@ static unsigned frames_wanted(const struct path_config *config, unsigned workers
 {
 	unsigned threads = workers + 1;
 	unsigned rings = (workers > 1 ? workers * RING : 0) + (config->exits ? threads * 1024 : 0);
-	return config->fragments + rings + threads * (256 * 3 / 2 + 4 * BURST_SIZE) + 1024;
+	return config->fragments + workers * config->held + rings + threads * (256 * 3 / 2 + 4 * BURST_SIZE) + 1024;
 }
 
 // Few captures have jumbo frames; what lies untouched in a pool costs one page.
 static unsigned giants_wanted(const struct path_config *config, unsigned workers)
 {
-	return config->fragments / 2 + (workers + 1) * 256;
+	return config->fragments / 2 + workers * config->held / 32 + (workers + 1) * 256;
 }
 
 unsigned crew_mem_mb(const struct path_config *config, unsigned workers)
@@ -312,6 +312,7 @@ int crew_start(struct crew *c, const struct path_config *config, unsigned worker
 		c->front_config.chunks = 64;
 		c->front_config.apps = 64;
 		c->front_config.arena_bytes = 1 << 20;
+		c->front_config.held = 0;
 	}
 	c->frames = eal_pool("frames", frames_wanted(config, workers), CAPTURE_FRAME_ROOM);
 	c->giants = eal_pool("giants", giants_wanted(config, workers), CAPTURE_GIANT_ROOM);

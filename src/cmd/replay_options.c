@@ -146,6 +146,46 @@ static bool set_flows(struct options *o, const char *v)
 	return true;
 }
 
+static bool set_hold_bytes(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 0, 1u << 24, &n))
+		return false;
+	o->hold_bytes = n;
+	return true;
+}
+
+static bool set_hold_time(struct options *o, const char *v)
+{
+	char *end;
+	double s = strtod(v, &end);
+	if (!*v || *end || !(s >= 0 && s <= 3600))
+		return false;
+	o->hold_ns = (uint64_t)(s * 1e9);
+	return true;
+}
+
+static bool set_held_frames(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 0, 1u << 20, &n))
+		return false;
+	o->held_frames = n;
+	return true;
+}
+
+static bool set_hold_exceeded(struct options *o, const char *v)
+{
+	static const char *const names[] = {"absent", "pass", "drop"}; // order of enum hold_mode
+	for (unsigned i = 0; i < 3; i++) {
+		if (!strcmp(v, names[i])) {
+			o->hold_exceeded = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static const struct row {
 	const char *name;
 	char letter;       // 0: none
@@ -155,6 +195,15 @@ static const struct row {
 } rows[] = {
 	{"output", 'o', "FILE|-", set_out, "where records go; - (default) is standard output", "-o flows.txt"},
 	{"policy", 'p', "FILE", set_policy, "judge by this policy: what it denies does not leave", "-p policy.json"},
+	{"hold-bytes", 0, "N", set_hold_bytes, "bytes that a flow may have waiting for its verdict (default 65536)",
+	 "--hold-bytes 16384"},
+	{"hold-time", 0, "SECONDS", set_hold_time, "and for how long, from the first of them (default 10)",
+	 "--hold-time 2.5"},
+	{"held-frames", 0, "N", set_held_frames, "frames that a worker may have waiting (default 8192)",
+	 "--held-frames 65536"},
+	{"hold-exceeded", 0, "absent|pass|drop", set_hold_exceeded,
+	 "beyond that: what was not seen is absent and the policy decides (default), pass, or drop",
+	 "--hold-exceeded drop"},
 	{"format", 'f', "table|eve|facts", set_format,
 	 "how records look: for eyes, JSON lines as Suricata names them, one fact a line", "--format eve"},
 	{"verbose", 'v', NULL, set_verbose, "facts: every fact, with the frame, offset and length of its bytes",
@@ -186,6 +235,9 @@ static const char *range_of(const struct row *r)
 	static const struct {
 		const char *name, *range;
 	} ranges[] = {{"workers", "1 to 32"},
+		      {"hold-bytes", "0 to 16777216"},
+		      {"hold-time", "0 to 3600"},
+		      {"held-frames", "0 to 1048576"},
 		      {"flows", "8 to 67108864"},
 		      {"seed", "0 to 18446744073709551615"},
 		      {"speed", "max, original, or a number above 0 and below 1e9"},
@@ -322,7 +374,12 @@ int options_parse(int argc, char **argv, struct options *o)
 	struct option longs[ROWS + 1];
 	char shorts[2 * ROWS + 2];
 	make_tables(longs, shorts);
-	*o = (struct options){.workers = 1, .flows = 262144, .transports = TRANSPORT_GWLB | TRANSPORT_VLAN};
+	*o = (struct options){.workers = 1,
+			      .flows = 262144,
+			      .hold_bytes = 65536,
+			      .hold_ns = 10000000000u,
+			      .held_frames = 8192,
+			      .transports = TRANSPORT_GWLB | TRANSPORT_VLAN};
 	if (getrandom(&o->seed, sizeof(o->seed), 0) != sizeof(o->seed))
 		o->seed = 1;
 	opterr = 0;

@@ -8,12 +8,22 @@
 int hold_init(struct worker *w);
 void hold_fini(struct worker *w);
 
-// Keeps a frame of the burst in work; tx passes over it (PKT_HELD). False: a bound is reached, and what
-// hold_exceeded says was done with it.
+// Keeps a frame of the burst in work; tx passes over it (PKT_HELD). TCP: pkt->end says where it ends. False: a bound is
+// reached, and what hold_exceeded says was done with it and with those held.
 bool hold_frame(struct worker *w, struct flow *f, struct rte_mbuf *m);
-// TCP: lets go, in order, what ends at or below `line` of the direction; UINT64_MAX: all.
-void hold_release(struct worker *w, struct flow *f, unsigned dir, uint64_t line);
+// Lets go, in order, what ends at or below `line` of the initiator's direction; UINT64_MAX: all.
+void hold_release(struct worker *w, struct flow *f, uint64_t line);
 // Drops by a reason what is held of a flow.
 void hold_drop(struct worker *w, struct flow *f, uint16_t reason);
+// After a packet was looked at: what it decided is done with what is held.
+void hold_settle(struct worker *w, struct flow *f);
+// A bound is reached: the flow goes on unjudged, or is refused.
+void hold_exceeded(struct worker *w, struct flow *f);
+// The same, if its first frame has waited for too long.
+void hold_due(struct worker *w, struct flow *f, uint64_t time_ns);
+// TCP: the direction begins `by` bytes earlier than was thought.
+void hold_back(struct worker *w, struct flow *f, uint32_t by);
 // What has waited for too long. True: more is due than was done.
 bool hold_age(struct worker *w, uint64_t time_ns);
+// The flow ends, and all that came was read: what is still held is judged as it stands.
+void hold_end(struct worker *w, struct flow *f);

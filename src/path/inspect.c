@@ -16,6 +16,8 @@
 #include <netinet/in.h>
 
 #include "base/eal.h"
+#include "hold.h"
+#include "judge.h"
 #include "rooms.h"
 
 #define STEPS_MAX 256      // a 64 KiB segment of pipelined requests; what is left waits for the next packet
@@ -35,6 +37,8 @@ struct parser {
 	int (*looks)(const uint8_t *p, uint32_t len);
 	enum app_step (*data)(struct app_in *in);
 	void (*end)(struct app_in *in);
+	bool silent;  // it says nothing that is judged
+	bool prelude; // what its client says leads to what is judged, and leaves before that
 	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
 	int (*home)(const struct flow *f, const uint8_t *p, uint32_t len);
 	int (*looks_midway)(const uint8_t *p, uint32_t len); // instead of looks, where a beginning was missed
@@ -42,14 +46,14 @@ struct parser {
 
 // Order: cheapest and strictest first. Index 0 is "none yet".
 static const struct parser parsers[] = {
-	{APP_NONE, NULL, NULL, NULL, NULL, NULL},
-	{APP_TLS, tls_looks, tls_data, tls_end, NULL, NULL},
-	{APP_HTTP2, http2_looks, http2_data, NULL, NULL, NULL},
-	{APP_HTTP, http_looks, http_data, http_end, NULL, http_looks_midway},
-	{APP_SSH, ssh_looks, ssh_data, ssh_end, NULL, NULL},
-	{APP_NONE, prelude_looks, prelude_data, NULL, NULL, NULL},
-	{APP_SOCKS, socks_looks, socks_data, NULL, NULL, NULL},
-	{APP_DNS, dns_looks_tcp, dns_data, NULL, dns_looks_home, NULL},
+	{.app = APP_NONE},
+	{.app = APP_TLS, .looks = tls_looks, .data = tls_data, .end = tls_end},
+	{.app = APP_HTTP2, .looks = http2_looks, .data = http2_data, .silent = true},
+	{.app = APP_HTTP, .looks = http_looks, .data = http_data, .end = http_end, .looks_midway = http_looks_midway},
+	{.app = APP_SSH, .looks = ssh_looks, .data = ssh_data, .end = ssh_end},
+	{.app = APP_NONE, .looks = prelude_looks, .data = prelude_data, .prelude = true},
+	{.app = APP_SOCKS, .looks = socks_looks, .data = socks_data, .prelude = true},
+	{.app = APP_DNS, .looks = dns_looks_tcp, .data = dns_data, .home = dns_looks_home},
 };
 #define PARSERS (sizeof(parsers) / sizeof(parsers[0]))
 
@@ -62,6 +66,8 @@ struct words {
 	uint8_t tries[2];
 	uint8_t ended : 2;    // bit dir: the parser has been told the end
 	uint8_t upgraded : 1; // HTTP/1 was left by agreement: what looks like it is something else
+	uint8_t judged : 1;   // open flow: a transaction was judged since the parser took over
+	uint8_t absent : 1;   // so was the absence of any, and the flow may go on
 	uint8_t nobodys;      // bit dir: its first words were shown to all, and are nobody's
 };
 static_assert(sizeof(struct words) <= 8, "two words a stream");
@@ -94,8 +100,39 @@ bool inspect_chosen(struct worker *w, struct flow *f)
 	return s && s->parser;
 }
 
+// ---- open flows ----------------------------------------------------------------------------------------------------
+// Client bytes leave when what they say was judged. A parser consumes a hello, a head, a query when it is whole and
+// judged (judge_txn); bytes that it consumed before, or that no parser wants, leave once names were judged as absent.
+
+static inline bool is_open(const struct flow *f, unsigned dir)
+{
+	return unlikely((f->policy & POLICY_OPEN) && dir == 0);
+}
+
+// Nothing is said here. False: then the flow may not go on.
+static bool absent(struct worker *w, struct flow *f, struct words *s)
+{
+	if (!s->absent && !(f->policy & POLICY_DENIED))
+		s->absent = judge_absent(w, f);
+	return s->absent;
+}
+
+// What a parser did to the client's direction: how far may its bytes leave?
+static void let(struct worker *w, struct flow *f, struct words *s, const struct app_in *in)
+{
+	if (in->judged)
+		stream_hold_again(w, f, 0);
+	s->judged |= in->judged;
+	if (in->drop)
+		stream_let(w, f, 0, in->offset + in->allowed);
+	else if (s->judged || parsers[s->parser].prelude || (parsers[s->parser].silent && absent(w, f, s)))
+		stream_let_parsed(w, f, 0);
+}
+
 static void stop(struct worker *w, struct flow *f, struct words *s, unsigned dir)
 {
+	if (is_open(f, dir) && !s->judged)
+		absent(w, f, s);
 	s->stopped |= 1 << dir;
 	stream_stop(w, f, dir);
 	if (s->stopped == 3)
@@ -135,6 +172,8 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 	}
 	if (v->len == 0)
 		return false;
+	if (is_open(f, dir) && absent(w, f, s)) // whoever answers must have heard it
+		stream_let(w, f, dir, v->offset + v->len);
 	s->nobodys |= 1 << dir;
 	if (start && !midway && !last && v->len < OTHER_TELLS && !((s->nobodys | s->stopped) & (1 << !dir))) {
 		stream_need(w, f, dir, v->len + 1);
@@ -203,6 +242,14 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	}
 	s->wait &= ~(1 << dir);
 	stream_took(w, f, dir, in.consumed, in.skip, in.need);
+	if (is_open(f, dir))
+		let(w, f, s, &in);
+	if (unlikely(in.drop == REASON_POLICY_DENY)) { // nothing that follows will leave
+		stop(w, f, s, dir);
+		if (f->policy & POLICY_DENIED)
+			stop(w, f, s, !dir);
+		return found;
+	}
 	switch (st) {
 	case APP_WAIT:
 		s->wait |= 1 << dir;
@@ -231,6 +278,8 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	}
 	if (v.end && in.consumed + in.skip < v.len && in.consumed == 0 && in.skip == 0) {
 		stream_consume(w, f, dir, v.len); // what a parser leaves at the end is nobody's
+		if (is_open(f, dir) && absent(w, f, s))
+			stream_let_parsed(w, f, dir);
 		in.consumed = v.len;
 	}
 	if (v.end && v.len == in.consumed)
@@ -266,10 +315,12 @@ static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 
 // What was dropped must not get in when it is sent again, and nothing behind the hole can be read by the receiver. The
 // reason follows from the protocol, so that it outlives the stream.
-uint16_t inspect_refusal(const struct flow *f)
+uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
 {
 	if (f->policy & (POLICY_DENIED | POLICY_ENDING))
 		return REASON_POLICY_DENY;
+	if ((f->policy & POLICY_MARKED) && w->config->hold_exceeded == HOLD_DROP)
+		return REASON_POLICY_HOLD;
 	switch (f->app) {
 	case APP_HTTP:
 		return REASON_HTTP_AMBIGUOUS;
@@ -330,6 +381,8 @@ static inline void packet(struct worker *w, struct rte_mbuf *m)
 		return;
 	}
 	uint16_t drop = run(w, f, p->dir, false);
+	if (unlikely(f->policy & POLICY_DENIED)) // maybe by what the other side had said before
+		drop = REASON_POLICY_DENY;
 	if (drop)
 		pkt_drop(p, drop);
 }
@@ -384,8 +437,10 @@ void inspect_end(struct worker *w, struct flow *f)
 	if (f->key.proto == IPPROTO_TCP) {
 		if (f->stream)
 			end_stream(w, f);
+		hold_end(w, f);
 		return;
 	}
+	hold_end(w, f);
 	if (!f->app_state)
 		return;
 	struct app_in in = {.w = w, .f = f, .end = true, .scratch = w->inspect->scratch};

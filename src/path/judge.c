@@ -194,8 +194,7 @@ static bool one_by_one(const struct flow *f)
 static void deny(struct app_in *in, const struct record *r)
 {
 	struct flow *f = in->f;
-	if (!in->drop)
-		in->drop = REASON_POLICY_DENY;
+	app_refuse(in, REASON_POLICY_DENY);
 	if (f->policy & POLICY_DENIED)
 		return;
 	if (!one_by_one(f))
@@ -219,6 +218,7 @@ void judge_record(struct app_in *in, struct record *r)
 		r->judged |= RECORD_REVISED;
 	worse(j->policy, in->f, &v);
 	in->f->policy |= POLICY_JUDGED;
+	in->judged = true;
 	if (v.action == ACTION_DENY)
 		deny(in, r);
 }

@@ -14,6 +14,7 @@
 
 #include "act.h"
 #include "flow.h"
+#include "hold.h"
 #include "judge.h"
 #include "record_out.h"
 #include "rooms.h"
@@ -21,8 +22,8 @@
 
 int path_init(struct worker *w, const struct path_config *config)
 {
-	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init, flow_init, stream_init,
-							inspect_init,    judge_init,  act_init};
+	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init, flow_init,  stream_init,
+							inspect_init,    hold_init,   judge_init, act_init};
 	w->config = config;
 	w->steer = steer_key(config->seed);
 	for (unsigned i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
@@ -39,6 +40,7 @@ void path_fini(struct worker *w)
 {
 	act_fini(w);
 	judge_fini(w);
+	hold_fini(w);
 	inspect_fini(w);
 	stream_fini(w);
 	flow_fini(w);
@@ -95,7 +97,7 @@ void path_burst(struct worker *w, struct burst *b)
 
 bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame)
 {
-	bool more = defrag_age(w, time_ns);
+	bool more = defrag_age(w, time_ns) | hold_age(w, time_ns);
 	return flow_age(w, time_ns, frame) || more;
 }
 

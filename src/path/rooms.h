@@ -59,7 +59,7 @@ void inspect_packet(struct worker *w, struct rte_mbuf *m);
 // Does a parser read the flow's stream? Until then it may begin anew.
 bool inspect_chosen(struct worker *w, struct flow *f);
 // The reason by which data of a FLOW_REFUSED direction leaves.
-uint16_t inspect_refusal(const struct flow *f);
+uint16_t inspect_refusal(const struct worker *w, const struct flow *f);
 
 // Lets every packet go by its door and accounts it: decided by pkt->reason. Empties the burst.
 void tx_burst(struct worker *w, struct burst *b);

@@ -23,6 +23,7 @@
 #include <rte_common.h>
 #include <rte_tcp.h>
 
+#include "hold.h"
 #include "rooms.h"
 #include "stream_pool.h"
 
@@ -51,6 +52,7 @@ struct segment {
 	uint32_t off;     // of data[0] in the frame
 	uint32_t pending; // before it
 	bool evidence;    // the receiver will take it
+	bool unread;      // bytes of it found no room
 };
 
 static int64_t offset_of(const struct stream_side *s, uint32_t seq)
@@ -182,6 +184,7 @@ static void store(struct segment *g, uint64_t from, uint64_t to)
 	if (likely(done == len))
 		return;
 	count(g->w, room ? COUNTER_STREAM_POOL_EMPTY : COUNTER_STREAM_BUDGET);
+	g->unread = true;
 	stream_chain_advance(g->w->streams, s);
 	if (s->flags & STREAM_GIVEN_UP)
 		s->give_to = RTE_MAX(s->give_to, to);
@@ -267,8 +270,11 @@ static bool begins_earlier(struct segment *g, uint64_t by)
 	struct stream_side *s = g->s;
 	if (!(s->flags & STREAM_LOOSE) || !g->l->wire_len || s->acked)
 		return false;
-	if (by <= STREAM_BACK_MAX && !inspect_chosen(g->w, g->f) && stream_chain_back(g->w->streams, s, by))
+	if (by <= STREAM_BACK_MAX && !inspect_chosen(g->w, g->f) && stream_chain_back(g->w->streams, s, by)) {
+		if (unlikely(g->st->hold) && g->p->dir == 0)
+			hold_back(g->w, g->f, by);
 		return true;
+	}
 	s->flags &= ~STREAM_LOOSE;
 	stream_gap_said(g->w, g->f, g->p->dir, s, (struct origin){g->p->frame, g->l->payload, 0});
 	return false;
@@ -367,6 +373,61 @@ static void moved(struct segment *g, uint8_t flags)
 	data(g, flags);
 }
 
+// Of an open flow each packet is looked at in its turn, before the flow's next, so that what becomes of it does not
+// depend on bursts. Then it leaves, or waits (hold.c) if bytes of it, or a FIN, lie beyond the line. A RST passes: what
+// it leaves behind has no reader.
+static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
+{
+	struct worker *w = g->w;
+	struct pkt *p = g->p;
+	struct flow *f = g->f;
+	const struct stream_side *s = g->s;
+	uint64_t highest = s->highest, fin = s->fin;
+	uint32_t kept = s->kept;
+	moved(g, flags);
+	bool brought = s->kept != kept || s->highest != highest || s->fin != fin;
+	if (p->flags & PKT_HAS_DATA) {
+		inspect_packet(w, g->m);
+		p->flags &= (uint16_t)~PKT_HAS_DATA;
+	}
+	if (unlikely(g->unread) && p->dir == 0)
+		hold_exceeded(w, f);
+	hold_settle(w, f);
+	if (p->dir != 0 || pkt_decided(p) || !(f->policy & POLICY_OPEN))
+		return;
+	if (flags & RST) {
+		if (w->config->live && g->evidence)
+			hold_drop(w, f, REASON_POLICY_HOLD);
+		return;
+	}
+	if (g->end <= stream_line(w, f, 0))
+		return;
+	p->end = g->end;
+	if (!g->evidence)
+		pkt_drop(p, REASON_STREAM_UNJUDGED);
+	else if (!brought)
+		pkt_drop(p, REASON_STREAM_DUPLICATE);
+	else
+		hold_frame(w, f, g->m);
+}
+
+// Client data of an open flow of which no stream is kept. (Where there was one that is done with, all was read.)
+static __rte_noinline void unread(struct worker *w, struct pkt *p, const struct layer *l)
+{
+	struct flow *f = p->flow;
+	if (p->dir != 0 || !l->wire_len || (l->tcp_flags & RST) || passed(f))
+		return;
+	if (p->flags & PKT_NO_EVIDENCE) {
+		pkt_drop(p, REASON_STREAM_UNJUDGED);
+		return;
+	}
+	worker_at(w, p);
+	if (!(f->policy & POLICY_MARKED))
+		hold_exceeded(w, f);
+	if (f->flags & FLOW_REFUSED)
+		pkt_drop(p, inspect_refusal(w, f));
+}
+
 // Segments that change nothing but how far the direction reaches: nobody keeps bytes of either direction, and what is
 // in it is not wanted (all of an ACK, the body that inspect passed over). True: that was all.
 static inline bool unwanted(struct pkt *p, const struct layer *l, struct stream *st, const uint8_t *frame)
@@ -398,14 +459,21 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(pkt_data(b->m[i]) + l->l4);
 	uint8_t flags = l->tcp_flags;
 	if (unlikely(!st)) {
-		if (!(st = stream_made(w, p, l)))
+		if (!(st = stream_made(w, p, l))) {
+			if (unlikely(f->policy & POLICY_OPEN))
+				unread(w, p, l);
 			return;
+		}
 	} else if (unwanted(p, l, st, pkt_data(b->m[i]))) {
 		return;
 	}
 	inspect_earlier(w, b, st);
-	if (unlikely(f->policy & POLICY_DENIED)) // act drops it; nothing is read any more
+	if (unlikely(st->hold))
+		hold_due(w, f, p->time_ns);
+	if (unlikely(f->policy & POLICY_DENIED)) { // nothing of it is read any more
+		pkt_drop(p, REASON_POLICY_DENY);
 		return;
+	}
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
 	if ((flags & ACK) && keeps(o)) {
 		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));
@@ -420,12 +488,16 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	if (l->wire_len == 0 && !(flags & (FIN | RST)))
 		return;
 	if (unlikely(f->flags & FLOW_REFUSED << p->dir) && l->wire_len) {
-		pkt_drop(p, inspect_refusal(f));
+		pkt_drop(p, inspect_refusal(w, f));
 		return;
 	}
 	if ((s->flags & STREAM_STOPPED) && !keeps(s) && !(flags & RST))
 		return; // nothing is wanted, and nothing is left to compare with
 	struct segment g = {.w = w, .m = b->m[i], .p = p, .l = l, .f = f, .st = st, .s = s, .tcp = tcp};
+	if (unlikely(f->policy & POLICY_OPEN)) {
+		moved_open(&g, flags);
+		return;
+	}
 	moved(&g, flags);
 	if (p->flags & PKT_HAS_DATA) {
 		st->burst = w->streams->burst;
@@ -452,6 +524,7 @@ void stream_end(struct worker *w, struct flow *f)
 	struct stream *st = stream_of(w, f);
 	if (!st)
 		return;
+	RTE_VERIFY(!st->hold);
 	stream_chain_clear(w->streams, &st->side[0]);
 	stream_chain_clear(w->streams, &st->side[1]);
 	stream_pool_stream_free(w->streams, f);

@@ -35,6 +35,14 @@ void stream_need(struct worker *w, struct flow *f, unsigned dir, uint32_t need);
 void stream_took(struct worker *w, struct flow *f, unsigned dir, uint32_t consumed, uint64_t skip, uint32_t need);
 // Nothing more of this direction is wanted: later bytes pass unstored; copies of evidence stay until acked.
 void stream_stop(struct worker *w, struct flow *f, unsigned dir);
+// Of an open flow: the line, below which bytes may leave (UINT64_MAX: all of them).
+uint64_t stream_line(const struct worker *w, const struct flow *f, unsigned dir);
+// What was parsed so far may leave; bytes [0, to) may; all may, until a transaction is judged.
+void stream_let_parsed(struct worker *w, struct flow *f, unsigned dir);
+void stream_let(struct worker *w, struct flow *f, unsigned dir, uint64_t to);
+void stream_let_all(struct worker *w, struct flow *f, unsigned dir);
+// One was: the line is where it ends, and what left already.
+void stream_hold_again(struct worker *w, struct flow *f, unsigned dir);
 // Where the byte at `offset` of the direction came from; len as given, frame 0 where no longer known.
 struct origin stream_origin(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, uint32_t len);
 // The bytes of the direction that came from the same frame as the one at `offset`, and follow one another there. False:

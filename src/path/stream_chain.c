@@ -162,21 +162,33 @@ static uint64_t acked(const struct stream_side *s)
 	return RTE_MAX(s->acked, far);
 }
 
+void stream_chain_lose(struct stream_side *s, uint64_t from, uint64_t to)
+{
+	struct stream_lost *l = s->lost;
+	unsigned at = s->nlost;
+	if (from >= to)
+		return;
+	if (s->nlost == STREAM_LOST) { // the two lowest become one: what lay between is refused as well
+		l[1].from = l[0].from;
+		memmove(l, l + 1, (STREAM_LOST - 1) * sizeof(*l));
+		at = --s->nlost;
+	}
+	while (at && l[at - 1].from > from)
+		at--;
+	memmove(l + at + 1, l + at, (s->nlost - at) * sizeof(*l));
+	l[at] = (struct stream_lost){from, to};
+	s->nlost++;
+}
+
 static void remember_lost(struct stream_side *s, uint64_t from, uint64_t to)
 {
 	struct stream_lost *l = s->lost;
 	while (s->nlost && l[0].to <= acked(s))
 		memmove(l, l + 1, --s->nlost * sizeof(*l));
-	if (s->nlost && l[s->nlost - 1].to == from) {
+	if (s->nlost && l[s->nlost - 1].to == from)
 		l[s->nlost - 1].to = to;
-		return;
-	}
-	if (s->nlost == STREAM_LOST) { // the two lowest become one: what lay between is refused as well
-		l[0].to = l[1].to;
-		memmove(l + 1, l + 2, (STREAM_LOST - 2) * sizeof(*l));
-		s->nlost--;
-	}
-	l[s->nlost++] = (struct stream_lost){from, to};
+	else
+		stream_chain_lose(s, from, to);
 }
 
 bool stream_chain_lost(const struct stream_side *s, uint64_t from, uint64_t to)
@@ -268,7 +280,7 @@ bool stream_chain_back(struct stream_pool *p, struct stream_side *s, uint32_t by
 	s->first += by;
 	s->fin += s->fin == STREAM_NONE ? 0 : by;
 	s->flags &= ~STREAM_AFTER_GAP;
-	s->next = s->parsed = 0;
+	s->next = s->parsed = s->judged = 0;
 	s->parse = s->head;
 	s->fill = 0;
 	s->history = 0;

@@ -71,6 +71,7 @@ enum stream_flag {
 	STREAM_URGENT_SAID = 1 << 5,
 	STREAM_ASKED = 1 << 6, // not based yet: base_seq is the peer's last ACK
 	STREAM_LOOSE = 1 << 7, // offset 0 is what came first: earlier bytes may still come
+	STREAM_LET = 1 << 8,   // of an open flow: it waited for too long, so bytes leave until a transaction is judged
 };
 
 // One direction. All offsets count from its first byte:
@@ -95,6 +96,7 @@ struct stream_side {
 	// second line
 	uint64_t give_to;
 	uint64_t fin;     // offset of the end; STREAM_NONE: not known
+	uint64_t judged;  // the line of an open flow: bytes below it may leave
 	uint32_t kept;    // bytes in the list
 	uint32_t history; // of them in chunks that are parsed whole
 	uint32_t nchunks;
@@ -113,7 +115,7 @@ struct stream {
 	uint32_t free;  // next in the list of free ones
 	uint32_t burst; // in this burst packet `waits` - 1 has data that inspect has not seen; waits 0: none has
 	uint32_t waits;
-	uint32_t pad;
+	uint32_t hold; // hold.c's, frames that wait for a verdict; 0: none does
 };
 
 struct stream_pool {
@@ -169,6 +171,8 @@ void stream_chain_clear(struct stream_pool *p, struct stream_side *s);
 // The direction begins `by` bytes earlier; all of it is to be read again. False: it was acknowledged, or a copy is
 // gone.
 bool stream_chain_back(struct stream_pool *p, struct stream_side *s, uint32_t by);
+// Bytes [from, to) were passed over: what comes for them later is refused.
+void stream_chain_lose(struct stream_side *s, uint64_t from, uint64_t to);
 // Whether evidence in [from, to) was sent that is neither acknowledged nor kept.
 bool stream_chain_lost(const struct stream_side *s, uint64_t from, uint64_t to);
 

@@ -29,6 +29,8 @@ void stream_give_up(struct worker *w, struct flow *f, unsigned dir, struct strea
 	struct origin o = stream_origin(w, f, dir, s->next ? s->next - 1 : 0, 0);
 	s->flags |= STREAM_GIVEN_UP;
 	s->give_to = to;
+	if (unlikely((f->policy & POLICY_OPEN) && dir == 0)) // they were not judged, so they must not come now
+		stream_chain_lose(s, s->next, to);
 	stream_gap_said(w, f, dir, s, o);
 }
 
@@ -75,7 +77,8 @@ bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct strea
 		to = beyond->start;
 	} else if (before_first(s, beyond) && s->segs - beyond->born > STREAM_BEGIN_SEGMENTS) {
 		to = beyond->start;
-	} else if (beyond && w->config->live && w->now_ns - beyond->born_ns > STREAM_GAP_NS) {
+	} else if (beyond && w->config->live && !(f->policy & POLICY_OPEN) &&
+		   w->now_ns - beyond->born_ns > STREAM_GAP_NS) {
 		// only live: in replay reordering by some places must not lose facts, whatever the stamps say
 		to = beyond->start;
 	} else {
@@ -195,6 +198,45 @@ void stream_stop(struct worker *w, struct flow *f, unsigned dir)
 	s->flags |= STREAM_STOPPED;
 	s->flags &= ~STREAM_GIVEN_UP;
 	stream_idle(f, st);
+}
+
+uint64_t stream_line(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const struct stream *st = stream_of(w, f);
+	if (!st)
+		return UINT64_MAX;
+	bool all = st->side[dir].flags & (STREAM_STOPPED | STREAM_LET) && !(f->flags & FLOW_REFUSED << dir);
+	return all ? UINT64_MAX : st->side[dir].judged;
+}
+
+void stream_let(struct worker *w, struct flow *f, unsigned dir, uint64_t to)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (s)
+		s->judged = RTE_MAX(s->judged, to);
+}
+
+void stream_let_parsed(struct worker *w, struct flow *f, unsigned dir)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (s)
+		s->judged = RTE_MAX(s->judged, s->parsed);
+}
+
+void stream_let_all(struct worker *w, struct flow *f, unsigned dir)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (s)
+		s->flags |= STREAM_LET;
+}
+
+void stream_hold_again(struct worker *w, struct flow *f, unsigned dir)
+{
+	struct stream_side *s = side_of(w, f, dir);
+	if (!s || !(s->flags & STREAM_LET))
+		return;
+	s->flags &= ~STREAM_LET;
+	s->judged = s->highest;
 }
 
 bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir)

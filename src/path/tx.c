@@ -107,8 +107,12 @@ void tx_burst(struct worker *w, struct burst *b)
 	unsigned sent = 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->m[i];
-		const struct pkt *p = pkt_of(m);
-		if (unlikely(w->exits || p->reason || (p->flags & PKT_VIRTUAL))) {
+		struct pkt *p = pkt_of(m);
+		if (unlikely(w->exits || p->reason || (p->flags & (PKT_VIRTUAL | PKT_HELD)))) {
+			if (p->flags & PKT_HELD) { // hold.c's from here on
+				p->flags |= PKT_AWAY;
+				continue;
+			}
 			w->order = p->order;
 			end(w, m, false);
 			continue;

@@ -14,15 +14,26 @@ enum transport_set { // bits: which encapsulations are transports, i.e. set the 
 	TRANSPORT_VLAN = 1 << 2,
 };
 
+// What becomes of client bytes that were held for too long, or were too many (corridor.md 5).
+enum hold_mode {
+	HOLD_ABSENT, // what was not seen is absent, and the policy decides
+	HOLD_PASS,
+	HOLD_DROP
+};
+
 enum checksum_mode { CHECKSUM_OFFLOAD_AWARE, CHECKSUM_ENFORCE, CHECKSUM_IGNORE };
 
 // What is set before start and never changes after. Sizes are per worker.
 struct path_config {
-	uint32_t flows;        // flow table entries
-	uint32_t streams;      // TCP flows that are reassembled at a time
-	uint32_t chunks;       // 2 KiB pieces of stream memory
-	uint32_t apps;         // handshakes followed over datagrams (QUIC, DTLS)
-	uint32_t fragments;    // fragments held
+	uint32_t flows;      // flow table entries
+	uint32_t streams;    // TCP flows that are reassembled at a time
+	uint32_t chunks;     // 2 KiB pieces of stream memory
+	uint32_t apps;       // handshakes followed over datagrams (QUIC, DTLS)
+	uint32_t fragments;  // fragments held
+	uint32_t held;       // frames that wait for a verdict; 0: there will be no policy
+	uint32_t hold_bytes; // of one flow
+	uint64_t hold_ns;    // the same, from its first
+	enum hold_mode hold_exceeded;
 	uint32_t arena_bytes;  // facts of transactions that wait for their answer
 	uint32_t record_cells; // record ring, cells of RECORD_CELL bytes, a power of two
 	uint32_t transports;   // enum transport_set
@@ -92,7 +103,7 @@ struct worker {
 	uint64_t counters[COUNTER_COUNT];
 	uint64_t anomalies[ANOMALY_COUNT];
 	struct drop_said said[2][REASON_COUNT]; // drop.c's; [1]: out of defrag's hold
-	uint64_t held;                          // frames inside: fragments waiting. 0 after path_drain
+	uint64_t held; // frames inside: fragments waiting, frames without their verdict. 0 after path_drain
 };
 
 // What is said from here on is said of this packet.

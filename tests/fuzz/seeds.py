@@ -72,7 +72,7 @@ def streams(path):
 
 def programs(path):
     """what fuzz_stream reads: the stream's own segments in order, and others between them: late, twice, differing"""
-    rnd, out = random.Random(path), {}
+    rnd, out = random.Random("/".join(pathlib.Path(path).parts[-2:])), {}
     for x in map(l4, frames(path)):
         if x and x[0] == 6 and x[4]:
             out.setdefault((x[5], x[1], x[2]), []).append((x[3], len(x[4])))

@@ -28,7 +28,8 @@
 	X(HTTP, "http") /* a request and the head of its response */                                                   \
 	X(DNS, "dns")   /* a message, query or answer */                                                               \
 	X(SSH, "ssh")                                                                                                  \
-	X(ANOMALY, "anomaly")
+	X(ANOMALY, "anomaly")                                                                                          \
+	X(ALERT, "alert") /* a rule of the policy, true for a transaction (a copy of which this is) or a flow */
 
 enum record_kind {
 	RECORD_NONE = 0,
@@ -86,6 +87,7 @@ enum record_kind {
 	X(HTTP_REDIRECT, "http.redirect", STR, 0)                                                                      \
 	X(HTTP_XFF, "http.xff", STR, 0)                                                                                \
 	X(HTTP_AMBIGUOUS, "http.ambiguous", STR, 1)                                                                    \
+	X(HTTP_HEADER, "http.header", STR, 0) /* "name: value", of those that the policy asks for */                   \
 	X(DNS_QNAME, "dns.qname", STR, 1)                                                                              \
 	X(DNS_QTYPE, "dns.qtype", NUM, 1)                                                                              \
 	X(DNS_RCODE, "dns.rcode", NUM, 1)                                                                              \
@@ -98,7 +100,10 @@ enum record_kind {
 	X(SSH_SERVER_SOFTWARE, "ssh.server_software", STR, 1)                                                          \
 	X(SSH_SERVER_PROTO, "ssh.server_proto", STR, 0)                                                                \
 	X(HOST, "host", STR, 1)                                                                                        \
-	X(ANOMALY, "anomaly", STR, 1)
+	X(ANOMALY, "anomaly", STR, 1)                                                                                  \
+	X(HOST_OUTER, "host.outer", STR, 0) /* what a CONNECT or SOCKS before it asked for */                          \
+	X(RULE, "rule", NUM, 0)             /* number of one that was true and does not end the search */              \
+	X(TAG, "tag", STR, 1)
 
 enum fact_type { FACT_TYPE_STR, FACT_TYPE_NUM, FACT_TYPE_IP, FACT_TYPE_BYTES };
 
@@ -189,7 +194,7 @@ struct record {
 	uint64_t time_ns;
 	uint32_t seq; // per worker
 	uint16_t worker;
-	uint16_t anomaly; // enum anomaly, for RECORD_ANOMALY
+	uint16_t anomaly; // RECORD_ANOMALY: enum anomaly; RECORD_ALERT: enum record_kind of what it is about
 	uint64_t flow_id; // first frame << 3 | layer; 0: no flow
 	uint64_t tenant;
 	uint8_t src[16], dst[16]; // initiator, responder; IPv4 in the first 4 bytes
@@ -197,8 +202,8 @@ struct record {
 	uint8_t proto, ip_version, app, dir;
 	uint8_t icmp_type, icmp_code; // of the flow's first packet
 	uint8_t layer;                // 0: innermost (inspected); else outer
-	uint8_t tx_kind;              // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS
-	uint32_t tx_id;               // number of the transaction in its flow, from 0
+	uint8_t tx_kind; // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS; flow 1: there were alerts
+	uint32_t tx_id;  // number of the transaction in its flow, from 0
 	uint16_t reason; // RECORD_ANOMALY: enum reason by which the frame was dropped; 0: anomaly says what
 	// What the policy says: of a transaction its own verdict, of a flow the worst
 	uint16_t policy; // version number of the policy; 0: there is none
@@ -211,7 +216,10 @@ struct record {
 	uint64_t pkts[2], bytes[2]; // [0] from the initiator
 	uint8_t tcp_flags[2];
 	uint8_t tcp_state, flow_end;
-	uint32_t tx_count;
+	union {
+		uint32_t tx_count;
+		uint32_t alert; // RECORD_ALERT: the rule that was true; `rule` decided
+	};
 };
 
 #define FRAME_BITS 48

@@ -31,7 +31,9 @@ def strict(pairs):
 
 def check(sluice, path, face, validator):
     """Returns (lines, faults)."""
-    out = subprocess.run([sluice, "replay", path, "--format", *face, "-o", "-"], stdout=subprocess.PIPE,
+    policy = os.path.join(os.path.dirname(path), "policy.json")
+    judged = ["-p", policy] if os.path.exists(policy) else []
+    out = subprocess.run([sluice, "replay", path, *judged, "--format", *face, "-o", "-"], stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, timeout=120).stdout
     faults, seq = [], -1
     lines = out.split(b"\n")[:-1]

@@ -23,6 +23,7 @@
 #include "base/eal.h"
 #include "base/vouched.h"
 #include "cmd.h"
+#include "path/judge.h"
 #include "path/rooms.h"
 #include "replay_options.h"
 #include "replay_policy.h"
@@ -417,6 +418,8 @@ static bool start_policy(struct replay *r)
 	int rc = replay_policy_load(&r->policy, r->o.policy, 1, r->o.seed);
 	r->policies[0] = &r->policy.names;
 	r->refused = rc == -EINVAL;
+	if (rc == 0)
+		r->config.policy_fields |= judge_fields(r->policy.rules);
 	r->environment |= rc < 0 && !r->refused;
 	return rc == 0;
 }
@@ -558,6 +561,7 @@ int replay_main(int argc, char **argv)
 	if (r.summary)
 		free(r.summary->hits);
 	free(r.summary);
-	eal_fini();
+	if (r.crew.frames) // else it was not begun
+		eal_fini();
 	return rc;
 }

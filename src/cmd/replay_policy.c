@@ -51,7 +51,12 @@ static bool make_names(struct replay_policy *p, const char *file, uint16_t versi
 		return false;
 	for (uint32_t i = 0; i < policy->nrules; i++) {
 		const struct rule *r = &policy->rules[i];
-		p->rule[i] = (struct rule_name){r->id, r->reason, r->sid, (uint8_t)r->action, r->severity};
+		p->rule[i] = (struct rule_name){.id = r->id,
+						.reason = r->reason,
+						.sid = r->sid,
+						.sample = r->sample,
+						.action = (uint8_t)r->action,
+						.severity = r->severity};
 	}
 	p->rule[policy->nrules] = (struct rule_name){.id = "default", .action = (uint8_t)policy->default_action};
 	p->names = (struct policy_names){

@@ -126,9 +126,11 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	r->tcp_state = f->key.proto == IPPROTO_TCP ? f->tcp_state : TCP_NONE;
 	r->flow_end = (uint8_t)why;
 	r->tx_count = f->tx_count;
+	bool write = true;
 	if (unlikely(w->rules) && !f->key.outer)
-		judge_flow(w, f, r);
-	record_write(w);
+		write = judge_flow(w, f, r);
+	if (likely(write))
+		record_write(w);
 	ring_unlink(w->flows, f);
 	flow_table_remove(w->flows, f);
 }

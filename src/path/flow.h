@@ -69,13 +69,14 @@ static_assert(FLOW_MIDSTREAM + FLOW_SWAPPED + FLOW_REPLIED + FLOW_APP_DONE + FLO
 
 // What the policy says of a flow; all 0 where there is no policy.
 enum flow_policy {
-	POLICY_JUDGED = 1 << 0, // by what its first packet says, at least
-	POLICY_OPEN = 1 << 1,   // its transactions decide: client bytes are held until they are judged
-	POLICY_DENIED = 1 << 2, // nothing of it leaves any more
-	POLICY_ENDING = 1 << 3, // denied from a request on: what answers earlier ones still passes (act.c)
-	POLICY_ACTS = 1 << 4,   // allowed, but limited or mirrored
-	POLICY_SAID = 1 << 5,   // the answers to its denial were sent
-	POLICY_MARKED = 1 << 6, // hold_exceeded: went on before it was judged
+	POLICY_JUDGED = 1 << 0,  // by what its first packet says, at least
+	POLICY_OPEN = 1 << 1,    // its transactions decide: client bytes are held until they are judged
+	POLICY_DENIED = 1 << 2,  // nothing of it leaves any more
+	POLICY_ENDING = 1 << 3,  // denied from a request on: what answers earlier ones still passes (act.c)
+	POLICY_ACTS = 1 << 4,    // allowed, but limited or mirrored
+	POLICY_SAID = 1 << 5,    // the answers to its denial were sent
+	POLICY_MARKED = 1 << 6,  // hold_exceeded: went on before it was judged
+	POLICY_ALERTED = 1 << 7, // an alert was recorded
 };
 
 // Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.

@@ -20,24 +20,66 @@
 #include "policy.h"
 #include "record_out.h"
 
+#define BIT(symbol) (1ull << FIELD_##symbol)
+#define FIRST_FIELDS (BIT(TTL) | BIT(TCP_FLAGS) | BIT(VLAN) | BIT(VNI) | BIT(DECAP_DEEPER))
+// What the first packet says, and is so for the flow's whole life.
+#define FLOW_FIELDS                                                                                                    \
+	(FIRST_FIELDS | BIT(SRC) | BIT(DST) | BIT(SPORT) | BIT(DPORT) | BIT(PROTO) | BIT(IP_VERSION) | BIT(TENANT) |   \
+	 BIT(DIRECTION) | BIT(TIME))
+
 int judge_init(struct worker *w)
 {
-	w->judge = mem_take(sizeof(*w->judge));
-	return w->judge ? 0 : -ENOMEM;
+	if (!(w->judge = mem_take(sizeof(*w->judge))))
+		return -ENOMEM;
+	if (!(w->config->policy_fields & FIRST_FIELDS))
+		return 0;
+	w->judge->first = mem_take(w->config->flows * sizeof(struct judge_first));
+	return w->judge->first ? 0 : -ENOMEM;
 }
 
 void judge_fini(struct worker *w)
 {
-	if (w->judge)
-		mem_give(w->judge, sizeof(*w->judge));
+	if (!w->judge)
+		return;
+	if (w->judge->first)
+		mem_give(w->judge->first, w->config->flows * sizeof(struct judge_first));
+	mem_give(w->judge, sizeof(*w->judge));
 	w->judge = NULL;
 }
 
 // ---- the policy in force -----------------------------------------------------------------------------------------
 
+static uint64_t fields_of(const struct ruleset *rs, uint32_t node)
+{
+	uint64_t fields = 0;
+	if (node == RULES_NONE)
+		return 0;
+	for (uint32_t i = node, end = node + rs->nodes[node].end; i < end; i++)
+		if (rs->nodes[i].op == NODE_FIELD)
+			fields |= 1ull << rs->nodes[i].field;
+	return fields;
+}
+
+uint64_t judge_fields(const struct ruleset *rs)
+{
+	uint64_t fields = 0;
+	for (uint32_t i = 0; i < rs->nrules; i++)
+		fields |= fields_of(rs, rs->rules[i].node);
+	return fields;
+}
+
+static void note_header(struct judge_policy *p, const uint8_t *name, uint32_t len)
+{
+	for (uint32_t i = 0; i < p->nheaders; i++)
+		if (p->header[i].len == len && !memcmp(p->header[i].p, name, len))
+			return;
+	if (p->nheaders < JUDGE_HEADERS_MAX)
+		p->header[p->nheaders++] = (struct judge_header){name, len};
+}
+
 static size_t policy_bytes(uint32_t nrules)
 {
-	return sizeof(struct judge_policy) + (nrules + 1ul) * sizeof(uint64_t);
+	return sizeof(struct judge_policy) + (nrules + 1ul) * (sizeof(uint64_t) + 1);
 }
 
 struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version)
@@ -45,16 +87,17 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 	struct judge_policy *p = mem_take(policy_bytes(rs->nrules));
 	if (!p)
 		return NULL;
-	p->rules = rs;
-	p->nrules = rs->nrules;
-	p->version = version;
-	p->sums.hits = p->hits;
+	*p = (struct judge_policy){.rules = rs, .nrules = rs->nrules, .version = version, .fields = judge_fields(rs)};
+	p->sums.hits = p->hits = (uint64_t *)(p + 1);
+	p->of_flow = (uint8_t *)(p->hits + rs->nrules + 1);
 	p->scratch = policy_worker_init(rs);
 	for (uint32_t i = 0; i < rs->nnodes; i++)
-		if (rs->nodes[i].op == NODE_FIELD)
-			p->fields |= 1ull << rs->nodes[i].field;
-	for (uint32_t i = 0; i < rs->nrules; i++)
+		if (rs->nodes[i].op == NODE_FIELD && rs->nodes[i].field == FIELD_HTTP_HEADER)
+			note_header(p, rs->bytes + rs->nodes[i].at, rs->nodes[i].len);
+	for (uint32_t i = 0; i < rs->nrules; i++) {
 		p->shadow |= rs->rules[i].shadow;
+		p->of_flow[i] = !(fields_of(rs, rs->rules[i].node) & ~FLOW_FIELDS);
+	}
 	if (p->scratch)
 		return p;
 	judge_policy_free(p);
@@ -97,37 +140,63 @@ static uint32_t hit_of(const struct judge_policy *p, uint32_t rule)
 	return rule < p->nrules ? rule : p->nrules;
 }
 
-void judge_said(struct worker *w, const struct record *r)
-{
-	struct judge_policy *p = w->judge->policy;
-	if (!(r->judged & RECORD_JUDGED))
-		return;
-	p->sums.transactions[r->action == ACTION_DENY]++;
-	p->sums.open += (r->judged & RECORD_OPEN) != 0;
-	p->sums.would_differ += (r->judged & RECORD_WOULD) && r->would_action != r->action;
-	p->hits[hit_of(p, r->rule)]++;
-}
-
 static uint8_t action_of(const struct judge_policy *p, uint32_t rule)
 {
 	return rule < p->nrules ? p->rules->rules[rule].action : p->rules->default_action;
 }
 
-void judge_flow(struct worker *w, const struct flow *f, struct record *r)
+// One record of so many, by what it is about: the same for any number of workers.
+static bool sampled(const struct ruleset_note *n, const struct record *r)
+{
+	uint64_t h = (r->flow_id << 20 ^ r->tx_id) * 0x9e3779b97f4a7c15ull;
+	return n->sample < 2 || (h >> 32) % n->sample == 0;
+}
+
+bool judge_said(struct worker *w, struct record *r)
 {
 	struct judge_policy *p = w->judge->policy;
-	if (!(f->policy & POLICY_JUDGED))
-		return;
+	if (!(r->judged & RECORD_JUDGED) || r->policy != p->version)
+		return true;
+	p->sums.transactions[r->action == ACTION_DENY]++;
+	p->sums.open += (r->judged & RECORD_OPEN) != 0;
+	p->sums.would_differ += (r->judged & RECORD_WOULD) && r->would_action != r->action;
+	p->hits[hit_of(p, r->rule)]++;
+	if ((r->judged & RECORD_WOULD) && r->would < p->nrules && p->rules->rules[r->would].shadow)
+		p->hits[r->would]++;
+	if (r->rule >= p->nrules)
+		return true;
+	const struct ruleset_note *n = &p->rules->notes[r->rule];
+	if (n->said == RULE_SAID_VERDICT) {
+		r->len = sizeof(*r);
+		r->nfacts = 0;
+	}
+	return n->said <= RULE_SAID_VERDICT && sampled(n, r);
+}
+
+void judge_flow_word(const struct judge_policy *p, const struct flow *f, struct record *r)
+{
 	bool denied = action_of(p, f->rule) == ACTION_DENY;
+	bool open = (f->policy & POLICY_OPEN) && !f->tx_count;
 	r->policy = p->version;
 	r->rule = f->rule;
 	r->action = action_of(p, f->rule);
 	r->response = f->rule < p->nrules ? p->rules->rules[f->rule].response : p->rules->default_response;
-	r->judged = RECORD_JUDGED | (denied ? RECORD_DENIED : 0) | (f->policy & POLICY_OPEN ? RECORD_OPEN : 0) |
+	r->judged = RECORD_JUDGED | (denied ? RECORD_DENIED : 0) | (open ? RECORD_OPEN : 0) |
 		    (f->policy & POLICY_MARKED ? RECORD_MARKED : 0);
-	p->sums.flows[denied]++;
+}
+
+bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
+{
+	struct judge_policy *p = w->judge->policy;
+	if (!(f->policy & POLICY_JUDGED))
+		return true;
+	judge_flow_word(p, f, r);
+	r->tx_kind = (f->policy & POLICY_ALERTED) != 0;
+	p->sums.flows[r->action == ACTION_DENY]++;
+	p->sums.open += (r->judged & RECORD_OPEN) != 0;
 	if (!f->tx_count)
 		p->hits[hit_of(p, f->rule)]++;
+	return f->rule >= p->nrules || p->rules->notes[f->rule].said != RULE_SAID_NONE;
 }
 
 // The worst of a flow's verdicts is its own.
@@ -155,10 +224,12 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	struct verdict v;
 	worker_at(w, p);
 	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns);
-	judge_flow_facts(w, f, p);
+	judge_flow_first(w, f, p);
+	judge_flow_facts(w, f);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	f->rule = v.rule;
 	f->policy = POLICY_JUDGED | (v.open ? POLICY_OPEN : 0);
+	judge_fired(w, f, NULL, NULL, 0, false);
 	if (v.open || v.action != ACTION_DENY)
 		return true;
 	f->policy |= POLICY_DENIED;
@@ -202,39 +273,64 @@ static void deny(struct app_in *in, const struct record *r)
 	act_deny(in->w, f, in->w->packet, in->dir, r->tx_id);
 }
 
-void judge_record(struct app_in *in, struct record *r)
+// What shadow rules would make of it.
+static void would(struct judge *j, struct record *r, const struct verdict *v)
+{
+	struct verdict u;
+	policy_judge_would(j->policy->rules, j->policy->scratch, &j->facts.facts, &u);
+	r->judged &= (uint8_t)~RECORD_WOULD;
+	r->would = RULE_NONE;
+	if (u.rule == v->rule && u.action == v->action)
+		return;
+	r->would = u.rule;
+	r->would_action = u.action;
+	r->judged |= RECORD_WOULD;
+}
+
+static void judge(struct app_in *in, struct record *r, txn_t t)
 {
 	struct judge *j = in->w->judge;
 	struct verdict v;
-	bool before = r->judged & RECORD_JUDGED;
+	uint8_t before = r->judged;
 	uint32_t rule = r->rule;
 	r->app = in->f->app;
 	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns);
-	judge_flow_facts(in->w, in->f, NULL);
+	judge_flow_facts(in->w, in->f);
 	judge_facts_record(&j->facts, r);
 	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &v);
+	if (v.open && j->facts.overflow) // more names, or longer values, than are looked at
+		v.action = ACTION_DENY;
 	note(r, j->policy, &v);
-	if (before && v.rule != rule)
+	if ((before & RECORD_JUDGED) && v.rule != rule)
 		r->judged |= RECORD_REVISED;
+	r->judged |= before & (RECORD_REVISED | RECORD_HELD | RECORD_MARKED);
 	worse(j->policy, in->f, &v);
 	in->f->policy |= POLICY_JUDGED;
 	in->judged = true;
+	judge_fired(in->w, in->f, r, in, t, false);
+	if (j->policy->shadow)
+		would(j, r, &v);
 	if (v.action == ACTION_DENY)
 		deny(in, r);
+}
+
+void judge_record(struct app_in *in, struct record *r)
+{
+	judge(in, r, 0);
 }
 
 // An answer adds nothing that any rule asks for.
 static bool said_all(const struct judge_policy *p, const struct record *r)
 {
 	return (r->judged & (RECORD_JUDGED | RECORD_OPEN)) == RECORD_JUDGED &&
-	       !(p->fields & (JUDGE_LATER_FIELDS | 1ull << FIELD_FLOW_SEEN | 1ull << FIELD_STREAM_AMBIGUOUS));
+	       !(p->fields & (JUDGE_LATER_FIELDS | BIT(FLOW_SEEN) | BIT(STREAM_AMBIGUOUS) | BIT(HTTP_AMBIGUOUS)));
 }
 
 void judge_known(struct app_in *in, txn_t t)
 {
 	struct record *r = txn_record(in, t);
 	if (r && !said_all(in->w->judge->policy, r))
-		judge_record(in, r);
+		judge(in, r, t);
 }
 
 bool judge_absent(struct worker *w, struct flow *f)
@@ -242,10 +338,11 @@ bool judge_absent(struct worker *w, struct flow *f)
 	struct judge *j = w->judge;
 	struct verdict v;
 	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
-	judge_flow_facts(w, f, NULL);
+	judge_flow_facts(w, f);
 	judge_facts_opaque(&j->facts);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	worse(j->policy, f, &v);
+	judge_fired(w, f, NULL, NULL, 0, true);
 	if (v.action != ACTION_DENY)
 		return true;
 	if (!(f->policy & POLICY_DENIED))

@@ -14,6 +14,8 @@ void judge_fini(struct worker *w);
 
 // What a worker judges with: of one policy and one worker, made and freed off the path. version: from 1.
 struct judge_policy;
+// Fields that rules ask for, as bits: of all policies of a start, path_config.policy_fields has them.
+uint64_t judge_fields(const struct ruleset *rs);
 struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version);
 void judge_policy_free(struct judge_policy *p);
 // From now on the worker judges by p, which stays the caller's; NULL: there is no policy. Between bursts.
@@ -43,9 +45,14 @@ static inline void judge_txn(struct app_in *in, txn_t t)
 }
 // The same of a record that is put together elsewhere.
 void judge_record(struct app_in *in, struct record *r);
-// The record of a transaction leaves as it is now; that of a flow is about to: it gets the flow's word.
-void judge_said(struct worker *w, const struct record *r);
-void judge_flow(struct worker *w, const struct flow *f, struct record *r);
+// The record of a transaction leaves as it is now; that of a flow is about to: it gets the flow's word. False: it is
+// not to be written (`log`, `sample`).
+bool judge_said(struct worker *w, struct record *r);
+bool judge_flow(struct worker *w, const struct flow *f, struct record *r);
+
+// The head of a request: header lines that rules ask for become facts. Bytes that those may take.
+uint32_t judge_headers_room(const struct worker *w, uint32_t len);
+void judge_headers(const struct app_in *in, txn_t t, const uint8_t *p, uint32_t len);
 
 // The flow shows no protocol that is read (or its time to show one is over): names count as absent. True: it may go on.
 bool judge_absent(struct worker *w, struct flow *f);

@@ -13,6 +13,8 @@
 
 #include <netinet/in.h>
 
+#include <rte_branch_prediction.h>
+
 #define NOWHERE ((struct origin){0})
 
 enum reading {
@@ -44,14 +46,17 @@ static const struct {
 	[FACT_HTTP_USER_AGENT] = {FIELD_HTTP_USER_AGENT, READ_BYTES},
 	[FACT_HTTP_STATUS] = {FIELD_HTTP_STATUS, READ_NUM},
 	[FACT_HTTP_AMBIGUOUS] = {FIELD_HTTP_AMBIGUOUS, READ_BYTES},
+	[FACT_HTTP_HEADER] = {FIELD_HTTP_HEADER, READ_LINE},
 	[FACT_DNS_QNAME] = {FIELD_DNS_QNAME, READ_NAME},
 	[FACT_DNS_QTYPE] = {FIELD_DNS_QTYPE, READ_NUM},
 	[FACT_DNS_ANSWER] = {FIELD_DNS_ANSWER, READ_BYTES},
 	[FACT_SSH_SOFTWARE] = {FIELD_SSH_SOFTWARE, READ_BYTES},
 	[FACT_HOST] = {FIELD_HOST, READ_BYTES},
+	[FACT_HOST_OUTER] = {FIELD_HOST, READ_BYTES},
 };
 
 #define BIT(symbol) (1ull << FIELD_##symbol)
+#define FINGERPRINTS (BIT(TLS_JA3) | BIT(TLS_JA4))
 #define TLS_FIELDS (BIT(TLS_SNI) | BIT(TLS_ALPN) | BIT(TLS_JA3) | BIT(TLS_JA4) | BIT(TLS_ECH))
 #define QUIC_FIELDS (BIT(QUIC_VERSION) | BIT(QUIC_MIDSTREAM))
 #define HTTP_FIELDS                                                                                                    \
@@ -175,6 +180,19 @@ static uint64_t number(const struct fact *f)
 	return n;
 }
 
+static void add_line(struct judge_facts *j, enum field field, const struct fact *f)
+{
+	const uint8_t *colon = memchr(f->value, ':', f->len);
+	uint32_t name = colon ? (uint32_t)(colon - f->value) : 0;
+	struct fact_value *v = colon && name + 2 <= f->len ? judge_facts_add(j, field, f->origin) : NULL;
+	if (!v)
+		return;
+	v->name = f->value;
+	v->name_len = name;
+	v->p = f->value + name + 2;
+	v->len = f->len - name - 2;
+}
+
 static void add_fact(struct judge_facts *j, const struct record *r, const struct fact *f)
 {
 	enum field field = (enum field)fields[f->field].field;
@@ -186,14 +204,33 @@ static void add_fact(struct judge_facts *j, const struct record *r, const struct
 		add_name(j, field, f);
 		break;
 	case READ_LINE:
+		add_line(j, field, f);
 		break;
 	case READ_BYTES:
-		if (field == 0) // of a fact that no rule asks for
-			break;
 		judge_facts_bytes(j, field, f->value, f->len, f->origin);
-		if (field == FIELD_HOST && r->kind == RECORD_HTTP)
+		if (f->field == FACT_HOST && r->kind == RECORD_HTTP)
 			judge_facts_bytes(j, FIELD_HTTP_HOST, f->value, f->len, f->origin);
 		break;
+	}
+	if (unlikely(f->flags & FACT_CUT) && (j->wanted >> field & 1)) { // what was cut off may be what is looked for
+		j->facts.state[field] = FACT_SOME;
+		j->overflow = true;
+	}
+}
+
+// JA3 and JA4 of the lists that ship makes them of, once more: only where a rule asks.
+static void add_fingerprints(struct judge_facts *j, const struct fact *f)
+{
+	uint8_t *out = text_take(j, JA3_LEN + JA4_LEN);
+	if (!out || !ja_unpack(&j->hello, f->value, f->len))
+		return;
+	if (j->wanted & BIT(TLS_JA3)) {
+		ja_ja3(&j->hello, j->full, (char *)out);
+		judge_facts_bytes(j, FIELD_TLS_JA3, out, JA3_LEN, f->origin);
+	}
+	if (j->wanted & BIT(TLS_JA4)) {
+		ja_ja4(&j->hello, j->full, (char *)out + JA3_LEN);
+		judge_facts_bytes(j, FIELD_TLS_JA4, out + JA3_LEN, JA4_LEN, f->origin);
 	}
 }
 
@@ -254,8 +291,12 @@ void judge_facts_opaque(struct judge_facts *j)
 void judge_facts_record(struct judge_facts *j, const struct record *r)
 {
 	const struct fact *f = record_first(r);
-	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f))
-		add_fact(j, r, f);
+	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+		if (fields[f->field].field)
+			add_fact(j, r, f);
+		else if ((f->field == FACT_TLS_HELLO || f->field == FACT_QUIC_HELLO) && (j->wanted & FINGERPRINTS))
+			add_fingerprints(j, f);
+	}
 	if (r->app != APP_NONE)
 		judge_facts_bytes(j, FIELD_APP, app_names[r->app], (uint32_t)strlen(app_names[r->app]), NOWHERE);
 	if (r->kind == RECORD_HTTP)

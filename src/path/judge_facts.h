@@ -4,6 +4,7 @@
 // whoever wants to know from records alone what was judged (explain, tests).
 #pragma once
 
+#include "base/ja.h"
 #include "record.h"
 #include "ruleset.h"
 
@@ -14,7 +15,9 @@ struct judge_facts {
 	struct fact_value value[FIELD_COUNT][FACTS_MAX];
 	struct origin origin[FIELD_COUNT][FACTS_MAX]; // frame 0: of no bytes in particular
 	uint32_t ntext;
-	bool overflow;            // more values than are looked at: some field is SOME that would be ALL
+	bool overflow;         // more values than are looked at: some field is SOME that would be ALL
+	struct ja_hello hello; // to make fingerprints in
+	char full[JA3_FULL_MAX];
 	uint8_t text[RECORD_MAX]; // values that stand nowhere as they are compared
 };
 

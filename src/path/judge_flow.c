@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is known of a flow without reading what it carries: addresses, ports and what its first packet shows, as facts.
+// What is known of a flow without reading what it carries: addresses, ports and what its first packet showed, as facts.
 // Worker's thread.
+//
+// What only the first packet shows is kept beside the flow table, 32 bytes a flow, where some policy of this start asks
+// for it: transactions come later.
 #include "judge_in.h"
 
 #include <netinet/in.h>
@@ -9,6 +12,7 @@
 
 #include <rte_byteorder.h>
 
+#include "flow_table.h"
 #include "policy_set.h"
 
 #define NOWHERE ((struct origin){0})
@@ -29,27 +33,47 @@ static const char *direction(const struct ruleset *rs, const struct judge_tuple 
 	return from ? to ? "inside" : "out" : to ? "in" : "outside";
 }
 
-static void first_packet(struct judge_facts *j, const struct flow *f, const struct pkt *p)
+void judge_flow_first(struct worker *w, const struct flow *f, const struct pkt *p)
 {
-	static const char *const flags[] = {"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"};
-	const struct layer *l = p->inner;
-	struct origin o = {p->frame, 0, 0};
-	judge_facts_num(j, FIELD_TTL, l->ttl, o);
-	for (unsigned i = 0; i < 8 && f->key.proto == IPPROTO_TCP; i++)
-		if (l->tcp_flags >> i & 1)
-			judge_facts_bytes(j, FIELD_TCP_FLAGS, flags[i], 3, o);
-	for (unsigned i = 0; i < p->nvlans; i++)
-		judge_facts_num(j, FIELD_VLAN, p->vlan[i], o);
-	for (unsigned i = 0; i < p->nvnis; i++)
-		judge_facts_num(j, FIELD_VNI, p->vni[i], o);
-	judge_facts_num(j, FIELD_DECAP_DEEPER, (p->flags & PKT_DEEPER) != 0, o);
-	static const uint8_t lists[] = {FIELD_TCP_FLAGS, FIELD_VLAN, FIELD_VNI};
-	for (unsigned i = 0; i < sizeof(lists); i++)
-		if (!j->facts.n[lists[i]])
-			j->facts.state[lists[i]] = FACT_ABSENT;
+	struct judge_first *k = w->judge->first;
+	if (!k)
+		return;
+	k += flow_table_number(w->flows, f);
+	*k = (struct judge_first){.known = true,
+				  .ttl = p->inner->ttl,
+				  .tcp_flags = p->inner->tcp_flags,
+				  .nvlans = p->nvlans,
+				  .nvnis = p->nvnis,
+				  .deeper = (p->flags & PKT_DEEPER) != 0};
+	memcpy(k->vlan, p->vlan, sizeof(k->vlan));
+	memcpy(k->vni, p->vni, sizeof(k->vni));
 }
 
-void judge_flow_facts(struct worker *w, const struct flow *f, const struct pkt *p)
+static void list_end(struct judge_facts *j, enum field field)
+{
+	if ((j->wanted >> field & 1) && !j->facts.n[field])
+		j->facts.state[field] = FACT_ABSENT;
+}
+
+static void first_facts(struct judge_facts *j, const struct flow *f, const struct judge_first *k)
+{
+	static const char *const flags[] = {"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"};
+	struct origin o = {f->id >> 3, 0, 0};
+	judge_facts_num(j, FIELD_TTL, k->ttl, o);
+	for (unsigned i = 0; i < 8 && f->key.proto == IPPROTO_TCP; i++)
+		if (k->tcp_flags >> i & 1)
+			judge_facts_bytes(j, FIELD_TCP_FLAGS, flags[i], 3, o);
+	for (unsigned i = 0; i < k->nvlans; i++)
+		judge_facts_num(j, FIELD_VLAN, k->vlan[i], o);
+	for (unsigned i = 0; i < k->nvnis; i++)
+		judge_facts_num(j, FIELD_VNI, k->vni[i], o);
+	judge_facts_num(j, FIELD_DECAP_DEEPER, k->deeper, o);
+	list_end(j, FIELD_TCP_FLAGS);
+	list_end(j, FIELD_VLAN);
+	list_end(j, FIELD_VNI);
+}
+
+void judge_flow_facts(struct worker *w, const struct flow *f)
 {
 	struct judge_facts *j = &w->judge->facts;
 	bool swapped = f->flags & FLOW_SWAPPED;
@@ -67,6 +91,9 @@ void judge_flow_facts(struct worker *w, const struct flow *f, const struct pkt *
 		word(j, FIELD_DIRECTION, direction(w->rules, &t));
 	word(j, FIELD_FLOW_SEEN, f->pkts[0] && f->pkts[1] ? "both" : f->pkts[0] ? "client" : "server");
 	judge_facts_num(j, FIELD_STREAM_AMBIGUOUS, (f->flags & FLOW_AMBIGUOUS) != 0, NOWHERE);
-	if (p)
-		first_packet(j, f, p);
+	if (!w->judge->first)
+		return;
+	const struct judge_first *k = &w->judge->first[flow_table_number(w->flows, f)];
+	if (k->known)
+		first_facts(j, f, k);
 }

@@ -7,6 +7,8 @@
 #include "judge_facts.h"
 #include "rules.h"
 
+#define JUDGE_HEADERS_MAX 64
+
 struct judge_policy {
 	const struct ruleset *rules;
 	struct policy_scratch *scratch;
@@ -15,13 +17,44 @@ struct judge_policy {
 	bool shadow; // some rule is in shadow
 	uint32_t nrules;
 	struct judge_sums sums;
-	uint64_t hits[]; // nrules + 1
+	uint32_t nheaders;
+	struct judge_header {
+		const uint8_t *p; // in lower case
+		uint32_t len;
+	} header[JUDGE_HEADERS_MAX];
+	uint64_t *hits;   // nrules + 1
+	uint8_t *of_flow; // by rule: asks for nothing but what the first packet says
 };
+
+// What the first packet of a flow said that nothing else remembers.
+struct judge_first {
+	uint8_t ttl, tcp_flags, nvlans, nvnis;
+	bool deeper, known;
+	uint16_t vlan[VLANS_MAX];
+	uint32_t vni[VNIS_MAX];
+};
+static_assert(sizeof(struct judge_first) <= 32, "for each flow of the table");
 
 struct judge {
 	struct judge_policy *policy; // in force; NULL: none
+	struct judge_first *first;   // by flow; NULL: no policy of this start asks for it
 	struct judge_facts facts;
+	union { // a flow's, which is put together here; written by whole cells
+		struct record record;
+		uint8_t cells[RECORD_CELL * 8];
+	} alert;
 };
 
-// judge_flow.c: what is known of a flow. p: its first packet, where that is in hand.
-void judge_flow_facts(struct worker *w, const struct flow *f, const struct pkt *p);
+// judge.c: what the flow stands by, into its record.
+void judge_flow_word(const struct judge_policy *p, const struct flow *f, struct record *r);
+
+// judge_flow.c
+// Remembers what a flow's first packet says.
+void judge_flow_first(struct worker *w, const struct flow *f, const struct pkt *p);
+// What is known of a flow.
+void judge_flow_facts(struct worker *w, const struct flow *f);
+
+// judge_fired.c
+// Rules that were true and do not end the search. r: the transaction's record, with t where it is in the arena; NULL:
+// of the flow itself, by its first packet or because it shows no protocol (opaque).
+void judge_fired(struct worker *w, struct flow *f, struct record *r, const struct app_in *in, txn_t t, bool opaque);

@@ -44,6 +44,13 @@ static_assert(sizeof(struct node) == 32, "two nodes a line");
 
 #define RULES_NONE UINT32_MAX
 
+// What is recorded of what a rule decided.
+enum rule_said { RULE_SAID_ALL, RULE_SAID_VERDICT, RULE_SAID_FLOW, RULE_SAID_NONE };
+struct ruleset_note {
+	uint32_t sample; // one record of so many; 0, 1: all
+	uint8_t said;    // enum rule_said
+};
+
 struct ruleset_rule {
 	uint32_t node; // RULES_NONE: always true
 	uint32_t schedule;
@@ -178,6 +185,7 @@ struct ruleset {
 	struct node *nodes;
 	struct ruleset_rule *rules;
 	struct ruleset_deed *deeds; // of each rule
+	struct ruleset_note *notes; // of each rule
 	uint8_t *bytes;
 	struct ruleset_schedule *schedules;
 	struct zone_offset *zones;

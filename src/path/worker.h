@@ -38,9 +38,10 @@ struct path_config {
 	uint32_t record_cells; // record ring, cells of RECORD_CELL bytes, a power of two
 	uint32_t transports;   // enum transport_set
 	enum checksum_mode checksum;
-	uint64_t seed; // of every hash
-	bool live;     // false: replay or mirror, where frames can be missing or out of order
-	bool exits;    // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
+	uint64_t seed;          // of every hash
+	uint64_t policy_fields; // bits of enum field: what some policy of this start asks for; 0: there is none
+	bool live;              // false: replay or mirror, where frames can be missing or out of order
+	bool exits;             // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
 };
 
 struct senders; // base/senders.h: who offloads checksums

@@ -283,6 +283,11 @@ static void add_rule(struct compiler *c, uint32_t i)
 		made.tag_len = strlen(r->tag);
 		made.tag = compile_bytes(c, (const uint8_t *)r->tag, made.tag_len, false);
 	}
+	static const uint8_t said[] = {[LOG_NONE] = RULE_SAID_NONE,
+				       [LOG_VERDICT] = RULE_SAID_VERDICT,
+				       [LOG_FLOW] = RULE_SAID_FLOW,
+				       [LOG_TRANSACTION] = RULE_SAID_ALL};
+	c->rs->notes[i] = (struct ruleset_note){r->sample, said[r->log]};
 	c->rs->rules[i] = made;
 	c->rs->deeds[i] = deed(c, r);
 }
@@ -299,8 +304,9 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 	if (rs) {
 		rs->rules = calloc(p->nrules + 1, sizeof(*rs->rules));
 		rs->deeds = calloc(p->nrules + 1, sizeof(*rs->deeds));
+		rs->notes = calloc(p->nrules + 1, sizeof(*rs->notes));
 	}
-	if (!rs || !rs->rules || !rs->deeds) {
+	if (!rs || !rs->rules || !rs->deeds || !rs->notes) {
 		snprintf(error, size, "no memory");
 		compile_free(rs);
 		return NULL;
@@ -337,7 +343,10 @@ void compile_free(struct ruleset *rs)
 	hs_free_scratch(rs->scan);
 	free(rs->nodes);
 	free(rs->rules);
-	free(rs->deeds);
+	rs->deeds = calloc(p->nrules + 1, sizeof(*rs->deeds));
+	rs->notes = calloc(p->nrules + 1, sizeof(*rs->notes));
+}
+if (!rs || !rs->rules || !rs->deeds || !rs->notes) {
 	free(rs->bytes);
 	free(rs->schedules);
 	free(rs->zones);

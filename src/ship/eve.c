@@ -226,7 +226,7 @@ static void identity(struct render *r, struct jsonl *j, const struct record *rec
 
 static const char *const event_types[RECORD_KIND_COUNT] = {
 	[RECORD_FLOW] = "flow", [RECORD_TLS] = "tls", [RECORD_QUIC] = "quic",       [RECORD_HTTP] = "http",
-	[RECORD_DNS] = "dns",   [RECORD_SSH] = "ssh", [RECORD_ANOMALY] = "anomaly",
+	[RECORD_DNS] = "dns",   [RECORD_SSH] = "ssh", [RECORD_ANOMALY] = "anomaly", [RECORD_ALERT] = "alert",
 };
 
 // Ids of one run differ: frames are counted through all captures. Those of joined captures take turns.
@@ -324,24 +324,31 @@ static void body(struct render *r, struct jsonl *j, const struct record *rec)
 		[RECORD_SSH] = eve_ssh,
 	};
 	struct eve_index x;
-	if (rec->kind == RECORD_FLOW) {
+	unsigned kind = rec->kind;
+	if (kind == RECORD_ALERT) { // and what it is about
+		judged_alert(r, j, rec);
+		kind = rec->anomaly;
+		if (kind == RECORD_FLOW)
+			return;
+	}
+	if (kind == RECORD_FLOW) {
 		eve_flow(j, rec, &r->clock);
 		return;
 	}
 	eve_index(&x, rec);
-	if (rec->kind == RECORD_ANOMALY) {
+	if (kind == RECORD_ANOMALY) {
 		anomaly(j, &x);
 		return;
 	}
 	JSONL_NAME(j, "tx_id");
 	jsonl_num(j, rec->tx_id);
-	if (rec->kind == RECORD_DNS) {
+	if (kind == RECORD_DNS) {
 		dnsrr_eve(j, rec);
 		return;
 	}
-	eve_member(j, event_types[rec->kind]);
+	eve_member(j, event_types[kind]);
 	jsonl_open(j, '{');
-	parts[rec->kind](j, &x);
+	parts[kind](j, &x);
 	jsonl_close(j, '}');
 }
 

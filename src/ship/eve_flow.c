@@ -100,7 +100,7 @@ void eve_flow(struct jsonl *j, const struct record *r, struct text_clock *clock)
 	JSONL_NAME(j, "reason");
 	jsonl_text(j, reason(r->flow_end));
 	JSONL_NAME(j, "alerted");
-	jsonl_bool(j, false);
+	jsonl_bool(j, r->tx_kind != 0);
 	count(j, "tx_cnt", r->tx_count);
 	jsonl_close(j, '}');
 	if (r->proto == IPPROTO_TCP)

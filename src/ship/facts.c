@@ -181,6 +181,17 @@ static const struct fact *find(const struct record *rec, enum fact_field field)
 	return NULL;
 }
 
+static void alert(struct render *r, const struct record *rec)
+{
+	const struct policy_names *p = judged_policy(r, rec);
+	if (!p)
+		return;
+	const char *id = policy_names_rule(p, rec->alert)->id;
+	struct jsonl j = line(r, rec->packet, "alert");
+	jsonl_bytes(&j, id, strlen(id));
+	end(r, &j, rec, NULL);
+}
+
 // What is said of a record by its kind, whether or not a fact stands in it.
 static void by_kind(struct render *r, const struct record *rec)
 {
@@ -188,6 +199,9 @@ static void by_kind(struct render *r, const struct record *rec)
 	const struct fact *f;
 	char event[REASON_EVENT_MAX];
 	switch (rec->kind) {
+	case RECORD_ALERT:
+		alert(r, rec);
+		break;
 	case RECORD_FLOW_START:
 		f = find(rec, FACT_FLOW);
 		j = line(r, frame_of(rec, f), fact_names[FACT_FLOW]);
@@ -225,7 +239,7 @@ static void by_kind(struct render *r, const struct record *rec)
 static void verdict(struct render *r, const struct record *rec)
 {
 	const struct policy_names *p = judged_policy(r, rec);
-	if (!p || !(rec->judged & RECORD_JUDGED))
+	if (!p || !(rec->judged & RECORD_JUDGED) || rec->kind == RECORD_ALERT)
 		return;
 	const char *id = policy_names_rule(p, rec->rule)->id;
 	struct jsonl j = line(r, frame_of(rec, NULL), "verdict");
@@ -234,6 +248,13 @@ static void verdict(struct render *r, const struct record *rec)
 	jsonl_bytes(&j, id, strlen(id));
 	JSONL_NAME(&j, "of");
 	jsonl_text(&j, record_kind_names[rec->kind]);
+	if (rec->judged & RECORD_WOULD) {
+		id = policy_names_rule(p, rec->would)->id;
+		JSONL_NAME(&j, "would");
+		jsonl_text(&j, judged_action(rec->would_action));
+		JSONL_NAME(&j, "would_rule");
+		jsonl_bytes(&j, id, strlen(id));
+	}
 	end(r, &j, rec, NULL);
 }
 
@@ -244,7 +265,7 @@ static void facts_record(struct render *r, const struct record *rec)
 	const struct fact *f = record_first(rec);
 	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
 		bool said = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP ||
-			    f->field == FACT_ANOMALY;
+			    f->field == FACT_ANOMALY || f->field == FACT_RULE || rec->kind == RECORD_ALERT;
 		if (said || !(fact_asked[f->field] || r->config->verbose))
 			continue;
 		struct jsonl j = line(r, frame_of(rec, f), fact_names[f->field]);

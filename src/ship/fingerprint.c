@@ -61,7 +61,8 @@ static void unfold(struct fingerprint *p, struct record *r, const struct fact *f
 
 const struct record *fingerprint_record(struct fingerprint *p, const struct record *r)
 {
-	if (r->kind != RECORD_TLS && r->kind != RECORD_QUIC)
+	unsigned kind = r->kind == RECORD_ALERT ? r->anomaly : r->kind;
+	if (kind != RECORD_TLS && kind != RECORD_QUIC)
 		return r;
 	struct record *out = (struct record *)p->out;
 	const struct fact *f = record_first(r);

@@ -51,6 +51,71 @@ static void flags(struct jsonl *j, uint8_t judged)
 	}
 }
 
+// Rules that were true and do not end the search, and the tags that they set.
+static void fired(struct jsonl *j, const struct policy_names *p, const struct record *rec)
+{
+	static const struct {
+		enum fact_field field;
+		const char *name;
+	} lists[] = {{FACT_RULE, "rules"}, {FACT_TAG, "tags"}};
+	for (unsigned k = 0; k < 2; k++) {
+		const struct fact *f = record_first(rec);
+		bool any = false;
+		for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+			if (f->field != lists[k].field)
+				continue;
+			if (!any) {
+				jsonl_name(j, lists[k].name, strlen(lists[k].name));
+				jsonl_open(j, '[');
+			}
+			any = true;
+			if (f->field == FACT_TAG) {
+				jsonl_bytes(j, f->value, f->len);
+			} else {
+				const char *id = judged_id(p, f);
+				jsonl_bytes(j, id, strlen(id));
+			}
+		}
+		if (any)
+			jsonl_close(j, ']');
+	}
+}
+
+const char *judged_id(const struct policy_names *p, const struct fact *f)
+{
+	uint64_t n;
+	memcpy(&n, f->value, sizeof(n));
+	return policy_names_rule(p, (uint32_t)n)->id;
+}
+
+void judged_alert(const struct render *r, struct jsonl *j, const struct record *rec)
+{
+	const struct policy_names *p = judged_policy(r, rec);
+	if (!p)
+		return;
+	const struct rule_name *n = policy_names_rule(p, rec->alert);
+	const char *says = n->reason ? n->reason : n->id;
+	JSONL_NAME(j, "alert");
+	jsonl_open(j, '{');
+	JSONL_NAME(j, "action");
+	jsonl_text(j, rec->judged & RECORD_DENIED ? "blocked" : "allowed");
+	JSONL_NAME(j, "gid");
+	jsonl_num(j, 1);
+	JSONL_NAME(j, "signature_id");
+	jsonl_num(j, n->sid);
+	JSONL_NAME(j, "rev");
+	jsonl_num(j, 1);
+	JSONL_NAME(j, "signature");
+	jsonl_bytes(j, says, strlen(says));
+	JSONL_NAME(j, "category");
+	jsonl_text(j, "");
+	JSONL_NAME(j, "severity");
+	jsonl_num(j, n->severity);
+	JSONL_NAME(j, "rule");
+	jsonl_bytes(j, n->id, strlen(n->id));
+	jsonl_close(j, '}');
+}
+
 void judged_member(const struct render *r, struct jsonl *j, const struct record *rec)
 {
 	const struct policy_names *p = judged_policy(r, rec);
@@ -75,6 +140,11 @@ void judged_member(const struct render *r, struct jsonl *j, const struct record 
 	JSONL_NAME(j, "version");
 	jsonl_num(j, rec->policy);
 	flags(j, rec->judged);
+	if (policy_names_rule(p, rec->rule)->sample > 1) {
+		JSONL_NAME(j, "sample");
+		jsonl_num(j, policy_names_rule(p, rec->rule)->sample);
+	}
+	fired(j, p, rec);
 	if (rec->judged & RECORD_WOULD) {
 		JSONL_NAME(j, "would");
 		jsonl_open(j, '{');

@@ -9,6 +9,10 @@
 
 // The policy that a record was judged by. NULL: it was not judged.
 const struct policy_names *judged_policy(const struct render *r, const struct record *rec);
+// The id of the rule that a FACT_RULE names.
+const char *judged_id(const struct policy_names *p, const struct fact *f);
 const char *judged_action(uint8_t action);
+// "alert":{...} of a RECORD_ALERT, as Suricata has it.
+void judged_alert(const struct render *r, struct jsonl *j, const struct record *rec);
 // "verdict":{...}, where the record was judged.
 void judged_member(const struct render *r, struct jsonl *j, const struct record *rec);

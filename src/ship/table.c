@@ -174,9 +174,9 @@ static void colour(const struct render *r, struct table *t, const char *sgr)
 #define OFF "\033[0m"
 
 static const char *const colours[RECORD_KIND_COUNT] = {
-	[RECORD_FLOW] = "\033[90m",    [RECORD_TLS] = "\033[32m", [RECORD_QUIC] = "\033[35m",
-	[RECORD_HTTP] = "\033[36m",    [RECORD_DNS] = "\033[33m", [RECORD_SSH] = "\033[34m",
-	[RECORD_ANOMALY] = "\033[31m",
+	[RECORD_FLOW] = "\033[90m",    [RECORD_TLS] = "\033[32m",   [RECORD_QUIC] = "\033[35m",
+	[RECORD_HTTP] = "\033[36m",    [RECORD_DNS] = "\033[33m",   [RECORD_SSH] = "\033[34m",
+	[RECORD_ANOMALY] = "\033[31m", [RECORD_ALERT] = "\033[31m",
 };
 
 static void cell(struct table *t, const char *s, unsigned width)
@@ -462,8 +462,11 @@ static void what_flow(struct table *t, const struct record *rec)
 		text(t, "  outer layer");
 }
 
-static void what(struct table *t, const struct record *rec)
+static void what(const struct render *r, const struct record *rec)
 {
+	struct table *t = r->state;
+	const struct policy_names *p;
+	const struct rule_name *says;
 	char event[REASON_EVENT_MAX];
 	bool any;
 	switch (rec->kind) {
@@ -491,6 +494,13 @@ static void what(struct table *t, const struct record *rec)
 		if (first(rec, FACT_SSH_SERVER_SOFTWARE))
 			text(t, any ? " -> " : "-> ");
 		say(t, rec, FACT_SSH_SERVER_SOFTWARE, false);
+		break;
+	case RECORD_ALERT:
+		p = judged_policy(r, rec);
+		says = p ? policy_names_rule(p, rec->alert) : NULL;
+		text(t, "alert  ");
+		text(t, says ? says->reason ? says->reason : says->id : "");
+		say(t, rec, FACT_HOST, true);
 		break;
 	case RECORD_ANOMALY:
 		text(t, rec->reason ? reason_event(rec->reason, event) : anomaly_names[rec->anomaly]);
@@ -573,7 +583,7 @@ static void table_record(struct render *r, const struct record *rec)
 	}
 	if (r->config->npolicies)
 		verdict(r, rec);
-	what(t, rec);
+	what(r, rec);
 	if (rec->tenant) {
 		char n[24];
 		*text_u64(n, rec->tenant) = 0;

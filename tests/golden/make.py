@@ -26,6 +26,9 @@ def main():
             if len(data) > case.pop("most", 4096):
                 sys.exit(f"{name}: {len(data)} bytes are too many for a golden capture")
             (folder / "in.pcap").write_bytes(data)
+            policy = case.pop("policy", None)
+            if policy is not None:
+                (folder / "policy.json").write_text(json.dumps(policy, indent=1) + "\n")
             args = case.pop("args", [])
             if args:
                 (folder / "args").write_text("\n".join(args) + "\n")

@@ -213,7 +213,8 @@ static void close_record(struct reading *r)
 		act_query(in->w, r->p, r->len);
 		judge_record(in, r->record);
 		act_query(in->w, NULL, 0);
-		judge_said(in->w, r->record);
+		if (!judge_said(in->w, r->record))
+			return;
 	}
 	record_write(in->w);
 }

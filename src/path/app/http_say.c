@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "../judge.h"
+
 #define RESPONSE_ROOM 3072 // bytes of arena kept for what the response will say
 #define DIGEST_ROOM 1024   // numbers, and names of causes
 
@@ -92,7 +94,9 @@ static uint32_t request_room(const struct http_head *h)
 
 txn_t http_say_request(struct app_in *in, struct http_head *h)
 {
-	txn_t t = txn_begin(in, RECORD_HTTP, request_room(h));
+	bool judged = in->w->rules != NULL;
+	uint32_t more = unlikely(judged) ? judge_headers_room(in->w, h->len) : 0;
+	txn_t t = txn_begin(in, RECORD_HTTP, request_room(h) + more);
 
 	txn_str(in, t, FACT_HTTP_METHOD, h->method.p, h->method.len);
 	txn_str(in, t, FACT_HTTP_URI, h->target.p, h->target.len);
@@ -105,6 +109,8 @@ txn_t http_say_request(struct app_in *in, struct http_head *h)
 		txn_str(in, t, FACT_HTTP_PROTOCOL, h->protocol.p, h->protocol.len);
 	say_names(in, t, h);
 	say_fields(in, t, h);
+	if (unlikely(more))
+		judge_headers(in, t, in->data + in->consumed, h->len);
 	return t;
 }
 

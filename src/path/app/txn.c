@@ -61,8 +61,8 @@ static inline struct block *block_at(struct arena *a, uint64_t at)
 static void write_out(struct worker *w, struct block *b)
 {
 	b->open = 0;
-	if (unlikely(w->rules))
-		judge_said(w, &b->record);
+	if (unlikely(w->rules) && !judge_said(w, &b->record))
+		return;
 	record_put(w, &b->record);
 }
 

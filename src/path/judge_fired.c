@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Rules that do not end the search: what was true of them in the last judgement becomes facts of the transaction's
+// record (rule, tag) and, for alerts, a record of its own: a copy of the transaction as far as it is known. Worker's
+// thread.
+//
+// Once for each transaction: what its record names is not said again when the answer comes. A rule that asks for
+// nothing but what a flow's first packet shows speaks once for the flow, and not for each of its transactions.
+#include "judge_in.h"
+
+#include "policy.h"
+#include "record_out.h"
+
+static bool said(const struct record *r, uint32_t rule)
+{
+	const struct fact *f = record_first(r);
+	uint64_t n;
+	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+		if (f->field != FACT_RULE)
+			continue;
+		memcpy(&n, f->value, sizeof(n));
+		if (n == rule)
+			return true;
+	}
+	return false;
+}
+
+// The record under construction leaves as it stands, as another kind.
+static void alert_of(struct worker *w, struct record *r, uint32_t rule)
+{
+	uint16_t kind = r->kind, anomaly = r->anomaly;
+	uint32_t n = r->tx_count;
+	r->kind = RECORD_ALERT;
+	r->anomaly = kind;
+	r->alert = rule;
+	record_put(w, r);
+	r->kind = kind;
+	r->anomaly = anomaly;
+	r->tx_count = n;
+}
+
+static void alert_flow(struct worker *w, const struct flow *f, uint32_t rule)
+{
+	struct judge *j = w->judge;
+	struct record *r = &j->alert.record;
+	memset(r, 0, sizeof(*r));
+	flow_record(w, f, r, RECORD_FLOW);
+	r->len = sizeof(*r);
+	judge_flow_word(j->policy, f, r);
+	alert_of(w, r, rule);
+}
+
+// One of so many, by what it is about: the same for any number of workers.
+static bool sampled(const struct ruleset *rs, uint32_t rule, uint64_t flow_id, uint32_t tx_id)
+{
+	uint32_t n = rs->notes[rule].sample;
+	uint64_t h = (flow_id << 20 ^ tx_id ^ rule) * 0x9e3779b97f4a7c15ull;
+	return n < 2 || (h >> 32) % n == 0;
+}
+
+void judge_fired(struct worker *w, struct flow *f, struct record *r, const struct app_in *in, txn_t t, bool opaque)
+{
+	struct judge_policy *p = w->judge->policy;
+	const struct ruleset *rs = p->rules;
+	const uint32_t *rules;
+	uint32_t n = policy_fired(p->scratch, &rules);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t rule = rules[i];
+		const struct ruleset_rule *x = &rs->rules[rule];
+		bool of_flow = p->of_flow[rule];
+		if (r ? of_flow || said(r, rule) : of_flow == opaque)
+			continue;
+		uint64_t number = rule;
+		p->hits[rule]++;
+		if (t)
+			txn_num(in, t, FACT_RULE, number, (struct origin){0});
+		else if (r)
+			record_num(w, FACT_RULE, number, (struct origin){0});
+		if (x->action == ACTION_TAG && t)
+			txn_str_from(in, t, FACT_TAG, rs->bytes + x->tag, x->tag_len, (struct origin){0});
+		else if (x->action == ACTION_TAG && r)
+			record_fact(w, FACT_TAG, rs->bytes + x->tag, x->tag_len, (struct origin){0});
+		if (x->action == ACTION_LIMIT || x->action == ACTION_MIRROR)
+			f->policy |= POLICY_ACTS;
+		if (x->action != ACTION_ALERT || !sampled(rs, rule, f->id, r ? r->tx_id : 0))
+			continue;
+		f->policy |= POLICY_ALERTED;
+		if (r)
+			alert_of(w, r, rule);
+		else
+			alert_flow(w, f, rule);
+	}
+}

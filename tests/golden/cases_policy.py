@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Policies in line: each field as the condition of an alert that must fire, and of one that must not; what each action does; what
+records say of it."""
+import cases_dns as dns
+import cases_http as http
+import cases_tls as tls
+from handshakes import answer, extension, hello, message, records, sni
+from packets import eth, ip4, tag, tcp, udp
+
+A, B = "10.0.0.1", "10.0.0.2"
+SECURE = ["tcp", A, 40000, B, 443]
+CLEAR = ["tcp", A, 40000, B, 80]
+ASK = ["udp", A, 40000, B, 53]
+
+HELLO = records(message(1, hello(sni(b"One.Example"), extension(16, b"\0\x0c\2h2\x08http/1.1"))))
+AGREED = tls.AGREED
+GET = (b"GET http://www.example.test:8080/a/../b%2e?q=1 HTTP/1.1\r\nHost: www.example.test:8080\r\nUser-Agent: curl/8\r\n"
+       b"X-Token:  secret \r\nX-Token: other\r\n\r\n")
+PLAIN = b"GET /index HTTP/1.1\r\nHost: plain.example.test\r\n\r\n"
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+QUERY = dns.query("www.example.test")
+ANSWER = dns.head(flags=0x8180, an=1) + dns.question("www.example.test") + dns.rr(b"\xc0\x0c", 1, bytes([192, 0, 2, 7]))
+
+
+def alerts(**fields):
+    """A rule for each condition, named as it is."""
+    return {"rules": [{"id": k, "action": "alert", "when": w} for k, w in fields.items()]}
+
+
+def verdict(value, rule, tuple_, of):
+    return {"field": "verdict", "value": value, "rule": rule, "tuple": tuple_, "of": of}
+
+
+def alert(rule, tuple_):
+    return {"field": "alert", "value": rule, "tuple": tuple_}
+
+
+def fields(frames, tuple_, true, false):
+    """All of `true` fire, none of `false` does."""
+    policy = {"sets": {"internal": {"type": "net", "items": ["10.0.0.1/32"]}},
+              **alerts(**{f"t{i}": w for i, w in enumerate(true)}, **{f"f{i}": w for i, w in enumerate(false)})}
+    return {"frames": frames, "policy": policy, "args": ["-p", "{}/policy.json"], "drops": {}, "same": True,
+            "facts": [alert(f"t{i}", tuple_) for i in range(len(true))],
+            "no_facts": [{"field": "alert", "value": f"f{i}"} for i in range(len(false))]}
+
+
+def acts(frames, rules, drops, facts, **more):
+    return {"frames": frames, "policy": {"rules": rules, **more}, "args": ["-p", "{}/policy.json"], "drops": drops, "facts": facts}
+
+
+def answered(message_):
+    return eth(ip4(B, A, udp(53, 40000, message_)))
+
+
+CASES = {
+    "policy_first_packet": fields(
+        [eth(tag(7, ip4(A, B, udp(4000, 5000, b"nobody's"), ttl=61)), 0x8100)], ["udp", A, 4000, B, 5000],
+        [{"src": "10.0.0.0/8"}, {"dst": B}, {"sport": 4000}, {"dport": {"range": [4990, 5010]}}, {"proto": "udp"}, {"ip.version": 4},
+         {"ttl": 61}, {"tcp.flags": {"present": False}}, {"tenant": 7}, {"vni": {"present": False}},
+         {"direction": "out"}, {"decap.deeper": False}],
+        [{"src": B}, {"ttl": 64}, {"tcp.flags": "syn"}, {"direction": "in"}, {"tenant": {"present": False}}, {"ip.version": 6}]),
+    "policy_first_flags": fields(
+        tls.talk((0, HELLO), (1, AGREED)), SECURE,
+        [{"tcp.flags": "syn"}, {"tcp.flags": {"not": "ack"}}, {"tcp.flags": "syn", "ttl": 64, "tls.sni": "one.example"}],
+        [{"tcp.flags": "ack", "tls.sni": "one.example"}, {"ttl": 63, "tls.sni": "one.example"}]),
+    "policy_tls": fields(
+        tls.talk((0, HELLO), (1, AGREED)), SECURE,
+        [{"app": "tls"}, {"host": "one.example"}, {"tls.sni": {"suffix": ".example"}}, {"tls.alpn": "h2"}, {"tls.alpn": "http/1.1"},
+         {"tls.version": "1.3"}, {"tls.ech": False}, {"tls.ja3": {"present": True}}, {"tls.ja4": {"prefix": "t12d"}},
+         {"http.method": {"present": False}}, {"dns.qname": {"present": False}}, {"quic.version": {"present": False}}, {"flow.seen": "both"},
+         {"stream.ambiguous": False}, {"host": "one.example", "direction": "out"}],
+        [{"app": "http"}, {"host": "two.example"}, {"tls.version": "1.2"}, {"tls.ech": True}, {"tls.ja3": "0" * 32},
+         {"http.status": {"present": True}}, {"tls.alpn": {"not": "h2"}}, {"flow.seen": "client"}, {"stream.ambiguous": True}]),
+    "policy_http": fields(
+        http.talk((0, GET), (1, NOT_FOUND)), CLEAR,
+        [{"app": "http"}, {"host": "www.example.test"}, {"http.host": "www.example.test"}, {"http.method": "GET"},
+         {"http.uri": {"contains": "a/../b"}}, {"http.path": "/b."}, {"http.user_agent": "curl/8"},
+         {"http.header.X-Token": "secret"}, {"http.header.x-token": "other"}, {"http.header.x-none": {"present": False}},
+         {"url": {"prefix": "http://www.example.test:8080/a"}}, {"http.status": 404}, {"http.ambiguous": {"present": False}},
+         {"tls.sni": {"present": False}}],
+        [{"http.header.x-token": "third"}, {"http.header.x-none": {"present": True}}, {"http.status": 200}, {"http.path": "/a"},
+         {"http.ambiguous": "cl-te"}]),
+    "policy_url": fields(
+        http.talk((0, PLAIN), (1, NOT_FOUND)), CLEAR, [{"url": "http://plain.example.test/index"}], [{"url": "http://plain.example.test/"}]),
+    "policy_dns": fields(
+        [dns.datagram(QUERY), answered(ANSWER)], ASK,
+        [{"app": "dns"}, {"dns.qname": "www.example.test"}, {"host": "www.example.test"}, {"dns.qtype": "A"}, {"dns.qtype": 1},
+         {"dns.answer": "192.0.2.7"}],
+        [{"dns.qtype": "AAAA"}, {"dns.answer": "192.0.2.8"}, {"host": "example.test"}]),
+    "policy_ssh": fields(
+        tls.talk((1, b"SSH-2.0-server_1\r\n"), (0, b"SSH-2.0-client_2 hi\r\n")), SECURE,
+        [{"app": "ssh"}, {"ssh.software": "client_2"}, {"host": {"present": False}}], [{"ssh.software": "server_1"}]),
+    "policy_deny_port": acts(
+        tls.talk((0, HELLO), (1, AGREED)), [{"id": "p", "action": "deny", "when": {"dport": 443}, "respond": "drop"}],
+        {"POLICY_DENY": [1, 2, 3, 4, 5]}, [verdict("deny", "p", SECURE, "flow")]),
+    "policy_deny_name": acts(
+        tls.talk((0, HELLO), (1, AGREED)), [{"id": "n", "action": "deny", "when": {"host": "one.example"}, "respond": "drop"}],
+        {"POLICY_DENY": [4, 5]}, [verdict("deny", "n", SECURE, "tls"), verdict("deny", "n", SECURE, "flow")]),
+    "policy_deny_query": acts(
+        [dns.datagram(QUERY), dns.datagram(dns.query("other.example.test")), dns.datagram(QUERY)],
+        [{"id": "q", "action": "deny", "when": {"dns.qname": "www.example.test"}, "respond": "drop"}],
+        {"POLICY_DENY": [1, 3]},
+        [verdict("deny", "q", ASK, "dns"), verdict("allow", "default", ASK, "dns"), verdict("deny", "q", ASK, "flow")]),
+    "policy_first_match": acts(
+        tls.talk((0, HELLO), (1, AGREED)),
+        [{"id": "a", "action": "allow", "when": {"host": "one.example"}}, {"id": "n", "action": "deny", "when": {"host": {"suffix": ".example"}}}],
+        {}, [verdict("allow", "a", SECURE, "tls")]),
+    "policy_revised": acts(
+        http.talk((0, PLAIN), (1, NOT_FOUND)),
+        [{"id": "s", "action": "deny", "when": {"http.status": 404}, "respond": "drop"}],
+        {"POLICY_DENY": [5, 6, 7, 8]}, [verdict("deny", "s", CLEAR, "http")]),
+    "policy_tag": acts(
+        tls.talk((0, HELLO), (1, AGREED)),
+        [{"id": "mark", "action": "tag", "tag": "odd", "when": {"tls.alpn": "h2"}},
+         {"id": "n", "action": "deny", "when": {"tag": "odd", "host": "one.example"}, "respond": "drop"}],
+        {"POLICY_DENY": [4, 5]}, [{"field": "tag", "value": "odd", "tuple": SECURE}, verdict("deny", "n", SECURE, "tls")]),
+    "policy_shadow": acts(
+        tls.talk((0, HELLO), (1, AGREED)), [{"id": "n", "action": "deny", "mode": "shadow", "when": {"host": "one.example"}}],
+        {}, [verdict("allow", "default", SECURE, "tls") | {"would": "deny", "would_rule": "n"}]),
+    "policy_alert_denied": acts(
+        tls.talk((0, HELLO), (1, AGREED)),
+        [{"id": "see", "action": "alert", "severity": 2, "when": {"host": "one.example"}},
+         {"id": "n", "action": "deny", "when": {"host": "one.example"}, "respond": "drop"},
+         {"id": "below", "action": "alert", "when": {"host": "one.example"}}],
+        {"POLICY_DENY": [4, 5]}, [alert("see", SECURE), verdict("deny", "n", SECURE, "tls")]),
+    "policy_default_deny": acts(
+        tls.talk((0, HELLO), (1, AGREED)) + [eth(ip4(A, B, tcp(5000, 25)))], [{"id": "a", "action": "allow", "when": {"host": "one.example", "dport": 443}}],
+        {"POLICY_DENY": [6]}, [verdict("allow", "a", SECURE, "tls"), verdict("deny", "default", ["tcp", A, 5000, B, 25], "flow")],
+        default={"action": "deny", "respond": "drop"}),
+    "policy_log_none": acts(
+        tls.talk((0, HELLO), (1, AGREED)), [{"id": "a", "action": "allow", "log": "none", "when": {"host": "one.example"}}], {}, []),
+}
+CASES["policy_alert_denied"]["no_facts"] = [alert("below", SECURE)]
+CASES["policy_log_none"]["no_facts"] = [{"field": "verdict"}, {"field": "tls.sni"}]

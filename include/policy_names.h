@@ -10,7 +10,7 @@ struct rule_name {
 	const char *id, *reason; // reason NULL: none was given
 	uint32_t sid;
 	uint32_t sample; // one record of so many is written; 0, 1: all
-	uint8_t action; // enum action
+	uint8_t action;  // enum action
 	uint8_t severity;
 };
 

@@ -343,10 +343,8 @@ void compile_free(struct ruleset *rs)
 	hs_free_scratch(rs->scan);
 	free(rs->nodes);
 	free(rs->rules);
-	rs->deeds = calloc(p->nrules + 1, sizeof(*rs->deeds));
-	rs->notes = calloc(p->nrules + 1, sizeof(*rs->notes));
-}
-if (!rs || !rs->rules || !rs->deeds || !rs->notes) {
+	free(rs->deeds);
+	free(rs->notes);
 	free(rs->bytes);
 	free(rs->schedules);
 	free(rs->zones);

@@ -402,7 +402,10 @@ static void chunk_cause(struct app_in *in, struct http *s, uint32_t cause)
 {
 	struct http_span b = rest(in);
 
-	say_fresh(in, s, is_client(in, s) ? open_newest(s) : 0, cause, NULL, b.p);
+	txn_t t = is_client(in, s) ? open_newest(s) : 0;
+
+	say_fresh(in, s, t, cause, NULL, b.p);
+	judge_txn(in, t);
 }
 
 static int chunk_size(struct app_in *in, struct http *s)

@@ -38,7 +38,7 @@ bool act_left_to(const struct worker *w, const struct flow *f, unsigned dir, uin
 	if (!s)
 		return false;
 	if (dir == 0 && (s->flags & STREAM_BASED) && (f->flags & FLOW_REFUSED)) {
-		*seq = s->base_seq + (uint32_t)s->parsed;
+		*seq = s->base_seq + (uint32_t)s->judged;
 		return true;
 	}
 	*seq = s->left;

@@ -127,7 +127,8 @@ struct flow {
 	uint16_t flags;        // enum flow_flag
 	uint8_t app;           // enum app
 	uint8_t policy;        // enum flow_policy
-	uint8_t age_class : 4; // enum age_class of flow_age.h
+	uint8_t age_class : 3; // enum age_class of flow_age.h
+	uint8_t holds : 1;     // frames of it wait for a verdict
 	uint8_t far : 4;       // enum flow_far
 	union {
 		uint8_t tcp_state; // TCP: enum tcp_state

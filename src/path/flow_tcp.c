@@ -140,6 +140,9 @@ bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s
 	if (f->tcp_state != TCP_CLOSED || s->len == 0)
 		return false;
 	// after a RST: what the client had not sent before it. What is known to exist is late, and the old flow's
+	if (reset(f) && dir == 0 && f->holds && s->seq == from->next)
+		return false; // who holds back what came before the RST holds this, too: its receiver may not have had
+			      // it
 	if (reset(f))
 		return (dir == 0 || (f->flags & FLOW_MIDSTREAM)) &&
 		       (!known(from) || diff(end_of(s), frontier(from)) > 0);

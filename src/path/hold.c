@@ -22,14 +22,16 @@
 
 #include <rte_common.h>
 
+#include "answer.h"
 #include "base/eal.h"
 #include "judge.h"
 #include "rooms.h"
 #include "stream_pool.h"
 
-#define FLOW_FRAMES 2048 // a hello of 1,800 bytes, a byte a frame; a walk over them is 50 us
-#define GIANTS 32        // one in so many of the frames held may be larger than ordinary frames are
-#define AGE_WORK 64      // frames let go in one call of hold_age, and the rest of that flow's
+#define FLOW_FRAMES 2048   // a hello of 1,800 bytes, a byte a frame; a walk over them is 50 us
+#define GIANTS 32          // one in so many of the frames held may be larger than ordinary frames are
+#define AGE_WORK 64        // frames let go in one call of hold_age, and the rest of that flow's
+#define PIECE_NS 200000000 // longer than the answer to what came before takes, mostly
 #define NOBODY 0
 
 struct held {
@@ -44,6 +46,7 @@ struct hold {
 	struct held *held; // [0] is nobody's
 	uint32_t size, free;
 	uint32_t oldest, newest;
+	uint32_t whole; // the oldest of which no piece was thought of
 	uint32_t frames, giants;
 };
 
@@ -100,7 +103,10 @@ static struct held *held_new(struct worker *w, struct flow *f)
 	*h = (struct held){.f = f, .since_ns = w->now_ns, .older = t->newest};
 	*(t->newest ? &t->held[t->newest].newer : &t->oldest) = i;
 	t->newest = i;
+	if (!t->whole)
+		t->whole = i;
 	*n = i;
+	f->holds = true;
 	return h;
 }
 
@@ -108,10 +114,13 @@ static void held_free(struct worker *w, struct held *h)
 {
 	struct hold *t = w->hold;
 	uint32_t *n = number_of(w, h->f);
+	if (t->whole == *n)
+		t->whole = h->newer;
 	*(h->newer ? &t->held[h->newer].older : &t->newest) = h->older;
 	*(h->older ? &t->held[h->older].newer : &t->oldest) = h->newer;
 	h->newer = t->free;
 	t->free = *n;
+	h->f->holds = false;
 	*n = NOBODY;
 }
 
@@ -200,6 +209,22 @@ void hold_drop(struct worker *w, struct flow *f, uint16_t reason)
 	held_free(w, h);
 }
 
+// The first frame begins with bytes that may leave, and others wait behind them: those leave by themselves. When the
+// frame leaves later, whole, its receiver has them already.
+static void piece(struct worker *w, struct held *h)
+{
+	struct rte_mbuf *m = h->first;
+	const struct pkt *p = pkt_of(m);
+	if (h->f->key.proto != IPPROTO_TCP || (p->flags & PKT_VIRTUAL))
+		return;
+	uint64_t line = stream_line(w, h->f, 0), start = p->end - p->inner->wire_len;
+	if (line <= start || line >= p->end)
+		return;
+	struct rte_mbuf *part = answer_piece(w, m, 0, (uint32_t)(line - start));
+	if (part)
+		tx_own(w, part, h->f->id);
+}
+
 void hold_settle(struct worker *w, struct flow *f)
 {
 	if (likely(!held_of(w, f)))
@@ -209,8 +234,11 @@ void hold_settle(struct worker *w, struct flow *f)
 		return;
 	}
 	hold_release(w, f, f->policy & POLICY_OPEN ? stream_line(w, f, 0) : UINT64_MAX);
-	if (f->flags & FLOW_REFUSED)
-		hold_drop(w, f, inspect_refusal(w, f));
+	struct held *h = held_of(w, f);
+	if (!h || !(f->flags & FLOW_REFUSED))
+		return;
+	piece(w, h);
+	hold_drop(w, f, inspect_refusal(w, f));
 }
 
 // ---- bounds ------------------------------------------------------------------------------------------------------
@@ -218,6 +246,12 @@ void hold_settle(struct worker *w, struct flow *f)
 void hold_exceeded(struct worker *w, struct flow *f)
 {
 	enum hold_mode mode = w->config->hold_exceeded;
+	bool held = f->holds;
+	if (mode == HOLD_ABSENT && inspect_hurry(w, f)) {
+		hold_settle(w, f);
+		if ((held && !f->holds) || (f->policy & POLICY_DENIED))
+			return;
+	}
 	f->policy |= POLICY_MARKED;
 	count(w, COUNTER_HOLD_EXCEEDED);
 	if (mode == HOLD_PASS || (mode == HOLD_ABSENT && judge_absent(w, f))) {
@@ -244,7 +278,7 @@ bool hold_frame(struct worker *w, struct flow *f, struct rte_mbuf *m)
 		return true;
 	}
 	hold_exceeded(w, f);
-	if (f->flags & FLOW_REFUSED)
+	if ((f->flags & FLOW_REFUSED) || (f->policy & POLICY_DENIED))
 		pkt_drop(p, inspect_refusal(w, f));
 	return false;
 }
@@ -267,6 +301,13 @@ bool hold_age(struct worker *w, uint64_t time_ns)
 {
 	struct hold *t = w->hold;
 	uint64_t left = w->held > AGE_WORK ? w->held - AGE_WORK : 0;
+	for (unsigned n = 0; t->whole && time_ns - t->held[t->whole].since_ns >= PIECE_NS; n++) {
+		struct held *h = &t->held[t->whole];
+		if (n == AGE_WORK)
+			return true;
+		t->whole = h->newer;
+		piece(w, h);
+	}
 	while (t->oldest && time_ns - t->held[t->oldest].since_ns >= w->config->hold_ns) {
 		if (left && w->held <= left)
 			return true;
@@ -282,7 +323,9 @@ void hold_end(struct worker *w, struct flow *f)
 	hold_settle(w, f);
 	if (likely(!held_of(w, f)))
 		return;
-	if (judge_absent(w, f))
+	if (f->key.proto == IPPROTO_TCP && ((f->side[0].flags | f->side[1].flags) & SIDE_RST))
+		hold_drop(w, f, REASON_STREAM_UNJUDGED);
+	else if (judge_absent(w, f))
 		hold_release(w, f, UINT64_MAX);
 	else
 		hold_drop(w, f, REASON_POLICY_DENY);

@@ -313,6 +313,17 @@ static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 	return drop;
 }
 
+bool inspect_hurry(struct worker *w, struct flow *f)
+{
+	uint16_t drop = REASON_NONE;
+	struct words *s = f->key.proto == IPPROTO_TCP ? words_of(w, f) : NULL;
+	if (!s || !(s->wait & 1))
+		return false;
+	for (unsigned n = 0; n < STEPS_MAX && (step(w, f, s, 0, true, &drop) & MOVED); n++)
+		;
+	return true;
+}
+
 // What was dropped must not get in when it is sent again, and nothing behind the hole can be read by the receiver. The
 // reason follows from the protocol, so that it outlives the stream.
 uint16_t inspect_refusal(const struct worker *w, const struct flow *f)

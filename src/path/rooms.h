@@ -58,6 +58,8 @@ void inspect_burst(struct worker *w, struct burst *b);
 void inspect_packet(struct worker *w, struct rte_mbuf *m);
 // Does a parser read the flow's stream? Until then it may begin anew.
 bool inspect_chosen(struct worker *w, struct flow *f);
+// What the client said waits for the server's word: it is read without. False: it does not wait.
+bool inspect_hurry(struct worker *w, struct flow *f);
 // The reason by which data of a FLOW_REFUSED direction leaves.
 uint16_t inspect_refusal(const struct worker *w, const struct flow *f);
 

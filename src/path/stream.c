@@ -384,6 +384,8 @@ static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
 	const struct stream_side *s = g->s;
 	uint64_t highest = s->highest, fin = s->fin;
 	uint32_t kept = s->kept;
+	if ((flags & RST) && f->holds)
+		return; // it may never come to its receiver, and then what is held has a reader
 	moved(g, flags);
 	bool brought = s->kept != kept || s->highest != highest || s->fin != fin;
 	if (p->flags & PKT_HAS_DATA) {
@@ -395,16 +397,13 @@ static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
 	hold_settle(w, f);
 	if (p->dir != 0 || pkt_decided(p) || !(f->policy & POLICY_OPEN))
 		return;
-	if (flags & RST) {
-		if (w->config->live && g->evidence)
-			hold_drop(w, f, REASON_POLICY_HOLD);
-		return;
-	}
-	if (g->end <= stream_line(w, f, 0))
+	if ((flags & RST) || g->end <= stream_line(w, f, 0))
 		return;
 	p->end = g->end;
-	if (!g->evidence)
+	if (!g->evidence && g->l->wire_len)
 		pkt_drop(p, REASON_STREAM_UNJUDGED);
+	else if (!g->evidence)
+		return; // an end that is none
 	else if (!brought)
 		pkt_drop(p, REASON_STREAM_DUPLICATE);
 	else
@@ -412,13 +411,16 @@ static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
 }
 
 // Client data of an open flow of which no stream is kept. (Where there was one that is done with, all was read.)
-static __rte_noinline void unread(struct worker *w, struct pkt *p, const struct layer *l)
+static __rte_noinline void unread(struct worker *w, struct pkt *p, const struct layer *l, uint32_t seq)
 {
 	struct flow *f = p->flow;
+	const struct flow_side *side = &f->side[0];
 	if (p->dir != 0 || !l->wire_len || (l->tcp_flags & RST) || passed(f))
 		return;
 	if (p->flags & PKT_NO_EVIDENCE) {
-		pkt_drop(p, REASON_STREAM_UNJUDGED);
+		bool old = (side->flags & SIDE_SYN) && (int32_t)(seq + l->wire_len - (side->isn + 1)) <= 0;
+		if (!old)
+			pkt_drop(p, REASON_STREAM_UNJUDGED);
 		return;
 	}
 	worker_at(w, p);
@@ -461,7 +463,7 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	if (unlikely(!st)) {
 		if (!(st = stream_made(w, p, l))) {
 			if (unlikely(f->policy & POLICY_OPEN))
-				unread(w, p, l);
+				unread(w, p, l, rte_be_to_cpu_32(tcp->sent_seq));
 			return;
 		}
 	} else if (unwanted(p, l, st, pkt_data(b->m[i]))) {
@@ -475,6 +477,11 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 		return;
 	}
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
+	if (unlikely(f->policy & POLICY_OPEN) && p->dir == 0 && s->fin != STREAM_NONE && l->wire_len &&
+	    offset_of(s, rte_be_to_cpu_32(tcp->sent_seq)) + l->wire_len > (int64_t)s->fin) {
+		pkt_drop(p, REASON_STREAM_UNJUDGED); // behind its end: judged by nobody, and wanted by nobody honest
+		return;
+	}
 	if ((flags & ACK) && keeps(o)) {
 		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));
 		if (passed(f)) {

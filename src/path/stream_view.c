@@ -65,6 +65,8 @@ bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct strea
 {
 	struct stream_pool *p = w->streams;
 	const struct chunk *fill = chunk_of(p, s->fill), *beyond = stream_chain_beyond(p, s);
+	// what waits for a verdict waits for the hole to close, as long as hold.c has it
+	bool held = (f->policy & POLICY_OPEN) && dir == 0 && !(s->flags & STREAM_LET);
 	uint64_t to;
 	if (s->flags & (STREAM_GIVEN_UP | STREAM_STOPPED))
 		return false;
@@ -73,12 +75,11 @@ bool stream_gap_due(struct worker *w, struct flow *f, unsigned dir, struct strea
 	} else if (full) {
 		count(w, COUNTER_STREAM_BUDGET);
 		to = beyond ? beyond->start : s->next;
-	} else if (beyond && s->segs - beyond->born > STREAM_GAP_SEGMENTS) {
+	} else if (beyond && !held && s->segs - beyond->born > STREAM_GAP_SEGMENTS) {
 		to = beyond->start;
 	} else if (before_first(s, beyond) && s->segs - beyond->born > STREAM_BEGIN_SEGMENTS) {
 		to = beyond->start;
-	} else if (beyond && w->config->live && !(f->policy & POLICY_OPEN) &&
-		   w->now_ns - beyond->born_ns > STREAM_GAP_NS) {
+	} else if (beyond && w->config->live && !held && w->now_ns - beyond->born_ns > STREAM_GAP_NS) {
 		// only live: in replay reordering by some places must not lose facts, whatever the stamps say
 		to = beyond->start;
 	} else {

@@ -342,7 +342,9 @@ static int client_waits(struct app_in *in, struct http *s, enum http_start is)
 			return APP_SWITCH;
 		s->phase[in->dir] = PHASE_START;
 	}
-	return s->count == OPEN_MAX && other_may_come(in) && !s->answered ? APP_WAIT : STEP_ON;
+	// of an open flow what waits here is held, and so may be what the server would answer
+	bool waits = other_may_come(in) && !s->answered && !(in->f->policy & POLICY_OPEN);
+	return s->count == OPEN_MAX && waits ? APP_WAIT : STEP_ON;
 }
 
 // Nothing says that the first of these bytes is the first of a message: "ET / HTTP/1.1" is a request like any other.

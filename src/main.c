@@ -18,6 +18,8 @@ static const struct verb {
 	 "sluice check policy.json"},
 	{"explain", explain_main, "what a policy decides, by which rule, and why",
 	 "sluice explain -p policy.json --src 10.0.0.7 --host casino.example"},
+	{"diff", diff_main, "which verdicts change between two policies, on captures",
+	 "sluice diff policy.json candidate.json office.pcap"},
 	{"bench", bench_main, "the corridor alone, packets preloaded: ns a packet, room by room",
 	 "sluice bench mix.pcap"},
 };

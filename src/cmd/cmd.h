@@ -13,4 +13,5 @@ enum exit_code {
 int replay_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
+int diff_main(int argc, char **argv);
 int bench_main(int argc, char **argv);

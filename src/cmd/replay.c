@@ -41,7 +41,7 @@ struct replay {
 	struct crew crew;
 	struct exits *exits; // -w, --trace
 	struct capture_out *write;
-	FILE *trace;
+	FILE *trace, *ends;
 	struct ship *ship;
 	int out_fd;
 	struct senders *senders;
@@ -352,7 +352,7 @@ static bool no(struct replay *r, const char *what, int error)
 
 static bool start_exits(struct replay *r)
 {
-	r->config.exits = r->o.write || r->o.trace;
+	r->config.exits = r->o.write || r->o.trace || r->o.ends;
 	if (r->o.trace) {
 		r->trace = strcmp(r->o.trace, "-") ? fopen(r->o.trace, "we") : stdout;
 		if (!r->trace) {
@@ -362,6 +362,10 @@ static bool start_exits(struct replay *r)
 	}
 	if (r->config.exits && !(r->exits = exits_new(r->trace)))
 		return no(r, "exits", ENOMEM);
+	if (r->o.ends && !(r->ends = fdopen(r->o.ends, "w")))
+		return no(r, "ends", errno);
+	if (r->ends)
+		exits_ends_to(r->exits, r->ends);
 	return true;
 }
 

@@ -40,6 +40,7 @@ struct slot {
 	struct own *own;
 	struct capture_record *kept; // to be written; NULL: dropped, or nobody writes
 	uint64_t frame;              // of --join: FRAME_OF
+	uint64_t flow;
 	uint16_t reason;
 	uint8_t door; // DOOR_NONE: still inside
 };
@@ -49,7 +50,7 @@ struct exits {
 	uint64_t limit;      // everybody is done with frames up to this
 	struct own *late;    // made for frames that have been written
 	size_t kept;         // bytes of the frames in slots
-	FILE *trace;
+	FILE *trace, *ends;
 	int trace_error;
 	struct capture_out *out;
 	char *const *captures; // joined; none: there is one
@@ -127,6 +128,11 @@ void exits_write_to(struct exits *x, struct capture_out *out)
 	x->out = out;
 }
 
+void exits_ends_to(struct exits *x, FILE *ends)
+{
+	x->ends = ends;
+}
+
 void exits_joined(struct exits *x, char *const *captures, unsigned n)
 {
 	x->captures = captures;
@@ -139,8 +145,12 @@ int exits_trace_error(const struct exits *x)
 }
 
 // Of joined captures a line ends with the frame's number in its own and that one's name.
-static void say(struct exits *x, uint64_t order, uint64_t frame, uint16_t door, uint16_t reason)
+static void say(struct exits *x, uint64_t order, uint64_t frame, uint64_t flow, uint16_t door, uint16_t reason)
 {
+	if (x->ends) {
+		struct exits_end e = {order, frame, flow, door, reason, 0};
+		fwrite(&e, sizeof(e), 1, x->ends);
+	}
 	char name[4096], own[sizeof(name) + 32] = "";
 	if (!x->trace || x->trace_error)
 		return;
@@ -186,7 +196,7 @@ static void write_slot(struct exits *x)
 {
 	struct slot *s = &x->slots[x->next++ % WINDOW];
 	if (s->door != DOOR_NONE)
-		say(x, x->next - 1, s->frame, s->door, s->reason);
+		say(x, x->next - 1, s->frame, s->flow, s->door, s->reason);
 	write_kept(x, s->kept);
 	write_own(x, s->own);
 	*s = (struct slot){0};
@@ -211,7 +221,7 @@ static void skip(struct exits *x)
 
 static void write_now(struct exits *x, const struct exit *e)
 {
-	say(x, e->order, e->frame, e->door, e->reason);
+	say(x, e->order, e->frame, e->flow, e->door, e->reason);
 	if (e->m && x->out)
 		capture_out_frame(x->out, e->m);
 }
@@ -221,6 +231,7 @@ static void keep(struct exits *x, const struct exit *e)
 	struct slot *s = &x->slots[e->order % WINDOW];
 	s->door = e->door;
 	s->frame = e->frame;
+	s->flow = e->flow;
 	s->reason = e->reason;
 	if (!e->m || !x->out)
 		return;

@@ -23,6 +23,15 @@ void exits_write_to(struct exits *x, struct capture_out *out);
 void exits_joined(struct exits *x, char *const *captures, unsigned n);
 int exits_trace_error(const struct exits *x);
 
+// One end, as other verbs hear of it (replayed.h).
+struct exits_end {
+	uint64_t order, frame, flow; // as in struct exit
+	uint16_t door, reason;
+	uint32_t pad;
+};
+// Ends go to this file too, in order.
+void exits_ends_to(struct exits *x, FILE *ends);
+
 // Takes what the rings have. limit: everybody was done with all frames up to this one, before the call. True: there was
 // something.
 bool exits_poll(struct exits *x, uint64_t limit);

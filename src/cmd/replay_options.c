@@ -70,12 +70,6 @@ static bool set_policy(struct options *o, const char *v)
 	return *v;
 }
 
-static bool set_join(struct options *o, const char *v)
-{
-	o->join = true;
-	return true;
-}
-
 static bool number(const char *v, uint64_t low, uint64_t high, uint64_t *out)
 {
 	char *end;
@@ -83,6 +77,21 @@ static bool number(const char *v, uint64_t low, uint64_t high, uint64_t *out)
 		return false;
 	*out = strtoull(v, &end, 0);
 	return *end == '\0' && *out >= low && *out <= high;
+}
+
+static bool set_ends(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 3, 1023, &n))
+		return false;
+	o->ends = (int)n;
+	return true;
+}
+
+static bool set_join(struct options *o, const char *v)
+{
+	o->join = true;
+	return true;
 }
 
 static bool set_workers(struct options *o, const char *v)
@@ -225,6 +234,7 @@ static const struct row {
 	 "wrong checksums: excuse senders whose are all wrong (default), drop, or do not look", "--checksum enforce"},
 	{"seed", 0, "N", set_seed, "of the hashes; random by default", "--seed 1"},
 	{"flows", 0, "N", set_flows, "flow table entries of a worker (default 262144)", "--flows 1000000"},
+	{"ends", 0, "FD", set_ends, NULL, NULL}, // replayed.c's
 	{"help", 'h', NULL, NULL, "this", "--help"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -257,6 +267,8 @@ static void help(void)
 	for (unsigned i = 0; i < ROWS; i++) {
 		const struct row *r = &rows[i];
 		char head[64], letter[8] = "    ";
+		if (!r->help)
+			continue;
 		if (r->letter)
 			snprintf(letter, sizeof(letter), "-%c, ", r->letter);
 		snprintf(head, sizeof(head), "%s--%s%s%s", letter, r->name, r->value ? " " : "",

@@ -16,6 +16,7 @@ struct options {
 	const char *summary; // NULL: words on standard error
 	const char *trace;
 	const char *policy; // -p; NULL: none
+	int ends;           // descriptor for ends of frames, see replayed.h; 0: none
 	enum ship_format format;
 	bool verbose, join;
 	double speed; // 0: as fast as it goes, 1: as it was, X: so many times faster

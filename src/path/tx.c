@@ -5,6 +5,7 @@
 //
 // Where somebody wants to see the ends (-w, --trace) each is reported on the exit ring, and what is sent is handed
 // over with it; otherwise frames are freed here. Worker's thread; the exit ring's far end is the program's.
+#include "flow.h"
 #include "rooms.h"
 
 #include <rte_ring.h>
@@ -30,6 +31,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 		rte_pktmbuf_free(m);
 		return;
 	}
+	e.flow = p->flow ? p->flow->id : 0;
 	if (reason)
 		rte_pktmbuf_free(m);
 	else
@@ -47,6 +49,7 @@ static void let_go(struct worker *w, struct rte_mbuf *m)
 	uint16_t reason = p->reason;
 	for (struct rte_mbuf *f = p->fragments, *next; f; f = next) {
 		next = pkt_of(f)->next;
+		pkt_of(f)->flow = p->flow;
 		// a fragment of a fragmented tunnel packet may itself stand for fragments
 		if (reason)
 			pkt_drop(pkt_of(f), reason);

@@ -28,9 +28,9 @@
 #define SLEEP_MIN_NS 50000
 #define SLEEP_MAX_NS 1000000
 
-const char *const ship_format_names[SHIP_FORMATS] = {"table", "eve", "facts"};
+const char *const ship_format_names[SHIP_FORMATS] = {"table", "eve", "facts", "raw"};
 
-static const struct face *const faces[SHIP_FORMATS] = {&table_face, &eve_face, &facts_face};
+static const struct face *const faces[SHIP_FORMATS] = {&table_face, &eve_face, &facts_face, &raw_face};
 
 struct ship {
 	struct ship_config config;

@@ -22,9 +22,10 @@ struct policy_names;
 struct record_out;
 struct ship;
 
-enum ship_format { SHIP_TABLE, SHIP_EVE, SHIP_FACTS };
-#define SHIP_FORMATS 3
-extern const char *const ship_format_names[SHIP_FORMATS]; // "table", "eve", "facts": the values of --format
+enum ship_format { SHIP_TABLE, SHIP_EVE, SHIP_FACTS, SHIP_RAW };
+#define SHIP_FORMATS 4
+// "table", "eve", "facts": the values of --format; "raw" is for this program's own ears
+extern const char *const ship_format_names[SHIP_FORMATS];
 
 struct ship_source {
 	struct record_out *ring;

@@ -13,15 +13,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char text[] =
-	"{\"sets\":{\"n\":{\"type\":\"net\",\"items\":[\"10.0.0.0/8\",\"2001:db8::/"
-	"32\"]},\"d\":{\"type\":\"domain\",\"items\":"
-	"[\"bet.example\"]}},\"rules\":["
+	"{\"sets\":{\"n\":{\"type\":\"net\",\"items\":[\"10.0.0.0/8\",\"2001:db8::/32\"]},"
+	"\"d\":{\"type\":\"domain\",\"items\":[\"bet.example\"]}},\"rules\":["
 	"{\"id\":\"t\",\"action\":\"tag\",\"tag\":\"x\",\"when\":{\"src\":{\"in\":\"n\"}}},"
 	"{\"id\":\"a\",\"action\":\"deny\",\"when\":{\"http.path\":{\"regex\":\"/\\\\.(env|git)\"}}},"
-	"{\"id\":\"b\",\"action\":\"allow\",\"when\":{\"host\":{\"in\":\"d\"},\"any\":[{\"dport\":[80,{\"range\":[443,"
-	"450]}]},{"
-	"\"proto\":"
-	"\"udp\"},{\"http.header.x\":{\"not\":{\"contains\":\"q\"}}}]}},"
+	"{\"id\":\"b\",\"action\":\"allow\",\"when\":{\"host\":{\"in\":\"d\"},\"any\":[{\"dport\":[80,{\"range\":\"443-"
+	"450\"}]},"
+	"{\"proto\":\"udp\"},{\"http.header.x\":{\"not\":{\"contains\":\"q\"}}}]}},"
 	"{\"id\":\"c\",\"action\":\"deny\",\"when\":{\"tag\":\"x\",\"tls.alpn\":{\"present\":false}}}]}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -67,7 +67,8 @@
 	X(DNS_QDCOUNT, "dns.qdcount", "question count other than one")                                                 \
 	X(QUIC_UNDECRYPTABLE, "quic.undecryptable", "Initial that does not decrypt")                                   \
 	X(QUIC_CHANGED, "quic.changed", "CRYPTO bytes sent again with other content")                                  \
-	X(SSH_MALFORMED, "ssh.malformed", "SSH identification that cannot be")
+	X(SSH_MALFORMED, "ssh.malformed", "SSH identification that cannot be")                                         \
+	X(POLICY_REJUDGED, "policy.rejudged", "live flow of which another policy says otherwise")
 
 // X(symbol, name, help). Counters that are not doors; per worker, summed by the reader.
 #define COUNTERS(X)                                                                                                    \

@@ -44,7 +44,7 @@ struct bench {
 	struct load load;
 	const char *path;
 	const char *policy_file;
-	struct replay_policy policy;
+	struct replay_policies policies;
 	unsigned loops;
 	bool json, steady, inline_drain;
 	const char *only; // name of one body: for instruction counts
@@ -210,9 +210,9 @@ static json_t *rooms(const struct bench *b)
 static void hits(const struct bench *b, uint64_t *all, uint32_t *rules)
 {
 	struct judge_sums sums;
-	judge_sums(b->policy.of[0], &sums);
+	judge_sums(b->policies.list[0].published.of[0], &sums);
 	*all = *rules = 0;
-	for (uint32_t i = 0; i < b->policy.names.nrules; i++) {
+	for (uint32_t i = 0; i < b->policies.names[0]->nrules; i++) {
 		*all += sums.hits[i];
 		*rules += sums.hits[i] > 0;
 	}
@@ -223,8 +223,9 @@ static json_t *judged(const struct bench *b)
 	uint64_t all;
 	uint32_t rules;
 	hits(b, &all, &rules);
-	return json_pack("{s:s,s:I,s:I,s:I}", "policy", b->policy_file, "rules", (json_int_t)b->policy.names.nrules,
-			 "hits", (json_int_t)all, "rules_hit", (json_int_t)rules);
+	return json_pack("{s:s,s:I,s:I,s:I}", "policy", b->policy_file, "rules",
+			 (json_int_t)b->policies.names[0]->nrules, "hits", (json_int_t)all, "rules_hit",
+			 (json_int_t)rules);
 }
 
 static json_t *report(const struct bench *b, double flow_bytes)
@@ -241,8 +242,8 @@ static void print_judged(const struct bench *b)
 	uint64_t all;
 	uint32_t rules;
 	hits(b, &all, &rules);
-	printf("%s: %u rules, %u of them hit, %lu hits in all loops\n", b->policy_file, b->policy.names.nrules, rules,
-	       all);
+	printf("%s: %u rules, %u of them hit, %lu hits in all loops\n", b->policy_file, b->policies.names[0]->nrules,
+	       rules, all);
 }
 
 static void print(const struct bench *b, double flow_bytes)
@@ -329,18 +330,19 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 // 0 or an exit code
 static int judge_by(struct bench *b)
 {
-	struct replay_policy *p = &b->policy;
 	if (!b->policy_file)
 		return 0;
-	int rc = replay_policy_load(p, b->policy_file, 1, b->w.config->seed);
+	int rc = replay_policies_load(&b->policies, b->policy_file, NULL, 0, b->w.config->seed);
 	if (rc < 0)
 		return rc == -EINVAL ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
-	p->of[0] = judge_policy_new(p->rules, 1);
-	if (!p->of[0]) {
+	struct replay_policy *p = &b->policies.list[0];
+	p->published.of[0] = judge_policy_new(p->rules, 1);
+	p->nof = 1;
+	if (!p->published.of[0]) {
 		fprintf(stderr, "sluice bench: not enough memory for the policy\n");
 		return EXIT_ENVIRONMENT;
 	}
-	judge_use(&b->w, p->of[0]);
+	judge_use(&b->w, p->published.of[0]);
 	return 0;
 }
 
@@ -414,6 +416,6 @@ int bench_main(int argc, char **argv)
 		if (b.policy_file)
 			print_judged(&b);
 	}
-	replay_policy_free(&b.policy);
+	replay_policies_free(&b.policies);
 	return EXIT_DONE;
 }

@@ -24,6 +24,7 @@
 #include "base/vouched.h"
 #include "cmd.h"
 #include "path/judge.h"
+#include "path/path.h"
 #include "path/rooms.h"
 #include "replay_options.h"
 #include "replay_policy.h"
@@ -50,8 +51,7 @@ struct replay {
 	struct path_config scout_config;
 	struct progress progress;
 	struct outcome *outcomes;
-	struct replay_policy policy;
-	const struct policy_names *policies[1];
+	struct replay_policies policies;
 	int refused; // the policy has errors: exit code 1
 	struct summary *summary;
 	bool environment; // something outside was wrong: exit code 3
@@ -330,6 +330,7 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 		ship_capture(r->ship, (const char *const *)r->names, r->nopen, r->crew.front->w.rx);
 	senders_clear(r->senders);
 	vouched_clear(r->vouched);
+	replay_policies_begin(&r->policies);
 	crew_begin(&r->crew);
 	walk_world(r);
 	capture_join_free(r->join);
@@ -383,8 +384,8 @@ static bool start_ship(struct replay *r)
 				     .renumber = true,
 				     .sources = r->crew.sources,
 				     .nsources = r->crew.nsources,
-				     .policies = r->policies,
-				     .npolicies = r->o.policy ? 1 : 0};
+				     .policies = r->policies.names,
+				     .npolicies = r->policies.n};
 	ship_look(r->out_fd, &config.colour, &config.width);
 	r->ship = ship_start(&config);
 	return r->ship || no(r, "records", errno);
@@ -419,11 +420,10 @@ static bool start_senders(struct replay *r)
 
 static bool start_policy(struct replay *r)
 {
-	int rc = replay_policy_load(&r->policy, r->o.policy, 1, r->o.seed);
-	r->policies[0] = &r->policy.names;
+	int rc = replay_policies_load(&r->policies, r->o.policy, r->o.swaps, r->o.nswaps, r->o.seed);
 	r->refused = rc == -EINVAL;
 	if (rc == 0)
-		r->config.policy_fields |= judge_fields(r->policy.rules);
+		r->config.policy_fields |= r->policies.fields;
 	r->environment |= rc < 0 && !r->refused;
 	return rc == 0;
 }
@@ -451,7 +451,7 @@ static bool start(struct replay *r)
 	r->names = calloc(o->npaths, sizeof(*r->names));
 	if (!r->summary || !r->outcomes || !r->open || !r->names)
 		return no(r, "captures", ENOMEM);
-	if (o->policy && !start_policy(r))
+	if ((o->policy || o->nswaps) && !start_policy(r))
 		return false;
 	if (!start_exits(r))
 		return false;
@@ -461,7 +461,7 @@ static bool start(struct replay *r)
 	rc = crew_start(&r->crew, &r->config, o->workers, r->exits);
 	if (rc < 0)
 		return no(r, "workers", -rc);
-	if (o->policy && (rc = replay_policy_use(&r->policy, &r->crew)) < 0)
+	if (r->policies.n && (rc = replay_policies_use(&r->policies, &r->crew)) < 0)
 		return no(r, "policy", -rc);
 	if ((rc = capture_interruptible()) < 0)
 		return no(r, "signals", -rc);
@@ -476,8 +476,8 @@ static void summarise(struct replay *r)
 {
 	struct summary *s = r->summary;
 	summary_add(s, &r->crew);
-	if (r->o.policy)
-		summary_policy(s, &r->policy);
+	if (r->policies.n)
+		summary_policy(s, &r->policies);
 	s->seconds = progress_seconds(&r->progress);
 	s->outcomes = r->outcomes;
 	s->noutcomes = r->begun;
@@ -542,6 +542,7 @@ static int run(struct replay *r)
 	summarise(r);
 	bool good = sound(r);
 	crew_stop(&r->crew);
+	r->environment |= r->policies.failed;
 	return r->environment ? EXIT_ENVIRONMENT : good ? EXIT_DONE : EXIT_FINDINGS;
 }
 
@@ -552,7 +553,8 @@ int replay_main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	rc = start(&r) ? run(&r) : r.refused ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
-	replay_policy_free(&r.policy);
+	replay_policies_free(&r.policies);
+	free(r.o.swaps);
 	exits_free(r.exits);
 	senders_free(r.senders);
 	vouched_free(r.vouched);
@@ -562,8 +564,6 @@ int replay_main(int argc, char **argv)
 	free(r.open);
 	free(r.names);
 	free(r.outcomes);
-	if (r.summary)
-		free(r.summary->hits);
 	free(r.summary);
 	if (r.crew.frames) // else it was not begun
 		eal_fini();

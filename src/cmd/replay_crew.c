@@ -27,6 +27,7 @@
 
 #include "base/capture.h"
 #include "base/eal.h"
+#include "path/path.h"
 #include "path/rooms.h"
 
 #define RING 512
@@ -57,6 +58,15 @@ static void drain(struct member *m, const struct message *at)
 	m->w.frame = at->frame;
 	m->w.order = at->order;
 	path_drain(&m->w);
+}
+
+// What live flows become is said at this place in the capture.
+static void swap(struct member *m, const struct message *at)
+{
+	m->w.now_ns = at->time_ns;
+	m->w.frame = at->frame;
+	m->w.order = at->order;
+	publish_take(m->publish, &m->w);
 }
 
 static void give_way(unsigned *spins)
@@ -95,6 +105,9 @@ static bool obey(struct member *m, struct burst *b, const struct message *msg)
 		return true;
 	case CREW_TICK:
 		age(m, msg);
+		return true;
+	case CREW_SWAP:
+		swap(m, msg);
 		return true;
 	case CREW_DRAIN:
 		drain(m, msg);
@@ -184,10 +197,36 @@ static void tick(struct crew *c, const struct pkt *p)
 	struct message msg = {.order = p->order, .frame = p->frame, .time_ns = p->time_ns, .mark = CREW_TICK};
 	bool first = c->next_tick_ns == 0;
 	c->next_tick_ns = (p->time_ns / TICK_NS + 1) * TICK_NS;
-	if (first)
+	if (first) {
+		c->next_swap_ns = c->swaps ? c->swaps->begin(c->swaps->arg, p->time_ns) : UINT64_MAX;
 		return;
+	}
 	age(c->front, &msg);
 	send_all(c, &msg);
+}
+
+void crew_publish(struct crew *c, struct published *p, const struct crew_place *at)
+{
+	struct message msg = {.order = at->order, .frame = at->frame, .time_ns = at->time_ns, .mark = CREW_SWAP};
+	publish_set(&c->publish, p);
+	swap(c->front, &msg);
+	send_all(c, &msg);
+	while (!publish_done(&c->publish))
+		crew_wait(c);
+}
+
+void crew_publish_rest(struct crew *c, struct published *p)
+{
+	publish_set(&c->publish, p);
+	for (unsigned i = 0; i <= c->n; i++)
+		publish_take(&c->publish, i ? &c->members[i - 1]->w : &c->front->w);
+}
+
+static void swap_due(struct crew *c, const struct pkt *p)
+{
+	struct crew_place at = {p->order, p->frame, p->time_ns};
+	while (p->time_ns >= c->next_swap_ns)
+		c->next_swap_ns = c->swaps->swap(c->swaps->arg, &at);
 }
 
 void crew_burst(struct crew *c, struct burst *b)
@@ -200,15 +239,18 @@ void crew_burst(struct crew *c, struct burst *b)
 	c->last_order = end->order;
 	c->last_frame = end->frame;
 	c->last_ns = end->time_ns;
-	if (likely(end->time_ns < c->next_tick_ns)) {
+	if (likely(end->time_ns < c->next_tick_ns && end->time_ns < c->next_swap_ns)) {
 		walk(c, b);
 	} else {
 		struct burst part = {0};
 		for (unsigned i = 0; i < b->n; i++) {
-			if (pkt_of(b->m[i])->time_ns >= c->next_tick_ns) {
+			const struct pkt *p = pkt_of(b->m[i]);
+			if (p->time_ns >= c->next_tick_ns || p->time_ns >= c->next_swap_ns) {
 				if (part.n)
 					walk(c, &part);
-				tick(c, pkt_of(b->m[i]));
+				if (p->time_ns >= c->next_tick_ns)
+					tick(c, p);
+				swap_due(c, p);
 			}
 			part.m[part.n++] = b->m[i];
 		}
@@ -224,6 +266,7 @@ void crew_burst(struct crew *c, struct burst *b)
 void crew_begin(struct crew *c)
 {
 	c->next_tick_ns = 0;
+	c->next_swap_ns = UINT64_MAX;
 	c->last_order = c->last_frame = 0;
 	c->last_ns = 0;
 	for (unsigned i = 0; i <= c->n; i++) {
@@ -265,11 +308,17 @@ static unsigned giants_wanted(const struct path_config *config, unsigned workers
 	return config->fragments / 2 + workers * config->held / 32 + (workers + 1) * 256;
 }
 
-unsigned crew_mem_mb(const struct path_config *config, unsigned workers)
+// Without huge pages no object of a pool lies over the end of a page, unless it is longer than one.
+static size_t object_bytes(size_t room)
 {
 	size_t head = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_PKTMBUF_HEADROOM + 128;
-	size_t bytes = frames_wanted(config, workers) * (head + CAPTURE_FRAME_ROOM) +
-		       giants_wanted(config, workers) * (head + CAPTURE_GIANT_ROOM);
+	return RTE_ALIGN(head + room, 4096);
+}
+
+unsigned crew_mem_mb(const struct path_config *config, unsigned workers)
+{
+	size_t bytes = frames_wanted(config, workers) * object_bytes(CAPTURE_FRAME_ROOM) +
+		       giants_wanted(config, workers) * object_bytes(CAPTURE_GIANT_ROOM);
 	return bytes / (1 << 20) + 32 + workers * 2;
 }
 
@@ -283,6 +332,7 @@ static struct member *member_new(struct crew *c, const struct path_config *confi
 	m->w.giants = c->giants;
 	m->w.wait = id ? worker_wait : front_wait;
 	m->w.wait_arg = c;
+	m->publish = &c->publish;
 	if (path_init(&m->w, config) < 0 || (config->exits && !(m->w.exits = exits_ring(c->exits)))) {
 		path_fini(&m->w);
 		mem_give(m, sizeof(*m));
@@ -316,6 +366,8 @@ int crew_start(struct crew *c, const struct path_config *config, unsigned worker
 	}
 	c->frames = eal_pool("frames", frames_wanted(config, workers), CAPTURE_FRAME_ROOM);
 	c->giants = eal_pool("giants", giants_wanted(config, workers), CAPTURE_GIANT_ROOM);
+	if (publish_init(&c->publish, c->n + 1) < 0)
+		return -ENOMEM;
 	if (!c->frames || !c->giants || !(c->front = member_new(c, &c->front_config, 0)))
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->n; i++) {
@@ -351,6 +403,7 @@ void crew_stop(struct crew *c)
 	for (unsigned i = 0; i < c->n; i++)
 		member_free(c->members[i]);
 	member_free(c->front);
+	publish_fini(&c->publish);
 	// The pools go with the process: to free them would write zeros over all of their memory first (60 ms).
 }
 

@@ -6,17 +6,18 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "path/path.h"
+#include "path/publish.h"
 #include "replay_exits.h"
 #include "ship/ship.h"
 
 #define CREW_MAX 32
 
 // One message to a worker. Packets, and marks between them.
-enum crew_mark { CREW_PACKET, CREW_DONE, CREW_TICK, CREW_DRAIN, CREW_STOP };
+enum crew_mark { CREW_PACKET, CREW_DONE, CREW_TICK, CREW_SWAP, CREW_DRAIN, CREW_STOP };
 
 struct member {
 	struct worker w;
+	struct publish *publish;
 	_Atomic uint64_t done; // watermark: every record of frames up to this is in the ring
 	// the rest only where it is a thread
 	struct rte_ring *in;
@@ -25,13 +26,28 @@ struct member {
 	_Atomic unsigned rests; // drains finished
 };
 
+// Where in the walk: before the packet of this place.
+struct crew_place {
+	uint64_t order, frame, time_ns;
+};
+
+// Policies that come into force under way: when the first does, in a capture that begins at first_ns; and to put the
+// one that is due into force (crew_publish), which returns when the next is. UINT64_MAX: never.
+struct crew_swaps {
+	void *arg;
+	uint64_t (*begin)(void *arg, uint64_t first_ns);
+	uint64_t (*swap)(void *arg, const struct crew_place *at);
+};
+
 struct crew {
 	unsigned n; // threads behind the front; 0: the front does it all
 	struct path_config front_config, config;
 	struct member *front, *members[CREW_MAX];
 	struct exits *exits; // NULL: nobody looks at the ends
 	struct rte_mempool *frames, *giants;
-	uint64_t next_tick_ns;
+	uint64_t next_tick_ns, next_swap_ns;
+	struct publish publish;
+	const struct crew_swaps *swaps;           // NULL: none
 	uint64_t last_order, last_frame, last_ns; // handed out so far
 	unsigned drains;
 	struct ship_source sources[CREW_MAX + 1];
@@ -44,6 +60,10 @@ void crew_stop(struct crew *c);
 
 // A capture begins: clock and watermarks start anew. Everybody is at rest.
 void crew_begin(struct crew *c);
+// What workers judge by from this place on. What was in force before is nobody's any more when it returns.
+void crew_publish(struct crew *c, struct published *p, const struct crew_place *at);
+// The same while everybody is at rest.
+void crew_publish_rest(struct crew *c, struct published *p);
 // Walks a burst; consumes it.
 void crew_burst(struct crew *c, struct burst *b);
 // The capture is over: timers run out, flows end, everybody is at rest afterwards.

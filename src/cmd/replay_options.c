@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "cmd.h"
+#include "policy/schedule.h"
 
 static bool set_out(struct options *o, const char *v)
 {
@@ -85,6 +86,28 @@ static bool set_ends(struct options *o, const char *v)
 	if (!number(v, 3, 1023, &n))
 		return false;
 	o->ends = (int)n;
+	return true;
+}
+
+// T=FILE: seconds since the capture's first frame, or a time of RFC 3339.
+static bool set_policy_at(struct options *o, const char *v)
+{
+	const char *is = strchr(v, '=');
+	char *end;
+	if (!is || !is[1] || is == v || o->nswaps == UINT16_MAX - 1)
+		return false;
+	struct policy_at at = {.file = is + 1, .relative = !schedule_instant(v, (uint32_t)(is - v), &at.ns)};
+	if (at.relative) {
+		double seconds = strtod(v, &end);
+		if (*v < '0' || *v > '9' || end + (*end == 's') != is || !(seconds >= 0 && seconds < 4e9))
+			return false;
+		at.ns = (uint64_t)(seconds * 1e9 + 0.5);
+	}
+	struct policy_at *more = realloc(o->swaps, (o->nswaps + 1) * sizeof(at));
+	if (!more)
+		return false;
+	o->swaps = more;
+	o->swaps[o->nswaps++] = at;
 	return true;
 }
 
@@ -213,6 +236,9 @@ static const struct row {
 	{"hold-exceeded", 0, "absent|pass|drop", set_hold_exceeded,
 	 "beyond that: what was not seen is absent and the policy decides (default), pass, or drop",
 	 "--hold-exceeded drop"},
+	{"policy-at", 0, "T=FILE", set_policy_at,
+	 "judge by this policy from then on: T seconds into the capture, or 2027-01-31T18:00:00Z; repeatable",
+	 "-p old.json --policy-at 2.5=new.json"},
 	{"format", 'f', "table|eve|facts", set_format,
 	 "how records look: for eyes, JSON lines as Suricata names them, one fact a line", "--format eve"},
 	{"verbose", 'v', NULL, set_verbose, "facts: every fact, with the frame, offset and length of its bytes",
@@ -251,6 +277,7 @@ static const char *range_of(const struct row *r)
 		      {"flows", "8 to 67108864"},
 		      {"seed", "0 to 18446744073709551615"},
 		      {"speed", "max, original, or a number above 0 and below 1e9"},
+		      {"policy-at", "T=FILE, with T in seconds, or as 2027-01-31T18:00:00Z"},
 		      {"transport", "gwlb, vxlan, vlan, several with commas between, or none"}};
 	static_assert(WORKERS_MAX == 32, "said above");
 	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "path/worker.h"
+#include "replay_policy.h"
 #include "ship/ship.h"
 
 #define WORKERS_MAX 32
@@ -15,8 +16,10 @@ struct options {
 	const char *write;   // -w
 	const char *summary; // NULL: words on standard error
 	const char *trace;
-	const char *policy; // -p; NULL: none
-	int ends;           // descriptor for ends of frames, see replayed.h; 0: none
+	const char *policy;      // -p; NULL: none
+	struct policy_at *swaps; // --policy-at, as given; free it
+	unsigned nswaps;
+	int ends; // descriptor for ends of frames, see replayed.h; 0: none
 	enum ship_format format;
 	bool verbose, join;
 	double speed; // 0: as fast as it goes, 1: as it was, X: so many times faster

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A policy on its way into force: read and checked as `sluice check` does, compiled with the databases of earlier
-// starts where they are cached, and laid before each worker. Main thread, workers at rest.
+// Policies on their way into force: read and checked as `sluice check` does, compiled with the databases of earlier
+// starts where they are cached, and laid before each worker. Main thread.
+//
+// With --policy-at all are checked before anything runs; each is compiled when its time comes, published, and freed
+// when no worker holds it any more, so that a thousand swaps need the memory of two policies. What is kept is what the
+// rules are called (replay_names).
 #include "replay_policy.h"
 
 #include <errno.h>
@@ -11,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "path/judge.h"
 #include "policy/compile.h"
+#include "policy/policy.h"
 
 static bool make_folder(const char *path)
 {
@@ -42,71 +46,295 @@ static void warn(const char *text)
 	fprintf(stderr, "sluice: %s\n", text);
 }
 
-// Ids and the like stay where the policy has them.
-static bool make_names(struct replay_policy *p, const char *file, uint16_t version)
+// ---- what rules are called ---------------------------------------------------------------------------------------
+
+static struct replay_names *names_new(const struct policy *policy, const char *file)
 {
-	const struct policy *policy = p->policy;
-	p->rule = calloc(policy->nrules + 1, sizeof(*p->rule));
-	if (!p->rule)
-		return false;
+	struct replay_names *n = calloc(1, sizeof(*n));
+	if (!n)
+		abort();
+	*n = (struct replay_names){.file = strdup(file), .hash = strdup(policy->hash), .nrules = policy->nrules};
+	n->rule = calloc(policy->nrules + 1ul, sizeof(*n->rule));
+	n->hits = calloc(policy->nrules + 1ul, sizeof(*n->hits));
+	if (!n->file || !n->hash || !n->rule || !n->hits)
+		abort(); // the policy itself was read: there is no way on
 	for (uint32_t i = 0; i < policy->nrules; i++) {
 		const struct rule *r = &policy->rules[i];
-		p->rule[i] = (struct rule_name){.id = r->id,
-						.reason = r->reason,
+		n->rule[i] = (struct rule_name){.id = strdup(r->id),
+						.reason = r->reason ? strdup(r->reason) : NULL,
 						.sid = r->sid,
 						.sample = r->sample,
 						.action = (uint8_t)r->action,
 						.severity = r->severity};
 	}
-	p->rule[policy->nrules] = (struct rule_name){.id = "default", .action = (uint8_t)policy->default_action};
-	p->names = (struct policy_names){
-		.file = file, .hash = policy->hash, .version = version, .nrules = policy->nrules, .rule = p->rule};
-	return true;
+	n->rule[policy->nrules] =
+		(struct rule_name){.id = strdup("default"), .action = (uint8_t)policy->default_action};
+	return n;
 }
 
-int replay_policy_load(struct replay_policy *p, const char *file, uint16_t version, uint64_t seed)
+static void names_free(struct replay_names *n)
+{
+	for (uint32_t i = 0; i <= n->nrules; i++) {
+		free((char *)(uintptr_t)n->rule[i].id);
+		free((char *)(uintptr_t)n->rule[i].reason);
+	}
+	free(n->rule);
+	free(n->hits);
+	free(n->file);
+	free(n->hash);
+	free(n);
+}
+
+static void name(struct replay_policies *p, struct replay_policy *k, uint16_t version)
+{
+	struct replay_names *n = p->known;
+	while (n && (strcmp(n->hash, k->policy->hash) || strcmp(n->file, k->file)))
+		n = n->next;
+	if (!n) {
+		n = names_new(k->policy, k->file);
+		n->next = p->known;
+		p->known = n;
+	}
+	if (k->of == n)
+		return; // the shipper may be reading it
+	k->of = n;
+	k->names = (struct policy_names){
+		.file = n->file, .hash = n->hash, .version = version, .nrules = n->nrules, .rule = n->rule};
+	p->names[version - 1] = &k->names;
+}
+
+// ---- one policy --------------------------------------------------------------------------------------------------
+
+static uint64_t asked(const struct condition *c)
+{
+	uint64_t fields = c && c->kind == CONDITION_FIELD ? 1ull << c->field : 0;
+	for (uint32_t i = 0; c && i < c->nchildren; i++)
+		fields |= asked(c->child[i]);
+	return fields;
+}
+
+static uint64_t asked_by(const struct policy *p)
+{
+	uint64_t fields = 0;
+	for (uint32_t i = 0; i < p->nrules; i++)
+		fields |= asked(p->rules[i].when);
+	return fields;
+}
+
+// 0, -EINVAL or -ENOENT. said: its complaints have been said before.
+static int read_policy(struct replay_policy *k, bool said)
 {
 	struct complaints c = {0};
-	char room[4096], error[512];
-	*p = (struct replay_policy){0};
-	if (access(file, R_OK) < 0) {
-		fprintf(stderr, "sluice: cannot read the policy %s: %s\n", file, strerror(errno));
+	if (access(k->file, R_OK) < 0) {
+		fprintf(stderr, "sluice: cannot read the policy %s: %s\n", k->file, strerror(errno));
 		return -ENOENT;
 	}
-	p->policy = policy_load(file, &c);
-	complaints_print(&c, stderr);
+	k->policy = policy_load(k->file, &c);
+	if (!said || !k->policy)
+		complaints_print(&c, stderr);
 	complaints_clear(&c);
-	if (!p->policy)
-		return -EINVAL;
-	const char *cache = replay_policy_cache(room, sizeof(room));
-	struct compile_options options = {.cache = *cache ? cache : NULL, .seed = seed, .warn = warn};
-	p->rules = compile_ruleset(p->policy, &options, error, sizeof(error));
-	if (!p->rules)
-		fprintf(stderr, "sluice: %s: the policy cannot be compiled: %s\n", file, error);
-	if (p->rules && make_names(p, file, version))
-		return 0;
-	replay_policy_free(p);
-	return -EINVAL;
+	return k->policy ? 0 : -EINVAL;
 }
 
-int replay_policy_use(struct replay_policy *p, struct crew *c)
+static int compile_policy(struct replay_policies *p, struct replay_policy *k)
 {
-	for (unsigned i = 0; i <= c->n; i++) {
-		struct worker *w = i ? &c->members[i - 1]->w : &c->front->w;
-		p->of[i] = judge_policy_new(p->rules, p->names.version);
-		if (!p->of[i])
+	char room[4096], error[512];
+	const char *cache = replay_policy_cache(room, sizeof(room));
+	struct compile_options options = {.cache = *cache ? cache : NULL, .seed = p->seed, .warn = warn};
+	k->rules = compile_ruleset(k->policy, &options, error, sizeof(error));
+	if (!k->rules)
+		fprintf(stderr, "sluice: %s: the policy cannot be compiled: %s\n", k->file, error);
+	return k->rules ? 0 : -EINVAL;
+}
+
+// What workers judge with.
+static int equip(struct replay_policies *p, struct replay_policy *k)
+{
+	k->published.version = (uint16_t)(k - p->list + 1);
+	for (k->nof = 0; k->nof <= p->crew->n; k->nof++) {
+		struct judge_policy *j = judge_policy_new(k->rules, k->published.version);
+		if (!j)
 			return -ENOMEM;
-		judge_use(w, p->of[i]);
+		k->published.of[k->nof] = j;
 	}
 	return 0;
 }
 
-void replay_policy_free(struct replay_policy *p)
+static void add_sums(struct replay_policies *p, struct replay_policy *k)
 {
-	for (unsigned i = 0; i <= CREW_MAX; i++)
-		judge_policy_free(p->of[i]);
-	compile_free(p->rules);
-	policy_free(p->policy);
-	free(p->rule);
-	*p = (struct replay_policy){0};
+	struct judge_sums one;
+	for (unsigned i = 0; i < k->nof; i++) {
+		judge_sums(k->published.of[i], &one);
+		for (unsigned j = 0; j < 2; j++) {
+			p->sums.transactions[j] += one.transactions[j];
+			p->sums.flows[j] += one.flows[j];
+		}
+		p->sums.open += one.open;
+		p->sums.would_differ += one.would_differ;
+		for (uint32_t j = 0; j <= k->of->nrules; j++)
+			k->of->hits[j] += one.hits[j];
+	}
+}
+
+// Nobody judges by it any more.
+static void retire(struct replay_policies *p, struct replay_policy *k)
+{
+	add_sums(p, k);
+	for (unsigned i = 0; i < k->nof; i++)
+		judge_policy_free(k->published.of[i]);
+	memset(&k->published, 0, sizeof(k->published));
+	k->nof = 0;
+	compile_free(k->rules);
+	policy_free(k->policy);
+	k->rules = NULL;
+	k->policy = NULL;
+}
+
+// ---- swaps -------------------------------------------------------------------------------------------------------
+
+static uint64_t next_due(const struct replay_policies *p, unsigned *which)
+{
+	uint64_t best = UINT64_MAX;
+	for (unsigned i = 1; i < p->n; i++) {
+		if (!p->done[i] && p->due_ns[i] < best) {
+			best = p->due_ns[i];
+			*which = i;
+		}
+	}
+	return best;
+}
+
+static uint64_t swaps_begin(void *arg, uint64_t first_ns)
+{
+	struct replay_policies *p = arg;
+	unsigned which;
+	for (unsigned i = 1; i < p->n; i++) {
+		const struct policy_at *at = &p->at[i - 1];
+		p->done[i] = false;
+		p->due_ns[i] = at->relative ? first_ns + at->ns : at->ns;
+	}
+	return next_due(p, &which);
+}
+
+// Loading is all or nothing: what is in force stays on any error.
+static bool ready(struct replay_policies *p, struct replay_policy *k)
+{
+	if (k->rules) // is in force already
+		return true;
+	if (read_policy(k, true) == 0 && compile_policy(p, k) == 0 && equip(p, k) == 0) {
+		name(p, k, k->published.version);
+		return true;
+	}
+	fprintf(stderr, "sluice: %s: not loaded; what was in force stays\n", k->file);
+	for (unsigned i = 0; i < k->nof; i++)
+		judge_policy_free(k->published.of[i]);
+	k->nof = 0;
+	compile_free(k->rules);
+	policy_free(k->policy);
+	k->rules = NULL;
+	k->policy = NULL;
+	p->failed = true;
+	return false;
+}
+
+static uint64_t swaps_swap(void *arg, const struct crew_place *at)
+{
+	struct replay_policies *p = arg;
+	unsigned which = 0, was = p->now;
+	next_due(p, &which);
+	p->done[which] = true;
+	if (ready(p, &p->list[which])) {
+		p->now = which;
+		crew_publish(p->crew, &p->list[which].published, at);
+		if (was) // --policy stays for the next capture
+			retire(p, &p->list[was]);
+	}
+	return next_due(p, &which);
+}
+
+void replay_policies_begin(struct replay_policies *p)
+{
+	unsigned was = p->now;
+	if (!p->n || was == 0)
+		return;
+	p->now = 0;
+	crew_publish_rest(p->crew, p->list[0].file ? &p->list[0].published : NULL);
+	retire(p, &p->list[was]);
+}
+
+// ---- start and end -----------------------------------------------------------------------------------------------
+
+int replay_policies_load(struct replay_policies *p, const char *file, const struct policy_at *at, unsigned nat,
+			 uint64_t seed)
+{
+	*p = (struct replay_policies){.n = nat + 1, .at = at, .seed = seed};
+	p->list = calloc(p->n, sizeof(*p->list));
+	p->names = calloc(p->n, sizeof(*p->names));
+	p->due_ns = calloc(p->n, sizeof(*p->due_ns));
+	p->done = calloc(p->n, sizeof(*p->done));
+	if (!p->list || !p->names || !p->due_ns || !p->done)
+		return -ENOMEM;
+	p->list[0].file = file;
+	int rc = file ? read_policy(&p->list[0], false) : 0;
+	if (rc == 0 && file)
+		rc = compile_policy(p, &p->list[0]);
+	if (rc == 0 && file)
+		name(p, &p->list[0], 1);
+	p->fields = rc == 0 && file ? asked_by(p->list[0].policy) : 0;
+	for (unsigned i = 1; i < p->n && rc == 0; i++) {
+		struct replay_policy *k = &p->list[i];
+		k->file = at[i - 1].file;
+		unsigned same = 0;
+		while (same < i && (!p->list[same].file || strcmp(p->list[same].file, k->file)))
+			same++;
+		if (same == i)
+			rc = read_policy(k, false);
+		if (k->policy)
+			p->fields |= asked_by(k->policy);
+		policy_free(k->policy);
+		k->policy = NULL;
+	}
+	return rc;
+}
+
+int replay_policies_use(struct replay_policies *p, struct crew *c)
+{
+	p->crew = c;
+	p->swaps = (struct crew_swaps){.arg = p, .begin = swaps_begin, .swap = swaps_swap};
+	if (p->n > 1)
+		c->swaps = &p->swaps;
+	if (!p->list[0].file)
+		return 0;
+	int rc = equip(p, &p->list[0]);
+	if (rc == 0)
+		crew_publish_rest(c, &p->list[0].published);
+	return rc;
+}
+
+void replay_policies_sum(struct replay_policies *p)
+{
+	if (p->now)
+		add_sums(p, &p->list[p->now]);
+	if (p->n && p->list[0].file)
+		add_sums(p, &p->list[0]);
+}
+
+void replay_policies_free(struct replay_policies *p)
+{
+	for (unsigned i = 0; i < p->n && p->list; i++) {
+		struct replay_policy *k = &p->list[i];
+		for (unsigned j = 0; j < k->nof; j++)
+			judge_policy_free(k->published.of[j]);
+		compile_free(k->rules);
+		policy_free(k->policy);
+	}
+	for (struct replay_names *n = p->known, *next; n; n = next) {
+		next = n->next;
+		names_free(n);
+	}
+	free(p->list);
+	free(p->names);
+	free(p->due_ns);
+	free(p->done);
+	*p = (struct replay_policies){0};
 }

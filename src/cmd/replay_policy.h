@@ -1,26 +1,68 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The policies of a replay: text into rule sets, and what each worker judges with.
+// The policies of a replay: text into rule sets, what each worker judges with, and which is in force when.
 #pragma once
 
-#include "policy/policy.h"
+#include "path/publish.h"
 #include "policy_names.h"
 #include "replay_crew.h"
 
-struct replay_policy {
-	struct policy *policy;
-	struct ruleset *rules;
-	struct rule_name *rule;
-	struct policy_names names;
-	struct judge_policy *of[CREW_MAX + 1]; // by worker, front first
+struct policy;
+
+// --policy-at
+struct policy_at {
+	uint64_t ns; // of the epoch, or (relative) since the capture's first frame
+	bool relative;
+	const char *file;
 };
 
-// Loads and compiles; complaints go to standard error. 0; -EINVAL: the policy has errors, which have been said;
-// -ENOENT: it cannot be read.
-int replay_policy_load(struct replay_policy *p, const char *file, uint16_t version, uint64_t seed);
-// Every worker judges by it from here on. All are at rest. 0 or -ENOMEM.
-int replay_policy_use(struct replay_policy *p, struct crew *c);
-void replay_policy_free(struct replay_policy *p);
+// What rules are called, and how often each decided; equal policies share one, so that swaps back and forth need no
+// more memory. Lives until the replay is over: records name rules of policies long gone.
+struct replay_names {
+	char *file, *hash;
+	struct rule_name *rule; // [nrules]: the default
+	uint64_t *hits;
+	uint32_t nrules;
+	struct replay_names *next;
+};
+
+struct replay_policy {
+	const char *file;
+	struct policy *policy;
+	struct ruleset *rules;
+	struct published published;
+	unsigned nof; // of published.of
+	struct replay_names *of;
+	struct policy_names names;
+};
+
+struct replay_policies {
+	struct replay_policy *list;        // by version, from 1; [0] is --policy, without a file where there is none
+	const struct policy_names **names; // the same
+	unsigned n;
+	const struct policy_at *at; // of list[1] and on
+	uint64_t *due_ns;           // of each, in the capture in work
+	bool *done;
+	unsigned now;          // in force: index in list
+	uint64_t seed, fields; // enum field that any of them asks for
+	struct replay_names *known;
+	struct judge_sums sums; // of policies no longer in force; without hits
+	struct crew_swaps swaps;
+	struct crew *crew;
+	bool failed; // a policy that had been good could not be loaded at its time; what was in force stayed
+};
+
+// Checks all policies and loads the first; complaints go to standard error. 0; -EINVAL: a policy has errors, which
+// have been said; -ENOENT: one cannot be read. file NULL: there is none until the first of `at`.
+int replay_policies_load(struct replay_policies *p, const char *file, const struct policy_at *at, unsigned nat,
+			 uint64_t seed);
+// Every worker judges by the first from here on. All are at rest. 0 or -ENOMEM.
+int replay_policies_use(struct replay_policies *p, struct crew *c);
+// A capture begins, all are at rest: the first is in force again.
+void replay_policies_begin(struct replay_policies *p);
+// The end, all are at rest: what was decided is complete in sums and in the hits of `known`.
+void replay_policies_sum(struct replay_policies *p);
+void replay_policies_free(struct replay_policies *p);
 
 // Where compiled databases are kept: SLUICE_CACHE, else sluice in XDG_CACHE_HOME or ~/.cache; "": nowhere.
 const char *replay_policy_cache(char *room, size_t size);

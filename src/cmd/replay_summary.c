@@ -35,24 +35,10 @@ void summary_add(struct summary *s, const struct crew *c)
 	s->mbufs_in_use = crew_mbufs_in_use(c);
 }
 
-void summary_policy(struct summary *s, const struct replay_policy *p)
+void summary_policy(struct summary *s, struct replay_policies *p)
 {
-	struct judge_sums one;
-	s->policy = &p->names;
-	s->hits = calloc(p->names.nrules + 1, sizeof(*s->hits));
-	if (!s->hits)
-		abort();
-	for (unsigned i = 0; i <= CREW_MAX && p->of[i]; i++) {
-		judge_sums(p->of[i], &one);
-		for (unsigned k = 0; k < 2; k++) {
-			s->verdicts.transactions[k] += one.transactions[k];
-			s->verdicts.flows[k] += one.flows[k];
-		}
-		s->verdicts.open += one.open;
-		s->verdicts.would_differ += one.would_differ;
-		for (uint32_t k = 0; k <= p->names.nrules; k++)
-			s->hits[k] += one.hits[k];
-	}
+	replay_policies_sum(p);
+	s->policies = p;
 }
 
 static int by_address(const void *a, const void *b)
@@ -167,28 +153,37 @@ static void words_senders(const struct summary *s, FILE *out, bool colour)
 	fputs(s->noffloaders > SHOWN ? ", ...\n" : "\n", out);
 }
 
-static void words_policy(const struct summary *s, FILE *out, bool colour)
+// Of one policy.
+static void words_hits(const struct replay_names *n, FILE *out, bool colour, bool several)
 {
 	enum { SHOWN = 16 };
-	const struct judge_sums *v = &s->verdicts;
 	unsigned shown = 0, more = 0;
-	if (!s->policy)
-		return;
-	heading(out, colour, "verdicts");
-	fprintf(out, "%lu flows allowed, %lu denied; %lu transactions allowed, %lu denied\n", v->flows[0], v->flows[1],
-		v->transactions[0], v->transactions[1]);
-	for (uint32_t i = 0; i <= s->policy->nrules; i++) {
-		if (!s->hits[i])
+	for (uint32_t i = 0; i <= n->nrules; i++) {
+		if (!n->hits[i])
 			continue;
 		if (shown == SHOWN) {
 			more++;
 			continue;
 		}
-		heading(out, colour, shown++ ? "" : "rules");
-		fprintf(out, "%-22s %10lu\n", s->policy->rule[i].id, s->hits[i]);
+		heading(out, colour, shown ? "" : "rules");
+		fprintf(out, "%-22s %10lu%s%s\n", n->rule[i].id, n->hits[i], several && !shown ? "  of " : "",
+			several && !shown ? n->file : "");
+		shown++;
 	}
 	if (more)
 		fprintf(out, "%-11sand %u more\n", "", more);
+}
+
+static void words_policy(const struct summary *s, FILE *out, bool colour)
+{
+	if (!s->policies)
+		return;
+	const struct judge_sums *v = &s->policies->sums;
+	heading(out, colour, "verdicts");
+	fprintf(out, "%lu flows allowed, %lu denied; %lu transactions allowed, %lu denied\n", v->flows[0], v->flows[1],
+		v->transactions[0], v->transactions[1]);
+	for (const struct replay_names *n = s->policies->known; n; n = n->next)
+		words_hits(n, out, colour, s->policies->known->next != NULL);
 }
 
 void summary_words(const struct summary *s, FILE *out, bool colour)
@@ -277,13 +272,15 @@ static json_t *json_pair(const uint64_t n[2])
 static json_t *json_verdicts(const struct summary *s)
 {
 	json_t *o = json_object();
-	if (!s->policy)
+	if (!s->policies)
 		return o;
-	json_object_set_new(o, "policy", json_string(s->policy->hash));
-	json_object_set_new(o, "flows", json_pair(s->verdicts.flows));
-	json_object_set_new(o, "transactions", json_pair(s->verdicts.transactions));
-	json_object_set_new(o, "open", json_integer((json_int_t)s->verdicts.open));
-	json_object_set_new(o, "would_differ", json_integer((json_int_t)s->verdicts.would_differ));
+	const struct judge_sums *v = &s->policies->sums;
+	const struct policy_names *first = s->policies->names[0];
+	json_object_set_new(o, "policy", first ? json_string(first->hash) : json_null());
+	json_object_set_new(o, "flows", json_pair(v->flows));
+	json_object_set_new(o, "transactions", json_pair(v->transactions));
+	json_object_set_new(o, "open", json_integer((json_int_t)v->open));
+	json_object_set_new(o, "would_differ", json_integer((json_int_t)v->would_differ));
 	return o;
 }
 
@@ -291,9 +288,13 @@ static json_t *json_verdicts(const struct summary *s)
 static json_t *json_rules(const struct summary *s)
 {
 	json_t *o = json_object();
-	for (uint32_t i = 0; s->policy && i <= s->policy->nrules; i++)
-		if (s->hits[i])
-			json_object_set_new(o, s->policy->rule[i].id, json_integer((json_int_t)s->hits[i]));
+	for (const struct replay_names *n = s->policies ? s->policies->known : NULL; n; n = n->next) {
+		for (uint32_t i = 0; i <= n->nrules; i++) {
+			json_int_t before = json_integer_value(json_object_get(o, n->rule[i].id));
+			if (n->hits[i])
+				json_object_set_new(o, n->rule[i].id, json_integer(before + (json_int_t)n->hits[i]));
+		}
+	}
 	return o;
 }
 

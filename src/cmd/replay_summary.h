@@ -28,9 +28,7 @@ struct summary {
 	uint64_t records;
 	unsigned mbufs_in_use;
 	double seconds;
-	const struct policy_names *policy; // NULL: there was none
-	struct judge_sums verdicts;
-	uint64_t *hits; // by rule, then the default
+	const struct replay_policies *policies; // NULL: there were none
 	const struct outcome *outcomes;
 	unsigned noutcomes;
 	uint64_t noffloaders; // found
@@ -39,8 +37,8 @@ struct summary {
 
 // Adds up the workers.
 void summary_add(struct summary *s, const struct crew *c);
-// What was decided by a policy, by all workers.
-void summary_policy(struct summary *s, const struct replay_policy *p);
+// What was decided by policies, by all workers.
+void summary_policy(struct summary *s, struct replay_policies *p);
 // Remembers who offloads in a capture.
 void summary_senders(struct summary *s, const struct senders *senders, unsigned outcome);
 // False: the ledger does not hold, frames are held or mbufs are in use: a bug.

@@ -140,11 +140,6 @@ static uint32_t hit_of(const struct judge_policy *p, uint32_t rule)
 	return rule < p->nrules ? rule : p->nrules;
 }
 
-static uint8_t action_of(const struct judge_policy *p, uint32_t rule)
-{
-	return rule < p->nrules ? p->rules->rules[rule].action : p->rules->default_action;
-}
-
 // One record of so many, by what it is about: the same for any number of workers.
 static bool sampled(const struct ruleset_note *n, const struct record *r)
 {
@@ -173,15 +168,16 @@ bool judge_said(struct worker *w, struct record *r)
 	return n->said <= RULE_SAID_VERDICT && sampled(n, r);
 }
 
-void judge_flow_word(const struct judge_policy *p, const struct flow *f, struct record *r)
+void judge_flow_word(const struct judge *j, const struct flow *f, struct record *r)
 {
-	bool denied = action_of(p, f->rule) == ACTION_DENY;
 	bool open = (f->policy & POLICY_OPEN) && !f->tx_count;
-	r->policy = p->version;
-	r->rule = f->rule;
-	r->action = action_of(p, f->rule);
-	r->response = f->rule < p->nrules ? p->rules->rules[f->rule].response : p->rules->default_response;
-	r->judged = RECORD_JUDGED | (denied ? RECORD_DENIED : 0) | (open ? RECORD_OPEN : 0) |
+	struct judge_word word = {.rule = RULE_NONE};
+	judge_word(j, f, &word);
+	r->policy = word.version;
+	r->rule = word.rule;
+	r->action = word.action;
+	r->response = word.response;
+	r->judged = RECORD_JUDGED | (word.action == ACTION_DENY ? RECORD_DENIED : 0) | (open ? RECORD_OPEN : 0) |
 		    (f->policy & POLICY_MARKED ? RECORD_MARKED : 0);
 }
 
@@ -190,19 +186,20 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	struct judge_policy *p = w->judge->policy;
 	if (!(f->policy & POLICY_JUDGED))
 		return true;
-	judge_flow_word(p, f, r);
+	judge_flow_word(w->judge, f, r);
 	r->tx_kind = (f->policy & POLICY_ALERTED) != 0;
 	p->sums.flows[r->action == ACTION_DENY]++;
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
-	if (!f->tx_count)
+	if (!f->tx_count && r->policy == p->version)
 		p->hits[hit_of(p, f->rule)]++;
-	return f->rule >= p->nrules || p->rules->notes[f->rule].said != RULE_SAID_NONE;
+	return r->policy != p->version || f->rule >= p->nrules || p->rules->notes[f->rule].said != RULE_SAID_NONE;
 }
 
 // The worst of a flow's verdicts is its own.
-static void worse(const struct judge_policy *p, struct flow *f, const struct verdict *v)
+static void worse(const struct judge *j, struct flow *f, const struct verdict *v)
 {
-	if (v->action == ACTION_DENY || !(f->policy & POLICY_JUDGED) || action_of(p, f->rule) != ACTION_DENY)
+	struct judge_word word;
+	if (v->action == ACTION_DENY || !judge_word(j, f, &word) || word.action != ACTION_DENY)
 		f->rule = v->rule;
 }
 
@@ -292,7 +289,7 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	struct judge *j = in->w->judge;
 	struct verdict v;
 	uint8_t before = r->judged;
-	uint32_t rule = r->rule;
+	uint32_t rule = r->rule, version = r->policy;
 	r->app = in->f->app;
 	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns);
 	judge_flow_facts(in->w, in->f);
@@ -301,10 +298,10 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	if (v.open && j->facts.overflow) // more names, or longer values, than are looked at
 		v.action = ACTION_DENY;
 	note(r, j->policy, &v);
-	if ((before & RECORD_JUDGED) && v.rule != rule)
+	if ((before & RECORD_JUDGED) && version == r->policy && v.rule != rule)
 		r->judged |= RECORD_REVISED;
 	r->judged |= before & (RECORD_REVISED | RECORD_HELD | RECORD_MARKED);
-	worse(j->policy, in->f, &v);
+	worse(j, in->f, &v);
 	in->f->policy |= POLICY_JUDGED;
 	in->judged = true;
 	judge_fired(in->w, in->f, r, in, t, false);
@@ -319,11 +316,13 @@ void judge_record(struct app_in *in, struct record *r)
 	judge(in, r, 0);
 }
 
-// An answer adds nothing that any rule asks for.
+// An answer adds nothing that any rule asks for; or an earlier policy has had its word: what it said of the request
+// holds for the answer, so that no transaction is judged by two.
 static bool said_all(const struct judge_policy *p, const struct record *r)
 {
 	return (r->judged & (RECORD_JUDGED | RECORD_OPEN)) == RECORD_JUDGED &&
-	       !(p->fields & (JUDGE_LATER_FIELDS | BIT(FLOW_SEEN) | BIT(STREAM_AMBIGUOUS) | BIT(HTTP_AMBIGUOUS)));
+	       (r->policy != p->version ||
+		!(p->fields & (JUDGE_LATER_FIELDS | BIT(FLOW_SEEN) | BIT(STREAM_AMBIGUOUS) | BIT(HTTP_AMBIGUOUS))));
 }
 
 void judge_known(struct app_in *in, txn_t t)
@@ -341,7 +340,7 @@ bool judge_absent(struct worker *w, struct flow *f)
 	judge_flow_facts(w, f);
 	judge_facts_opaque(&j->facts);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
-	worse(j->policy, f, &v);
+	worse(j, f, &v);
 	judge_fired(w, f, NULL, NULL, 0, true);
 	if (v.action != ACTION_DENY)
 		return true;

@@ -20,6 +20,8 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 void judge_policy_free(struct judge_policy *p);
 // From now on the worker judges by p, which stays the caller's; NULL: there is no policy. Between bursts.
 void judge_use(struct worker *w, struct judge_policy *p);
+// The same under way: live flows are judged again, see judge_swap.c. w->order says when.
+void judge_swap(struct worker *w, struct judge_policy *p);
 
 // What was decided by a policy, as records have it. Read when the worker is at rest.
 struct judge_sums {

@@ -46,7 +46,7 @@ static void alert_flow(struct worker *w, const struct flow *f, uint32_t rule)
 	memset(r, 0, sizeof(*r));
 	flow_record(w, f, r, RECORD_FLOW);
 	r->len = sizeof(*r);
-	judge_flow_word(j->policy, f, r);
+	judge_flow_word(j, f, r);
 	alert_of(w, r, rule);
 }
 

@@ -35,7 +35,18 @@ struct judge_first {
 };
 static_assert(sizeof(struct judge_first) <= 32, "for each flow of the table");
 
+// What an earlier policy said of flows that the one in force cannot judge: flow->rule is JUDGE_KEPT and an index.
+struct judge_word {
+	uint32_t rule;
+	uint16_t version;
+	uint8_t action, response;
+};
+#define JUDGE_KEPT 0x80000000u // above all numbers of rules
+#define JUDGE_KEPT_MAX 1024u
+
 struct judge {
+	struct judge_word kept[JUDGE_KEPT_MAX];
+	uint32_t nkept;
 	struct judge_policy *policy; // in force; NULL: none
 	struct judge_first *first;   // by flow; NULL: no policy of this start asks for it
 	struct judge_facts facts;
@@ -46,7 +57,7 @@ struct judge {
 };
 
 // judge.c: what the flow stands by, into its record.
-void judge_flow_word(const struct judge_policy *p, const struct flow *f, struct record *r);
+void judge_flow_word(const struct judge *j, const struct flow *f, struct record *r);
 
 // judge_flow.c
 // Remembers what a flow's first packet says.
@@ -58,3 +69,6 @@ void judge_flow_facts(struct worker *w, const struct flow *f);
 // Rules that were true and do not end the search. r: the transaction's record, with t where it is in the arena; NULL:
 // of the flow itself, by its first packet or because it shows no protocol (opaque).
 void judge_fired(struct worker *w, struct flow *f, struct record *r, const struct app_in *in, txn_t t, bool opaque);
+
+// judge_swap.c: what the policy says of a flow. False: nothing.
+bool judge_word(const struct judge *j, const struct flow *f, struct judge_word *out);

@@ -11,6 +11,9 @@ import wire
 from scene import DENIED
 
 
+PART = "of a message that is not whole: "
+
+
 def to_server(d):
     return d.dst.endswith((".2", ":2"))
 
@@ -30,21 +33,24 @@ def tcp_readable(talk, denied):
     segments = [s for d in talk for s in [receivers.segment(d, to_server(d))] if s]
     if not any(s.client and s.data for s in segments):
         return None
-    seen = set()
+    seen, part = set(), None
     for model in receivers.MODELS:
         for stream in receivers.receive(segments, model):
             if stream in seen:
                 continue
             seen.add(stream)
             why = names.in_stream(stream, denied)
+            if why and not names.whole(stream, denied):
+                part = PART + why
+                continue
             if why:
                 checks = "all checks" if len(model.checks) > 5 else "no checks" if not model.checks else "few checks"
                 return f"{model.overlap}, {checks}, urgent {model.urgent}, ttl {model.ttl}: {why}"
     for places in receivers.anything(segments):
         for word in names.needles(denied):
             if receivers.spelled(places, word):
-                return f"of all bytes that came: {word!r}"
-    return None
+                return part or f"of all bytes that came: {word!r}"
+    return part
 
 
 def udp_readable(talk, denied):

@@ -21,6 +21,23 @@ def joined(stream):
         yield out
 
 
+def whole(stream, names):
+    """is the message whole in which the name stands? If not, no server acts on it: all wait for the rest."""
+    at = 0
+    while at + 2 < len(stream):  # DNS: a length, then as many bytes
+        end = at + 2 + struct.unpack("!H", stream[at : at + 2])[0]
+        if end <= len(stream) and found(stream[at:end], names):
+            return True
+        at = end
+    for handshake in joined(stream):
+        if len(handshake) > 4 and found(handshake, names):
+            return len(handshake) >= 4 + int.from_bytes(handshake[1:4], "big")
+    low = urllib.parse.unquote_to_bytes(stream).lower()
+    at = max([low.rfind(n) for n in needles(names)] + [m.start() for m in REQUEST.finditer(stream)])
+    head = b"http/" in low or any(low.startswith(m) for m in (b"get", b"post"))
+    return not head or re.search(rb"\n[ \t\r]*\n", low[at:]) is not None
+
+
 def dtls(datagrams):
     """DTLS handshake messages put together out of fragments: once the first bytes win, once the last"""
     for order in (datagrams, datagrams[::-1]):

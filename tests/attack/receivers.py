@@ -164,7 +164,7 @@ def receive(segments, model):
 
 
 def anything(segments):
-    """-> for each connection the list of sets of bytes that came for each place, up to the first that none came for"""
+    """-> for each connection the set of bytes that came for each place"""
     lenient = Model("first", frozenset())
     queues, sets = [], []
     for n, s in enumerate(segments):
@@ -186,9 +186,10 @@ def anything(segments):
 
 
 def spelled(places, word):
-    """can the word be read, taking at each place any of its bytes? Letters of either case."""
+    """can the word be read, from the first place on without a hole, taking at each any of its bytes? Letters of either case."""
     both = [{ord(c.lower()), ord(c.upper())} for c in word.decode("latin-1")]
-    for at in sorted(places):
-        if all(both[i] & places.get(at + i, set()) for i in range(len(word))):
+    end = next(i for i in range(len(places) + 1) if i not in places)  # nobody reads on behind a hole
+    for at in range(end - len(word) + 1):
+        if all(both[i] & places[at + i] for i in range(len(word))):
             return True
     return False

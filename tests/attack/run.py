@@ -9,6 +9,7 @@ name, or of deny with a rule that allows the twin's. What a cell can say:
 
     ok     the denied name is not readable by any model of a receiver, and the twin left as it should
     LEAK   a model reads it: which one is said
+    part   the bytes of the name left, but not all of the message that they stand in: no server acts on it
     twin   the twin did not leave as the case's marks say, or was refused
 
 Before that, each case is judged as it came: the name must be readable there, or the case tests nothing. Cases, wraps and versions
@@ -54,7 +55,7 @@ def all_cases():
     return [(name, n + 1, story, marks) for n, (name, (story, marks)) in enumerate(found.items())]
 
 
-def tell(cases, cells, names):
+def tell(cases, cells, names, judged):
     """every story in every wrap, one after the other"""
     now, told = 0, []
     for name, number, story, marks in cases:
@@ -64,7 +65,8 @@ def tell(cases, cells, names):
             scene = Scene(number, v, names)
             story(scene)
             around, frames, expected = WRAPS[wrap], [], []
-            for at, l3, twin in scene.frames:
+            for at, l3, free, held in scene.frames:
+                twin = held if judged else free
                 at += now
                 frames.append((at, around(l3, number)))
                 if twin is not GONE:
@@ -87,12 +89,27 @@ def key_of(frame, names):
     return names[number], wrap, l3[0] >> 4
 
 
-def replay(sluice, told, policy, workers, folder):
-    """-> for each key the frames that left, [(microseconds, bytes)], and the records"""
+def starve(story, names, judged):
+    """-> frames of a case that is a capture of its own, and those of them that leave, of the twin"""
+    scene, count = Scene(1, 4, names), [1]
+
+    def others():
+        count[0] += 1
+        return Scene(count[0], 4, ALLOWED, scene)
+
+    story(scene, others)
+    around = WRAPS["plain"]
+    frames = [(at, around(l3, 1)) for at, l3, _, _ in scene.frames]
+    left = [(at, held if judged else free, l3) for at, l3, free, held in scene.frames]
+    return Told(None, frames, [(at, around(l3 if twin is SAME else twin, 1)) for at, twin, l3 in left if twin is not GONE])
+
+
+def replay(sluice, told, policy, workers, folder, options=()):
+    """-> the capture that left"""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "in.pcap").write_bytes(pcap([(data, Fraction(at, 1_000_000)) for t in told for at, data in t.frames]))
     args = [sluice, "replay", folder / "in.pcap", "-w", folder / "out.pcap", "-o", folder / "eve.json", "-f", "eve", "--seed", "1",
-            "-n", str(workers), "--summary", folder / "summary.json", "--trace", folder / "trace"]
+            "-n", str(workers), "--summary", folder / "summary.json", "--trace", folder / "trace", *options]
     if policy:
         args += ["-p", HERE / f"default_{policy}.json"]
     run = subprocess.run(args, capture_output=True, text=True, timeout=300)
@@ -101,12 +118,18 @@ def replay(sluice, told, policy, workers, folder):
     return (folder / "out.pcap").read_bytes()
 
 
-def shared(data, names):
-    left = collections.defaultdict(list)
+def split(data):
+    """(microseconds, bytes, length on the wire) of each frame"""
     for head, frame in pcap_file.records(data):
-        seconds, micros, _, wire_length = struct.unpack("<IIII", head)
-        key = key_of(frame, names)
-        left[key].append(((seconds - EPOCH) * 1_000_000 + micros, frame, wire_length))
+        seconds, micros, _, length = struct.unpack("<IIII", head)
+        yield (seconds - EPOCH) * 1_000_000 + micros, frame, length
+
+
+def shared(data, names):
+    """for each key its frames"""
+    left = collections.defaultdict(list)
+    for f in split(data):
+        left[key_of(f[1], names)].append(f)
     return left
 
 
@@ -131,6 +154,10 @@ def closing(frame):
         if d.proto == 6 and (d.data[13] & 5 or not judge.to_server(d)):
             return True
     return False
+
+
+def read(why):
+    return "ok" if not why else "part" if judge.PART in why else "LEAK"
 
 
 class Report:
@@ -163,7 +190,7 @@ def inputs_readable(told, marks, report_to):
 def play(args, cases, cells, folder, report):
     names = {number: name for name, number, _, _ in cases}
     marks = {name: m for name, _, _, m in cases}
-    bad, good = tell(cases, cells, DENIED), tell(cases, cells, ALLOWED)
+    bad, good = tell(cases, cells, DENIED, True), tell(cases, cells, ALLOWED, not args.no_policy)
     trouble = inputs_readable(bad, marks, print) if not args.no_input else []
     for default in (None,) if args.no_policy else DEFAULTS:
         outputs = {}
@@ -175,7 +202,7 @@ def play(args, cases, cells, folder, report):
         left = shared(outputs["denied"], names)
         for t in bad:
             why = judge.readable([f for _, f, _ in left[t.key]])
-            report.say(t.key, default, "LEAK" if why and default else "ok", why)
+            report.say(t.key, default, read(why) if default else "ok", why)
         left = shared(outputs["twin"], names)
         for t in good:
             mark = marks[t.key[0]]
@@ -184,6 +211,28 @@ def play(args, cases, cells, folder, report):
             why = twin_wrong(t, left[t.key], marks[t.key[0]])
             report.say(t.key, default, "twin" if why else "ok", why)
     return trouble
+
+
+def play_starved(args, folder, report):
+    """each a capture of its own; only the frames of scene 1 are asked"""
+    stories = [x for x in importlib.import_module("smuggle_starve").CASES.items() if fnmatch.fnmatch(x[0], args.case)]
+    for name, (story, options, marks) in stories:
+        if marks.get("full") and not args.full:
+            continue
+        key = (name, "plain", 4)
+        bad, good = starve(story, DENIED, True), starve(story, ALLOWED, True)
+        for default in DEFAULTS:
+            out = replay(args.sluice, [bad], default, 1, folder / f"{name}-denied-{default}", options)
+            frames = [f for _, f in pcap_file.records(out) if wire.number(f) == 1]
+            why = judge.readable(frames)
+            report.say(key, default, read(why), why)
+            if default == "deny" and marks.get("default") == "allow":
+                continue
+            out = replay(args.sluice, [good], default, 1, folder / f"{name}-twin-{default}", options)
+            mine = good._replace(expected=[f for f in good.expected if wire.number(f[1]) == 1])
+            why = twin_wrong(mine, [f for f in split(out) if wire.number(f[1]) == 1], marks)
+            report.say(key, default, "twin" if why else "ok", why)
+    return len(stories)
 
 
 def show(report, known, table):
@@ -221,10 +270,12 @@ def main():
     known = json.loads((HERE / "known.json").read_text())
     report = Report()
     with tempfile.TemporaryDirectory() as tmp:
-        trouble = play(args, cases, cells, pathlib.Path(args.keep or tmp), report)
+        folder = pathlib.Path(args.keep or tmp)
+        trouble = play(args, cases, cells, folder, report) if cases and cells else []
+        starved = 0 if args.no_policy else play_starved(args, folder, report)
     wrong = show(report, known, args.table)
     said = collections.Counter(r for c in report.cells.values() for r in c.values())
-    print(f"{len(cases)} cases, {sum(said.values())} cells: " + ", ".join(f"{n} {r}" for r, n in said.most_common())
+    print(f"{len(cases) + starved} cases, {sum(said.values())} cells: " + ", ".join(f"{n} {r}" for r, n in said.most_common())
           + f"; {wrong} not as known; {time.time() - begin:.0f} s")
     return bool(wrong or trouble)
 

@@ -4,9 +4,11 @@ policy denies, and, as its twin, with one that it allows. Every packet carries w
 
     SAME   it leaves as it came
     GONE   its receiver discards it, or the contract drops it: it does not leave
+    HELD   it leaves as it came where there is no policy; where there is one its bytes are not in order and judged, and it does not
     bytes  it leaves as these
 
-A Conn knows which bytes of its client came first: a later segment that differs is expected with those (corridor.md 3).
+A Conn knows which bytes of its client came first: a later segment that differs is expected with those (corridor.md 3); one that
+brings no byte that is new, of a message that is not whole, is a copy of what is held, and goes (corridor.md 6).
 Names that stand in for each other have the same length, so that both stories have the same shape."""
 import pathlib
 import random
@@ -15,13 +17,12 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
 from packets import (eth, geneve, gwlb_options, ip4, ip4_fragments, ip6, ip6_fragments, tag, tcp, udp)  # noqa: E402
 
-SAME, GONE = "same", "gone"
+SAME, GONE, HELD = "same", "gone", "held"
 DENIED = {"host": b"blocked.example", "other": b"allowed.example", "path": b"/forbidden", "address": b"192.0.2.66",
           "idn": b"xn--bcher-kva.example", "wide": "b\u00fccher.example".encode()}
 ALLOWED = {"host": b"allowed.example", "other": b"nothing.example", "path": b"/permitted", "address": b"192.0.2.77",
            "idn": b"xn--bckle-kva.example", "wide": "b\u00fcckle.example".encode()}
 CLIENT, SERVER = 1, 2
-OPEN = 3  # frames of a handshake
 
 
 def packed(number, side, v):
@@ -36,20 +37,24 @@ def tunnel_end(number, side, v):
 
 
 class Scene:
-    def __init__(self, number, v, names):
-        self.number, self.v, self.frames, self.now = number, v, [], 0  # microseconds
+    def __init__(self, number, v, names, stage=None):
+        """stage: another scene, whose clock and frames this one shares"""
+        self.number, self.v = number, v
+        self.clock, self.frames = (stage.clock, stage.frames) if stage else ([0], [])  # microseconds
         self.client, self.server = packed(number, CLIENT, v), packed(number, SERVER, v)
         self.random = random.Random(number)
+        self.whole = 0  # bytes of the first message, as far as a story plays with them
         for key, value in names.items():
             setattr(self, key, value)
         self.denied = names is DENIED
 
-    def put(self, l3, twin=SAME):
-        self.now += 1000
-        self.frames.append((self.now, l3, twin))
+    def put(self, l3, twin=SAME, copy=False):
+        """copy: of what is held, where a policy holds"""
+        self.clock[0] += 1000
+        self.frames.append((self.clock[0], l3, (twin, SAME)[twin == HELD], GONE if copy or twin == HELD else twin))
 
     def wait(self, seconds):
-        self.now += round(seconds * 1_000_000)
+        self.clock[0] += round(seconds * 1_000_000)
 
     def ip(self, what, side=CLIENT, **more):
         """An IP packet of that side; more: as of ip4 or ip6, hops being ttl."""
@@ -108,13 +113,15 @@ class Conn:
         """Client's data; twin None: as the contract says, the bytes that came first, and no urgent pointer."""
         begin = self.next[CLIENT] if at is None else at
         l3 = self.segment(CLIENT, flags, begin, data, **more)
+        copy = twin is None and bool(data) and all(begin + i in self.first for i in range(len(data)))
+        copy = copy and not all(i in self.first for i in range(self.scene.whole))
         if twin is None:
             merged = bytes(self.first.setdefault(begin + i, b) for i, b in enumerate(data))
             twin = SAME
             if merged != data or "U" in flags:
                 calm = dict(more, urg=0) if "U" in flags else more
                 twin = self.segment(CLIENT, flags.replace("U", ""), begin, merged, **calm)
-        self.scene.put(l3, twin)
+        self.scene.put(l3, twin, copy)
         if at is None:
             self.next[CLIENT] += len(data) + ("F" in flags)
 

@@ -97,6 +97,12 @@ def _(s):
     c.client(framed(dns(s.host)))
 
 
+@case("dns.tcp.301")
+def _(s):
+    # one segment, as offloading joins them
+    s.conn(53).open().client(framed(dns(s.other)) * 300 + framed(dns(s.host)))
+
+
 @case("dns.tcp.odd_port")
 def _(s):
     c, data = s.conn(5300).open(), framed(dns(s.host))

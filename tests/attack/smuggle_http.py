@@ -64,7 +64,8 @@ for k in (2, 5):
         c.client(get(s.other, s.path))
 
 
-sent("http.pipelined.split_in_name", lambda s: allowed(s, 1) * 20 + get(s.host))
+sent("http.pipelined.21", lambda s: allowed(s, 1) * 20 + get(s.host))
+sent("http.pipelined.301", lambda s: get(s.other) * 300 + get(s.host))  # one segment, as offloading joins them
 sent("http.after_body", lambda s: BODY % s.other + b"Content-Length: 10\r\n\r\n0123456789" + get(s.host))
 sent("http.after_chunks", lambda s: BODY % s.other + b"Transfer-Encoding: chunked\r\n\r\n4;x=y\r\nabcd\r\n0\r\nT: v\r\n\r\n"
      + get(s.host))

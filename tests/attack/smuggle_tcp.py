@@ -4,7 +4,7 @@ after ends that were none. Each with every carrier of payload.py."""
 import struct
 
 from payload import APPLICATION, CARRIERS, server_hello
-from scene import GONE, OPEN, SAME
+from scene import GONE, HELD, SAME
 
 CASES = {}
 
@@ -17,6 +17,7 @@ def case(name, carriers=("tls", "http", "dns"), **marks):
             port, says = CARRIERS[carrier]
 
             def told(s, story=story, port=port, says=says):
+                s.whole = len(says(s.host))
                 story(s, port, says)
 
             CASES[f"{name}/{carrier}"] = (told, marks)
@@ -159,20 +160,21 @@ DECOYS = {
     "md5": (dict(options=MD5), GONE),
     "ao": (dict(options=AO), GONE),
     "stale": (dict(options=stamps(1)), GONE),
-    "far_ahead": (dict(shift=0x01000000), SAME),
-    "before_first": (dict(shift=-2000), SAME),
+    "far_ahead": (dict(shift=0x01000000), HELD),
+    "before_first": (dict(shift=-2000), HELD),
 }
 
 
 def decoy(kind, order):
     def story(s, port, says):
         how, twin = DECOYS[kind]
-        how = dict(how)
+        how, twin = dict(how), SAME if kind == "before_first" and order != "before" else twin
         c = s.conn(port, options=(lambda: stamps(1000)) if kind == "stale" else None).open()
         shift = how.pop("shift", 0)
         real, false = says(s.host), says(s.other)
 
         def lie():
+            # old data passes (it is to be answered) once there is newer
             c.client(false, at=shift + ("S" in how.get("flags", "")), twin=twin, **how)
 
         if order == "before":
@@ -230,7 +232,7 @@ ENDS = {
 def end(kind, where):
     def story(s, port, says):
         how, twin = ENDS[kind]
-        how = dict(how)
+        how, twin = dict(how), HELD if kind == "fin_far" and where == "within" else twin
         data, real = how.pop("data", b""), says(s.host)
         c = s.conn(port).open()
         n = {"before": 0, "within": 12}[where]
@@ -314,7 +316,7 @@ def _(s, port, says):
     half = len(real) // 2
     c.client(false[:half], at=0)
     c.answer(flags="A", ack=half)
-    c.client(real[:half], at=0, twin=SAME)
+    c.client(real[:half], at=0, twin=HELD)
     c.client(false[half:], at=half)
 
 
@@ -379,7 +381,7 @@ def _(s, port, says):
     c.client(data, flags="PAU", urg=data.find(s.host) + 3)
 
 
-@case("tcp.urgent.byte_more", carriers=("tls", "http"))
+@case("tcp.urgent.byte_more", carriers=("tls", "http"), default="allow")
 def _(s, port, says):
     # without its urgent byte the name is another: byte before the pointer, byte at the pointer
     for sport, off in ((40000, 1), (40001, 0)):
@@ -388,7 +390,7 @@ def _(s, port, says):
         c.client(data[:n] + b"x" + data[n:], flags="PAU", urg=n + off)
 
 
-@case("tcp.urgent.length_of_both", carriers=("tls",))
+@case("tcp.urgent.length_of_both", carriers=("tls",), default="allow")
 def _(s, port, says):
     # the hello's lengths count the urgent byte out: in line it is broken, out of band it is whole
     c, data = s.conn(port).open(), says(s.host)
@@ -426,7 +428,7 @@ def _(s, port, says):
 def _(s, port, says):
     # one byte of garbage before the next, and none
     c, data = s.conn(port).open(), says(s.host)
-    c.client(b"x", flags="A", at=-1, twin=SAME)
+    c.client(b"x", flags="A", at=-1, twin=HELD)
     c.client(b"", flags="A", at=-1)
     c.client(data[:20])
     c.client(b"\0", flags="A", at=19)
@@ -485,5 +487,3 @@ def _(s, port, says):
     c.answer(flags="RA", ack=c.next[1])
     c.client(says(s.host))
 
-
-assert OPEN == 3

@@ -34,7 +34,7 @@ def whole(stream, names):
             return len(handshake) >= 4 + int.from_bytes(handshake[1:4], "big")
     low = urllib.parse.unquote_to_bytes(stream).lower()
     at = max([low.rfind(n) for n in needles(names)] + [m.start() for m in REQUEST.finditer(stream)])
-    head = b"http/" in low or any(low.startswith(m) for m in (b"get", b"post"))
+    head = b"http/1" in low
     return not head or re.search(rb"\n[ \t\r]*\n", low[at:]) is not None
 
 

@@ -109,8 +109,9 @@ class Conn:
         self.scene.put(self.segment(CLIENT, "A", 0, **more))
         return self
 
-    def client(self, data=b"", flags="PA", at=None, twin=None, **more):
-        """Client's data; twin None: as the contract says, the bytes that came first, and no urgent pointer."""
+    def client(self, data=b"", flags="PA", at=None, twin=None, gone=False, **more):
+        """Client's data; twin None: as the contract says, the bytes that came first, and no urgent pointer. gone: not so where
+        there is a policy."""
         begin = self.next[CLIENT] if at is None else at
         l3 = self.segment(CLIENT, flags, begin, data, **more)
         copy = twin is None and bool(data) and all(begin + i in self.first for i in range(len(data)))
@@ -121,7 +122,7 @@ class Conn:
             if merged != data or "U" in flags:
                 calm = dict(more, urg=0) if "U" in flags else more
                 twin = self.segment(CLIENT, flags.replace("U", ""), begin, merged, **calm)
-        self.scene.put(l3, twin, copy)
+        self.scene.put(l3, twin, copy or gone)
         if at is None:
             self.next[CLIENT] += len(data) + ("F" in flags)
 

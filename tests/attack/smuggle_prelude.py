@@ -154,6 +154,29 @@ for proto, (port, greeting, turns) in STARTTLS.items():
             c.answer(theirs)
         c.client(turns[-1][0] + tls(s.host))
 
+    @case(f"starttls.{proto}.eager_cut")
+    def _(s, port=port, greeting=greeting, turns=turns):
+        # two bytes of the hello with the last command, then it goes on
+        c, data = s.conn(port).open(), tls(s.host)
+        c.answer(greeting)
+        for mine, theirs in turns[:-1]:
+            c.client(mine)
+            c.answer(theirs)
+        c.client(turns[-1][0] + data[:2])
+        c.client(data[2:])
+
+    @case(f"starttls.{proto}.eager_late", default="allow")
+    def _(s, port=port, greeting=greeting, turns=turns):
+        # the same, and it goes on when no frame waits any more
+        c, data = s.conn(port).open(), tls(s.host)
+        c.answer(greeting)
+        for mine, theirs in turns[:-1]:
+            c.client(mine)
+            c.answer(theirs)
+        c.client(turns[-1][0] + data[:2])
+        s.wait(11)
+        c.client(data[2:])
+
     @case(f"starttls.{proto}.odd_port")
     def _(s, greeting=greeting, turns=turns):
         c = s.conn(2000).open()

@@ -236,18 +236,19 @@ def end(kind, where):
         data, real = how.pop("data", b""), says(s.host)
         c = s.conn(port).open()
         n = {"before": 0, "within": 12}[where]
-        if n:
-            c.client(real[:n])
+        if n:  # what waits for its verdict when a RST comes is not read: it goes
+            c.client(real[:n], gone="rst_" in kind and "ttl" in kind)
         place = c.next[1]
         c.client(data, **dict(dict(at=place), **how), twin=twin)
-        c.client(real[n:], at=place)
+        c.client(real[n:], at=place, gone="fin_" in kind and "ttl" in kind)  # behind a FIN nobody reads
 
     return story
 
 
 for kind in ENDS:
     for where in ("before", "within"):
-        case(f"tcp.end.{kind}.{where}")(end(kind, where))
+        cut_off = "ttl" in kind and (where == "within" or "data" in kind)  # the twin names nobody before its end
+        case(f"tcp.end.{kind}.{where}", **({"default": "allow"} if cut_off else {}))(end(kind, where))
 
 
 @case("tcp.end.server_resets")

@@ -79,6 +79,9 @@ enum flow_policy {
 	POLICY_ALERTED = 1 << 7, // an alert was recorded
 };
 
+// Of datagrams, in the same bits: what was asked of an open flow.
+enum flow_asked { ASKED_ABSENT = 1 << 0, ASKED_SAID = 1 << 1 }; // names as absent; a transaction was judged
+
 // Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.
 enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2 };
 
@@ -129,7 +132,7 @@ struct flow {
 	uint8_t policy;        // enum flow_policy
 	uint8_t age_class : 3; // enum age_class of flow_age.h
 	uint8_t holds : 1;     // frames of it wait for a verdict
-	uint8_t far : 4;       // enum flow_far
+	uint8_t far : 4;       // TCP: enum flow_far; else enum flow_asked
 	union {
 		uint8_t tcp_state; // TCP: enum tcp_state
 		uint8_t icmp_type; // else: of the first packet

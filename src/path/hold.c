@@ -233,7 +233,8 @@ void hold_settle(struct worker *w, struct flow *f)
 		hold_drop(w, f, REASON_POLICY_DENY);
 		return;
 	}
-	hold_release(w, f, f->policy & POLICY_OPEN ? stream_line(w, f, 0) : UINT64_MAX);
+	if (f->key.proto == IPPROTO_TCP)
+		hold_release(w, f, f->policy & POLICY_OPEN ? stream_line(w, f, 0) : UINT64_MAX);
 	struct held *h = held_of(w, f);
 	if (!h || !(f->flags & FLOW_REFUSED))
 		return;
@@ -288,6 +289,17 @@ void hold_due(struct worker *w, struct flow *f, uint64_t time_ns)
 	const struct held *h = held_of(w, f);
 	if (h && time_ns - h->since_ns >= w->config->hold_ns)
 		hold_exceeded(w, f);
+}
+
+void hold_follow(struct worker *w, struct flow *f, const struct flow *judged)
+{
+	if (judged->policy & POLICY_DENIED) {
+		f->policy |= POLICY_DENIED;
+		f->rule = judged->rule;
+		hold_drop(w, f, REASON_POLICY_DENY);
+		return;
+	}
+	hold_release(w, f, UINT64_MAX);
 }
 
 void hold_back(struct worker *w, struct flow *f, uint32_t by)

@@ -21,6 +21,8 @@ void hold_settle(struct worker *w, struct flow *f);
 void hold_exceeded(struct worker *w, struct flow *f);
 // The same, if its first frame has waited for too long.
 void hold_due(struct worker *w, struct flow *f, uint64_t time_ns);
+// Datagrams: what a hello began on `f` was judged on another flow, for the client has moved.
+void hold_follow(struct worker *w, struct flow *f, const struct flow *judged);
 // TCP: the direction begins `by` bytes earlier than was thought.
 void hold_back(struct worker *w, struct flow *f, uint32_t by);
 // What has waited for too long. True: more is due than was done.

@@ -342,12 +342,43 @@ uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
 	}
 }
 
+// Datagrams of an open flow: what is not whole waits until it is judged, with what comes meanwhile under long headers
+// (parsers say so); what nobody reads leaves once names were judged as absent. The other side's pass.
+static __rte_noinline void datagram_open(struct worker *w, struct rte_mbuf *m, struct pkt *p, struct app_in *in)
+{
+	struct flow *f = p->flow;
+	if (in->judged)
+		f->far |= ASKED_SAID;
+	if (f->policy & POLICY_DENIED) {
+		hold_settle(w, f);
+		pkt_drop(p, REASON_POLICY_DENY);
+		return;
+	}
+	if (in->judged && !in->hold)
+		hold_release(w, f, UINT64_MAX);
+	if (pkt_decided(p) || (f->policy & POLICY_MARKED))
+		return;
+	if (in->hold) {
+		p->end = 0;
+		hold_frame(w, f, m);
+		return;
+	}
+	if (p->dir != 0 || f->far)
+		return;
+	if (judge_absent(w, f))
+		f->far |= ASKED_ABSENT;
+	else
+		pkt_drop(p, REASON_POLICY_DENY);
+}
+
 static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
 	const struct layer *l = p->inner;
 	if (!l->payload_len)
 		return;
 	struct flow *f = p->flow;
+	if (unlikely(f->holds))
+		hold_due(w, f, p->time_ns);
 	struct app_in in = {
 		.w = w,
 		.f = f,
@@ -370,6 +401,8 @@ static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct
 			f->app = apps[i];
 	if (in.drop)
 		pkt_drop(p, in.drop);
+	if (unlikely(f->policy & POLICY_OPEN))
+		datagram_open(w, m, p, &in);
 	if (!known && f->app == APP_NONE && f->pkts[0] + f->pkts[1] >= DATAGRAM_TRIES) {
 		f->app = APP_OTHER;
 		f->flags |= FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;

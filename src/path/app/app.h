@@ -42,6 +42,7 @@ struct app_in {
 	uint32_t need;     // call again when this many bytes are there (0: at any new byte)
 	uint16_t drop;     // enum reason: the packet in work is dropped for it; set by app_refuse
 	uint32_t allowed;  // with drop: bytes of data before the message that is refused
+	bool hold;         // datagrams: what it says is not whole yet, and is judged when it is
 	bool judged;       // judge.c's: a transaction was judged in this call
 };
 

@@ -283,10 +283,13 @@ static void fragment_in(struct dtls *d, struct dtls_flow *f, struct app_in *in, 
 	}
 	if (!buffer_put(b, g, app_origin(in, g->p, g->n)))
 		app_anomaly_at(in, ANOMALY_TLS_CHANGED, g->p, g->n);
-	if (b->have < s->len)
+	if (b->have < s->len) {
+		in->hold |= g->type == CLIENT_HELLO;
 		return;
+	}
 	struct hello_source src = {.in = in, .origin_at = buffer_origin, .arg = b};
 	message(f, &src, g, b->data, s->len);
+	in->hold = false;
 	buffer_drop(d, s);
 }
 

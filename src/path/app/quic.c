@@ -20,6 +20,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "../hold.h"
 #include "../inspect.h"
 #include "../judge.h"
 #include "base/be.h"
@@ -158,6 +159,8 @@ static void say_hello(struct quic *q, struct app_in *in, struct quic_conn *c, ui
 	bool whole = hello_read(&source, t, HELLO_QUIC, hello + 4, len - 4, &name);
 	judge_txn(in, t);
 	txn_end(in, t);
+	if (unlikely(c->flow != in->f && c->flow->id == c->flow_id && c->flow->holds)) // it began on another port
+		hold_follow(in->w, c->flow, in->f);
 	if (whole && c->hellos && name != c->sni_hash)
 		app_anomaly_from(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0, hello_origin(&source, 0, len - 4));
 	c->sni_hash = name;
@@ -294,6 +297,22 @@ static struct quic_conn *open_known(struct run *r, const struct packet *k, enum 
 	return NULL;
 }
 
+// Bytes of a hello are there that was not judged yet.
+static bool waits(const struct quic_conn *c)
+{
+	if (c->judged || !c->version)
+		return false;
+	return c->version->frames == QUIC_FRAMES_IETF ? c->high > c->parsed : c->high && !c->hellos;
+}
+
+// The client has moved to another port before all of its hello came.
+static struct quic_conn *open_moved(struct run *r, const struct packet *k, struct quic_opened *o)
+{
+	struct quic_conn *c = k->dcid_len ? quic_conn_by_id(r->q, k->dcid, k->dcid_len) : NULL;
+	bool same = c && c->flow != r->in->f && waits(c) && quic_id_is(&c->original, k->dcid, k->dcid_len);
+	return same && try_open(r, k, c, QUIC_CLIENT, o) ? c : NULL;
+}
+
 // Any connection of the flow (a client alone may have been seen, so that the server's id is not known), then
 // whoever knows the id (the client has moved to another port).
 static struct quic_conn *open_any(struct run *r, const struct packet *k, enum quic_side *side, struct quic_opened *o)
@@ -380,8 +399,10 @@ static bool read_initial(struct run *r, const struct packet *k)
 	struct quic_conn *c = open_known(r, k, &side, &o);
 	if (!c) {
 		side = QUIC_CLIENT;
-		c = open_new(r, k, &o);
+		c = open_moved(r, k, &o);
 	}
+	if (!c)
+		c = open_new(r, k, &o);
 	if (!c)
 		c = open_any(r, k, &side, &o);
 	if (!c) {
@@ -403,6 +424,8 @@ static bool read_initial(struct run *r, const struct packet *k)
 		read_frames(r, c, side, r->in->scratch, o.at, o.at + o.len, base);
 	if (k->v->frames == QUIC_FRAMES_IETF && side == QUIC_CLIENT && !r->in->drop)
 		judge(r->q, r->in, c);
+	if (side == QUIC_CLIENT)
+		r->in->hold = waits(c);
 	return true;
 }
 
@@ -418,9 +441,15 @@ static void read_retry(struct run *r, const struct packet *k)
 		}
 }
 
-// Handshake packets tell the server's id even where its Initial was lost.
+// Handshake packets tell the server's id even where its Initial was lost. 0-RTT that comes before its Initial waits for
+// it, and with it.
 static void read_other(struct run *r, const struct packet *k)
 {
+	struct quic_conn *first = quic_conn_first(r->q, r->in->f);
+	if (k->type == TYPE_ZERO_RTT)
+		r->in->hold |= !first;
+	for (struct quic_conn *c = first; c && !r->in->hold; c = quic_conn_next(r->q, c))
+		r->in->hold = r->in->dir == c->client_dir && waits(c);
 	for (struct quic_conn *c = quic_conn_first(r->q, r->in->f); c; c = quic_conn_next(r->q, c))
 		if (quic_conn_knows(c, k->dcid, k->dcid_len)) {
 			quic_conn_learn(r->q, c, k->scid, k->scid_len);

@@ -290,8 +290,10 @@ enum quic_added quic_conn_add(struct quic *q, struct app_in *in, struct quic_con
 			all = a;
 		done += n;
 	}
-	if (all == QUIC_ADDED && side == QUIC_CLIENT)
+	if (all == QUIC_ADDED && side == QUIC_CLIENT) {
 		piece_add(c, offset, len, o);
+		c->high = RTE_MAX(c->high, (uint32_t)offset + len);
+	}
 	return all;
 }
 

@@ -41,6 +41,7 @@ struct quic_conn {
 	struct quic_id id[QUIC_IDS];
 	uint8_t nids, client_dir, npieces, hellos;
 	bool judged;        // the client's stream is no further looked at
+	uint32_t high;      // end of the furthest of the client's CRYPTO bytes
 	uint32_t parsed;    // of the client's CRYPTO bytes: messages before this have been judged
 	uint32_t number_be; // version as in the packet
 	uint64_t sni_hash;

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// sluice explain: why. In: a policy, and a transaction that arguments describe. Out, on standard output: the verdict,
-// what each value does to the rules, the rules that mattered. Nothing is run.
+// sluice explain: why. In: a policy, and a transaction, which arguments describe, or which a capture has. Out, on
+// standard output: the verdict, what each value does to the rules, the rules that mattered. Of a capture also how the
+// packet left, what the corridor wrote down, and the bytes that each value came from.
 //
-// Every field of the policy language is an option: --src, --host, --tls.sni, --http.header.x-forwarded-for. What is
-// not given is not known, unless --rest absent says that there is none.
+// Every field of the policy language is an option: --src, --host, --tls.sni, --http.header.x-forwarded-for. Without a
+// capture they are what is known; what is not given is not, unless --rest absent says that there is none. With one
+// they say which transaction is meant.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cmd.h"
-#include "explain.h"
+#include "explain_trace.h"
 #include "path/policy.h"
 #include "policy/compile.h"
 #include "policy/field.h"
@@ -23,6 +25,9 @@ struct asked {
 	const char *policy_file;
 	bool json, rest_absent;
 	unsigned ngiven;
+	char *capture; // NULL: a hypothetical
+	struct packet_query query;
+	struct packet packet;
 	struct given given;
 	struct complaints wrong;
 	struct arena arena;
@@ -30,9 +35,13 @@ struct asked {
 
 static void usage(FILE *out)
 {
-	fputs("usage: sluice explain -p POLICY --FIELD VALUE... [OPTION...]\n\n"
+	fputs("usage: sluice explain -p POLICY --FIELD VALUE... [OPTION...]\n"
+	      "       sluice explain -p POLICY PCAP --packet N | --flow 5-TUPLE | --record ID | --FIELD VALUE...\n\n"
 	      "Says what a policy decides for a transaction, by which rule, and why.\n\n"
 	      "  -p, --policy FILE         the policy\n"
+	      "      --packet N            the transaction of this packet of the capture, and how the packet left\n"
+	      "      --flow 5-TUPLE        of this flow: \"tcp 10.0.0.7 51000 192.0.2.1 443\", or its id in hex\n"
+	      "      --record ID           this one: the incident on a block page, FLOW.NUMBER\n"
 	      "      --FIELD VALUE         what is known: --src, --dst, --dport, --proto, --host, --tls.sni, ...\n"
 	      "                            (sluice check --fields lists them); several of those that may be many\n"
 	      "      --field NAME=VALUE    the same\n"
@@ -42,7 +51,9 @@ static void usage(FILE *out)
 	      "  -j, --json                as JSON; docs/explain.md names the keys\n"
 	      "  -h, --help                this\n\n"
 	      "example: sluice explain -p policy.json --src 10.0.0.7 --host casino.example --proto tcp --dport 443\n"
-	      "exit codes: 0 explained, 2 usage, 3 a policy that cannot be read or has errors\n",
+	      "         sluice explain -p policy.json office.pcap --packet 12\n"
+	      "exit codes: 0 explained, 1 nothing in the capture fits, 2 usage, 3 a file that cannot be read or has "
+	      "errors\n",
 	      out);
 }
 
@@ -89,6 +100,36 @@ static int set_field(struct asked *a, const char *v)
 	return -1;
 }
 
+static int one_query(const struct asked *a)
+{
+	return a->query.by == PACKET_NONE ? -1 : mistake("--packet, --flow and --record: only one of them", "");
+}
+
+static int set_packet(struct asked *a, const char *v)
+{
+	char *end;
+	int rc = one_query(a);
+	a->query.by = PACKET_NUMBER;
+	a->query.frame = strtoull(v, &end, 10);
+	if (*v < '0' || *v > '9' || *end || !a->query.frame || a->query.frame >> FRAME_BITS)
+		return mistake("--packet is a number from 1, not", v);
+	return rc;
+}
+
+static int set_flow(struct asked *a, const char *v)
+{
+	int rc = one_query(a);
+	return packet_flow(v, &a->query)
+		       ? rc
+		       : mistake("--flow is \"tcp 10.0.0.7 51000 192.0.2.1 443\" or an id in hex, not", v);
+}
+
+static int set_record(struct asked *a, const char *v)
+{
+	int rc = one_query(a);
+	return packet_record(v, &a->query) ? rc : mistake("--record is FLOW.NUMBER, as 1f.0, not", v);
+}
+
 static int help(struct asked *a, const char *v)
 {
 	usage(stdout);
@@ -96,6 +137,7 @@ static int help(struct asked *a, const char *v)
 }
 
 static const struct row rows[] = {
+	{"packet", 0, true, set_packet},   {"flow", 0, true, set_flow},    {"record", 0, true, set_record},
 	{"policy", 'p', true, set_policy}, {"json", 'j', false, set_json}, {"rest", 0, true, set_rest},
 	{"field", 0, true, set_field},     {"help", 'h', false, help},
 };
@@ -160,8 +202,13 @@ static int option(struct asked *a, int argc, char **argv, int *i)
 static int arguments(struct asked *a, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		if (argv[i][0] != '-' || !argv[i][1])
-			return mistake("not an option:", argv[i]);
+		if (argv[i][0] != '-' || !argv[i][1]) {
+			if (a->capture || !strcmp(argv[i], "-"))
+				return mistake(a->capture ? "one capture only, not also" : "a capture in a file, not",
+					       argv[i]);
+			a->capture = argv[i];
+			continue;
+		}
 		int rc = option(a, argc, argv, &i);
 		if (rc >= 0)
 			return rc;
@@ -172,23 +219,33 @@ static int arguments(struct asked *a, int argc, char **argv)
 		return EXIT_USAGE;
 	if (!a->policy_file)
 		return mistake("no policy given: -p FILE", "");
-	if (!a->ngiven)
+	if (a->query.by != PACKET_NONE && (!a->capture || a->ngiven))
+		return mistake(a->capture ? "--packet, --flow and --record stand alone, without fields"
+					  : "--packet, --flow and --record need a capture",
+			       "");
+	if (!a->ngiven && a->query.by == PACKET_NONE)
 		return mistake("nothing given to explain: --src, --host, ...", "");
 	return -1;
 }
 
 // ---- explaining -------------------------------------------------------------------------------------------------
 
-static int show(const struct asked *a, const struct explain_view *v)
+static int show(const struct asked *a, const struct explain_view *v, const struct explain_trace *t)
 {
 	bool colour;
 	unsigned width;
 	ship_look(1, &colour, &width);
 	if (a->json) {
-		json_t *o = explain_json(v);
+		json_t *o = v->e ? explain_json(v) : json_object();
+		if (t)
+			explain_trace_json(t, o);
 		json_dumpf(o, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(o);
+	} else if (t) {
+		explain_trace_words(t, stdout, colour);
+		if (v->e)
+			explain_words(v, stdout, colour, width);
 	} else {
 		explain_words(v, stdout, colour, width);
 		printf("\nnot given: %s\n", a->rest_absent ? "counts as absent (--rest absent)"
@@ -197,23 +254,87 @@ static int show(const struct asked *a, const struct explain_view *v)
 	return fflush(stdout) || ferror(stdout) ? EXIT_ENVIRONMENT : EXIT_DONE;
 }
 
-static int hypothetical(struct asked *a, const struct policy *p)
+static int hypothetical(struct asked *a, const struct policy *p, const struct ruleset *rs, struct policy_scratch *s)
 {
-	char error[512] = "no memory";
 	struct explain e;
-	struct ruleset *rs = compile_ruleset(p, &(struct compile_options){.seed = 1}, error, sizeof(error));
-	struct policy_scratch *s = rs ? policy_worker_init(rs) : NULL;
-	if (!s) {
-		fprintf(stderr, "sluice explain: %s: cannot be compiled: %s\n", a->policy_file, error);
-		compile_free(rs);
-		return EXIT_ENVIRONMENT;
-	}
 	given_complete(&a->given, a->rest_absent);
 	explain_judge(&e, p, rs, s, &a->given.facts);
 	struct explain_view v = {
 		.file = a->policy_file, .policy = p, .e = &e, .facts = &a->given.facts, .rest_absent = a->rest_absent};
-	int rc = show(a, &v);
+	int rc = show(a, &v, NULL);
 	explain_free(&e);
+	return rc;
+}
+
+// Where each value came from, with its bytes.
+static void origins(struct asked *a, struct explain_view *v, struct explain_origin room[FIELD_COUNT][FACTS_MAX])
+{
+	static struct explain_origin *list[FIELD_COUNT * FACTS_MAX];
+	const struct judge_facts *j = &a->packet.facts;
+	uint32_t n = 0;
+	for (unsigned f = 0; f < FIELD_COUNT; f++) {
+		v->origin[f] = room[f];
+		for (unsigned i = 0; i < j->facts.n[f]; i++) {
+			const struct origin *o = &j->origin[f][i];
+			room[f][i] =
+				(struct explain_origin){.frame = frame_own(o->frame), .off = o->off, .len = o->len};
+			list[n++] = &room[f][i];
+		}
+	}
+	explain_bytes(a->capture, list, n, &a->arena);
+}
+
+static void direction(struct judge_facts *j, const struct ruleset *rs)
+{
+	const char *word = judge_direction(rs, j->facts.value[FIELD_SRC], j->facts.value[FIELD_DST]);
+	judge_facts_bytes(j, FIELD_DIRECTION, word, (uint32_t)strlen(word), (struct origin){0});
+}
+
+static int of_capture(struct asked *a, const struct policy *p, const struct ruleset *rs, struct policy_scratch *s)
+{
+	static struct explain_origin room[FIELD_COUNT][FACTS_MAX];
+	struct packet *k = &a->packet;
+	struct explain e, before;
+	struct explain_view v = {.file = a->policy_file, .policy = p};
+	struct explain_trace t = {.capture = a->capture, .query = &a->query, .packet = k, .policy = p};
+	if (a->ngiven) {
+		a->query.by = PACKET_FILTER;
+		a->query.filter = &a->given.facts;
+		a->query.fields = a->given.fields;
+	}
+	int rc = packet_find(k, &a->query, a->policy_file, a->capture);
+	if (rc < 0) {
+		fprintf(stderr, "sluice explain: %s: %s\n", a->capture, k->error);
+		return rc == -ENOENT ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
+	}
+	if (!k->tx && !k->flow)
+		return show(a, &v, &t);
+	packet_facts(k, false);
+	direction(&k->facts, rs);
+	explain_judge(&before, p, rs, s, &k->facts.facts);
+	t.before = &before;
+	packet_facts(k, true);
+	direction(&k->facts, rs);
+	explain_judge(&e, p, rs, s, &k->facts.facts);
+	t.after = v.e = &e;
+	v.facts = &k->facts.facts;
+	origins(a, &v, room);
+	rc = show(a, &v, &t);
+	explain_free(&e);
+	explain_free(&before);
+	return rc;
+}
+
+static int explain(struct asked *a, const struct policy *p)
+{
+	char error[512] = "no memory";
+	struct ruleset *rs = compile_ruleset(p, &(struct compile_options){.seed = 1}, error, sizeof(error));
+	struct policy_scratch *s = rs ? policy_worker_init(rs) : NULL;
+	int rc = EXIT_ENVIRONMENT;
+	if (s)
+		rc = a->capture ? of_capture(a, p, rs, s) : hypothetical(a, p, rs, s);
+	else
+		fprintf(stderr, "sluice explain: %s: cannot be compiled: %s\n", a->policy_file, error);
 	policy_worker_fini(s);
 	compile_free(rs);
 	return rc;
@@ -235,10 +356,11 @@ int explain_main(int argc, char **argv)
 	if (rc < 0 && !p)
 		complaints_print(&c, stderr);
 	if (rc < 0)
-		rc = p ? hypothetical(a, p) : EXIT_ENVIRONMENT;
+		rc = p ? explain(a, p) : EXIT_ENVIRONMENT;
 	policy_free(p);
 	complaints_clear(&c);
 	complaints_clear(&a->wrong);
+	packet_free(&a->packet);
 	arena_free(&a->arena);
 	free(a);
 	return rc;

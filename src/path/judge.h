@@ -20,6 +20,9 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 void judge_policy_free(struct judge_policy *p);
 // From now on the worker judges by p, which stays the caller's; NULL: there is no policy. Between bursts.
 void judge_use(struct worker *w, struct judge_policy *p);
+// `direction` of a flow between these, by the set `internal`.
+const char *judge_direction(const struct ruleset *rs, const struct fact_value *src, const struct fact_value *dst);
+
 // The same under way: live flows are judged again, see judge_swap.c. w->order says when.
 void judge_swap(struct worker *w, struct judge_policy *p);
 

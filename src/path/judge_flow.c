@@ -23,13 +23,11 @@ static void word(struct judge_facts *j, enum field field, const char *text)
 }
 
 // By the set `internal`, where the policy has one.
-static const char *direction(const struct ruleset *rs, const struct judge_tuple *t)
+const char *judge_direction(const struct ruleset *rs, const struct fact_value *src, const struct fact_value *dst)
 {
-	uint32_t len = t->version == 4 ? 4 : 16;
-	struct fact_value src = {.p = t->src, .len = len}, dst = {.p = t->dst, .len = len};
 	if (rs->internal == RULES_NONE)
 		return "unknown";
-	bool from = policy_set_has(rs, rs->internal, &src, false), to = policy_set_has(rs, rs->internal, &dst, false);
+	bool from = policy_set_has(rs, rs->internal, src, false), to = policy_set_has(rs, rs->internal, dst, false);
 	return from ? to ? "inside" : "out" : to ? "in" : "outside";
 }
 
@@ -88,7 +86,9 @@ void judge_flow_facts(struct worker *w, const struct flow *f)
 	};
 	judge_facts_tuple(j, &t);
 	if (j->wanted >> FIELD_DIRECTION & 1)
-		word(j, FIELD_DIRECTION, direction(w->rules, &t));
+		word(j, FIELD_DIRECTION,
+		     judge_direction(w->rules, &(struct fact_value){.p = t.src, .len = f->key.version == 4 ? 4 : 16},
+				     &(struct fact_value){.p = t.dst, .len = f->key.version == 4 ? 4 : 16}));
 	word(j, FIELD_FLOW_SEEN, f->pkts[0] && f->pkts[1] ? "both" : f->pkts[0] ? "client" : "server");
 	judge_facts_num(j, FIELD_STREAM_AMBIGUOUS, (f->flags & FLOW_AMBIGUOUS) != 0, NOWHERE);
 	if (!w->judge->first)

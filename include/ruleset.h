@@ -148,7 +148,9 @@ struct facts {
 	uint8_t state[FIELD_COUNT]; // enum fact_state
 	uint8_t n[FIELD_COUNT];
 	const struct fact_value *value[FIELD_COUNT];
-	uint64_t now_ns; // for FIELD_TIME, schedules and expiries
+	const uint64_t
+		*found[2]; // payload without bytes: what was found in these values, as policy_payload_scan has it
+	uint64_t now_ns;   // for FIELD_TIME, schedules and expiries
 };
 
 enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_UNKNOWN };

@@ -93,6 +93,7 @@
 	X(FACTS_EVICTED, "facts_evicted", "transactions written early, for want of memory")                            \
 	X(DROPS_UNSAID, "drops_unsaid",                                                                                \
 	  "dropped frames without a record: as one before of their flow, or too many a second")                        \
+	X(PAYLOAD_BLOCK, "payload_block", "segments searched by themselves, for want of stream states")                \
 	X(RECORDS, "records", "records written")                                                                       \
 	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")                                              \

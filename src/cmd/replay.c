@@ -444,6 +444,7 @@ static bool start(struct replay *r)
 					 .record_cells = 1 << 15,
 					 .transports = o->transports,
 					 .checksum = o->checksum,
+					 .payload_depth = o->payload_depth,
 					 .seed = o->seed};
 	r->summary = calloc(1, sizeof(*r->summary));
 	r->outcomes = calloc(o->npaths, sizeof(*r->outcomes));

@@ -65,12 +65,6 @@ static bool set_speed(struct options *o, const char *v)
 	return *v && *end == '\0' && o->speed > 0 && o->speed < 1e9;
 }
 
-static bool set_policy(struct options *o, const char *v)
-{
-	o->policy = v;
-	return *v;
-}
-
 static bool number(const char *v, uint64_t low, uint64_t high, uint64_t *out)
 {
 	char *end;
@@ -78,6 +72,21 @@ static bool number(const char *v, uint64_t low, uint64_t high, uint64_t *out)
 		return false;
 	*out = strtoull(v, &end, 0);
 	return *end == '\0' && *out >= low && *out <= high;
+}
+
+static bool set_payload_depth(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 1, 1 << 20, &n))
+		return false;
+	o->payload_depth = (uint32_t)n;
+	return true;
+}
+
+static bool set_policy(struct options *o, const char *v)
+{
+	o->policy = v;
+	return *v;
 }
 
 static bool set_ends(struct options *o, const char *v)
@@ -239,6 +248,8 @@ static const struct row {
 	{"policy-at", 0, "T=FILE", set_policy_at,
 	 "judge by this policy from then on: T seconds into the capture, or 2027-01-31T18:00:00Z; repeatable",
 	 "-p old.json --policy-at 2.5=new.json"},
+	{"payload-depth", 0, "BYTES", set_payload_depth,
+	 "bytes of each direction that rules on payload see (default 8192)", "-p policy.json --payload-depth 65536"},
 	{"format", 'f', "table|eve|facts", set_format,
 	 "how records look: for eyes, JSON lines as Suricata names them, one fact a line", "--format eve"},
 	{"verbose", 'v', NULL, set_verbose, "facts: every fact, with the frame, offset and length of its bytes",
@@ -275,6 +286,7 @@ static const char *range_of(const struct row *r)
 		      {"hold-time", "0 to 3600"},
 		      {"held-frames", "0 to 1048576"},
 		      {"flows", "8 to 67108864"},
+		      {"payload-depth", "1 to 1048576"},
 		      {"seed", "0 to 18446744073709551615"},
 		      {"speed", "max, original, or a number above 0 and below 1e9"},
 		      {"policy-at", "T=FILE, with T in seconds, or as 2027-01-31T18:00:00Z"},
@@ -415,6 +427,7 @@ int options_parse(int argc, char **argv, struct options *o)
 	make_tables(longs, shorts);
 	*o = (struct options){.workers = 1,
 			      .flows = 262144,
+			      .payload_depth = 8192,
 			      .hold_bytes = 65536,
 			      .hold_ns = 10000000000u,
 			      .held_frames = 8192,

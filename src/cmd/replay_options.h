@@ -20,6 +20,7 @@ struct options {
 	struct policy_at *swaps; // --policy-at, as given; free it
 	unsigned nswaps;
 	int ends; // descriptor for ends of frames, see replayed.h; 0: none
+	uint32_t payload_depth;
 	enum ship_format format;
 	bool verbose, join;
 	double speed; // 0: as fast as it goes, 1: as it was, X: so many times faster

@@ -106,6 +106,8 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 
 void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 {
+	if (unlikely(w->scans) && !f->key.outer)
+		judge_payload_end(w, f);
 	if (!f->key.outer)
 		inspect_end(w, f);
 	if (f->key.proto == IPPROTO_TCP)
@@ -544,6 +546,13 @@ static inline void want(struct burst *b, const struct pkt *p, unsigned at)
 		b->wanted |= (uint32_t) !(p->flow->flags >> p->dir & FLOW_PASSED) << at;
 }
 
+// Payload is searched where nobody reads.
+static __rte_noinline void want_all(struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		b->wanted |= (uint32_t)(pkt_of(b->m[i])->flow != NULL) << i;
+}
+
 void flow_burst(struct worker *w, struct burst *b)
 {
 	struct flow_table *t = w->flows;
@@ -568,6 +577,8 @@ void flow_burst(struct worker *w, struct burst *b)
 	}
 	if (unlikely(w->tagged))
 		say_tags(w, b);
+	if (unlikely(w->scans))
+		want_all(b);
 }
 
 bool flow_rest(struct worker *w, struct burst *b)

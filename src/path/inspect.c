@@ -416,12 +416,17 @@ static inline void packet(struct worker *w, struct rte_mbuf *m)
 	struct flow *f = p->flow;
 	if (!(p->flags & PKT_HAS_DATA) && (!f || p->inner->proto != IPPROTO_UDP))
 		return;
-	if (!f || (f->flags & FLOW_APP_DONE) || pkt_decided(p))
+	if (!f || (f->flags & FLOW_APP_DONE) || pkt_decided(p)) {
+		if (unlikely(w->scans) && f && f->key.proto == IPPROTO_UDP)
+			judge_payload(w, m);
 		return;
+	}
 	worker_at(w, p);
 	w->packet = m;
 	if (f->key.proto == IPPROTO_UDP) {
 		datagram(w, m, p);
+		if (unlikely(w->scans))
+			judge_payload(w, m);
 		return;
 	}
 	uint16_t drop = run(w, f, p->dir, false);

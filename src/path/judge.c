@@ -31,6 +31,9 @@ int judge_init(struct worker *w)
 {
 	if (!(w->judge = mem_take(sizeof(*w->judge))))
 		return -ENOMEM;
+	if ((w->config->policy_fields & BIT(PAYLOAD)) &&
+	    !(w->judge->payload_of = mem_take(w->config->flows * sizeof(uint32_t))))
+		return -ENOMEM;
 	if (!(w->config->policy_fields & FIRST_FIELDS))
 		return 0;
 	w->judge->first = mem_take(w->config->flows * sizeof(struct judge_first));
@@ -41,6 +44,8 @@ void judge_fini(struct worker *w)
 {
 	if (!w->judge)
 		return;
+	if (w->judge->payload_of)
+		mem_give(w->judge->payload_of, w->config->flows * sizeof(uint32_t));
 	if (w->judge->first)
 		mem_give(w->judge->first, w->config->flows * sizeof(struct judge_first));
 	mem_give(w->judge, sizeof(*w->judge));
@@ -98,7 +103,10 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 		p->shadow |= rs->rules[i].shadow;
 		p->of_flow[i] = !(fields_of(rs, rs->rules[i].node) & ~FLOW_FIELDS);
 	}
-	if (p->scratch)
+	bool payload = p->fields & BIT(PAYLOAD);
+	if (payload && p->scratch)
+		p->payloads = judge_payloads_new(rs);
+	if (p->scratch && !payload == !p->payloads)
 		return p;
 	judge_policy_free(p);
 	return NULL;
@@ -108,13 +116,17 @@ void judge_policy_free(struct judge_policy *p)
 {
 	if (!p)
 		return;
+	judge_payloads_free(p->payloads);
 	policy_worker_fini(p->scratch);
 	mem_give(p, policy_bytes(p->nrules));
 }
 
 void judge_use(struct worker *w, struct judge_policy *p)
 {
+	if (w->judge->policy)
+		judge_payloads_forget(w, w->judge->policy->payloads);
 	w->judge->policy = p;
+	w->scans = p && p->payloads && w->judge->payload_of;
 	w->rules = p ? p->rules : NULL;
 }
 
@@ -284,6 +296,13 @@ static void would(struct judge *j, struct record *r, const struct verdict *v)
 	r->judged |= RECORD_WOULD;
 }
 
+void judge_revise(struct worker *w, struct record *r, const struct verdict *v)
+{
+	uint8_t before = r->judged;
+	note(r, w->judge->policy, v);
+	r->judged |= RECORD_REVISED | (before & (RECORD_HELD | RECORD_MARKED));
+}
+
 static void judge(struct app_in *in, struct record *r, txn_t t)
 {
 	struct judge *j = in->w->judge;
@@ -305,6 +324,8 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	in->f->policy |= POLICY_JUDGED;
 	in->judged = true;
 	judge_fired(in->w, in->f, r, in, t, false);
+	if (t && unlikely(in->w->scans))
+		judge_payload_txn(in->w, in->f, t);
 	if (j->policy->shadow)
 		would(j, r, &v);
 	if (v.action == ACTION_DENY)
@@ -321,8 +342,8 @@ void judge_record(struct app_in *in, struct record *r)
 static bool said_all(const struct judge_policy *p, const struct record *r)
 {
 	return (r->judged & (RECORD_JUDGED | RECORD_OPEN)) == RECORD_JUDGED &&
-	       (r->policy != p->version ||
-		!(p->fields & (JUDGE_LATER_FIELDS | BIT(FLOW_SEEN) | BIT(STREAM_AMBIGUOUS) | BIT(HTTP_AMBIGUOUS))));
+	       (r->policy != p->version || !(p->fields & (JUDGE_LATER_FIELDS | BIT(PAYLOAD) | BIT(FLOW_SEEN) |
+							  BIT(STREAM_AMBIGUOUS) | BIT(HTTP_AMBIGUOUS))));
 }
 
 void judge_known(struct app_in *in, txn_t t)

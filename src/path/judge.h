@@ -59,5 +59,10 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r);
 uint32_t judge_headers_room(const struct worker *w, uint32_t len);
 void judge_headers(const struct app_in *in, txn_t t, const uint8_t *p, uint32_t len);
 
+// A packet was read, or is not to be: what it carries is searched, where w->scans.
+void judge_payload(struct worker *w, struct rte_mbuf *m);
+// A flow ends.
+void judge_payload_end(struct worker *w, struct flow *f);
+
 // The flow shows no protocol that is read (or its time to show one is over): names count as absent. True: it may go on.
 bool judge_absent(struct worker *w, struct flow *f);

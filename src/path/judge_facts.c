@@ -79,6 +79,7 @@ void judge_facts_clear(struct judge_facts *j, uint64_t wanted, uint64_t now_ns)
 {
 	memset(j->facts.state, FACT_UNKNOWN, sizeof(j->facts.state));
 	memset(j->facts.n, 0, sizeof(j->facts.n));
+	j->facts.found[0] = j->facts.found[1] = NULL;
 	j->facts.now_ns = now_ns;
 	j->wanted = wanted;
 	j->ntext = 0;

@@ -70,6 +70,8 @@ void judge_fired(struct worker *w, struct flow *f, struct record *r, const struc
 		bool of_flow = p->of_flow[rule];
 		if (r ? of_flow || said(r, rule) : of_flow == opaque)
 			continue;
+		if (!r && p->payloads && !judge_payload_once(w, f, rule))
+			continue;
 		uint64_t number = rule;
 		p->hits[rule]++;
 		if (t)

@@ -91,6 +91,8 @@ void judge_flow_facts(struct worker *w, const struct flow *f)
 				     &(struct fact_value){.p = t.dst, .len = f->key.version == 4 ? 4 : 16}));
 	word(j, FIELD_FLOW_SEEN, f->pkts[0] && f->pkts[1] ? "both" : f->pkts[0] ? "client" : "server");
 	judge_facts_num(j, FIELD_STREAM_AMBIGUOUS, (f->flags & FLOW_AMBIGUOUS) != 0, NOWHERE);
+	if (unlikely(w->judge->policy->payloads != NULL))
+		judge_payload_facts(w, f);
 	if (!w->judge->first)
 		return;
 	const struct judge_first *k = &w->judge->first[flow_table_number(w->flows, f)];

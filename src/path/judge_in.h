@@ -22,8 +22,9 @@ struct judge_policy {
 		const uint8_t *p; // in lower case
 		uint32_t len;
 	} header[JUDGE_HEADERS_MAX];
-	uint64_t *hits;   // nrules + 1
-	uint8_t *of_flow; // by rule: asks for nothing but what the first packet says
+	struct judge_payloads *payloads; // NULL: no rule asks for any
+	uint64_t *hits;                  // nrules + 1
+	uint8_t *of_flow;                // by rule: asks for nothing but what the first packet says
 };
 
 // What the first packet of a flow said that nothing else remembers.
@@ -49,6 +50,7 @@ struct judge {
 	uint32_t nkept;
 	struct judge_policy *policy; // in force; NULL: none
 	struct judge_first *first;   // by flow; NULL: no policy of this start asks for it
+	uint32_t *payload_of;        // the same: number of its state in policy->payloads, + 1
 	struct judge_facts facts;
 	union { // a flow's, which is put together here; written by whole cells
 		struct record record;
@@ -64,6 +66,21 @@ void judge_flow_word(const struct judge *j, const struct flow *f, struct record 
 void judge_flow_first(struct worker *w, const struct flow *f, const struct pkt *p);
 // What is known of a flow.
 void judge_flow_facts(struct worker *w, const struct flow *f);
+
+// judge.c: what came later decides otherwise, in the transaction's record.
+void judge_revise(struct worker *w, struct record *r, const struct verdict *v);
+
+// judge_payload.c
+struct judge_payloads *judge_payloads_new(const struct ruleset *rs);
+void judge_payloads_free(struct judge_payloads *p);
+// Another policy comes into force: streams begin anew.
+void judge_payloads_forget(struct worker *w, struct judge_payloads *p);
+// What was found in a flow, as facts.
+void judge_payload_facts(struct worker *w, const struct flow *f);
+// A transaction of a flow was judged.
+void judge_payload_txn(struct worker *w, const struct flow *f, txn_t t);
+// A rule is true for a flow. False: it has said so before.
+bool judge_payload_once(struct worker *w, const struct flow *f, uint32_t rule);
 
 // judge_fired.c
 // Rules that were true and do not end the search. r: the transaction's record, with t where it is in the arena; NULL:

@@ -17,6 +17,17 @@ void policy_judge(const struct ruleset *rs, struct policy_scratch *s, const stru
 void policy_judge_would(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts,
 			struct verdict *v);
 
+// Payload over pieces. A row of words has a bit for each pattern that was found.
+struct hs_stream;
+uint32_t policy_payload_words(const struct ruleset *rs);
+struct hs_stream *policy_payload_open(const struct ruleset *rs); // off the path; NULL: no memory
+void policy_payload_close(struct hs_stream *stream);
+void policy_payload_reset(struct policy_scratch *s, struct hs_stream *stream);
+// The next bytes, or a datagram. True: a pattern was found that the row had not.
+bool policy_payload_scan(struct policy_scratch *s, struct hs_stream *stream, const void *p, uint32_t len,
+			 uint64_t *row);
+bool policy_payload_block(struct policy_scratch *s, const void *p, uint32_t len, uint64_t *row);
+
 // Rules that do not end the search and were true above the rule of the last verdict, ascending.
 #define POLICY_FIRED_MAX 256
 uint32_t policy_fired(const struct policy_scratch *s, const uint32_t **rules);

@@ -32,12 +32,22 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 	return 0;
 }
 
+// What was found in pieces, as if it were found now.
+static void found_before(struct row *r, const struct ruleset_buffer *b, const uint64_t *found)
+{
+	for (uint32_t k = 0; k < b->words; k++)
+		for (uint64_t left = found[k]; left; left &= left - 1)
+			on_match(k * 64 + (unsigned)__builtin_ctzll(left), 0, 0, 0, r);
+}
+
 static void value(struct policy_scratch *s, const struct ruleset_buffer *b, const struct fact_value *v, uint32_t i)
 {
 	struct row r = {s, b->found + i * b->words, b - s->rs->buffers, b->field};
 	if (b->len && (v->name_len != b->len || memcmp(v->name, s->rs->bytes + b->at, b->len)))
 		return;
-	if (v->p && i < b->rows)
+	if (!v->p && b->field == FIELD_PAYLOAD && i < 2 && s->facts->found[i])
+		found_before(&r, b, s->facts->found[i]);
+	else if (v->p && i < b->rows)
 		hs_scan(b->db, (const char *)v->p, v->len, 0, s->scan, on_match, &r);
 }
 
@@ -59,4 +69,79 @@ void policy_scan_tag(struct policy_scratch *s, uint32_t tag)
 	for (uint32_t i = 0; i < s->rs->nbuffers; i++)
 		if (s->rs->buffers[i].field == FIELD_TAG)
 			value(s, &s->rs->buffers[i], &s->tag[tag], tag);
+}
+
+// ---- payload -------------------------------------------------------------------------------------------------------
+
+// All patterns of payload are in one buffer. NULL: there are none.
+static const struct ruleset_buffer *payload(const struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->nbuffers; i++)
+		if (rs->buffers[i].field == FIELD_PAYLOAD)
+			return &rs->buffers[i];
+	return NULL;
+}
+
+struct pieces {
+	uint64_t *row;
+	bool news;
+};
+
+static int on_piece(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
+{
+	struct pieces *x = arg;
+	uint64_t bit = 1ull << id % 64;
+	x->news |= !(x->row[id / 64] & bit);
+	x->row[id / 64] |= bit;
+	return 0;
+}
+
+uint32_t policy_payload_words(const struct ruleset *rs)
+{
+	const struct ruleset_buffer *b = payload(rs);
+	return b ? b->words : 1;
+}
+
+struct hs_stream *policy_payload_open(const struct ruleset *rs)
+{
+	const struct ruleset_buffer *b = payload(rs);
+	static struct hs_stream *const none = (struct hs_stream *)1; // rules that only ask whether there is payload
+	hs_stream_t *stream = NULL;
+	if (!b)
+		return none;
+	return hs_open_stream(b->stream, 0, &stream) == HS_SUCCESS ? stream : NULL;
+}
+
+static bool real(const struct hs_stream *stream)
+{
+	return (uintptr_t)stream > 1;
+}
+
+void policy_payload_close(struct hs_stream *stream)
+{
+	if (real(stream))
+		hs_close_stream(stream, NULL, NULL, NULL);
+}
+
+void policy_payload_reset(struct policy_scratch *s, struct hs_stream *stream)
+{
+	if (real(stream))
+		hs_reset_stream(stream, 0, s->scan, NULL, NULL);
+}
+
+bool policy_payload_scan(struct policy_scratch *s, struct hs_stream *stream, const void *p, uint32_t len, uint64_t *row)
+{
+	struct pieces x = {row, false};
+	if (real(stream))
+		hs_scan_stream(stream, p, len, 0, s->scan, on_piece, &x);
+	return x.news;
+}
+
+bool policy_payload_block(struct policy_scratch *s, const void *p, uint32_t len, uint64_t *row)
+{
+	const struct ruleset_buffer *b = payload(s->rs);
+	struct pieces x = {row, false};
+	if (b)
+		hs_scan(b->db, p, len, 0, s->scan, on_piece, &x);
+	return x.news;
 }

@@ -162,6 +162,7 @@ struct ruleset_buffer {
 	uint8_t field;
 	uint32_t at, len; // header's name
 	struct hs_database *db;
+	struct hs_database *stream; // the same over pieces; of payload
 	uint32_t npatterns;
 	uint32_t words; // of a row of found bits
 	uint32_t found; // first word in policy_scratch.found; one row a value

@@ -24,6 +24,7 @@
 #include <rte_tcp.h>
 
 #include "hold.h"
+#include "judge.h"
 #include "rooms.h"
 #include "stream_pool.h"
 
@@ -514,6 +515,7 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 
 void stream_burst(struct worker *w, struct burst *b)
 {
+	const bool scans = w->scans;
 	w->streams->burst++;
 	for (uint32_t left = b->wanted; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
@@ -521,8 +523,14 @@ void stream_burst(struct worker *w, struct burst *b)
 		const struct layer *l = p->inner;
 		if (unlikely(pkt_decided(p)) || l->proto != IPPROTO_TCP || (l->flags & LAYER_FRAGMENT))
 			continue;
+		if (unlikely(scans) && (p->flow->flags >> p->dir & FLOW_PASSED)) { // nobody reads it any more
+			judge_payload(w, b->m[i]);
+			continue;
+		}
 		if (likely(!(l->tcp_flags & URG)) || in_line(w, b, i, p, l))
 			segment(w, b, i, p, l);
+		if (unlikely(scans))
+			judge_payload(w, b->m[i]);
 	}
 }
 

@@ -34,9 +34,10 @@ struct path_config {
 	uint32_t hold_bytes; // of one flow
 	uint64_t hold_ns;    // the same, from its first
 	enum hold_mode hold_exceeded;
-	uint32_t arena_bytes;  // facts of transactions that wait for their answer
-	uint32_t record_cells; // record ring, cells of RECORD_CELL bytes, a power of two
-	uint32_t transports;   // enum transport_set
+	uint32_t payload_depth; // bytes of each direction that rules on payload see
+	uint32_t arena_bytes;   // facts of transactions that wait for their answer
+	uint32_t record_cells;  // record ring, cells of RECORD_CELL bytes, a power of two
+	uint32_t transports;    // enum transport_set
 	enum checksum_mode checksum;
 	uint64_t seed;          // of every hash
 	uint64_t policy_fields; // bits of enum field: what some policy of this start asks for; 0: there is none
@@ -65,6 +66,7 @@ struct worker {
 	uint64_t frame; // of the packet in work, for what is written on its behalf
 	uint64_t order; // the same of its place in the walk: records are sorted by it
 	uint16_t id;
+	bool scans;            // some rule in force asks for payload
 	bool tagged;           // a packet with VLAN tags came since flow last looked
 	uint32_t outer_layers; // packets with layers outside the innermost, since flow_outer_burst last looked
 	const struct path_config *config;

@@ -31,7 +31,7 @@ static void digest(const void *p, size_t len, uint8_t out[32])
 	EVP_Digest(p, len, out, NULL, EVP_sha256(), NULL);
 }
 
-struct cache_key cache_key(char *const *text, const unsigned *flags, uint32_t n)
+struct cache_key cache_key(char *const *text, const unsigned *flags, uint32_t n, unsigned mode)
 {
 	struct cache_key key;
 	hs_platform_info_t cpu;
@@ -42,6 +42,7 @@ struct cache_key cache_key(char *const *text, const unsigned *flags, uint32_t n)
 	EVP_DigestUpdate(c, magic, sizeof(magic));
 	EVP_DigestUpdate(c, hs_version(), strlen(hs_version()));
 	EVP_DigestUpdate(c, &cpu, sizeof(cpu));
+	EVP_DigestUpdate(c, &mode, sizeof(mode));
 	for (uint32_t i = 0; i < n; i++) {
 		EVP_DigestUpdate(c, text[i], strlen(text[i]) + 1);
 		EVP_DigestUpdate(c, &flags[i], sizeof(flags[i]));

@@ -151,6 +151,15 @@ static void add_is(struct compiler *c, uint32_t node, enum field field, const st
 	}
 }
 
+static void add_pattern(struct compiler *c, uint32_t node, uint32_t field)
+{
+	struct node *n = &c->rs->nodes[node];
+	uint32_t buffer, at = compile_literal(c, &c->rs->nodes[field], n, &buffer);
+	n->op = NODE_PATTERN;
+	n->at = at;
+	n->len = buffer;
+}
+
 static void add_test(struct compiler *c, const struct condition *on, uint32_t field, const struct test *t)
 {
 	static const uint8_t ops[] = {
@@ -174,6 +183,8 @@ static void add_test(struct compiler *c, const struct condition *on, uint32_t fi
 	case TEST_SUFFIX:
 	case TEST_CONTAINS:
 		add_text(c, node, &t->operand, t->nocase);
+		if (on->field == FIELD_PAYLOAD && t->op != TEST_SUFFIX) // which comes in pieces
+			add_pattern(c, node, field);
 		break;
 	case TEST_REGEX:
 		compile_regex(c, node, field, t);
@@ -338,8 +349,10 @@ void compile_free(struct ruleset *rs)
 {
 	if (!rs)
 		return;
-	for (uint32_t i = 0; i < rs->nbuffers; i++)
+	for (uint32_t i = 0; i < rs->nbuffers; i++) {
 		hs_free_database(rs->buffers[i].db);
+		hs_free_database(rs->buffers[i].stream);
+	}
 	hs_free_scratch(rs->scan);
 	free(rs->nodes);
 	free(rs->rules);

@@ -79,15 +79,18 @@ static bool database(struct compiler *c, struct ruleset_buffer *b, const struct 
 	for (uint32_t i = 0; i < p->n; i++)
 		list[i] = (struct scan_pattern){c->rs->bytes + p->list[i].at, p->list[i].len, p->list[i].kind,
 						p->list[i].nocase};
-	b->db = scan_database(list, p->n, c->options, &bad, text, sizeof(text));
+	b->db = scan_database(list, p->n, false, c->options, &bad, text, sizeof(text));
+	if (b->db && b->field == FIELD_PAYLOAD)
+		b->stream = scan_database(list, p->n, true, c->options, &bad, text, sizeof(text));
 	free(list);
-	if (!b->db) {
+	if (!b->db || (b->field == FIELD_PAYLOAD && !b->stream)) {
 		const struct pattern *w = &p->list[bad];
 		snprintf(c->error, c->size, "%s: %.*s: %s", w->place.pointer ? w->place.pointer : "pattern",
 			 (int)w->len, c->rs->bytes + w->at, text);
 		return false;
 	}
-	if (hs_alloc_scratch(b->db, &c->rs->scan) != HS_SUCCESS) {
+	if (hs_alloc_scratch(b->db, &c->rs->scan) != HS_SUCCESS ||
+	    (b->stream && hs_alloc_scratch(b->stream, &c->rs->scan) != HS_SUCCESS)) {
 		snprintf(c->error, c->size, "no memory");
 		return false;
 	}

@@ -32,12 +32,12 @@ static char *expression(const struct scan_pattern *s)
 	return text;
 }
 
-static hs_database_t *compile(char *const *text, const unsigned *flags, const unsigned *ids, uint32_t n, uint32_t *bad,
-			      char *error, size_t size)
+static hs_database_t *compile(char *const *text, const unsigned *flags, const unsigned *ids, uint32_t n, unsigned mode,
+			      uint32_t *bad, char *error, size_t size)
 {
 	hs_database_t *db = NULL;
 	hs_compile_error_t *e = NULL;
-	if (hs_compile_multi((const char *const *)text, flags, ids, n, HS_MODE_BLOCK, NULL, &db, &e) == HS_SUCCESS)
+	if (hs_compile_multi((const char *const *)text, flags, ids, n, mode, NULL, &db, &e) == HS_SUCCESS)
 		return db;
 	*bad = e && e->expression >= 0 ? (uint32_t)e->expression : 0;
 	snprintf(error, size, "%s", e ? e->message : "no memory");
@@ -45,10 +45,11 @@ static hs_database_t *compile(char *const *text, const unsigned *flags, const un
 	return NULL;
 }
 
-struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, const struct compile_options *o,
-				  uint32_t *bad, char *error, size_t size)
+struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, bool stream,
+				  const struct compile_options *o, uint32_t *bad, char *error, size_t size)
 {
 	hs_database_t *db = NULL;
+	unsigned mode = stream ? HS_MODE_STREAM : HS_MODE_BLOCK;
 	char **text = calloc(n, sizeof(*text));
 	unsigned *flags = calloc(n, sizeof(*flags)), *ids = calloc(n, sizeof(*ids));
 	bool whole = text && flags && ids;
@@ -61,10 +62,10 @@ struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, c
 	*bad = 0;
 	snprintf(error, size, "no memory");
 	if (whole) {
-		struct cache_key key = cache_key(text, flags, n);
+		struct cache_key key = cache_key(text, flags, n, mode);
 		db = o->cache ? cache_get(o->cache, &key) : NULL;
 		if (!db) {
-			db = compile(text, flags, ids, n, bad, error, size);
+			db = compile(text, flags, ids, n, mode, bad, error, size);
 			if (db && o->cache && !cache_put(o->cache, &key, db) && o->warn)
 				o->warn("patterns compiled are not kept: the cache folder cannot be written");
 		}

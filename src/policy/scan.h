@@ -17,7 +17,7 @@ struct scan_pattern {
 struct hs_database;
 struct compile_options;
 
-// One block database of these patterns, reported by their place in the list, each once a value; out of the cache where
-// it is there. NULL: `error` says what is wrong, *bad is the pattern.
-struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, const struct compile_options *o,
-				  uint32_t *bad, char *error, size_t size);
+// One database of these patterns, for whole values or for what comes in pieces (stream), reported by their place in the
+// list, each once a value; out of the cache where it is there. NULL: `error` says what is wrong, *bad is the pattern.
+struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, bool stream,
+				  const struct compile_options *o, uint32_t *bad, char *error, size_t size);

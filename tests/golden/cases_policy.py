@@ -48,6 +48,20 @@ def acts(frames, rules, drops, facts, **more):
     return {"frames": frames, "policy": {"rules": rules, **more}, "args": ["-p", "{}/policy.json"], "drops": drops, "facts": facts}
 
 
+def pieces(*parts, before=b""):
+    """A connection to port 9 whose client's segments are (offset, bytes), after `before`."""
+    out = [eth(ip4(A, B, tcp(40000, 9, "S", 100))), eth(ip4(B, A, tcp(9, 40000, "SA", 500, 101))),
+           eth(ip4(A, B, tcp(40000, 9, "A", 101, 501)))]
+    if before:
+        out.append(eth(ip4(A, B, tcp(40000, 9, "PA", 101, 501, before))))
+    out += [eth(ip4(A, B, tcp(40000, 9, "PA", 101 + len(before) + at, 501, p))) for at, p in parts]
+    return out
+
+
+NINE = ["tcp", A, 40000, B, 9]
+EVIL = [{"id": "evil", "action": "deny", "respond": "drop", "when": {"payload": {"contains": "EVILWORD"}}}]
+
+
 def answered(message_):
     return eth(ip4(B, A, udp(53, 40000, message_)))
 
@@ -127,8 +141,27 @@ CASES = {
         tls.talk((0, HELLO), (1, AGREED)) + [eth(ip4(A, B, tcp(5000, 25)))], [{"id": "a", "action": "allow", "when": {"host": "one.example", "dport": 443}}],
         {"POLICY_DENY": [6]}, [verdict("allow", "a", SECURE, "tls"), verdict("deny", "default", ["tcp", A, 5000, B, 25], "flow")],
         default={"action": "deny", "respond": "drop"}),
+    "policy_payload_split": acts(
+        pieces((0, b"\1\2\3EVI"), (6, b"L"), (7, b"WOR"), (10, b"D\0"), (12, b"more")), EVIL,
+        {"POLICY_DENY": [7, 8]}, [verdict("deny", "evil", NINE, "flow")]),
+    "policy_payload_order": acts(
+        pieces((7, b"WORD"), (3, b"EVIL"), (0, b"\1\2\3"), (11, b"more")), EVIL,
+        {"POLICY_DENY": [6, 7]}, [verdict("deny", "evil", NINE, "flow")]),
+    "policy_payload_depth": acts(
+        pieces((0, bytes(60)), (60, b"\0\0EVILWORD")), EVIL, {}, [verdict("allow", "default", NINE, "flow")]),
+    "policy_payload_datagram": acts(
+        [eth(ip4(A, B, udp(40000, 9, d))) for d in (b"EVIL", b"WORD", b"an EVILWORD", b"after")], EVIL,
+        {"POLICY_DENY": [3, 4]}, [verdict("deny", "evil", ["udp", A, 40000, B, 9], "flow")]),
+    "policy_payload_body": acts(
+        http.talk((0, PLAIN), (1, b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n123EVIL"), (1, b"WORD4567890123456789"[:13])),
+        [{"id": "see", "action": "alert", "when": {"payload": {"regex": "EVIL(WORD)?456", "nocase": True}}},
+         {"id": "both", "action": "alert", "when": {"payload": {"prefix": "GET /index"}, "http.path": "/index"}},
+         {"id": "not", "action": "alert", "when": {"payload": {"prefix": "index"}}}], {},
+        [alert("see", CLEAR), alert("both", CLEAR)]),
     "policy_log_none": acts(
         tls.talk((0, HELLO), (1, AGREED)), [{"id": "a", "action": "allow", "log": "none", "when": {"host": "one.example"}}], {}, []),
 }
+CASES["policy_payload_depth"]["args"] += ["--payload-depth", "64"]
+CASES["policy_payload_body"]["no_facts"] = [{"field": "alert", "value": "not"}]
 CASES["policy_alert_denied"]["no_facts"] = [alert("below", SECURE)]
 CASES["policy_log_none"]["no_facts"] = [{"field": "verdict"}, {"field": "tls.sni"}]

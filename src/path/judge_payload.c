@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Payload: bytes of TCP streams, in order, to a depth, and of each datagram, searched for what rules ask. In: packets
+// as stream and inspect have left them; out: verdicts of flows. Worker's thread; only where a rule asks for payload.
+//
+// Each byte is scanned once: Hyperscan goes on in a direction where it stopped, whatever the segments, and what it has
+// found in a direction stays found (a row of bits). The rules are asked again only when something new was found, or
+// when a direction has reached the depth. Bytes that come ahead are kept, as stream keeps them, until the hole before
+// them is closed; one that does not close is passed over, and nothing is found across it.
+//
+// Stream states are a pool of fixed count. Where it is empty each segment is searched by itself (payload_block).
+//
+// Rejected: reading from stream's own memory (bodies are not stored, and directions stop early: for payload alone they
+// would have to be), and scanning in a room of its own (what is known of the flow would depend on how packets fell into
+// bursts).
+#include "judge_in.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_tcp.h>
+
+#include "act.h"
+#include "base/eal.h"
+#include "flow_table.h"
+#include "hold.h"
+#include "policy.h"
+#include "stream_pool.h"
+
+#define PAYLOADS 4096    // flows whose payload is followed at a time
+#define HOLE_SEGMENTS 64 // so many that bring nothing in order, and the hole is passed over
+#define ONCE_MAX 16      // rules that spoke for the flow
+
+struct side {
+	struct stream_side ahead; // what came before its turn
+	uint64_t done;            // offset up to which was searched
+	uint32_t base;            // sequence number of offset 0
+	uint16_t waits;
+	bool based, over; // over: the depth was reached
+};
+
+struct payload {
+	struct side side[2];
+	struct hs_stream *state[2];
+	uint64_t flow_id; // whose
+	uint32_t next;    // free ones: number + 1
+	uint8_t nonce;
+	uint32_t once[ONCE_MAX];
+	txn_t last; // the flow's last transaction
+	uint64_t *found[2];
+};
+
+struct judge_payloads {
+	size_t bytes;
+	uint32_t free, words, used;
+	uint64_t *row; // of what has no state
+	struct payload list[PAYLOADS];
+};
+
+struct judge_payloads *judge_payloads_new(const struct ruleset *rs)
+{
+	uint32_t words = policy_payload_words(rs);
+	size_t bytes = sizeof(struct judge_payloads) + (2ul * PAYLOADS + 1) * words * sizeof(uint64_t);
+	struct judge_payloads *p = mem_take(bytes);
+	if (!p)
+		return NULL;
+	p->bytes = bytes;
+	p->words = words;
+	uint64_t *row = p->row = (uint64_t *)(p + 1);
+	for (uint32_t i = PAYLOADS; i > 0; i--) {
+		struct payload *x = &p->list[i - 1];
+		for (unsigned dir = 0; dir < 2; dir++) {
+			x->found[dir] = row += words;
+			if (!(x->state[dir] = policy_payload_open(rs))) {
+				judge_payloads_free(p);
+				return NULL;
+			}
+		}
+		x->next = p->free;
+		p->free = i;
+	}
+	return p;
+}
+
+void judge_payloads_free(struct judge_payloads *p)
+{
+	if (!p)
+		return;
+	for (uint32_t i = 0; i < 2 * PAYLOADS; i++)
+		policy_payload_close(p->list[i / 2].state[i % 2]);
+	mem_give(p, p->bytes);
+}
+
+static struct payload *find(const struct worker *w, const struct flow *f)
+{
+	const struct judge *j = w->judge;
+	struct judge_payloads *p = j->policy->payloads;
+	uint32_t i = p && j->payload_of ? j->payload_of[flow_table_number(w->flows, f)] : 0;
+	return i && p->list[i - 1].flow_id == f->id + 1 ? &p->list[i - 1] : NULL;
+}
+
+static struct payload *take(struct worker *w, const struct flow *f)
+{
+	struct judge *j = w->judge;
+	struct judge_payloads *p = j->policy->payloads;
+	struct payload *x = find(w, f);
+	if (x || !p->free)
+		return x;
+	j->payload_of[flow_table_number(w->flows, f)] = p->free;
+	x = &p->list[p->free - 1];
+	p->free = x->next;
+	p->used++;
+	x->flow_id = f->id + 1;
+	x->nonce = 0;
+	x->last = 0;
+	for (unsigned dir = 0; dir < 2; dir++) {
+		memset(&x->side[dir], 0, sizeof(x->side[dir]));
+		memset(x->found[dir], 0, p->words * sizeof(uint64_t));
+		policy_payload_reset(j->policy->scratch, x->state[dir]);
+	}
+	return x;
+}
+
+static void give_back(struct worker *w, struct judge_payloads *p, struct payload *x)
+{
+	stream_chain_clear(w->streams, &x->side[0].ahead);
+	stream_chain_clear(w->streams, &x->side[1].ahead);
+	p->used--;
+	x->flow_id = 0;
+	x->next = p->free;
+	p->free = (uint32_t)(x - p->list) + 1;
+}
+
+void judge_payloads_forget(struct worker *w, struct judge_payloads *p)
+{
+	for (uint32_t i = 0; p && p->used && i < PAYLOADS; i++)
+		if (p->list[i].flow_id)
+			give_back(w, p, &p->list[i]);
+}
+
+void judge_payload_txn(struct worker *w, const struct flow *f, txn_t t)
+{
+	struct payload *x = find(w, f);
+	if (x)
+		x->last = t;
+}
+
+// ---- verdicts ----------------------------------------------------------------------------------------------------
+
+void judge_payload_facts(struct worker *w, const struct flow *f)
+{
+	struct judge_facts *j = &w->judge->facts;
+	struct payload *x = find(w, f);
+	for (unsigned dir = 0; x && dir < 2; dir++) {
+		if (x->side[dir].done == 0)
+			continue;
+		unsigned n = j->facts.n[FIELD_PAYLOAD];
+		judge_facts_bytes(j, FIELD_PAYLOAD, NULL, 0, (struct origin){0});
+		j->facts.found[n] = x->found[dir];
+		j->facts.state[FIELD_PAYLOAD] = x->side[0].over && x->side[1].over ? FACT_ALL : FACT_SOME;
+	}
+}
+
+bool judge_payload_once(struct worker *w, const struct flow *f, uint32_t rule)
+{
+	struct payload *x = find(w, f);
+	if (!x)
+		return true;
+	for (unsigned i = 0; i < x->nonce; i++)
+		if (x->once[i] == rule)
+			return false;
+	if (x->nonce < ONCE_MAX)
+		x->once[x->nonce++] = rule;
+	return true;
+}
+
+// Something new is known of a flow's payload. row: of a segment or datagram searched by itself; NULL: the flow's own.
+static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct payload *x, const uint64_t *row)
+{
+	struct judge *j = w->judge;
+	struct app_in in = {.w = w, .f = f};
+	struct record *r = x && x->last ? txn_record(&in, x->last) : NULL;
+	struct verdict v;
+	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
+	judge_flow_facts(w, f);
+	if (row) {
+		j->facts.facts.n[FIELD_PAYLOAD] = 0;
+		judge_facts_bytes(&j->facts, FIELD_PAYLOAD, NULL, 0, (struct origin){0});
+		j->facts.facts.found[0] = row;
+		j->facts.facts.state[FIELD_PAYLOAD] = FACT_SOME;
+	}
+	if (r)
+		judge_facts_record(&j->facts, r);
+	else if (f->app == APP_OTHER)
+		judge_facts_opaque(&j->facts);
+	else if (f->app != APP_NONE)
+		judge_facts_bytes(&j->facts, FIELD_APP, app_names[f->app], (uint32_t)strlen(app_names[f->app]),
+				  (struct origin){0});
+	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
+	judge_fired(w, f, r, &in, r ? x->last : 0, true);
+	// a rule takes over that stands above the one that decided; below it, it is not looked at
+	bool takes = !v.open && v.rule < f->rule;
+	if (!takes || v.action != ACTION_DENY || (f->policy & POLICY_DENIED))
+		return;
+	f->rule = v.rule;
+	if (r)
+		judge_revise(w, r, &v);
+	f->policy |= POLICY_DENIED;
+	if (!m)
+		return;
+	struct pkt *p = pkt_of(m);
+	w->packet = m;
+	act_deny(w, f, m, p->dir, r ? r->tx_id : f->tx_count);
+	pkt_drop(p, REASON_POLICY_DENY);
+	hold_settle(w, f);
+}
+
+// ---- streams -----------------------------------------------------------------------------------------------------
+
+// Searches the next bytes of a direction. True: something new was found, or the depth is reached.
+static bool search(struct worker *w, struct payload *x, unsigned dir, const uint8_t *p, uint64_t len)
+{
+	struct side *s = &x->side[dir];
+	uint64_t left = w->config->payload_depth - s->done;
+	bool news = s->done == 0;
+	if (len > left)
+		len = left;
+	news |= policy_payload_scan(w->judge->policy->scratch, x->state[dir], p, (uint32_t)len, x->found[dir]);
+	s->done += len;
+	s->over = len == left;
+	return news || s->over;
+}
+
+// What came ahead and is next now.
+static bool catch_up(struct worker *w, struct payload *x, unsigned dir)
+{
+	struct side *s = &x->side[dir];
+	bool news = false;
+	struct chunk *c;
+	while (!s->over && (c = stream_chain_find(w->streams, &s->ahead, s->done)) && c->start <= s->done)
+		news |= search(w, x, dir, c->room + (s->done - c->start), chunk_end(c) - s->done);
+	if (s->ahead.head && (s->over || !stream_chain_find(w->streams, &s->ahead, s->done)))
+		stream_chain_clear(w->streams, &s->ahead);
+	return news;
+}
+
+// Nothing is found across the hole.
+static bool pass_over(struct worker *w, struct payload *x, unsigned dir)
+{
+	struct side *s = &x->side[dir];
+	struct chunk *c = stream_chain_find(w->streams, &s->ahead, s->done);
+	s->waits = 0;
+	if (!c)
+		return false;
+	s->done = c->start;
+	policy_payload_reset(w->judge->policy->scratch, x->state[dir]);
+	return catch_up(w, x, dir);
+}
+
+static void keep_ahead(struct worker *w, struct side *s, uint64_t from, uint64_t to, const uint8_t *p)
+{
+	uint64_t at = from;
+	while (at < to) {
+		const struct chunk *c = stream_chain_find(w->streams, &s->ahead, at);
+		uint64_t until = c && c->start < to ? c->start : to, behind = c ? chunk_end(c) : to;
+		struct stream_bytes b = {.data = p + (at - from), .at = at, .len = (uint32_t)(until - at)};
+		if (at < until && stream_chain_store(w, &s->ahead, &b) < b.len)
+			return; // no room: what is not there is not found
+		at = behind > until ? behind : until;
+	}
+}
+
+static bool segment(struct worker *w, struct payload *x, const struct flow *f, const struct pkt *p,
+		    const uint8_t *frame)
+{
+	const struct layer *l = p->inner;
+	const struct flow_side *fs = &f->side[p->dir];
+	struct side *s = &x->side[p->dir];
+	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(frame + l->l4);
+	uint32_t seq = rte_be_to_cpu_32(tcp->sent_seq) + !!(l->tcp_flags & RTE_TCP_SYN_FLAG);
+	const uint8_t *data = frame + l->payload;
+	if (!s->based) {
+		s->base = fs->flags & SIDE_SYN ? fs->isn + 1 : seq;
+		s->based = true;
+	}
+	int32_t ahead = (int32_t)(seq - (s->base + (uint32_t)s->done));
+	int64_t from = (int64_t)s->done + ahead, to = from + l->payload_len;
+	if (to <= (int64_t)s->done)
+		return false;
+	bool news = false;
+	if (ahead > 0) {
+		if (from < (int64_t)w->config->payload_depth)
+			keep_ahead(w, s, (uint64_t)from, (uint64_t)to, data);
+		return ++s->waits > HOLE_SEGMENTS && pass_over(w, x, p->dir);
+	}
+	s->waits = 0;
+	news = search(w, x, p->dir, data - ahead, (uint64_t)(to - (int64_t)s->done));
+	news |= catch_up(w, x, p->dir);
+	if (l->wire_len > l->payload_len && !s->over) { // cut: what follows was not captured
+		s->done = (uint64_t)from + l->wire_len;
+		s->over = s->done >= w->config->payload_depth;
+		policy_payload_reset(w->judge->policy->scratch, x->state[p->dir]);
+	}
+	return news;
+}
+
+static void by_itself(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
+{
+	struct judge_policy *policy = w->judge->policy;
+	struct judge_payloads *all = policy->payloads;
+	uint32_t len = RTE_MIN((uint32_t)p->inner->payload_len, w->config->payload_depth);
+	memset(all->row, 0, all->words * sizeof(uint64_t));
+	if (policy_payload_block(policy->scratch, pkt_data(m) + p->inner->payload, len, all->row) ||
+	    p->flow->pkts[0] + p->flow->pkts[1] == 1)
+		found(w, m, p->flow, NULL, all->row);
+}
+
+void judge_payload(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	struct flow *f = p->flow;
+	if (pkt_decided(p) || !f || (f->policy & POLICY_DENIED) || !(f->policy & POLICY_JUDGED) ||
+	    !p->inner->payload_len || (p->flags & PKT_NO_EVIDENCE))
+		return;
+	worker_at(w, p);
+	struct payload *x = f->key.proto == IPPROTO_TCP ? take(w, f) : NULL;
+	if (!x) {
+		if (f->key.proto == IPPROTO_TCP)
+			count(w, COUNTER_PAYLOAD_BLOCK);
+		by_itself(w, m, p);
+	} else if (!x->side[p->dir].over && segment(w, x, f, p, pkt_data(m))) {
+		found(w, m, f, x, NULL);
+	}
+}
+
+void judge_payload_end(struct worker *w, struct flow *f)
+{
+	struct payload *x = find(w, f);
+	if (!x)
+		return;
+	bool news = false;
+	for (unsigned dir = 0; dir < 2; dir++)
+		while (!x->side[dir].over && x->side[dir].ahead.head)
+			news |= pass_over(w, x, dir);
+	if (news)
+		found(w, NULL, f, x, NULL);
+	give_back(w, w->judge->policy->payloads, x);
+}

@@ -155,6 +155,10 @@ struct facts {
 
 enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_UNKNOWN };
 
+// What becomes of packets while nothing is decided (policy.md 2.4). POSSIBLE: they pass if some rule may still allow
+// it.
+enum undecided { UNDECIDED_POSSIBLE, UNDECIDED_PASS, UNDECIDED_DROP, UNDECIDED_HOLD };
+
 #define RULE_NONE UINT32_MAX
 #define RULE_DEFAULT (UINT32_MAX - 1)
 

@@ -60,6 +60,7 @@ enum flow_flag {
 	FLOW_RST_UNSURE = 1 << 12, // replay: ended by an RST that may have been outside RCV.NXT
 	FLOW_RETAGGED = 1 << 7,    // a second stack of VLAN tags was said
 	FLOW_DROP_SAID = 1 << 15,  // not TCP: a drop was
+	FLOW_BARRED = 1 << 15,     // TCP: open, and no rule that may still be true allows it
 };
 static_assert(FLOW_MIDSTREAM + FLOW_SWAPPED + FLOW_REPLIED + FLOW_APP_DONE + FLOW_STREAM_TRIED + FLOW_AMBIGUOUS +
 			      FLOW_GAP + 3 * FLOW_PASSED + FLOW_HOLES + 3 * FLOW_REFUSED + FLOW_USUAL +

@@ -26,6 +26,7 @@
 #include "base/eal.h"
 #include "judge.h"
 #include "rooms.h"
+#include "rules.h"
 #include "stream_pool.h"
 
 #define FLOW_FRAMES 2048   // a hello of 1,800 bytes, a byte a frame; a walk over them is 50 us
@@ -215,7 +216,7 @@ static void piece(struct worker *w, struct held *h)
 {
 	struct rte_mbuf *m = h->first;
 	const struct pkt *p = pkt_of(m);
-	if (h->f->key.proto != IPPROTO_TCP || (p->flags & PKT_VIRTUAL))
+	if (h->f->key.proto != IPPROTO_TCP || (p->flags & PKT_VIRTUAL) || p->dir != 0)
 		return;
 	uint64_t line = stream_line(w, h->f, 0), start = p->end - p->inner->wire_len;
 	if (line <= start || line >= p->end)
@@ -289,6 +290,26 @@ void hold_due(struct worker *w, struct flow *f, uint64_t time_ns)
 	const struct held *h = held_of(w, f);
 	if (h && time_ns - h->since_ns >= w->config->hold_ns)
 		hold_exceeded(w, f);
+}
+
+// Segments without data until somebody spoke, the server's words until the client's were judged. What waits of the
+// server stands in front of all that the client said (its end is 1): it leaves with the first of that.
+bool hold_undecided(struct worker *w, struct flow *f, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct stream *st = stream_of(w, f);
+	bool data = p->inner->wire_len > 0, read = st || (f->flags & FLOW_STREAM_TRIED);
+	if (!w->rules || (data && p->dir == 0) || (read && stream_line(w, f, 0)))
+		return false;
+	if (hold_bars(f, data ? w->rules->server_first : w->rules->handshake)) {
+		pkt_drop(p, REASON_POLICY_UNDECIDED);
+		return true;
+	}
+	if (!data || w->rules->server_first != UNDECIDED_HOLD || !st || (f->policy & POLICY_MARKED))
+		return false;
+	p->end = 1;
+	hold_frame(w, f, m);
+	return true;
 }
 
 void hold_follow(struct worker *w, struct flow *f, const struct flow *judged)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "flow.h"
+#include "ruleset.h"
 
 int hold_init(struct worker *w);
 void hold_fini(struct worker *w);
@@ -11,6 +12,13 @@ void hold_fini(struct worker *w);
 // Keeps a frame of the burst in work; tx passes over it (PKT_HELD). TCP: pkt->end says where it ends. False: a bound is
 // reached, and what hold_exceeded says was done with it and with those held.
 bool hold_frame(struct worker *w, struct flow *f, struct rte_mbuf *m);
+// What `undecided` says of a packet, or of the prelude, of an open flow of which nothing was judged.
+static inline bool hold_bars(const struct flow *f, uint8_t undecided)
+{
+	return undecided == UNDECIDED_DROP || (undecided == UNDECIDED_POSSIBLE && (f->flags & FLOW_BARRED));
+}
+// True: it was dropped, or waits.
+bool hold_undecided(struct worker *w, struct flow *f, struct rte_mbuf *m);
 // Lets go, in order, what ends at or below `line` of the initiator's direction; UINT64_MAX: all.
 void hold_release(struct worker *w, struct flow *f, uint64_t line);
 // Drops by a reason what is held of a flow.

@@ -19,6 +19,7 @@
 #include "hold.h"
 #include "judge.h"
 #include "rooms.h"
+#include "rules.h"
 
 #define STEPS_MAX 256      // a 64 KiB segment of pipelined requests; what is left waits for the next packet
 #define MIDSTREAM_TRIES 64 // segments of a stream picked up in its middle that are tried as a beginning
@@ -117,18 +118,6 @@ static bool absent(struct worker *w, struct flow *f, struct words *s)
 	return s->absent;
 }
 
-// What a parser did to the client's direction: how far may its bytes leave?
-static void let(struct worker *w, struct flow *f, struct words *s, const struct app_in *in)
-{
-	if (in->judged)
-		stream_hold_again(w, f, 0);
-	s->judged |= in->judged;
-	if (in->drop)
-		stream_let(w, f, 0, in->offset + in->allowed);
-	else if (s->judged || parsers[s->parser].prelude || (parsers[s->parser].silent && absent(w, f, s)))
-		stream_let_parsed(w, f, 0);
-}
-
 static void stop(struct worker *w, struct flow *f, struct words *s, unsigned dir)
 {
 	if (is_open(f, dir) && !s->judged)
@@ -137,6 +126,28 @@ static void stop(struct worker *w, struct flow *f, struct words *s, unsigned dir
 	stream_stop(w, f, dir);
 	if (s->stopped == 3)
 		f->flags |= FLOW_APP_DONE;
+}
+
+// Nothing of the client leaves, nor is it read.
+static void bar_prelude(struct worker *w, struct flow *f, struct words *s)
+{
+	f->flags |= FLOW_REFUSED;
+	s->judged = 1;
+	stop(w, f, s, 0);
+}
+
+// What a parser did to the client's direction: how far may its bytes leave?
+static void let(struct worker *w, struct flow *f, struct words *s, const struct app_in *in)
+{
+	if (in->judged)
+		stream_hold_again(w, f, 0);
+	s->judged |= in->judged;
+	if (in->drop)
+		stream_let(w, f, 0, in->offset + in->allowed);
+	else if (parsers[s->parser].prelude && !s->judged && w->rules && hold_bars(f, w->rules->prelude))
+		bar_prelude(w, f, s);
+	else if (s->judged || parsers[s->parser].prelude || (parsers[s->parser].silent && absent(w, f, s)))
+		stream_let_parsed(w, f, 0);
 }
 
 // First bytes of a direction: whose are they? Returns whether anything moved.
@@ -337,8 +348,12 @@ uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
 		return REASON_HTTP_AMBIGUOUS;
 	case APP_DNS:
 		return REASON_DNS_BAD_NAME;
-	default:
+	case APP_TLS:
+	case APP_DTLS:
+	case APP_QUIC:
 		return REASON_TLS_BAD_NAME;
+	default: // a prelude that may not pass
+		return REASON_POLICY_UNDECIDED;
 	}
 }
 

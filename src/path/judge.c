@@ -238,6 +238,8 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	f->rule = v.rule;
 	f->policy = POLICY_JUDGED | (v.open ? POLICY_OPEN : 0);
+	if (v.open && !v.possible && f->key.proto == IPPROTO_TCP)
+		f->flags |= FLOW_BARRED;
 	judge_fired(w, f, NULL, NULL, 0, false);
 	if (v.open || v.action != ACTION_DENY)
 		return true;

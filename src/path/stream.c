@@ -396,8 +396,13 @@ static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
 	if (unlikely(g->unread) && p->dir == 0)
 		hold_exceeded(w, f);
 	hold_settle(w, f);
-	if (p->dir != 0 || pkt_decided(p) || !(f->policy & POLICY_OPEN))
+	if (pkt_decided(p) || !(f->policy & POLICY_OPEN))
 		return;
+	if (p->dir != 0) {
+		if (g->l->wire_len)
+			hold_undecided(w, f, g->m);
+		return;
+	}
 	if ((flags & RST) || g->end <= stream_line(w, f, 0))
 		return;
 	p->end = g->end;
@@ -416,7 +421,7 @@ static __rte_noinline void unread(struct worker *w, struct pkt *p, const struct 
 {
 	struct flow *f = p->flow;
 	const struct flow_side *side = &f->side[0];
-	if (p->dir != 0 || !l->wire_len || (l->tcp_flags & RST) || passed(f))
+	if (!l->wire_len || (l->tcp_flags & RST) || passed(f))
 		return;
 	if (p->flags & PKT_NO_EVIDENCE) {
 		bool old = (side->flags & SIDE_SYN) && (int32_t)(seq + l->wire_len - (side->isn + 1)) <= 0;
@@ -461,9 +466,11 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	struct stream *st = stream_of(w, f);
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(pkt_data(b->m[i]) + l->l4);
 	uint8_t flags = l->tcp_flags;
+	if (unlikely(f->policy & POLICY_OPEN) && !l->wire_len && hold_undecided(w, f, b->m[i]))
+		return;
 	if (unlikely(!st)) {
 		if (!(st = stream_made(w, p, l))) {
-			if (unlikely(f->policy & POLICY_OPEN))
+			if (unlikely(f->policy & POLICY_OPEN) && p->dir == 0)
 				unread(w, p, l, rte_be_to_cpu_32(tcp->sent_seq));
 			return;
 		}

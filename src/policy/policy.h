@@ -113,8 +113,6 @@ struct rule {
 	struct place place;
 };
 
-enum undecided { UNDECIDED_POSSIBLE, UNDECIDED_PASS, UNDECIDED_DROP, UNDECIDED_HOLD };
-
 struct policy {
 	struct rule *rules;
 	uint32_t nrules;

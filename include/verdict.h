@@ -14,6 +14,7 @@
 #define DROP_REASONS(X)                                                                                                \
 	X(DECAP_TRUNCATED, "a link or tunnel header is longer than the frame that should hold it")                     \
 	X(DECAP_MALFORMED, "a link or tunnel header that its own rules forbid")                                        \
+	X(DECAP_DEPTH, "layers beyond the depth that is looked at, where a policy is in force (decap_depth: closed)")  \
 	X(PARSE_IP_TRUNCATED, "the frame ends inside the IP header although it was not cut")                           \
 	X(PARSE_IP_MALFORMED, "IP version, header length or total length that cannot be")                              \
 	X(PARSE_IP_CSUM, "wrong IPv4 header checksum")                                                                 \

@@ -19,6 +19,7 @@
 
 #include <rte_prefetch.h>
 
+#include "judge.h"
 #include "rooms.h"
 
 #define STEPS_MAX 32         // headers of all kinds in a frame; beyond, it is deeper than is looked at
@@ -94,10 +95,14 @@ void decap_transport(struct walk *k, uint64_t tenant)
 	decap_tenant(k, tenant);
 }
 
+// What lies deeper is judged by nobody. Fail mode decap_depth is closed (corridor.md 9), but a policy that asks for
+// decap.deeper has its own word on it.
 static enum header deeper(struct walk *k)
 {
 	k->p->flags |= PKT_DEEPER;
 	count(k->w, COUNTER_DECAP_DEPTH);
+	if (k->w->rules && !judge_asks_deeper(k->w))
+		k->reason = REASON_DECAP_DEPTH;
 	return HEADER_STOP;
 }
 

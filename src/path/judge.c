@@ -52,6 +52,11 @@ void judge_fini(struct worker *w)
 	w->judge = NULL;
 }
 
+bool judge_asks_deeper(const struct worker *w)
+{
+	return w->judge->policy->fields & BIT(DECAP_DEEPER);
+}
+
 // ---- the policy in force -----------------------------------------------------------------------------------------
 
 static uint64_t fields_of(const struct ruleset *rs, uint32_t node)

@@ -35,6 +35,9 @@ struct judge_sums {
 };
 void judge_sums(const struct judge_policy *p, struct judge_sums *s);
 
+// Does a rule ask for decap.deeper?
+bool judge_asks_deeper(const struct worker *w);
+
 // Flows that were never judged, by what their first packet says (burst.fresh). Sets flow->policy and flow->rule; TCP
 // that is denied is dropped by POLICY_DENY.
 void judge_admit_burst(struct worker *w, struct burst *b);

@@ -8,8 +8,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LATER = {
-    "STREAM_DUPLICATE": "tests/unit/test_hold.c; golden cases with a policy come with the attacks",
-    "STREAM_UNJUDGED": "tests/unit/test_hold.c; golden cases with a policy come with the attacks",
+    "POLICY_UNDECIDED": "undecided.handshake comes with the policy's undecided",
+    "LIMIT_EXCEEDED": "limits come with act",
 }
 
 table = (ROOT / "include/verdict.h").read_text().split("#define DROP_REASONS(X)")[1].split("\n\n")[0]

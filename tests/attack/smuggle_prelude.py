@@ -109,7 +109,7 @@ for version in (4, 5):
     socks(version, "name_then_tls", "other", lambda s: tls(s.host))
 
 
-@case("socks5.at_once")
+@case("socks5.at_once", pieces=True)
 def _(s):
     # greeting, request and hello in one segment
     c = s.conn(1080).open()
@@ -144,7 +144,7 @@ for proto, (port, greeting, turns) in STARTTLS.items():
             c.answer(theirs)
         c.client(tls(s.host))
 
-    @case(f"starttls.{proto}.eager")
+    @case(f"starttls.{proto}.eager", pieces=True)
     def _(s, port=port, greeting=greeting, turns=turns):
         # the hello together with the last command
         c = s.conn(port).open()
@@ -154,7 +154,7 @@ for proto, (port, greeting, turns) in STARTTLS.items():
             c.answer(theirs)
         c.client(turns[-1][0] + tls(s.host))
 
-    @case(f"starttls.{proto}.eager_cut")
+    @case(f"starttls.{proto}.eager_cut", pieces=True)
     def _(s, port=port, greeting=greeting, turns=turns):
         # two bytes of the hello with the last command, then it goes on
         c, data = s.conn(port).open(), tls(s.host)
@@ -165,7 +165,7 @@ for proto, (port, greeting, turns) in STARTTLS.items():
         c.client(turns[-1][0] + data[:2])
         c.client(data[2:])
 
-    @case(f"starttls.{proto}.eager_late", default="allow")
+    @case(f"starttls.{proto}.eager_late", default="allow", pieces=True)
     def _(s, port=port, greeting=greeting, turns=turns):
         # the same, and it goes on when no frame waits any more
         c, data = s.conn(port).open(), tls(s.host)

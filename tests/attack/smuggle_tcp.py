@@ -161,20 +161,19 @@ DECOYS = {
     "ao": (dict(options=AO), GONE),
     "stale": (dict(options=stamps(1)), GONE),
     "far_ahead": (dict(shift=0x01000000), HELD),
-    "before_first": (dict(shift=-2000), HELD),
+    "before_first": (dict(shift=-2000), SAME),
 }
 
 
 def decoy(kind, order):
     def story(s, port, says):
         how, twin = DECOYS[kind]
-        how, twin = dict(how), SAME if kind == "before_first" and order != "before" else twin
+        how = dict(how)
         c = s.conn(port, options=(lambda: stamps(1000)) if kind == "stale" else None).open()
         shift = how.pop("shift", 0)
         real, false = says(s.host), says(s.other)
 
         def lie():
-            # old data passes (it is to be answered) once there is newer
             c.client(false, at=shift + ("S" in how.get("flags", "")), twin=twin, **how)
 
         if order == "before":
@@ -236,18 +235,19 @@ def end(kind, where):
         data, real = how.pop("data", b""), says(s.host)
         c = s.conn(port).open()
         n = {"before": 0, "within": 12}[where]
-        if n:  # what waits for its verdict when a RST comes is not read: it goes
-            c.client(real[:n], gone="rst_" in kind and "ttl" in kind)
+        if n:
+            c.client(real[:n])
         place = c.next[1]
         c.client(data, **dict(dict(at=place), **how), twin=twin)
-        c.client(real[n:], at=place, gone="fin_" in kind and "ttl" in kind)  # behind a FIN nobody reads
+        # what stands behind a FIN that was read goes
+        c.client(real[n:], at=place, gone="fin_" in kind and "ttl" in kind and bool(n or data))
 
     return story
 
 
 for kind in ENDS:
     for where in ("before", "within"):
-        cut_off = "ttl" in kind and (where == "within" or "data" in kind)  # the twin names nobody before its end
+        cut_off = "fin_" in kind and "ttl" in kind and (where == "within" or "data" in kind)  # the twin names nobody before its end
         case(f"tcp.end.{kind}.{where}", **({"default": "allow"} if cut_off else {}))(end(kind, where))
 
 
@@ -382,7 +382,7 @@ def _(s, port, says):
     c.client(data, flags="PAU", urg=data.find(s.host) + 3)
 
 
-@case("tcp.urgent.byte_more", carriers=("tls", "http"), default="allow")
+@case("tcp.urgent.byte_more", carriers=("tls", "http"), default="allow", pieces=True)
 def _(s, port, says):
     # without its urgent byte the name is another: byte before the pointer, byte at the pointer
     for sport, off in ((40000, 1), (40001, 0)):
@@ -391,7 +391,7 @@ def _(s, port, says):
         c.client(data[:n] + b"x" + data[n:], flags="PAU", urg=n + off)
 
 
-@case("tcp.urgent.length_of_both", carriers=("tls",), default="allow")
+@case("tcp.urgent.length_of_both", carriers=("tls",), default="allow", pieces=True)
 def _(s, port, says):
     # the hello's lengths count the urgent byte out: in line it is broken, out of band it is whole
     c, data = s.conn(port).open(), says(s.host)
@@ -429,7 +429,7 @@ def _(s, port, says):
 def _(s, port, says):
     # one byte of garbage before the next, and none
     c, data = s.conn(port).open(), says(s.host)
-    c.client(b"x", flags="A", at=-1, twin=HELD)
+    c.client(b"x", flags="A", at=-1, twin=SAME)
     c.client(b"", flags="A", at=-1)
     c.client(data[:20])
     c.client(b"\0", flags="A", at=19)

@@ -385,7 +385,8 @@ static bool start_ship(struct replay *r)
 				     .sources = r->crew.sources,
 				     .nsources = r->crew.nsources,
 				     .policies = r->policies.names,
-				     .npolicies = r->policies.n};
+				     .npolicies = r->policies.n,
+				     .shadow = r->o.shadow ? &r->policies.second.names : NULL};
 	ship_look(r->out_fd, &config.colour, &config.width);
 	r->ship = ship_start(&config);
 	return r->ship || no(r, "records", errno);
@@ -421,6 +422,8 @@ static bool start_senders(struct replay *r)
 static bool start_policy(struct replay *r)
 {
 	int rc = replay_policies_load(&r->policies, r->o.policy, r->o.swaps, r->o.nswaps, r->o.seed);
+	if (rc == 0 && r->o.shadow)
+		rc = replay_policies_shadow(&r->policies, r->o.shadow);
 	r->refused = rc == -EINVAL;
 	if (rc == 0)
 		r->config.policy_fields |= r->policies.fields;
@@ -452,7 +455,7 @@ static bool start(struct replay *r)
 	r->names = calloc(o->npaths, sizeof(*r->names));
 	if (!r->summary || !r->outcomes || !r->open || !r->names)
 		return no(r, "captures", ENOMEM);
-	if ((o->policy || o->nswaps) && !start_policy(r))
+	if ((o->policy || o->nswaps || o->shadow) && !start_policy(r))
 		return false;
 	if (!start_exits(r))
 		return false;

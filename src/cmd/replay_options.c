@@ -98,6 +98,12 @@ static bool set_ends(struct options *o, const char *v)
 	return true;
 }
 
+static bool set_shadow(struct options *o, const char *v)
+{
+	o->shadow = v;
+	return *v;
+}
+
 // T=FILE: seconds since the capture's first frame, or a time of RFC 3339.
 static bool set_policy_at(struct options *o, const char *v)
 {
@@ -245,6 +251,9 @@ static const struct row {
 	{"hold-exceeded", 0, "absent|pass|drop", set_hold_exceeded,
 	 "beyond that: what was not seen is absent and the policy decides (default), pass, or drop",
 	 "--hold-exceeded drop"},
+	{"shadow", 0, "FILE", set_shadow,
+	 "a second policy that decides nothing: records say what it would; alone, all is allowed",
+	 "-p policy.json --shadow candidate.json"},
 	{"policy-at", 0, "T=FILE", set_policy_at,
 	 "judge by this policy from then on: T seconds into the capture, or 2027-01-31T18:00:00Z; repeatable",
 	 "-p old.json --policy-at 2.5=new.json"},

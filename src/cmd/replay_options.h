@@ -17,6 +17,7 @@ struct options {
 	const char *summary; // NULL: words on standard error
 	const char *trace;
 	const char *policy;      // -p; NULL: none
+	const char *shadow;      // --shadow; NULL: none
 	struct policy_at *swaps; // --policy-at, as given; free it
 	unsigned nswaps;
 	int ends; // descriptor for ends of frames, see replayed.h; 0: none

@@ -147,15 +147,17 @@ static int compile_policy(struct replay_policies *p, struct replay_policy *k)
 	return k->rules ? 0 : -EINVAL;
 }
 
-// What workers judge with.
+// What workers judge with. The policy in shadow has version 0, which no record names.
 static int equip(struct replay_policies *p, struct replay_policy *k)
 {
-	k->published.version = (uint16_t)(k - p->list + 1);
+	k->published.version = k == &p->second ? 0 : (uint16_t)(k - p->list + 1);
 	for (k->nof = 0; k->nof <= p->crew->n; k->nof++) {
 		struct judge_policy *j = judge_policy_new(k->rules, k->published.version);
 		if (!j)
 			return -ENOMEM;
 		k->published.of[k->nof] = j;
+		if (k != &p->second && p->second.rules)
+			judge_policy_second(j, p->second.published.of[k->nof]);
 	}
 	return 0;
 }
@@ -297,6 +299,37 @@ int replay_policies_load(struct replay_policies *p, const char *file, const stru
 	return rc;
 }
 
+// Nothing is enforced where there is nothing but a policy in shadow.
+static int allow_all(struct replay_policies *p, struct replay_policy *k)
+{
+	struct complaints c = {0};
+	k->file = "(none)";
+	k->policy = policy_parse(k->file, "{}", 2, &c);
+	complaints_clear(&c);
+	int rc = k->policy ? compile_policy(p, k) : -EINVAL;
+	if (rc == 0)
+		name(p, k, 1);
+	return rc;
+}
+
+int replay_policies_shadow(struct replay_policies *p, const char *file)
+{
+	struct replay_policy *k = &p->second;
+	k->file = file;
+	int rc = p->list[0].file ? 0 : allow_all(p, &p->list[0]);
+	if (rc == 0)
+		rc = read_policy(k, false);
+	if (rc == 0)
+		rc = compile_policy(p, k);
+	if (rc < 0)
+		return rc;
+	p->fields |= asked_by(k->policy);
+	k->of = names_new(k->policy, file);
+	k->names = (struct policy_names){
+		.file = k->of->file, .hash = k->of->hash, .nrules = k->of->nrules, .rule = k->of->rule};
+	return 0;
+}
+
 int replay_policies_use(struct replay_policies *p, struct crew *c)
 {
 	p->crew = c;
@@ -305,7 +338,9 @@ int replay_policies_use(struct replay_policies *p, struct crew *c)
 		c->swaps = &p->swaps;
 	if (!p->list[0].file)
 		return 0;
-	int rc = equip(p, &p->list[0]);
+	int rc = p->second.rules ? equip(p, &p->second) : 0;
+	if (rc == 0)
+		rc = equip(p, &p->list[0]);
 	if (rc == 0)
 		crew_publish_rest(c, &p->list[0].published);
 	return rc;
@@ -319,15 +354,21 @@ void replay_policies_sum(struct replay_policies *p)
 		add_sums(p, &p->list[0]);
 }
 
+static void free_policy(struct replay_policy *k)
+{
+	for (unsigned j = 0; j < k->nof; j++)
+		judge_policy_free(k->published.of[j]);
+	compile_free(k->rules);
+	policy_free(k->policy);
+}
+
 void replay_policies_free(struct replay_policies *p)
 {
-	for (unsigned i = 0; i < p->n && p->list; i++) {
-		struct replay_policy *k = &p->list[i];
-		for (unsigned j = 0; j < k->nof; j++)
-			judge_policy_free(k->published.of[j]);
-		compile_free(k->rules);
-		policy_free(k->policy);
-	}
+	for (unsigned i = 0; i < p->n && p->list; i++)
+		free_policy(&p->list[i]);
+	free_policy(&p->second);
+	if (p->second.of)
+		names_free(p->second.of);
 	for (struct replay_names *n = p->known, *next; n; n = next) {
 		next = n->next;
 		names_free(n);

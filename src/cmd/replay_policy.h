@@ -43,8 +43,9 @@ struct replay_policies {
 	const struct policy_at *at; // of list[1] and on
 	uint64_t *due_ns;           // of each, in the capture in work
 	bool *done;
-	unsigned now;          // in force: index in list
-	uint64_t seed, fields; // enum field that any of them asks for
+	unsigned now;                // in force: index in list
+	struct replay_policy second; // --shadow; without a file: none
+	uint64_t seed, fields;       // enum field that any of them asks for
 	struct replay_names *known;
 	struct judge_sums sums; // of policies no longer in force; without hits
 	struct crew_swaps swaps;
@@ -56,6 +57,9 @@ struct replay_policies {
 // have been said; -ENOENT: one cannot be read. file NULL: there is none until the first of `at`.
 int replay_policies_load(struct replay_policies *p, const char *file, const struct policy_at *at, unsigned nat,
 			 uint64_t seed);
+// --shadow, after that: what this policy would decide stands beside what is decided. Without another policy all is
+// allowed. As above.
+int replay_policies_shadow(struct replay_policies *p, const char *file);
 // Every worker judges by the first from here on. All are at rest. 0 or -ENOMEM.
 int replay_policies_use(struct replay_policies *p, struct crew *c);
 // A capture begins, all are at rest: the first is in force again.

@@ -117,6 +117,15 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 	return NULL;
 }
 
+void judge_policy_second(struct judge_policy *p, struct judge_policy *second)
+{
+	p->second = second;
+	p->shadow = true;
+	p->fields |= second->fields;
+	for (uint32_t i = 0; i < second->nheaders; i++)
+		note_header(p, second->header[i].p, second->header[i].len);
+}
+
 void judge_policy_free(struct judge_policy *p)
 {
 	if (!p)
@@ -173,7 +182,7 @@ bool judge_said(struct worker *w, struct record *r)
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
 	p->sums.would_differ += (r->judged & RECORD_WOULD) && r->would_action != r->action;
 	p->hits[hit_of(p, r->rule)]++;
-	if ((r->judged & RECORD_WOULD) && r->would < p->nrules && p->rules->rules[r->would].shadow)
+	if ((r->judged & RECORD_WOULD) && !p->second && r->would < p->nrules && p->rules->rules[r->would].shadow)
 		p->hits[r->would]++;
 	if (r->rule >= p->nrules)
 		return true;
@@ -289,13 +298,27 @@ static void deny(struct app_in *in, const struct record *r)
 	act_deny(in->w, f, in->w->packet, in->dir, r->tx_id);
 }
 
+// What a second policy makes of the same facts; what it alone would have to know is not waited for.
+static void second_word(struct judge_policy *p, const struct facts *facts, struct record *r)
+{
+	struct verdict u;
+	policy_judge(p->rules, p->scratch, facts, &u);
+	r->judged |= RECORD_WOULD;
+	r->would = u.open ? RULE_NONE : u.rule;
+	r->would_action = u.open ? ACTION_COUNT : u.action;
+}
+
 // What shadow rules would make of it.
 static void would(struct judge *j, struct record *r, const struct verdict *v)
 {
 	struct verdict u;
-	policy_judge_would(j->policy->rules, j->policy->scratch, &j->facts.facts, &u);
 	r->judged &= (uint8_t)~RECORD_WOULD;
 	r->would = RULE_NONE;
+	if (j->policy->second) {
+		second_word(j->policy->second, &j->facts.facts, r);
+		return;
+	}
+	policy_judge_would(j->policy->rules, j->policy->scratch, &j->facts.facts, &u);
 	if (u.rule == v->rule && u.action == v->action)
 		return;
 	r->would = u.rule;

@@ -18,6 +18,8 @@ struct judge_policy;
 uint64_t judge_fields(const struct ruleset *rs);
 struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version);
 void judge_policy_free(struct judge_policy *p);
+// A whole policy in shadow of p: the same facts, a second verdict, never waited for. Both stay the caller's.
+void judge_policy_second(struct judge_policy *p, struct judge_policy *second);
 // From now on the worker judges by p, which stays the caller's; NULL: there is no policy. Between bursts.
 void judge_use(struct worker *w, struct judge_policy *p);
 // `direction` of a flow between these, by the set `internal`.

@@ -14,7 +14,8 @@ struct judge_policy {
 	struct policy_scratch *scratch;
 	uint64_t fields; // that rules ask for
 	uint16_t version;
-	bool shadow; // some rule is in shadow
+	bool shadow;                 // some rule is in shadow, or there is a second policy
+	struct judge_policy *second; // a whole policy in shadow: says what it would; NULL: none
 	uint32_t nrules;
 	struct judge_sums sums;
 	uint32_t nheaders;

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "policy/regex.h"
@@ -29,6 +30,7 @@
 #define MEMORY (1ull << 30) // beyond what the process has
 #define ASKED_MOST 200000u  // 10 s for a policy
 #define KILLED_MOST 10      // then large ones are refused unseen: half a minute is enough for one policy
+#define SPENT_MOST 30       // seconds for all large ones that were taken, for the same reason
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED
@@ -249,6 +251,13 @@ void regex_judge_close(struct regex_judge *j)
 	j->pid = 0;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static bool ask(struct regex_judge *j, const char *text, uint32_t len, unsigned flags, char why[REGEX_WHY])
 {
 	static struct question q;
@@ -261,10 +270,17 @@ static bool ask(struct regex_judge *j, const char *text, uint32_t len, unsigned 
 		snprintf(why, REGEX_WHY, "cannot be tried: %s", strerror(errno));
 		return false;
 	}
+	if (j->spent_ns > SPENT_MOST * 1000000000ull) {
+		snprintf(why, REGEX_WHY, "not tried: large regexes of this policy took more than %d s to compile",
+			 SPENT_MOST);
+		return false;
+	}
+	uint64_t began = now_ns();
 	q = (struct question){.len = len, .flags = flags};
 	memcpy(q.text, text, len);
 	if (whole(put, j->to, &q, sizeof(q)) && whole(read, j->from, &a, sizeof(a))) {
 		memcpy(why, a.why, REGEX_WHY);
+		j->spent_ns += now_ns() - began;
 		return a.good;
 	}
 	j->killed++;

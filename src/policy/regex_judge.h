@@ -11,8 +11,9 @@
 struct regex_judge {
 	pid_t pid;
 	int to, from;
-	unsigned killed; // times that a regex took too much
-	unsigned asked;  // regexes that Hyperscan was asked about
+	unsigned killed;   // times that a regex took too much
+	unsigned asked;    // regexes that Hyperscan was asked about
+	uint64_t spent_ns; // on large ones
 };
 #define REGEX_WHY 256
 

@@ -249,7 +249,7 @@ static void verdict(struct render *r, const struct record *rec)
 	JSONL_NAME(&j, "of");
 	jsonl_text(&j, record_kind_names[rec->kind]);
 	if (rec->judged & RECORD_WOULD) {
-		id = policy_names_rule(p, rec->would)->id;
+		id = judged_would(r, rec);
 		JSONL_NAME(&j, "would");
 		jsonl_text(&j, judged_action(rec->would_action));
 		JSONL_NAME(&j, "would_rule");

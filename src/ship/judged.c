@@ -21,6 +21,12 @@ const struct policy_names *judged_policy(const struct render *r, const struct re
 	return version && version <= r->config->npolicies ? r->config->policies[version - 1] : NULL;
 }
 
+const char *judged_would(const struct render *r, const struct record *rec)
+{
+	const struct policy_names *p = r->config->shadow ? r->config->shadow : judged_policy(r, rec);
+	return rec->would == UINT32_MAX ? "unknown" : policy_names_rule(p, rec->would)->id;
+}
+
 const char *judged_action(uint8_t action)
 {
 	return action < ACTION_COUNT ? actions[action] : "unknown";
@@ -150,7 +156,9 @@ void judged_member(const struct render *r, struct jsonl *j, const struct record 
 		jsonl_open(j, '{');
 		JSONL_NAME(j, "action");
 		jsonl_text(j, judged_action(rec->would_action));
-		rule(j, p, rec->would);
+		const char *id = judged_would(r, rec);
+		JSONL_NAME(j, "rule");
+		jsonl_bytes(j, id, strlen(id));
 		jsonl_close(j, '}');
 	}
 	jsonl_close(j, '}');

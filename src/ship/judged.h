@@ -11,6 +11,8 @@
 const struct policy_names *judged_policy(const struct render *r, const struct record *rec);
 // The id of the rule that a FACT_RULE names.
 const char *judged_id(const struct policy_names *p, const struct fact *f);
+// What its `would` is by, and the id of that rule.
+const char *judged_would(const struct render *r, const struct record *rec);
 const char *judged_action(uint8_t action);
 // "alert":{...} of a RECORD_ALERT, as Suricata has it.
 void judged_alert(const struct render *r, struct jsonl *j, const struct record *rec);

@@ -46,6 +46,7 @@ struct ship_config {
 	// by version, from 1: what records' rules are called; none where there is no policy
 	const struct policy_names *const *policies;
 	unsigned npolicies;
+	const struct policy_names *shadow; // of the second policy; NULL: `would` is by the first
 };
 
 // Colour and width for fd as it is: colour where it is a terminal and NO_COLOR is unset; COLUMNS, else the

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A whole policy in shadow (--shadow): nothing changes but `would`, and that is what the policy alone decides, for every
+transaction that the one in force lets come. usage: shadow_test.py SLUICE CAPTURES"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SLUICE, CAPTURES = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
+failed = 0
+A = {"rules": [{"id": "a", "action": "deny", "when": {"dns.qname": {"contains": "e"}}}]}
+B = {"sets": {"s": {"type": "domain", "items": ["example.test"]}},
+     "rules": [{"id": "b-path", "action": "deny", "when": {"http.path": {"prefix": "/"}}}, {"id": "b-set", "action": "deny", "when": {"host": {"in": "s"}}},
+               {"id": "b-header", "action": "allow", "when": {"http.header.accept": "*/*"}}, {"id": "b-ssh", "action": "deny", "when": {"app": "ssh"}}]}
+
+
+def replay(*args):
+    done = subprocess.run([SLUICE, "replay", *map(str, args), "--format", "eve"], capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        sys.exit(f"FAIL {args}: {done.returncode} {done.stderr}")
+    events = {}
+    for line in done.stdout.splitlines():
+        e = json.loads(line)
+        if e["event_type"] in ("tls", "http", "dns", "quic", "ssh"):
+            events[(e["flow_id"], e["event_type"], e.get("tx_id"), "http_method" in e.get("http", {}), len(events) if e.get("tx_id") is None else 0)] = e.get("verdict")
+    return events
+
+
+def expect(what, good, seen=""):
+    global failed
+    if not good:
+        failed += 1
+        print(f"FAIL {what}\n{seen}"[:2000])
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    a, b, compared = pathlib.Path(tmp) / "a.json", pathlib.Path(tmp) / "b.json", 0
+    a.write_text(json.dumps(A))
+    b.write_text(json.dumps(B))
+    for name in ("tour", "http", "dns", "browser_quic", "ssh", "connect", "tls13"):
+        capture = CAPTURES / f"{name}.pcap"
+        plain, alone, both, only = replay("-p", a, capture), replay("-p", b, capture), replay("-p", a, "--shadow", b, capture), replay("--shadow", b, capture)
+        expect(f"{name}: what is decided stays", [dict(v, would=None) for v in both.values()] == [dict(v, would=None) for v in plain.values()])
+        for case in (both, only):
+            for key, v in case.items():
+                would = v["would"]
+                if key in alone and would["rule"] != "unknown":
+                    compared += 1
+                    expect(f"{name} {key}", (would["action"], would["rule"]) == (alone[key]["action"], alone[key]["rule"]), f"{v} {alone[key]}")
+        expect(f"{name}: alone nothing is denied", all(v["action"] == "allow" for v in only.values()))
+        expect(f"{name}: four workers", replay("-p", a, "--shadow", b, "--workers", 4, capture) == both)
+    expect("something was compared", compared > 40, compared)
+print(f"{compared} compared, {failed} failures")
+sys.exit(bool(failed))

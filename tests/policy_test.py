@@ -128,6 +128,29 @@ def made():
         os.chdir("/")
 
 
+def guards():
+    with tempfile.TemporaryDirectory() as work:
+        path = pathlib.Path(work) / "p.json"
+
+        def said(policy, *args):
+            path.write_text(json.dumps(policy))
+            rc, out, err = check("p.json", *args, cwd=work)
+            return rc, out + err
+        rule = lambda when: {"rules": [{"id": "a", "action": "deny", "when": when}]}
+        named = dict(rule({"dst": {"in": "s"}}), sets={"s": {"type": "net", "items": ["10.0.0.0/8", "192.0.2.1"]}})
+        for policy, rc, says in [(rule({"src": "192.0.2.1"}), 1, "this address is guarded"), (named, 1, "in a set that a rule looks into, is guarded"),
+                                 (rule({"any": [{"dst": {"not": ["192.0.2.1"]}}]}), 1, "is guarded"), (rule({"src": "0.0.0.0/0"}), 0, "loaded 2 rules"),
+                                 (rule({"dport": 22}), 0, "0 errors"), ({"rules": [{"id": "guard", "action": "deny"}]}, 1, 'the id "guard"')]:
+            got = said(policy, "--guard", "192.0.2.1", "--guard", "2001:db8::1")
+            expect(f"guard: {policy}", got[0] == rc and says in got[1], got)
+        expect("guard: an address", said(rule({"dport": 22}), "--guard", "10.0.0.0/8")[0] == 2)
+        cases = [{"given": {"src": a, "dst": "198.51.100.1", "dport": 22}, "expect": {"verdict": v, "rule": r}} for a, v, r in
+                 (("192.0.2.1", "allow", "guard"), ("192.0.2.2", "deny", "a"), ("2001:db8::1", "allow", "guard"))]
+        (pathlib.Path(work) / "c.json").write_text(json.dumps(cases))
+        got = said(rule({"dport": 22}), "--guard", "192.0.2.1", "--guard", "2001:db8::1", "--tests", "c.json")
+        expect("guard: decides above all", got[0] == 0, got)
+
+
 def trials():
     rc, out, err = check("policy.json", "--tests", "good.json", cwd=HERE / "cases")
     expect("cases that hold", rc == 0 and out.endswith("good.json: 10 cases, 0 failed\n"), out + err)
@@ -155,6 +178,7 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 cases()
 docs()
 schema()
+guards()
 trials()
 meanings()
 made()

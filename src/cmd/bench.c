@@ -332,7 +332,7 @@ static int judge_by(struct bench *b)
 {
 	if (!b->policy_file)
 		return 0;
-	int rc = replay_policies_load(&b->policies, b->policy_file, NULL, 0, b->w.config->seed);
+	int rc = replay_policies_load(&b->policies, b->policy_file, NULL, 0, NULL, b->w.config->seed);
 	if (rc < 0)
 		return rc == -EINVAL ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
 	struct replay_policy *p = &b->policies.list[0];

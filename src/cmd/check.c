@@ -16,12 +16,14 @@
 
 #include "cmd.h"
 #include "policy/grammar.h"
+#include "policy/guard.h"
 #include "policy/policy.h"
 #include "policy/trial.h"
 
 struct check {
 	bool strict, json;
 	const char *tests;
+	struct guard guard;
 	json_t *results;
 };
 
@@ -113,6 +115,10 @@ static int one(struct check *k, const char *file, bool several)
 		return EXIT_ENVIRONMENT;
 	double begin = now_ms();
 	struct policy *p = policy_load(file, &c);
+	if (p && !guard_policy(&k->guard, p, &c)) {
+		policy_free(p);
+		p = NULL;
+	}
 	double ms = now_ms() - begin;
 	uint32_t warnings = c.nwarnings;
 	if (!k->json)
@@ -135,6 +141,7 @@ static void usage(FILE *out)
 	      "  -s, --strict      warnings fail it too\n"
 	      "  -t, --tests FILE  judge cases by the policy: [{\"given\": {fields}, \"expect\": {\"verdict\", "
 	      "\"rule\"}}]\n"
+	      "  -g, --guard ADDR  no rule may decide about this address; repeatable\n"
 	      "  -j, --json        one JSON object for each file, in a list\n"
 	      "      --fields      the fields that rules may ask for, as a table\n"
 	      "      --actions     what rules can do, their keys and the answers, as tables\n"
@@ -147,10 +154,10 @@ static void usage(FILE *out)
 
 static int options(int argc, char **argv, struct check *k)
 {
-	static const struct option table[] = {
-		{"strict", 0, 0, 's'},  {"tests", 1, 0, 't'},  {"json", 0, 0, 'j'}, {"fields", 0, 0, 'f'},
-		{"actions", 0, 0, 'a'}, {"schema", 0, 0, 'g'}, {"help", 0, 0, 'h'}, {0}};
-	for (int o; (o = getopt_long(argc, argv, "st:jh", table, NULL)) != -1;) {
+	static const struct option table[] = {{"strict", 0, 0, 's'}, {"tests", 1, 0, 't'},  {"guard", 1, 0, 'g'},
+					      {"json", 0, 0, 'j'},   {"fields", 0, 0, 'f'}, {"actions", 0, 0, 'a'},
+					      {"schema", 0, 0, 'S'}, {"help", 0, 0, 'h'},   {0}};
+	for (int o; (o = getopt_long(argc, argv, "st:g:jh", table, NULL)) != -1;) {
 		switch (o) {
 		case 's':
 			k->strict = true;
@@ -158,6 +165,12 @@ static int options(int argc, char **argv, struct check *k)
 		case 't':
 			k->tests = optarg;
 			break;
+		case 'g':
+			if (guard_add(&k->guard, optarg))
+				break;
+			fprintf(stderr, "sluice check: --guard is an address, at most %u of them, not %.80s\n",
+				GUARD_MAX, optarg);
+			return EXIT_USAGE;
 		case 'j':
 			k->json = true;
 			break;
@@ -167,7 +180,7 @@ static int options(int argc, char **argv, struct check *k)
 		case 'a':
 			grammar_actions(stdout);
 			return EXIT_DONE;
-		case 'g':
+		case 'S':
 			grammar_schema(stdout);
 			return EXIT_DONE;
 		case 'h':

@@ -421,7 +421,7 @@ static bool start_senders(struct replay *r)
 
 static bool start_policy(struct replay *r)
 {
-	int rc = replay_policies_load(&r->policies, r->o.policy, r->o.swaps, r->o.nswaps, r->o.seed);
+	int rc = replay_policies_load(&r->policies, r->o.policy, r->o.swaps, r->o.nswaps, &r->o.guard, r->o.seed);
 	if (rc == 0 && r->o.shadow)
 		rc = replay_policies_shadow(&r->policies, r->o.shadow);
 	r->refused = rc == -EINVAL;

@@ -104,6 +104,11 @@ static bool set_shadow(struct options *o, const char *v)
 	return *v;
 }
 
+static bool set_guard(struct options *o, const char *v)
+{
+	return guard_add(&o->guard, v);
+}
+
 // T=FILE: seconds since the capture's first frame, or a time of RFC 3339.
 static bool set_policy_at(struct options *o, const char *v)
 {
@@ -254,6 +259,8 @@ static const struct row {
 	{"shadow", 0, "FILE", set_shadow,
 	 "a second policy that decides nothing: records say what it would; alone, all is allowed",
 	 "-p policy.json --shadow candidate.json"},
+	{"guard", 0, "ADDRESS", set_guard, "what comes from or goes to it is allowed above all rules; repeatable",
+	 "--guard 192.0.2.1"},
 	{"policy-at", 0, "T=FILE", set_policy_at,
 	 "judge by this policy from then on: T seconds into the capture, or 2027-01-31T18:00:00Z; repeatable",
 	 "-p old.json --policy-at 2.5=new.json"},
@@ -298,6 +305,7 @@ static const char *range_of(const struct row *r)
 		      {"payload-depth", "1 to 1048576"},
 		      {"seed", "0 to 18446744073709551615"},
 		      {"speed", "max, original, or a number above 0 and below 1e9"},
+		      {"guard", "an address, not a network, at most 64 of them"},
 		      {"policy-at", "T=FILE, with T in seconds, or as 2027-01-31T18:00:00Z"},
 		      {"transport", "gwlb, vxlan, vlan, several with commas between, or none"}};
 	static_assert(WORKERS_MAX == 32, "said above");

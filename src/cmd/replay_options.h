@@ -17,6 +17,7 @@ struct options {
 	const char *summary; // NULL: words on standard error
 	const char *trace;
 	const char *policy;      // -p; NULL: none
+	struct guard guard;      // --guard
 	const char *shadow;      // --shadow; NULL: none
 	struct policy_at *swaps; // --policy-at, as given; free it
 	unsigned nswaps;

@@ -122,7 +122,7 @@ static uint64_t asked_by(const struct policy *p)
 }
 
 // 0, -EINVAL or -ENOENT. said: its complaints have been said before.
-static int read_policy(struct replay_policy *k, bool said)
+static int read_policy(struct replay_policies *p, struct replay_policy *k, bool said)
 {
 	struct complaints c = {0};
 	if (access(k->file, R_OK) < 0) {
@@ -130,6 +130,10 @@ static int read_policy(struct replay_policy *k, bool said)
 		return -ENOENT;
 	}
 	k->policy = policy_load(k->file, &c);
+	if (k->policy && !guard_policy(&p->guard, k->policy, &c)) {
+		policy_free(k->policy);
+		k->policy = NULL;
+	}
 	if (!said || !k->policy)
 		complaints_print(&c, stderr);
 	complaints_clear(&c);
@@ -223,7 +227,7 @@ static bool ready(struct replay_policies *p, struct replay_policy *k)
 {
 	if (k->rules) // is in force already
 		return true;
-	if (read_policy(k, true) == 0 && compile_policy(p, k) == 0 && equip(p, k) == 0) {
+	if (read_policy(p, k, true) == 0 && compile_policy(p, k) == 0 && equip(p, k) == 0) {
 		name(p, k, k->published.version);
 		return true;
 	}
@@ -267,9 +271,11 @@ void replay_policies_begin(struct replay_policies *p)
 // ---- start and end -----------------------------------------------------------------------------------------------
 
 int replay_policies_load(struct replay_policies *p, const char *file, const struct policy_at *at, unsigned nat,
-			 uint64_t seed)
+			 const struct guard *guard, uint64_t seed)
 {
 	*p = (struct replay_policies){.n = nat + 1, .at = at, .seed = seed};
+	if (guard)
+		p->guard = *guard;
 	p->list = calloc(p->n, sizeof(*p->list));
 	p->names = calloc(p->n, sizeof(*p->names));
 	p->due_ns = calloc(p->n, sizeof(*p->due_ns));
@@ -277,7 +283,7 @@ int replay_policies_load(struct replay_policies *p, const char *file, const stru
 	if (!p->list || !p->names || !p->due_ns || !p->done)
 		return -ENOMEM;
 	p->list[0].file = file;
-	int rc = file ? read_policy(&p->list[0], false) : 0;
+	int rc = file ? read_policy(p, &p->list[0], false) : 0;
 	if (rc == 0 && file)
 		rc = compile_policy(p, &p->list[0]);
 	if (rc == 0 && file)
@@ -290,7 +296,7 @@ int replay_policies_load(struct replay_policies *p, const char *file, const stru
 		while (same < i && (!p->list[same].file || strcmp(p->list[same].file, k->file)))
 			same++;
 		if (same == i)
-			rc = read_policy(k, false);
+			rc = read_policy(p, k, false);
 		if (k->policy)
 			p->fields |= asked_by(k->policy);
 		policy_free(k->policy);
@@ -318,7 +324,7 @@ int replay_policies_shadow(struct replay_policies *p, const char *file)
 	k->file = file;
 	int rc = p->list[0].file ? 0 : allow_all(p, &p->list[0]);
 	if (rc == 0)
-		rc = read_policy(k, false);
+		rc = read_policy(p, k, false);
 	if (rc == 0)
 		rc = compile_policy(p, k);
 	if (rc < 0)

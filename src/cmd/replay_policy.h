@@ -3,11 +3,9 @@
 // The policies of a replay: text into rule sets, what each worker judges with, and which is in force when.
 #pragma once
 
-#include "path/publish.h"
 #include "policy_names.h"
+#include "policy/guard.h"
 #include "replay_crew.h"
-
-struct policy;
 
 // --policy-at
 struct policy_at {
@@ -43,7 +41,8 @@ struct replay_policies {
 	const struct policy_at *at; // of list[1] and on
 	uint64_t *due_ns;           // of each, in the capture in work
 	bool *done;
-	unsigned now;                // in force: index in list
+	unsigned now; // in force: index in list
+	struct guard guard;
 	struct replay_policy second; // --shadow; without a file: none
 	uint64_t seed, fields;       // enum field that any of them asks for
 	struct replay_names *known;
@@ -55,8 +54,9 @@ struct replay_policies {
 
 // Checks all policies and loads the first; complaints go to standard error. 0; -EINVAL: a policy has errors, which
 // have been said; -ENOENT: one cannot be read. file NULL: there is none until the first of `at`.
+// guard: addresses that none of them may cut off; NULL: none.
 int replay_policies_load(struct replay_policies *p, const char *file, const struct policy_at *at, unsigned nat,
-			 uint64_t seed);
+			 const struct guard *guard, uint64_t seed);
 // --shadow, after that: what this policy would decide stands beside what is decided. Without another policy all is
 // allowed. As above.
 int replay_policies_shadow(struct replay_policies *p, const char *file);

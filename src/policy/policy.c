@@ -186,6 +186,11 @@ struct policy *policy_load(const char *file, struct complaints *c)
 	return p;
 }
 
+struct arena *policy_arena(struct policy *p)
+{
+	return &((struct owned *)p)->arena; // its first member
+}
+
 void policy_free(struct policy *p)
 {
 	if (!p)

@@ -144,6 +144,8 @@ struct policy *policy_load(const char *file, struct complaints *c);
 // The same from memory; `name` stands for the file in places.
 struct policy *policy_parse(const char *name, const char *text, size_t len, struct complaints *c);
 void policy_free(struct policy *p);
+// Memory that lives as long as the policy.
+struct arena *policy_arena(struct policy *p);
 void complaints_clear(struct complaints *c);
 // One line each, `file:line:col: pointer: text`, then how many more there are.
 void complaints_print(const struct complaints *c, FILE *out);

@@ -29,7 +29,7 @@
 #include "rules.h"
 #include "stream_pool.h"
 
-#define FLOW_FRAMES 4096   // a hello with post-quantum keys, a byte a frame; a walk over them is 100 us
+#define FLOW_FRAMES 2048   // a hello of 1,800 bytes, a byte a frame; a walk over them is 50 us
 #define GIANTS 32          // one in so many of the frames held may be larger than ordinary frames are
 #define AGE_WORK 64        // frames let go in one call of hold_age, and the rest of that flow's
 #define PIECE_NS 200000000 // longer than the answer to what came before takes, mostly
@@ -91,12 +91,6 @@ static struct held *held_of(struct worker *w, struct flow *f)
 {
 	const uint32_t *n = number_of(w, f);
 	return n && *n ? &w->hold->held[*n] : NULL;
-}
-
-struct rte_mbuf *hold_first(struct worker *w, struct flow *f)
-{
-	const struct held *h = held_of(w, f);
-	return h ? h->first : NULL;
 }
 
 static struct held *held_new(struct worker *w, struct flow *f)

@@ -218,23 +218,18 @@ enum moved {
 	DRY = 2,   // with MOVED: all that was there is done with, another call would find nothing
 };
 
-// What the parser may wait for: more of both sides; of its own side only, for the other's word is not to be had now;
-// nothing, the flow ends.
-enum waiting { WAIT_BOTH, WAIT_OWN, WAIT_NONE };
-
 // One call of the parser on one direction.
-static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned dir, enum waiting waiting,
-		     uint16_t *drop)
+static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned dir, bool last, uint16_t *drop)
 {
 	struct stream_view v;
 	unsigned found = 0;
 	if ((s->stopped & (1 << dir)) || !stream_view(w, f, dir, &v))
 		return 0;
-	v.end |= waiting == WAIT_NONE;
+	v.end |= last;
 	if ((v.len < v.need && !v.end) || (v.len == 0 && (s->ended & (1 << dir))))
 		return 0;
 	if (!s->parser) {
-		if (!detect(w, f, s, dir, &v, waiting != WAIT_BOTH))
+		if (!detect(w, f, s, dir, &v, last))
 			return 0;
 		found = MOVED;
 	}
@@ -246,7 +241,8 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		.len = v.len,
 		.dir = dir,
 		.end = v.end,
-		.last = waiting != WAIT_BOTH,
+		// whoever went on before it was judged waits for nobody's word any more
+		.last = last || w->inspect->alone || (f->policy & POLICY_MARKED),
 		.after_gap = v.after_gap,
 		.offset = v.offset,
 		.scratch = w->inspect->scratch,
@@ -269,7 +265,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	switch (st) {
 	case APP_WAIT:
 		s->wait |= 1 << dir;
-		if (waiting != WAIT_NONE)
+		if (!last)
 			return found | (in.consumed > 0 ? MOVED : 0);
 		break; // nothing will move any more: fall to the end's handling
 	case APP_SWITCH:
@@ -311,20 +307,18 @@ static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)
 {
 	uint16_t drop = REASON_NONE, not_ours; // a reason found in the other direction is not this packet's
 	struct words *s = words_of(w, f);
-	// what was let out unjudged is read as soon as it can be
-	enum waiting waiting = last ? WAIT_NONE : f->policy & POLICY_MARKED ? WAIT_OWN : WAIT_BOTH;
 	bool other = false;
 	if (!s)
 		return drop;
 	for (unsigned n = 0; n < STEPS_MAX; n++) {
 		uint8_t parser = s->parser;
-		unsigned did = step(w, f, s, dir, waiting, &drop);
+		unsigned did = step(w, f, s, dir, last, &drop);
 		bool chosen = s->parser && s->parser != parser;
 		if (chosen && !(did & DRY))
 			other = true; // after this side, which the parser was chosen by, has been read
 		else if (chosen || other || ((did & MOVED) && !s->parser) || (s->wait & (did & MOVED ? 3 : 1 << dir)) ||
 			 (s->nobodys == 3 && s->not_start == 1 << dir))
-			other = step(w, f, s, !dir, waiting, &not_ours) & MOVED;
+			other = step(w, f, s, !dir, last, &not_ours) & MOVED;
 		if (!other && did != MOVED)
 			break;
 	}
@@ -337,8 +331,11 @@ bool inspect_hurry(struct worker *w, struct flow *f)
 	struct words *s = f->key.proto == IPPROTO_TCP ? words_of(w, f) : NULL;
 	if (!s || !(s->wait & 1))
 		return false;
-	for (unsigned n = 0; n < STEPS_MAX && (step(w, f, s, 0, WAIT_OWN, &drop) & MOVED); n++)
+	// unlike at the end, what is not whole is not taken for all: two bytes of a hello may go on
+	w->inspect->alone = true;
+	for (unsigned n = 0; n < STEPS_MAX && (step(w, f, s, 0, false, &drop) & MOVED); n++)
 		;
+	w->inspect->alone = false;
 	return true;
 }
 

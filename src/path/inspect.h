@@ -10,6 +10,7 @@ struct inspect {
 	struct dtls *dtls;
 	struct arena *arena;
 	uint8_t *scratch; // APP_SCRATCH_BYTES
+	bool alone;       // inspect_hurry is at work: the server's word does not come
 };
 
 // app/txn.c: memory of transactions in the making.

@@ -460,36 +460,17 @@ static inline bool unwanted(struct pkt *p, const struct layer *l, struct stream 
 	return true;
 }
 
-// What is decided before the segment is looked at. True: it does not leave.
-static __rte_noinline bool policed(struct worker *w, const struct stream *st, struct pkt *p, const struct layer *l,
-				   const struct rte_tcp_hdr *tcp)
-{
-	struct flow *f = p->flow;
-	const struct stream_side *s = &st->side[p->dir];
-	if (f->holds) {
-		worker_at(w, p);
-		hold_due(w, f, p->time_ns);
-	}
-	if (f->policy & POLICY_DENIED) { // nothing of it is read any more
-		pkt_drop(p, REASON_POLICY_DENY);
-		return true;
-	}
-	if (p->dir != 0 || s->fin == STREAM_NONE || !l->wire_len ||
-	    offset_of(s, rte_be_to_cpu_32(tcp->sent_seq)) + l->wire_len <= (int64_t)s->fin)
-		return false;
-	pkt_drop(p, REASON_STREAM_UNJUDGED); // behind its end: judged by nobody, and wanted by nobody honest
-	return true;
-}
-
 static inline void segment(struct worker *w, struct burst *b, unsigned i, struct pkt *p, const struct layer *l)
 {
 	struct flow *f = p->flow;
 	struct stream *st = stream_of(w, f);
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(pkt_data(b->m[i]) + l->l4);
 	uint8_t flags = l->tcp_flags;
+	if (unlikely(f->policy & POLICY_OPEN) && !l->wire_len && hold_undecided(w, f, b->m[i]))
+		return;
 	if (unlikely(!st)) {
 		if (!(st = stream_made(w, p, l))) {
-			if (unlikely(f->policy & POLICY_OPEN) && !hold_undecided(w, f, b->m[i]) && p->dir == 0)
+			if (unlikely(f->policy & POLICY_OPEN) && p->dir == 0)
 				unread(w, p, l, rte_be_to_cpu_32(tcp->sent_seq));
 			return;
 		}
@@ -497,9 +478,18 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 		return;
 	}
 	inspect_earlier(w, b, st);
-	if (unlikely(f->policy & (POLICY_OPEN | POLICY_DENIED)) && policed(w, st, p, l, tcp))
+	if (unlikely(st->hold))
+		hold_due(w, f, p->time_ns);
+	if (unlikely(f->policy & POLICY_DENIED)) { // nothing of it is read any more
+		pkt_drop(p, REASON_POLICY_DENY);
 		return;
+	}
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
+	if (unlikely(f->policy & POLICY_OPEN) && p->dir == 0 && s->fin != STREAM_NONE && l->wire_len &&
+	    offset_of(s, rte_be_to_cpu_32(tcp->sent_seq)) + l->wire_len > (int64_t)s->fin) {
+		pkt_drop(p, REASON_STREAM_UNJUDGED); // behind its end: judged by nobody, and wanted by nobody honest
+		return;
+	}
 	if ((flags & ACK) && keeps(o)) {
 		acknowledge(w, f, st, o, rte_be_to_cpu_32(tcp->recv_ack));
 		if (passed(f)) {

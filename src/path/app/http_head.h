@@ -37,7 +37,7 @@
 	X(HOST_DIFFERS, "host-differs", 0)     /* target and Host name different servers: 3.2.2 */                     \
 	X(CHUNK_SIZE, "chunk-size", 1)         /* 7.1 */                                                               \
 	X(CHUNK_END, "chunk-end", 1)           /* chunk data not followed by a line end: 7.1 */                        \
-	X(HEAD_LONG, "head-long", 0)           /* more than HTTP_HEAD_MAX */                                           \
+	X(HEAD_LONG, "head-long", 1)           /* more than HTTP_HEAD_MAX */                                           \
 	X(FIELDS_MANY, "fields-many", 0)       /* more than HTTP_FIELDS_MAX of interest */
 
 enum http_cause {

@@ -412,10 +412,12 @@ int tls_looks(const uint8_t *p, uint32_t len)
 	struct app_in in = {.data = p, .len = len};
 	if (len && (p[0] & 0x80))
 		return v2_looks(p, len);
-	if ((len > 0 && p[0] != HANDSHAKE && p[0] != ALERT) || (len > 1 && p[1] != 3))
+	if ((len > 0 && (p[0] < CHANGE_CIPHER_SPEC || p[0] > HANDSHAKE)) || (len > 1 && p[1] != 3))
 		return 0;
 	if (len < RECORD_HEAD)
 		return -1;
+	if (p[0] == CHANGE_CIPHER_SPEC && be16(p + 3) != 1) // what stands behind it tells: see walk_run
+		return 0;
 	if (p[0] == ALERT && be16(p + 3) != 2)
 		return 0;
 	if (p[0] == ALERT)

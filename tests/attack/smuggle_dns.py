@@ -125,7 +125,7 @@ def _(s):
     s.conn(53).open().client(framed(dns(s.host, qd=0)), twin=GONE)
 
 
-@case("dns.tcp.empty_first")
+@case("dns.tcp.empty_first", default="allow")
 def _(s):
     # a message of no bytes before it
     s.conn(53).open().client(b"\0\0" + framed(dns(s.host)))

@@ -148,7 +148,7 @@ def _(s):
     s.udp(initial(crypto(real, at + 15), ID, number=3))
 
 
-@case("quic.decoy.wrong_tag")
+@case("quic.decoy.wrong_tag", default="allow")
 def _(s):
     # its receiver cannot open it
     s.udp(initial(crypto(said(s.other)), ID)[:-1] + b"!")
@@ -161,7 +161,7 @@ def _(s):
     s.udp(initial(crypto(said(s.host)), ID))
 
 
-@case("quic.decoy.unknown_version")
+@case("quic.decoy.unknown_version", default="allow")
 def _(s):
     # the server answers it with a list of versions
     false = initial(crypto(said(s.other)), ID)
@@ -234,7 +234,7 @@ def _(s):
     s.udp(initial(b, ID, number=1), sport=40001)
 
 
-@case("quic.version_changed")
+@case("quic.version_changed", default="allow")
 def _(s):
     # a version that the server does not know, its list, then one that it knows
     false = initial(crypto(said(s.other)), ID, b"mine")

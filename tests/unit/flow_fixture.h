@@ -145,7 +145,7 @@ static struct rte_mbuf *make(const struct shape *s)
 static struct flow *last_flow;
 static unsigned last_dir, last_flags;
 
-static uint16_t walk(const struct shape *s)
+static inline uint16_t walk(const struct shape *s)
 {
 	struct burst b = {.m = {make(s)}, .n = 1};
 	struct pkt *p = pkt_of(b.m[0]);
@@ -161,7 +161,7 @@ static uint16_t walk(const struct shape *s)
 }
 
 // The next record of a kind, others skipped; NULL: none. Valid until the next call.
-static const struct record *next_record(uint16_t kind)
+static inline const struct record *next_record(uint16_t kind)
 {
 	if (in_hand)
 		record_done(worker->records, in_hand);

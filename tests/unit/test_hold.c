@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Holding, by the corridor's back half under a policy: what waits, when it leaves, by which door.
+#include "flow_fixture.h"
+
+#include "path/judge.h"
+#include "policy/compile.h"
+#include "policy/policy.h"
+
+static struct policy *policy;
+static struct ruleset *rules;
+static struct judge_policy *judge;
+static uint16_t sport;
+static uint32_t at; // of the client's next byte
+
+static const char text[] = "{\"rules\":[{\"id\":\"r\",\"action\":\"deny\",\"when\":{\"host\":\"denied.example\"}}]}";
+
+static int open_world(void **state)
+{
+	struct complaints c = {0};
+	char error[256];
+	world_defaults();
+	config.held = 64;
+	config.hold_bytes = 4096;
+	config.hold_ns = 10 * SECOND;
+	world_open();
+	policy = policy_parse("p.json", text, strlen(text), &c);
+	assert_non_null(policy);
+	rules = compile_ruleset(policy, &(struct compile_options){0}, error, sizeof(error));
+	assert_non_null(rules);
+	judge = judge_policy_new(rules, 1);
+	judge_use(worker, judge);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	path_drain(worker);
+	assert_int_equal(worker->held, 0);
+	judge_policy_free(judge);
+	world_close();
+	return 0;
+}
+
+static void give(unsigned dir, uint8_t flags, uint32_t seq, uint32_t ack, const char *data)
+{
+	struct shape s = {.src = dir ? 2 : 1,
+			  .dst = dir ? 1 : 2,
+			  .sport = dir ? 80 : sport,
+			  .dport = dir ? sport : 80,
+			  .proto = IPPROTO_TCP,
+			  .flags = flags,
+			  .seq = seq,
+			  .ack = ack,
+			  .win = 60000,
+			  .data = data,
+			  .len = (uint32_t)strlen(data)};
+	struct burst b = {.m = {make(&s)}, .n = 1};
+	pkt_of(b.m[0])->order = frame_number;
+	steer_burst(worker, &b);
+	path_back(worker, &b);
+}
+
+static void connect_anew(void)
+{
+	sport++;
+	at = 1001;
+	give(0, 0x02, 1000, 0, "");
+	give(1, 0x12, 5000, 1001, "");
+	give(0, 0x10, 1001, 5001, "");
+}
+
+static void say(const char *data)
+{
+	give(0, 0x18, at, 5001, data);
+	at += (uint32_t)strlen(data);
+}
+
+static void allowed_leaves_when_whole(void **state)
+{
+	connect_anew();
+	uint64_t tx = worker->tx;
+	say("GET / HTTP/1.1\r\nHo");
+	assert_int_equal(worker->held, 1);
+	assert_int_equal(worker->tx, tx);
+	give(0, 0x18, 1001, 5001, "GET / "); // again, while it waits
+	assert_int_equal(worker->drops[REASON_STREAM_DUPLICATE], 1);
+	say("st: allowed.example\r\n\r\n");
+	assert_int_equal(worker->held, 0);
+	assert_int_equal(worker->tx, tx + 2);
+	give(0, 0x18, 1001, 5001, "GET / "); // again, after it left
+	assert_int_equal(worker->tx, tx + 3);
+}
+
+static void denied_never_leaves(void **state)
+{
+	connect_anew();
+	uint64_t tx = worker->tx, own = worker->own;
+	say("GET / HTTP/1.1\r\nHo");
+	say("st: denied.example\r\n\r\n");
+	assert_int_equal(worker->held, 0);
+	assert_int_equal(worker->drops[REASON_POLICY_DENY], 2);
+	assert_int_equal(worker->tx - tx, worker->own - own);
+}
+
+static void time_ends_it(void **state)
+{
+	connect_anew();
+	uint64_t tx = worker->tx, exceeded = worker->counters[COUNTER_HOLD_EXCEEDED];
+	say("GET / HTTP/1.1\r\nHo");
+	clock_ns += 9 * SECOND;
+	while (path_age(worker, clock_ns, frame_number))
+		;
+	assert_int_equal(worker->held, 1);
+	clock_ns += 2 * SECOND;
+	while (path_age(worker, clock_ns, frame_number))
+		;
+	assert_int_equal(worker->held, 0);
+	assert_int_equal(worker->tx, tx + 1);
+	assert_int_equal(worker->counters[COUNTER_HOLD_EXCEEDED], exceeded + 1);
+	say("st: denied.example\r\n\r\n"); // still judged when it is whole
+	assert_true(worker->drops[REASON_POLICY_DENY] > 0);
+}
+
+static void bytes_end_it(void **state)
+{
+	static char much[1200];
+	memset(much, 'x', sizeof(much) - 1);
+	connect_anew();
+	uint64_t exceeded = worker->counters[COUNTER_HOLD_EXCEEDED];
+	say("GET / HTTP/1.1\r\nX: ");
+	for (unsigned i = 0; i < 4; i++)
+		say(much);
+	assert_int_equal(worker->counters[COUNTER_HOLD_EXCEEDED], exceeded + 1);
+	assert_int_equal(worker->held, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(allowed_leaves_when_whole, open_world, close_world),
+		cmocka_unit_test_setup_teardown(denied_never_leaves, open_world, close_world),
+		cmocka_unit_test_setup_teardown(time_ends_it, open_world, close_world),
+		cmocka_unit_test_setup_teardown(bytes_end_it, open_world, close_world),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

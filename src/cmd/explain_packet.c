@@ -292,7 +292,7 @@ static void facts_of(struct judge_facts *j, const struct record *start, const st
 	if (tx)
 		judge_facts_record(j, tx);
 	else if (flow->kind == RECORD_FLOW)
-		judge_facts_opaque(j);
+		judge_facts_opaque(j, APP_OTHER);
 }
 
 void packet_facts(struct packet *p, bool transaction)

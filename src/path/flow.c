@@ -129,7 +129,7 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	r->flow_end = (uint8_t)why;
 	r->tx_count = f->tx_count;
 	bool write = true;
-	if (unlikely(w->rules) && !f->key.outer)
+	if (unlikely(w->rules))
 		write = judge_flow(w, f, r);
 	if (likely(write))
 		record_write(w);
@@ -367,7 +367,8 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 	return flow_new(w, s, &key);
 }
 
-static void account_outer(struct worker *w, struct burst *b, const struct pkt *p, const uint8_t *frame, unsigned layer)
+// False: the policy refuses it.
+static bool account_outer(struct worker *w, struct burst *b, const struct pkt *p, const uint8_t *frame, unsigned layer)
 {
 	const struct layer *l = &p->layer[layer];
 	struct tuple t;
@@ -377,9 +378,10 @@ static void account_outer(struct worker *w, struct burst *b, const struct pkt *p
 	s.hash = steer_hash(&w->steer, p->tenant, &t, frame + l->l3, swap);
 	struct flow *f = flow_of(w, b, 0, &s, &cut);
 	if (!f)
-		return;
+		return true;
 	account(w, f, &s);
 	classify(w->flows, f);
+	return likely(!w->rules) || judge_layer(w, f, p, l);
 }
 
 void flow_outer_burst(struct worker *w, struct burst *b)
@@ -388,12 +390,13 @@ void flow_outer_burst(struct worker *w, struct burst *b)
 		return;
 	w->outer_layers = 0;
 	for (unsigned i = 0; i < b->n; i++) {
-		const struct pkt *p = pkt_of(b->m[i]);
+		struct pkt *p = pkt_of(b->m[i]);
 		if (p->nlayers < 2 || pkt_decided(p))
 			continue;
 		worker_at(w, p);
 		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++)
-			account_outer(w, b, p, pkt_data(b->m[i]), layer);
+			if (unlikely(!account_outer(w, b, p, pkt_data(b->m[i]), layer)))
+				pkt_drop(p, REASON_POLICY_DENY);
 	}
 }
 

@@ -31,6 +31,8 @@ int judge_init(struct worker *w)
 {
 	if (!(w->judge = mem_take(sizeof(*w->judge))))
 		return -ENOMEM;
+	if ((w->config->policy_fields & BIT(HOST)) && !(w->judge->outer = judge_outer_new()))
+		return -ENOMEM;
 	if ((w->config->policy_fields & BIT(PAYLOAD)) &&
 	    !(w->judge->payload_of = mem_take(w->config->flows * sizeof(uint32_t))))
 		return -ENOMEM;
@@ -44,6 +46,7 @@ void judge_fini(struct worker *w)
 {
 	if (!w->judge)
 		return;
+	judge_outer_free(w->judge->outer);
 	if (w->judge->payload_of)
 		mem_give(w->judge->payload_of, w->config->flows * sizeof(uint32_t));
 	if (w->judge->first)
@@ -210,6 +213,7 @@ void judge_flow_word(const struct judge *j, const struct flow *f, struct record 
 bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 {
 	struct judge_policy *p = w->judge->policy;
+	judge_outer_forget(w, f); // ids of flows begin anew with each capture
 	if (!(f->policy & POLICY_JUDGED))
 		return true;
 	judge_flow_word(w->judge, f, r);
@@ -217,15 +221,16 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	p->sums.flows[r->action == ACTION_DENY]++;
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
 	if (!f->tx_count && r->policy == p->version)
-		p->hits[hit_of(p, f->rule)]++;
-	return r->policy != p->version || f->rule >= p->nrules || p->rules->notes[f->rule].said != RULE_SAID_NONE;
+		p->hits[hit_of(p, r->rule)]++;
+	return r->policy != p->version || r->rule >= p->nrules || p->rules->notes[r->rule].said != RULE_SAID_NONE;
 }
 
 // The worst of a flow's verdicts is its own.
 static void worse(const struct judge *j, struct flow *f, const struct verdict *v)
 {
 	struct judge_word word;
-	if (v->action == ACTION_DENY || !judge_word(j, f, &word) || word.action != ACTION_DENY)
+	bool waits = f->rule < JUDGE_KEPT && (f->rule & JUDGE_WAITS);
+	if (waits || v->action == ACTION_DENY || !judge_word(j, f, &word) || word.action != ACTION_DENY)
 		f->rule = v->rule;
 }
 
@@ -250,7 +255,7 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	judge_flow_first(w, f, p);
 	judge_flow_facts(w, f);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
-	f->rule = v.rule;
+	f->rule = v.open ? judge_waits(v.rule) : v.rule;
 	f->policy = POLICY_JUDGED | (v.open ? POLICY_OPEN : 0);
 	if (v.open && !v.possible && f->key.proto == IPPROTO_TCP)
 		f->flags |= FLOW_BARRED;
@@ -340,6 +345,8 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	uint8_t before = r->judged;
 	uint32_t rule = r->rule, version = r->policy;
 	r->app = in->f->app;
+	if (j->outer && !(before & RECORD_JUDGED))
+		judge_outer_say(in, r, t);
 	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns);
 	judge_flow_facts(in->w, in->f);
 	judge_facts_record(&j->facts, r);
@@ -383,13 +390,43 @@ void judge_known(struct app_in *in, txn_t t)
 		judge(in, r, t);
 }
 
+void judge_flow_verdict(struct app_in *in, const struct verdict *v)
+{
+	struct flow *f = in->f;
+	worse(in->w->judge, f, v);
+	if (v->action != ACTION_DENY)
+		return;
+	app_refuse(in, REASON_POLICY_DENY);
+	if (!(f->policy & POLICY_DENIED))
+		act_deny(in->w, f, in->w->packet, in->dir, f->tx_count);
+	f->policy |= POLICY_DENIED;
+}
+
+bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const struct layer *l)
+{
+	struct judge *j = w->judge;
+	struct verdict v;
+	if (f->policy & POLICY_JUDGED)
+		return !(f->policy & POLICY_DENIED);
+	judge_flow_unseen(w, f); // tags are known to lie outside of the innermost, but not around which layer
+	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns);
+	judge_flow_facts(w, f);
+	judge_facts_num(&j->facts, FIELD_TTL, l->ttl, (struct origin){p->frame, l->l3, 0});
+	judge_facts_opaque(&j->facts, APP_OTHER);
+	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
+	f->rule = v.rule;
+	f->policy = POLICY_JUDGED | (v.action == ACTION_DENY ? POLICY_DENIED : 0);
+	judge_fired(w, f, NULL, NULL, 0, false);
+	return v.action != ACTION_DENY;
+}
+
 bool judge_absent(struct worker *w, struct flow *f)
 {
 	struct judge *j = w->judge;
 	struct verdict v;
 	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
 	judge_flow_facts(w, f);
-	judge_facts_opaque(&j->facts);
+	judge_facts_opaque(&j->facts, APP_OTHER);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	worse(j, f, &v);
 	judge_fired(w, f, NULL, NULL, 0, true);

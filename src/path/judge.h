@@ -69,5 +69,13 @@ void judge_payload(struct worker *w, struct rte_mbuf *m);
 // A flow ends.
 void judge_payload_end(struct worker *w, struct flow *f);
 
+// The transaction's names are those of all that follows on the flow, for it asks for a tunnel; no, it was refused.
+void judge_outer_txn(const struct app_in *in, txn_t t);
+void judge_outer_forget(struct worker *w, const struct flow *f);
+// The same of a name, judged by itself (SOCKS). Denied: in->drop is set.
+void judge_target(struct app_in *in, const uint8_t *name, uint32_t len, struct origin o);
+// A flow of a layer outside the innermost, by its own header. False: denied.
+bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const struct layer *l);
+
 // The flow shows no protocol that is read (or its time to show one is over): names count as absent. True: it may go on.
 bool judge_absent(struct worker *w, struct flow *f);

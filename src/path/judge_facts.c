@@ -20,8 +20,9 @@
 enum reading {
 	READ_BYTES, // as it stands
 	READ_NUM,
-	READ_NAME, // lower case, without the last dot
-	READ_LINE, // "name: value"
+	READ_NAME,    // lower case, without the last dot
+	READ_LINE,    // "name: value"
+	READ_VERSION, // of QUIC: a number that has no name as 0x and eight digits
 };
 
 static const struct {
@@ -33,7 +34,7 @@ static const struct {
 	[FACT_TLS_JA3] = {FIELD_TLS_JA3, READ_BYTES},
 	[FACT_TLS_JA4] = {FIELD_TLS_JA4, READ_BYTES},
 	[FACT_TLS_ECH] = {FIELD_TLS_ECH, READ_NUM},
-	[FACT_QUIC_VERSION] = {FIELD_QUIC_VERSION, READ_BYTES},
+	[FACT_QUIC_VERSION] = {FIELD_QUIC_VERSION, READ_VERSION},
 	[FACT_QUIC_SNI] = {FIELD_TLS_SNI, READ_NAME},
 	[FACT_QUIC_ALPN] = {FIELD_TLS_ALPN, READ_BYTES},
 	[FACT_QUIC_JA3] = {FIELD_TLS_JA3, READ_BYTES},
@@ -194,6 +195,20 @@ static void add_line(struct judge_facts *j, enum field field, const struct fact 
 	v->len = f->len - name - 2;
 }
 
+static void add_version(struct judge_facts *j, const struct fact *f)
+{
+	bool named = f->len == 0 || f->len > 8 || (f->len == 1 && (f->value[0] == '1' || f->value[0] == '2')) ||
+		     f->value[0] == 'Q' || f->value[0] == 'T' || memchr(f->value, '-', f->len);
+	uint8_t *p = named || !(j->wanted & BIT(QUIC_VERSION)) ? NULL : text_take(j, 10);
+	if (!p) {
+		judge_facts_bytes(j, FIELD_QUIC_VERSION, f->value, f->len, f->origin);
+		return;
+	}
+	memcpy(p, "0x00000000", 10);
+	memcpy(p + 10 - f->len, f->value, f->len);
+	judge_facts_bytes(j, FIELD_QUIC_VERSION, p, 10, f->origin);
+}
+
 static void add_fact(struct judge_facts *j, const struct record *r, const struct fact *f)
 {
 	enum field field = (enum field)fields[f->field].field;
@@ -203,6 +218,9 @@ static void add_fact(struct judge_facts *j, const struct record *r, const struct
 		break;
 	case READ_NAME:
 		add_name(j, field, f);
+		break;
+	case READ_VERSION:
+		add_version(j, f);
 		break;
 	case READ_LINE:
 		add_line(j, field, f);
@@ -283,9 +301,11 @@ static void add_url(struct judge_facts *j, const struct record *r)
 	judge_facts_bytes(j, FIELD_URL, p, 7 + host->len + nport + target->len, target->origin);
 }
 
-void judge_facts_opaque(struct judge_facts *j)
+void judge_facts_opaque(struct judge_facts *j, enum app app)
 {
-	judge_facts_bytes(j, FIELD_APP, app_names[APP_OTHER], (uint32_t)strlen(app_names[APP_OTHER]), NOWHERE);
+	if (app == APP_NONE)
+		app = APP_OTHER;
+	judge_facts_bytes(j, FIELD_APP, app_names[app], (uint32_t)strlen(app_names[app]), NOWHERE);
 	absent(j, CLIENT_FIELDS | LATER_FIELDS);
 }
 

@@ -40,8 +40,8 @@ void judge_facts_tuple(struct judge_facts *j, const struct judge_tuple *t);
 // The transaction in a record: what the client says is known, or absent by its kind; what comes later (versions,
 // status, answers) is unknown while the record has none. Values point into the record.
 void judge_facts_record(struct judge_facts *j, const struct record *r);
-// A flow that shows no protocol: names and the like are absent.
-void judge_facts_opaque(struct judge_facts *j);
+// A flow that shows no protocol that says names: what is not known yet is absent.
+void judge_facts_opaque(struct judge_facts *j, enum app app);
 
 // One more value of a field; the field is FACT_ALL then. NULL: not wanted, or too many.
 struct fact_value *judge_facts_add(struct judge_facts *j, enum field field, struct origin o);

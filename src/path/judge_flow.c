@@ -47,6 +47,12 @@ void judge_flow_first(struct worker *w, const struct flow *f, const struct pkt *
 	memcpy(k->vni, p->vni, sizeof(k->vni));
 }
 
+void judge_flow_unseen(struct worker *w, const struct flow *f)
+{
+	if (w->judge->first)
+		w->judge->first[flow_table_number(w->flows, f)].known = false;
+}
+
 static void list_end(struct judge_facts *j, enum field field)
 {
 	if ((j->wanted >> field & 1) && !j->facts.n[field])

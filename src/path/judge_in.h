@@ -44,6 +44,8 @@ struct judge_word {
 	uint8_t action, response;
 };
 #define JUDGE_KEPT 0x80000000u // above all numbers of rules
+// Of a flow whose transactions are to decide, none of which was judged: the rule that would stand, so marked.
+#define JUDGE_WAITS 0x40000000u
 #define JUDGE_KEPT_MAX 1024u
 
 struct judge {
@@ -52,6 +54,7 @@ struct judge {
 	struct judge_policy *policy; // in force; NULL: none
 	struct judge_first *first;   // by flow; NULL: no policy of this start asks for it
 	uint32_t *payload_of;        // the same: number of its state in policy->payloads, + 1
+	struct judge_outer *outer;   // NULL: no policy of this start asks for names
 	struct judge_facts facts;
 	union { // a flow's, which is put together here; written by whole cells
 		struct record record;
@@ -65,6 +68,8 @@ void judge_flow_word(const struct judge *j, const struct flow *f, struct record 
 // judge_flow.c
 // Remembers what a flow's first packet says.
 void judge_flow_first(struct worker *w, const struct flow *f, const struct pkt *p);
+// Nothing is remembered of a flow's first packet.
+void judge_flow_unseen(struct worker *w, const struct flow *f);
 // What is known of a flow.
 void judge_flow_facts(struct worker *w, const struct flow *f);
 
@@ -83,6 +88,15 @@ void judge_payload_txn(struct worker *w, const struct flow *f, txn_t t);
 // A rule is true for a flow. False: it has said so before.
 bool judge_payload_once(struct worker *w, const struct flow *f, uint32_t rule);
 
+// judge.c: a verdict that is of no transaction.
+void judge_flow_verdict(struct app_in *in, const struct verdict *v);
+
+// judge_outer.c
+struct judge_outer *judge_outer_new(void);
+void judge_outer_free(struct judge_outer *o);
+// The names that are kept, into a transaction's record.
+void judge_outer_say(const struct app_in *in, struct record *r, txn_t t);
+
 // judge_fired.c
 // Rules that were true and do not end the search. r: the transaction's record, with t where it is in the arena; NULL:
 // of the flow itself, by its first packet or because it shows no protocol (opaque).
@@ -90,3 +104,7 @@ void judge_fired(struct worker *w, struct flow *f, struct record *r, const struc
 
 // judge_swap.c: what the policy says of a flow. False: nothing.
 bool judge_word(const struct judge *j, const struct flow *f, struct judge_word *out);
+static inline uint32_t judge_waits(uint32_t rule)
+{
+	return JUDGE_WAITS | (rule & (JUDGE_WAITS - 1)); // the default: above all rules, too
+}

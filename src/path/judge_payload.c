@@ -192,7 +192,7 @@ static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct p
 	if (r)
 		judge_facts_record(&j->facts, r);
 	else if (f->app == APP_OTHER)
-		judge_facts_opaque(&j->facts);
+		judge_facts_opaque(&j->facts, f->app);
 	else if (f->app != APP_NONE)
 		judge_facts_bytes(&j->facts, FIELD_APP, app_names[f->app], (uint32_t)strlen(app_names[f->app]),
 				  (struct origin){0});

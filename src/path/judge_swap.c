@@ -25,11 +25,17 @@ bool judge_word(const struct judge *j, const struct flow *f, struct judge_word *
 		*out = j->kept[f->rule - JUDGE_KEPT];
 		return true;
 	}
-	bool rule = f->rule < p->nrules;
-	*out = (struct judge_word){.rule = f->rule,
+	uint32_t number = f->rule;
+	if (number < JUDGE_KEPT && (number & JUDGE_WAITS)) {
+		number &= ~JUDGE_WAITS;
+		if (number >= p->nrules)
+			number = RULE_DEFAULT;
+	}
+	bool rule = number < p->nrules;
+	*out = (struct judge_word){.rule = number,
 				   .version = p->version,
-				   .action = rule ? p->rules->rules[f->rule].action : p->rules->default_action,
-				   .response = rule ? p->rules->rules[f->rule].response : p->rules->default_response};
+				   .action = rule ? p->rules->rules[number].action : p->rules->default_action,
+				   .response = rule ? p->rules->rules[number].response : p->rules->default_response};
 	return true;
 }
 
@@ -76,7 +82,7 @@ static void again(struct worker *w, struct flow *f, const struct judge_word *was
 			f->policy |= POLICY_OPEN;
 		return;
 	}
-	f->rule = v.rule;
+	f->rule = v.open ? judge_waits(v.rule) : v.rule;
 	if (v.open) {
 		f->policy |= POLICY_OPEN;
 		return;
@@ -99,6 +105,8 @@ void judge_swap(struct worker *w, struct judge_policy *p)
 		struct flow *f = &t->flows[i];
 		struct judge_word was;
 		j->policy = old;
+		if (f->key.outer) // judged anew at its next packet
+			f->policy = 0;
 		if (!f->key.version || f->key.outer || !old || !judge_word(j, f, &was))
 			continue;
 		judge_use(w, p);

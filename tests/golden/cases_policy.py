@@ -5,7 +5,7 @@ import cases_dns as dns
 import cases_http as http
 import cases_tls as tls
 from handshakes import answer, extension, hello, message, records, sni
-from packets import eth, ip4, tag, tcp, udp
+from packets import eth, ip4, proto, tag, tcp, udp
 
 A, B = "10.0.0.1", "10.0.0.2"
 SECURE = ["tcp", A, 40000, B, 443]
@@ -158,9 +158,34 @@ CASES = {
          {"id": "both", "action": "alert", "when": {"payload": {"prefix": "GET /index"}, "http.path": "/index"}},
          {"id": "not", "action": "alert", "when": {"payload": {"prefix": "index"}}}], {},
         [alert("see", CLEAR), alert("both", CLEAR)]),
+    "policy_connect": acts(
+        http.talk((0, b"CONNECT outer.example:443 HTTP/1.1\r\nHost: outer.example:443\r\n\r\n"), (1, b"HTTP/1.1 200 OK\r\n\r\n"), (0, HELLO)),
+        [{"id": "both", "action": "deny", "respond": "drop", "when": {"host": "outer.example", "tls.sni": "one.example"}}],
+        {"POLICY_DENY": [6, 7, 8, 9]}, [verdict("allow", "default", CLEAR, "http"), verdict("deny", "both", CLEAR, "tls")]),
+    "policy_connect_refused": acts(
+        http.talk((0, b"CONNECT outer.example:443 HTTP/1.1\r\nHost: outer.example:443\r\n\r\n"),
+                  (1, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), (0, PLAIN)),
+        [{"id": "both", "action": "deny", "respond": "drop", "when": {"host": "outer.example", "http.method": "GET"}}],
+        {}, [verdict("allow", "default", CLEAR, "http")]),
+    "policy_socks": acts(
+        http.talk((0, b"\5\1\0"), (1, b"\5\0"), (0, b"\5\1\0\3\x0dOuter.example\1\xbb"), (1, b"\5\0\0\1\x0a\0\0\2\1\xbb"), (0, HELLO),
+                  port=1080),
+        [{"id": "both", "action": "deny", "respond": "drop", "when": {"host": "outer.example", "tls.sni": "one.example"}}],
+        {"POLICY_DENY": [8, 9, 10, 11]}, [verdict("deny", "both", ["tcp", A, 40000, B, 1080], "tls")]),
+    "policy_socks_target": acts(
+        http.talk((0, b"\5\1\0"), (1, b"\5\0"), (0, b"\5\1\0\3\x0dOuter.example\1\xbb"), (1, b"\5\0\0\1\x0a\0\0\2\1\xbb"), port=1080),
+        [{"id": "outer", "action": "deny", "respond": "drop", "when": {"host": "outer.example"}}],
+        {"POLICY_DENY": [6, 7, 8, 9, 10]}, [verdict("deny", "outer", ["tcp", A, 40000, B, 1080], "flow")]),
+    "policy_outer_layer": acts(
+        [eth(ip4("192.0.2.1", "192.0.2.2", proto(4, ip4(A, B, udp(4000, 5000, b"inside"))))), eth(ip4(A, B, udp(4000, 5000, b"bare")))],
+        [{"id": "tunnel", "action": "deny", "respond": "drop", "when": {"dst": "192.0.2.2"}}],
+        {"POLICY_DENY": [1]}, [{"field": "verdict", "value": "deny", "rule": "tunnel", "of": "flow"}]),
     "policy_log_none": acts(
         tls.talk((0, HELLO), (1, AGREED)), [{"id": "a", "action": "allow", "log": "none", "when": {"host": "one.example"}}], {}, []),
 }
+CASES["policy_deny_name"]["rules"] = {"n": [4, 5]}
+CASES["policy_deny_port"]["rules"] = {"p": [1, 2, 3, 4, 5]}
+CASES["policy_deny_query"]["rules"] = {"q": [1, 3]}
 CASES["policy_payload_depth"]["args"] += ["--payload-depth", "64"]
 CASES["policy_payload_body"]["no_facts"] = [{"field": "alert", "value": "not"}]
 CASES["policy_alert_denied"]["no_facts"] = [alert("below", SECURE)]

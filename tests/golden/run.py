@@ -5,6 +5,7 @@
 A case is a folder beside this file: in.pcap, expect.json, and args (optional: options of replay, one a line; {} is the
 folder). policy.json is its policy, if it has one. expect.json:
   drops      {"REASON": [frame numbers]}: exactly these frames leave so; all others by tx
+  rules      {"rule": [frame numbers]}: exactly these dropped frames have this rule in the trace
   counters   {"name": value}: of the summary, those named
   facts      [{"field", "value", "tuple"?}]: each is said
   no_facts   [the same]: none of them is said
@@ -71,6 +72,12 @@ def check(sluice, case):
         wrong.append(f"ledger: {ledger}, mbufs in use {summary['mbufs_in_use']}")
     if sum(ledger["drops"].values()) != len(got) or ledger["rx"] != len(before):
         wrong.append("ledger and trace differ")
+    by = {}
+    for t in trace:
+        if t[3] != "-":
+            by.setdefault(t[3], []).append(int(t[0]))
+    if expect.get("rules", by) != by:
+        wrong.append(f"rules: {by}, expected {expect['rules']}")
     for name, value in expect.get("counters", {}).items():
         if summary["counters"].get(name) != value:
             wrong.append(f"counter {name}: {summary['counters'].get(name)}, expected {value}")

@@ -230,6 +230,8 @@ static int request(struct app_in *in, struct http *s, struct http_head *h)
 		}
 		open_push(s, t, k);
 	}
+	if (unlikely(k == KIND_CONNECT))
+		judge_outer_txn(in, t);
 	in->consumed += h->len;
 	bool tunnel = (k == KIND_CONNECT || k == KIND_UPGRADE) && !s->answered;
 	body_begin(in, s, h, tunnel ? PHASE_TUNNEL : PHASE_START, k == KIND_CONNECT);
@@ -282,6 +284,8 @@ static int response(struct app_in *in, struct http *s, struct http_head *h)
 		return t && k != KIND_UPGRADE ? APP_SWITCH : APP_UPGRADE;
 	if (k == KIND_CONNECT && h->status < 300)
 		return APP_SWITCH;
+	if (unlikely(k == KIND_CONNECT))
+		judge_outer_forget(in->w, in->f);
 	if (*client_phase == PHASE_TUNNEL && (k == KIND_CONNECT || k == KIND_UPGRADE))
 		*client_phase = PHASE_START; // refused: HTTP goes on
 	bool none = k == KIND_HEAD || h->status == 204 || h->status == 304;

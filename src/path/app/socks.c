@@ -9,12 +9,14 @@
 // Each message tells by its first byte what it is, so the client's side is walked without the server's; both stand
 // still before their tunnel until the other is there too. Who is the client is seen by content: malware turns the
 // roles round, and then it is the one who accepted the connection that asks.
-// The request's own address is not kept: the flow's record has no place for an outer name yet.
+// With a policy the request's own address is judged, and stays a name of what follows (judge_outer.c).
 #include "app.h"
 
 #include <string.h>
 
+#include "../judge.h"
 #include "../stream.h"
+#include "dns_name.h"
 
 enum phase {
 	PHASE_GREETING, // client: version 4 request or version 5 methods; server: method or version 4 reply
@@ -229,6 +231,24 @@ static bool known_role(const struct app_in *in, struct socks *s)
 	return s->client;
 }
 
+// The request at p[0..n), whole: what it asks for is judged, a name or an address as text.
+static void target(struct app_in *in, const uint8_t *p, uint32_t n)
+{
+	uint8_t text_of[40];
+	if (p[0] == 5 && p[3] == 3) {
+		judge_target(in, p + 5, p[4], app_origin(in, p + 5, p[4]));
+	} else if (p[0] == 5) {
+		uint32_t len = p[3] == 1 ? 4 : 16;
+		judge_target(in, text_of, dns_address_text(p + 4, len, text_of), app_origin(in, p + 4, len));
+	} else if (p[4] || p[5] || p[6] || !p[7]) {
+		judge_target(in, text_of, dns_address_text(p + 4, 4, text_of), app_origin(in, p + 4, 4));
+	} else {
+		const uint8_t *name = memchr(p + 8, 0, n - 8); // the user's end
+		if (name && name + 1 < p + n)
+			judge_target(in, name + 1, (uint32_t)(p + n - 1 - (name + 1)), app_origin(in, name + 1, 1));
+	}
+}
+
 enum app_step socks_data(struct app_in *in)
 {
 	struct socks *s = in->state;
@@ -250,7 +270,11 @@ enum app_step socks_data(struct app_in *in)
 			return APP_CLOSE;
 		if (n == MORE)
 			return APP_MORE;
+		if (unlikely(in->w->rules != NULL) && s->client == 1 + in->dir && s->phase[in->dir] == PHASE_TUNNEL)
+			target(in, p, n);
 		in->consumed += n;
+		if (in->drop)
+			return APP_CLOSE;
 		if (s->refused)
 			return APP_CLOSE;
 	}

@@ -87,7 +87,10 @@ struct pkt {
 	uint8_t dir;     // of the innermost flow: 0 from the initiator, 1 to it; set by flow
 	bool swap;       // the sender is the tuple's second end; set by steer
 	uint8_t nparsed; // layers whose checksums parse has seen
-	uint32_t hash;   // symmetric hash of tenant and innermost five-tuple, set by steer
+	union {
+		uint32_t hash; // symmetric hash of tenant and innermost five-tuple, set by steer
+		uint32_t rule; // from act on: by which it is dropped, where that is not its flow's
+	};
 	// from here on the rooms set what they know
 	struct layer *inner;        // innermost layer, set by decap; NULL: the frame has no IP
 	struct flow *flow;          // of the innermost layer, set by flow

@@ -98,6 +98,7 @@
 	X(RECORDS, "records", "records written")                                                                       \
 	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")                                              \
+	X(ACTS_EVICTED, "acts_evicted", "limits and mirrors that ended before their flow, for want of memory")         \
 	X(UNANSWERED, "unanswered",                                                                                    \
 	  "denials that are a drop alone: no way back through the encapsulation, or no memory")
 

@@ -465,6 +465,8 @@ static bool start(struct replay *r)
 	rc = crew_start(&r->crew, &r->config, o->workers, r->exits);
 	if (rc < 0)
 		return no(r, "workers", -rc);
+	if (r->exits)
+		exits_policies(r->exits, r->policies.names, r->policies.n);
 	if (r->policies.n && (rc = replay_policies_use(&r->policies, &r->crew)) < 0)
 		return no(r, "policy", -rc);
 	if ((rc = capture_interruptible()) < 0)

@@ -28,6 +28,7 @@
 #include "base/capture.h"
 #include "base/eal.h"
 #include "path/path.h"
+#include "path/limit.h"
 #include "path/rooms.h"
 
 #define RING 512
@@ -142,6 +143,21 @@ static void *work(void *arg)
 static void worker_wait(struct worker *w)
 {
 	sched_yield();
+}
+
+// Buckets are asked in the order of the walk: by nobody before all others are done with what comes before. The one with
+// the first packet never waits, and what others wait for has been sent to them, since DONE follows every burst.
+static void take_turn(struct worker *w, uint64_t order)
+{
+	struct member *me = (struct member *)w;
+	const struct crew *c = me->crew;
+	atomic_store_explicit(&me->turn, order - 1, memory_order_release);
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct member *o = c->members[i];
+		while (o != me && atomic_load_explicit(&o->turn, memory_order_acquire) < order - 1 &&
+		       atomic_load_explicit(&o->done, memory_order_acquire) < order - 1)
+			sched_yield();
+	}
 }
 
 // ---- the front -------------------------------------------------------------------------------------------------
@@ -267,6 +283,7 @@ void crew_begin(struct crew *c)
 {
 	c->next_tick_ns = 0;
 	c->next_swap_ns = UINT64_MAX;
+	limits_clear(c->limits);
 	c->last_order = c->last_frame = 0;
 	c->last_ns = 0;
 	for (unsigned i = 0; i <= c->n; i++) {
@@ -274,6 +291,7 @@ void crew_begin(struct crew *c)
 		m->w.now_ns = 0;
 		m->w.frame = m->w.order = 0;
 		atomic_store(&m->done, 0);
+		atomic_store(&m->turn, 0);
 	}
 }
 
@@ -319,7 +337,7 @@ unsigned crew_mem_mb(const struct path_config *config, unsigned workers)
 {
 	size_t bytes = frames_wanted(config, workers) * object_bytes(CAPTURE_FRAME_ROOM) +
 		       giants_wanted(config, workers) * object_bytes(CAPTURE_GIANT_ROOM);
-	return bytes / (1 << 20) + 32 + workers * 2;
+	return bytes / (1 << 20) + 40 + workers * 4;
 }
 
 static struct member *member_new(struct crew *c, const struct path_config *config, unsigned id)
@@ -330,6 +348,9 @@ static struct member *member_new(struct crew *c, const struct path_config *confi
 	m->w.id = id;
 	m->w.frames = c->frames;
 	m->w.giants = c->giants;
+	m->w.limits = c->limits;
+	m->w.turn = c->n ? take_turn : NULL;
+	m->crew = c;
 	m->w.wait = id ? worker_wait : front_wait;
 	m->w.wait_arg = c;
 	m->publish = &c->publish;
@@ -368,7 +389,8 @@ int crew_start(struct crew *c, const struct path_config *config, unsigned worker
 	c->giants = eal_pool("giants", giants_wanted(config, workers), CAPTURE_GIANT_ROOM);
 	if (publish_init(&c->publish, c->n + 1) < 0)
 		return -ENOMEM;
-	if (!c->frames || !c->giants || !(c->front = member_new(c, &c->front_config, 0)))
+	c->limits = limits_new(config->seed);
+	if (!c->limits || !c->frames || !c->giants || !(c->front = member_new(c, &c->front_config, 0)))
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->n; i++) {
 		if (!(c->members[i] = member_new(c, &c->config, i + 1)))
@@ -404,6 +426,7 @@ void crew_stop(struct crew *c)
 		member_free(c->members[i]);
 	member_free(c->front);
 	publish_fini(&c->publish);
+	limits_free(c->limits);
 	// The pools go with the process: to free them would write zeros over all of their memory first (60 ms).
 }
 

@@ -19,6 +19,8 @@ struct member {
 	struct worker w;
 	struct publish *publish;
 	_Atomic uint64_t done; // watermark: every record of frames up to this is in the ring
+	_Atomic uint64_t turn; // packets up to this ask no bucket any more
+	const struct crew *crew;
 	// the rest only where it is a thread
 	struct rte_ring *in;
 	pthread_t thread;
@@ -47,7 +49,8 @@ struct crew {
 	struct rte_mempool *frames, *giants;
 	uint64_t next_tick_ns, next_swap_ns;
 	struct publish publish;
-	const struct crew_swaps *swaps;           // NULL: none
+	const struct crew_swaps *swaps; // NULL: none
+	struct limits *limits;
 	uint64_t last_order, last_frame, last_ns; // handed out so far
 	unsigned drains;
 	struct ship_source sources[CREW_MAX + 1];

@@ -22,6 +22,7 @@
 #include <rte_ring_elem.h>
 
 #include "path/rooms.h"
+#include "policy_names.h"
 #include "replay_summary.h"
 
 #define WINDOW (1u << 18)
@@ -41,6 +42,7 @@ struct slot {
 	struct capture_record *kept; // to be written; NULL: dropped, or nobody writes
 	uint64_t frame;              // of --join: FRAME_OF
 	uint64_t flow;
+	uint32_t rule, policy;
 	uint16_t reason;
 	uint8_t door; // DOOR_NONE: still inside
 };
@@ -55,6 +57,8 @@ struct exits {
 	struct capture_out *out;
 	char *const *captures; // joined; none: there is one
 	unsigned ncaptures;
+	const struct policy_names *const *names; // by version, from 1
+	unsigned nnames;
 	struct rte_ring *rings[EXITS_SOURCES_MAX];
 	unsigned nrings;
 	struct slot slots[WINDOW];
@@ -144,20 +148,33 @@ int exits_trace_error(const struct exits *x)
 	return x->trace_error;
 }
 
+void exits_policies(struct exits *x, const struct policy_names *const *names, unsigned n)
+{
+	x->names = names;
+	x->nnames = n;
+}
+
+static const char *rule_id(const struct exits *x, uint32_t rule, uint32_t version)
+{
+	bool known = rule != RULE_NONE && version >= 1 && version <= x->nnames && x->names[version - 1];
+	return known ? policy_names_rule(x->names[version - 1], rule)->id : "-";
+}
+
 // Of joined captures a line ends with the frame's number in its own and that one's name.
-static void say(struct exits *x, uint64_t order, uint64_t frame, uint64_t flow, uint16_t door, uint16_t reason)
+static void say(struct exits *x, const struct exit *e)
 {
 	if (x->ends) {
-		struct exits_end e = {order, frame, flow, door, reason, 0};
-		fwrite(&e, sizeof(e), 1, x->ends);
+		struct exits_end end = {e->order, e->frame, e->flow, e->door, e->reason, 0};
+		fwrite(&end, sizeof(end), 1, x->ends);
 	}
 	char name[4096], own[sizeof(name) + 32] = "";
 	if (!x->trace || x->trace_error)
 		return;
-	if (frame_capture(frame) < x->ncaptures)
-		snprintf(own, sizeof(own), " %lu %s", frame_own(frame),
-			 summary_printable(x->captures[frame_capture(frame)], name, sizeof(name)));
-	if (fprintf(x->trace, "%lu %s %s -%s\n", order, door_names[door], reason ? reason_names[reason] : "-", own) < 0)
+	if (frame_capture(e->frame) < x->ncaptures)
+		snprintf(own, sizeof(own), " %lu %s", frame_own(e->frame),
+			 summary_printable(x->captures[frame_capture(e->frame)], name, sizeof(name)));
+	if (fprintf(x->trace, "%lu %s %s %s%s\n", e->order, door_names[e->door],
+		    e->reason ? reason_names[e->reason] : "-", rule_id(x, e->rule, e->policy), own) < 0)
 		x->trace_error = errno;
 }
 
@@ -196,7 +213,13 @@ static void write_slot(struct exits *x)
 {
 	struct slot *s = &x->slots[x->next++ % WINDOW];
 	if (s->door != DOOR_NONE)
-		say(x, x->next - 1, s->frame, s->flow, s->door, s->reason);
+		say(x, &(struct exit){.order = x->next - 1,
+				      .frame = s->frame,
+				      .flow = s->flow,
+				      .door = s->door,
+				      .reason = s->reason,
+				      .rule = s->rule,
+				      .policy = s->policy});
 	write_kept(x, s->kept);
 	write_own(x, s->own);
 	*s = (struct slot){0};
@@ -221,7 +244,7 @@ static void skip(struct exits *x)
 
 static void write_now(struct exits *x, const struct exit *e)
 {
-	say(x, e->order, e->frame, e->flow, e->door, e->reason);
+	say(x, e);
 	if (e->m && x->out)
 		capture_out_frame(x->out, e->m);
 }
@@ -233,6 +256,8 @@ static void keep(struct exits *x, const struct exit *e)
 	s->frame = e->frame;
 	s->flow = e->flow;
 	s->reason = e->reason;
+	s->rule = e->rule;
+	s->policy = e->policy;
 	if (!e->m || !x->out)
 		return;
 	s->kept = capture_record_of(e->m);

@@ -21,6 +21,9 @@ void exits_write_to(struct exits *x, struct capture_out *out);
 // First error of writing the trace, as errno; 0: none.
 // With --trace: frames are of these captures, joined; kept, not copied.
 void exits_joined(struct exits *x, char *const *captures, unsigned n);
+// Whose rules the trace names, by version from 1.
+struct policy_names;
+void exits_policies(struct exits *x, const struct policy_names *const *names, unsigned n);
 int exits_trace_error(const struct exits *x);
 
 // One end, as other verbs hear of it (replayed.h).

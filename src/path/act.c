@@ -23,6 +23,7 @@
 #include "app/app.h"
 #include "base/be.h"
 #include "base/eal.h"
+#include "hold.h"
 #include "rooms.h"
 #include "stream_pool.h"
 
@@ -36,6 +37,15 @@ void act_fini(struct worker *w)
 {
 	mem_give(w->act, sizeof(*w->act));
 	w->act = NULL;
+}
+
+void act_drain(struct worker *w)
+{
+	if (!w->rules)
+		return;
+	memset(w->act->said, 0, sizeof(w->act->said));
+	memset(w->act->acting, 0, sizeof(w->act->acting));
+	w->act->ndenials = 0;
 }
 
 // ---- what inspect says ----------------------------------------------------------------------------------------------
@@ -69,18 +79,9 @@ static uint8_t page_or_reset(struct worker *w, struct denial *d)
 	return RESPONSE_PAGE;
 }
 
-void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id)
+static void denial_fill(struct worker *w, struct denial *d, struct flow *f, struct rte_mbuf *m, unsigned dir,
+			uint32_t tx_id)
 {
-	struct act *a = w->act;
-	if (f->policy & POLICY_ENDING) { // a request behind the one that is answered
-		f->policy &= (uint8_t)~POLICY_DENIED;
-		return;
-	}
-	if (!m || m != w->packet || pkt_of(m)->flow != f || a->ndenials == BURST_SIZE) {
-		count(w, COUNTER_UNANSWERED);
-		return;
-	}
-	struct denial *d = &a->denial[a->ndenials++];
 	d->f = f;
 	d->m = m;
 	d->tx_id = tx_id;
@@ -89,6 +90,44 @@ void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir
 	d->head = d->reached = false;
 	d->query_len = 0;
 	d->response = act_response(w->rules, f, f->rule, dir);
+}
+
+// Denied because time went by: what is held is what there is to answer.
+static void deny_held(struct worker *w, struct flow *f, uint32_t tx_id)
+{
+	struct rte_mbuf *m = hold_first(w, f);
+	uint64_t now_ns = w->now_ns, frame = w->frame, order = w->order;
+	struct denial d;
+	if (!m) {
+		count(w, COUNTER_UNANSWERED);
+		return;
+	}
+	denial_fill(w, &d, f, m, 0, tx_id);
+	if (d.response == RESPONSE_PAGE)
+		d.response = RESPONSE_RESET;
+	act_answer(w, &d);
+	w->now_ns = now_ns;
+	w->frame = frame;
+	w->order = order;
+}
+
+void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id)
+{
+	struct act *a = w->act;
+	if (f->policy & POLICY_ENDING) { // a request behind the one that is answered
+		f->policy &= (uint8_t)~POLICY_DENIED;
+		return;
+	}
+	if (!m) {
+		deny_held(w, f, tx_id);
+		return;
+	}
+	if (m != w->packet || pkt_of(m)->flow != f || a->ndenials == BURST_SIZE) {
+		count(w, COUNTER_UNANSWERED);
+		return;
+	}
+	struct denial *d = &a->denial[a->ndenials++];
+	denial_fill(w, d, f, m, dir, tx_id);
 	if (d->response == RESPONSE_PAGE)
 		d->response = page_or_reset(w, d);
 	if (a->query && f->app == APP_DNS)
@@ -113,10 +152,11 @@ static bool boundary(struct worker *w, struct flow *f, unsigned server, uint32_t
 }
 
 // Nothing of a direction leaves from this number on; what stands before it in the same segment does.
-static void cut(struct worker *w, struct rte_mbuf *m, struct pkt *p, uint32_t seq)
+static void cut(struct worker *w, struct rte_mbuf *m, uint32_t seq)
 {
+	struct pkt *p = pkt_of(m);
 	const struct layer *l = p->inner;
-	if (l->payload > m->data_len || (p->reason && p->reason != REASON_POLICY_DENY) || (p->flags & PKT_HELD))
+	if (l->payload > m->data_len || (p->reason && p->reason != REASON_POLICY_DENY))
 		return;
 	uint32_t from = be32(pkt_data(m) + l->l4 + 4), end = from + l->wire_len + (l->tcp_flags & 1);
 	if ((int32_t)(end - seq) <= 0)
@@ -149,7 +189,7 @@ static void ending(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	if (http_rest(stream_app_state(w, f)) == HTTP_REST_SOME)
 		return;
 	if (p->dir != d.dir) {
-		cut(w, m, p, seq);
+		cut(w, m, seq);
 		if (!p->reason)
 			act_left(w, m);
 	}
@@ -185,8 +225,9 @@ static void denied_here(struct worker *w, struct rte_mbuf *m, struct pkt *p, str
 {
 	uint32_t line;
 	d->reached = true;
-	if (p->flow->key.proto == IPPROTO_TCP && p->dir == d->dir && act_left_to(w, p->flow, p->dir, &line))
-		cut(w, m, p, line); // of pipelined requests those before it leave
+	if (p->flow->key.proto == IPPROTO_TCP && p->dir == d->dir && !(p->flags & PKT_HELD) &&
+	    act_left_to(w, p->flow, p->dir, &line))
+		cut(w, m, line); // of pipelined requests those before it leave
 	if (p->flow->policy & POLICY_ENDING) {
 		act_ending_begins(w, d);
 		return;
@@ -214,6 +255,8 @@ static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 		if (p->reason == REASON_POLICY_DENY && !(p->flags & PKT_HELD))
 			act_answer_again(w, m);
 	}
+	if (leaves(p) && (f->policy & POLICY_ACTS))
+		act_on(w, m);
 	if (leaves(p) && f->key.proto == IPPROTO_TCP && (f->policy & (POLICY_OPEN | POLICY_ENDING)))
 		act_left(w, m);
 }
@@ -226,7 +269,7 @@ void act_burst(struct worker *w, struct burst *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct flow *f = p->flow;
-		if (f && (a->ndenials || (f->policy & (POLICY_OPEN | POLICY_DENIED | POLICY_ENDING))))
+		if (f && (a->ndenials || (f->policy & (POLICY_OPEN | POLICY_DENIED | POLICY_ENDING | POLICY_ACTS))))
 			policed(w, b->m[i], p);
 	}
 	a->ndenials = 0;

@@ -7,12 +7,20 @@
 
 int act_init(struct worker *w);
 void act_fini(struct worker *w);
+// The end of a capture: what was said is forgotten.
+void act_drain(struct worker *w);
 
 // Packets of denied flows are dropped, those of limited and mirrored ones are weighed and copied.
 void act_burst(struct worker *w, struct burst *b);
 // The flow was just denied by flow->rule: answers as the rule says, once (POLICY_SAID). m: a packet of the flow to
 // take addresses and encapsulation from, dir its direction. t: number of the denied transaction in its flow.
 void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id);
+// A rule of ACTION_LIMIT or ACTION_MIRROR is true for a flow, from the packet in work on. value: of the field that the
+// rule counts by; NULL: it has none, or the rule counts by none.
+struct fact_value;
+void act_begin(struct worker *w, struct flow *f, uint32_t rule, const struct fact_value *value);
+// A flow with POLICY_ACTS ends.
+void act_flow_end(struct worker *w, const struct flow *f);
 // What the transaction says that will be judged now: a DNS message, or the head of a request. The answer to its denial
 // needs it. NULL: it was judged.
 void act_query(struct worker *w, const uint8_t *p, uint32_t len);

@@ -37,12 +37,30 @@ struct said {
 };
 #define ACT_SAID 8192 // a power of two
 
+// Rules that act on a flow that is allowed.
+#define ACTING_RULES 3 // of a flow
+#define ACTING_SETS 4096
+#define ACTING_WAYS 8
+struct acting_rule {
+	uint64_t key;   // limit: its bucket
+	uint64_t since; // order of the packet at which it became true
+	uint32_t rule;
+};
+struct acting {
+	uint64_t flow_id; // 0: free
+	uint64_t seen_ns;
+	const struct ruleset *rules;
+	uint32_t n;
+	struct acting_rule of[ACTING_RULES];
+};
+
 struct act {
 	struct denial denial[BURST_SIZE];
 	unsigned ndenials;
 	const uint8_t *query; // of the transaction in work; NULL: none was shown
 	uint32_t query_len;
 	struct said said[ACT_SAID];
+	struct acting acting[ACTING_SETS][ACTING_WAYS];
 };
 
 // ---- act_answer.c
@@ -59,6 +77,9 @@ uint8_t act_response(const struct ruleset *rs, const struct flow *f, uint32_t ru
 // forgotten.
 void act_ending_begins(struct worker *w, const struct denial *d);
 bool act_ending(struct worker *w, struct rte_mbuf *m, struct denial *d);
+
+// ---- act_on.c: a packet that leaves, of a flow that rules act on
+void act_on(struct worker *w, struct rte_mbuf *m);
 
 // ---- act_left.c: how far each direction of a TCP flow has left
 // A packet of an open flow leaves.

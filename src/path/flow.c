@@ -26,6 +26,7 @@
 #include <rte_byteorder.h>
 #include <rte_prefetch.h>
 
+#include "act.h"
 #include "base/eal.h"
 #include "flow_age.h"
 #include "flow_table.h"
@@ -110,6 +111,8 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 		judge_payload_end(w, f);
 	if (!f->key.outer)
 		inspect_end(w, f);
+	if (unlikely(f->policy & POLICY_ACTS))
+		act_flow_end(w, f);
 	if (f->key.proto == IPPROTO_TCP)
 		stream_end(w, f);
 	// one that had closed and only lingered ended by that

@@ -93,6 +93,12 @@ static struct held *held_of(struct worker *w, struct flow *f)
 	return n && *n ? &w->hold->held[*n] : NULL;
 }
 
+struct rte_mbuf *hold_first(struct worker *w, struct flow *f)
+{
+	const struct held *h = held_of(w, f);
+	return h ? h->first : NULL;
+}
+
 static struct held *held_new(struct worker *w, struct flow *f)
 {
 	struct hold *t = w->hold;

@@ -33,6 +33,8 @@ void hold_due(struct worker *w, struct flow *f, uint64_t time_ns);
 void hold_follow(struct worker *w, struct flow *f, const struct flow *judged);
 // TCP: the direction begins `by` bytes earlier than was thought.
 void hold_back(struct worker *w, struct flow *f, uint32_t by);
+// The first of what is held of a flow; NULL: nothing.
+struct rte_mbuf *hold_first(struct worker *w, struct flow *f);
 // What has waited for too long. True: more is due than was done.
 bool hold_age(struct worker *w, uint64_t time_ns);
 // The flow ends, and all that came was read: what is still held is judged as it stands.

@@ -68,6 +68,8 @@ void judge_headers(const struct app_in *in, txn_t t, const uint8_t *p, uint32_t 
 void judge_payload(struct worker *w, struct rte_mbuf *m);
 // A flow ends.
 void judge_payload_end(struct worker *w, struct flow *f);
+// The rule by which a flow stands, and of which version; RULE_NONE: there is none.
+uint32_t judge_rule(const struct worker *w, const struct flow *f, uint32_t *version);
 
 // The transaction's names are those of all that follows on the flow, for it asks for a tunnel; no, it was refused.
 void judge_outer_txn(const struct app_in *in, txn_t t);

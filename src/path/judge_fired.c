@@ -8,6 +8,7 @@
 // nothing but what a flow's first packet shows speaks once for the flow, and not for each of its transactions.
 #include "judge_in.h"
 
+#include "act.h"
 #include "policy.h"
 #include "record_out.h"
 
@@ -58,6 +59,13 @@ static bool sampled(const struct ruleset *rs, uint32_t rule, uint64_t flow_id, u
 	return n < 2 || (h >> 32) % n == 0;
 }
 
+// The value of the field that a limit counts by; NULL: none.
+static const struct fact_value *counted_by(const struct worker *w, const struct ruleset_deed *d)
+{
+	const struct facts *facts = &w->judge->facts.facts;
+	return d->limit_by < FIELD_COUNT && facts->n[d->limit_by] ? facts->value[d->limit_by] : NULL;
+}
+
 void judge_fired(struct worker *w, struct flow *f, struct record *r, const struct app_in *in, txn_t t, bool opaque)
 {
 	struct judge_policy *p = w->judge->policy;
@@ -83,7 +91,7 @@ void judge_fired(struct worker *w, struct flow *f, struct record *r, const struc
 		else if (x->action == ACTION_TAG && r)
 			record_fact(w, FACT_TAG, rs->bytes + x->tag, x->tag_len, (struct origin){0});
 		if (x->action == ACTION_LIMIT || x->action == ACTION_MIRROR)
-			f->policy |= POLICY_ACTS;
+			act_begin(w, f, rule, counted_by(w, &rs->deeds[rule]));
 		if (x->action != ACTION_ALERT || !sampled(rs, rule, f->id, r ? r->tx_id : 0))
 			continue;
 		f->policy |= POLICY_ALERTED;

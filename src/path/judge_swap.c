@@ -39,6 +39,16 @@ bool judge_word(const struct judge *j, const struct flow *f, struct judge_word *
 	return true;
 }
 
+uint32_t judge_rule(const struct worker *w, const struct flow *f, uint32_t *version)
+{
+	struct judge_word word;
+	*version = w->rules ? w->judge->policy->version : 0;
+	if (!w->rules || !f || !judge_word(w->judge, f, &word))
+		return RULE_NONE;
+	*version = word.version;
+	return word.rule;
+}
+
 // A number for an old word. Where the table is full the oldest entry gives way: its flows' records then name another
 // old rule, their packets fare as before.
 static uint32_t keep(struct judge *j, const struct judge_word *w)

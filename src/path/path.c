@@ -105,5 +105,6 @@ void path_drain(struct worker *w)
 {
 	defrag_drain(w);
 	flow_drain(w);
+	act_drain(w);
 	drop_forget(w);
 }

@@ -84,6 +84,7 @@ struct exit {
 	struct rte_mbuf *m; // to be written and freed by the reader; NULL where dropped
 	uint64_t flow;      // id of its flow; 0: none
 	uint16_t door, reason;
-	uint32_t
-		own; // 0: it came in; else made here, and stands behind the frame of its order, by flow and this number
+	uint32_t rule;   // by which the policy dropped it; RULE_NONE: another reason. Mirrored: that wants it
+	uint32_t own;    // 0: it came in; else made here, and stands behind the frame of its order, by flow and number
+	uint32_t policy; // version of the policy whose rule it is
 };

@@ -8,6 +8,9 @@
 #include "flow.h"
 #include "rooms.h"
 
+#include "flow.h"
+#include "judge.h"
+
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
@@ -17,10 +20,22 @@ static void report(struct worker *w, const struct exit *e)
 		w->wait(w);
 }
 
+static uint32_t rule_of(const struct worker *w, const struct pkt *p, uint32_t *version)
+{
+	if (p->reason < REASON_POLICY_DENY)
+		return RULE_NONE;
+	uint32_t rule = judge_rule(w, p->flow, version);
+	return p->reason == REASON_LIMIT_EXCEEDED ? p->rule : rule;
+}
+
 static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	struct pkt *p = pkt_of(m);
-	struct exit e = {.order = p->order, .frame = p->frame, .door = reason ? DOOR_DROP : DOOR_TX, .reason = reason};
+	struct exit e = {.order = p->order,
+			 .frame = p->frame,
+			 .door = reason ? DOOR_DROP : DOOR_TX,
+			 .reason = reason,
+			 .rule = RULE_NONE};
 	if (reason) {
 		w->drops[reason]++;
 	} else {
@@ -32,6 +47,8 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 		return;
 	}
 	e.flow = p->flow ? p->flow->id : 0;
+	if (reason)
+		e.rule = rule_of(w, p, &e.policy);
 	if (reason)
 		rte_pktmbuf_free(m);
 	else

@@ -51,6 +51,7 @@ struct record_out;
 struct judge;   // judge.c
 struct hold;    // hold.c
 struct act;     // act.c
+struct limits;  // limit.h
 struct ruleset; // rules.h
 struct rte_ring;
 struct rte_mempool;
@@ -84,6 +85,10 @@ struct worker {
 	struct judge *judge;
 	struct hold *hold;
 	struct act *act;
+	struct limits *limits; // shared by the workers
+	// replay with several workers: waits until all others are done with packets before this one. NULL: there are
+	// none
+	void (*turn)(struct worker *, uint64_t order);
 	struct record_out *records;
 	struct rte_ring *exits;       // struct exit; see tx.h
 	struct senders *senders;      // asked where a checksum is wrong; NULL: nobody offloads

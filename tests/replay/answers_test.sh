@@ -15,11 +15,28 @@ cat >policy.json <<'END'
 END
 for n in 1 2 3 4; do
 	run 0 replay "$captures"/*.pcap -p policy.json --workers $n --seed $n -w w.$n --trace trace.$n --summary summary
-	key 's["ledger"]["own"] > 50 and s["ledger"]["held"] == 0 and s["mbufs_in_use"] == 0'
+	key 's["ledger"]["own"] > 30 and s["ledger"]["held"] == 0 and s["mbufs_in_use"] == 0'
 	for what in w trace; do
 		cmp -s $what.1 $what.$n || fail "$what differs with $n workers"
 	done
 done
+
+# Rates: each worker asks the same buckets, in the order of the walk.
+cat >rates.json <<'END'
+{"rules": [
+ {"id": "all", "action": "limit", "rate": "200kbps", "burst": "3KB", "when": {"proto": "tcp"}},
+ {"id": "each", "action": "limit", "rate": "100pps", "burst": 5, "by": "src", "when": {"proto": ["tcp", "udp"]}},
+ {"id": "pages", "action": "deny", "when": {"http.uri": "/denied"}}]}
+END
+for n in 1 2 3 4; do
+	run 0 replay "$captures"/*.pcap -p rates.json --workers $n --seed $n -w w.$n --trace trace.$n --summary summary
+	key 's["ledger"]["drops"]["LIMIT_EXCEEDED"] > 100'
+	for what in w trace; do
+		cmp -s $what.1 $what.$n || fail "$what differs with $n workers, limited"
+	done
+done
+grep -q 'drop LIMIT_EXCEEDED each$' trace.1 && grep -q 'drop LIMIT_EXCEEDED all$' trace.1 || fail "the trace names no rule"
+
 if command -v tshark >/dev/null; then
 	for c in "$captures"/{http,http6,dns,tls13,quic*,browser_quic,connect,ssh}.pcap; do
 		[ -e "$c" ] || continue

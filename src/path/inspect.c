@@ -491,7 +491,7 @@ static void end_stream(struct worker *w, struct flow *f)
 	struct words *s = words_of(w, f);
 	if (!s)
 		return;
-	if (!at_rest(w, f, s))
+	if (!at_rest(w, f, s) && !(f->policy & POLICY_DENIED)) // what nobody will get is not read
 		read_rest(w, f);
 	if (parsers[s->parser].end) {
 		struct app_in in = {

@@ -102,14 +102,15 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 		return NULL;
 	*p = (struct judge_policy){.rules = rs, .nrules = rs->nrules, .version = version, .fields = judge_fields(rs)};
 	p->sums.hits = p->hits = (uint64_t *)(p + 1);
-	p->of_flow = (uint8_t *)(p->hits + rs->nrules + 1);
+	p->about = (uint8_t *)(p->hits + rs->nrules + 1);
 	p->scratch = policy_worker_init(rs);
 	for (uint32_t i = 0; i < rs->nnodes; i++)
 		if (rs->nodes[i].op == NODE_FIELD && rs->nodes[i].field == FIELD_HTTP_HEADER)
 			note_header(p, rs->bytes + rs->nodes[i].at, rs->nodes[i].len);
 	for (uint32_t i = 0; i < rs->nrules; i++) {
 		p->shadow |= rs->rules[i].shadow;
-		p->of_flow[i] = !(fields_of(rs, rs->rules[i].node) & ~FLOW_FIELDS);
+		uint64_t asks = fields_of(rs, rs->rules[i].node);
+		p->about[i] = (asks & ~FLOW_FIELDS ? 0 : ABOUT_FLOW) | (asks & BIT(DNS_ANSWER) ? ABOUT_ANSWER : 0);
 	}
 	bool payload = p->fields & BIT(PAYLOAD);
 	if (payload && p->scratch)

@@ -5,7 +5,8 @@
 // thread.
 //
 // Once for each transaction: what its record names is not said again when the answer comes. A rule that asks for
-// nothing but what a flow's first packet shows speaks once for the flow, and not for each of its transactions.
+// nothing but what a flow's first packet shows speaks once for the flow, and not for each of its transactions; one that
+// asks for nothing that answers tell speaks of a DNS query, and not of its answer again.
 #include "judge_in.h"
 
 #include "act.h"
@@ -51,6 +52,12 @@ static void alert_flow(struct worker *w, const struct flow *f, uint32_t rule)
 	alert_of(w, r, rule);
 }
 
+// A DNS answer repeats the question, of which the query's own record has spoken.
+static bool answers(const struct flow *f, const struct record *r)
+{
+	return r->kind == RECORD_DNS && r->tx_kind && f->pkts[!r->dir];
+}
+
 // One of so many, by what it is about: the same for any number of workers.
 static bool sampled(const struct ruleset *rs, uint32_t rule, uint64_t flow_id, uint32_t tx_id)
 {
@@ -75,8 +82,10 @@ void judge_fired(struct worker *w, struct flow *f, struct record *r, const struc
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t rule = rules[i];
 		const struct ruleset_rule *x = &rs->rules[rule];
-		bool of_flow = p->of_flow[rule];
+		bool of_flow = p->about[rule] & ABOUT_FLOW;
 		if (r ? of_flow || said(r, rule) : of_flow == opaque)
+			continue;
+		if (r && answers(f, r) && !(p->about[rule] & ABOUT_ANSWER))
 			continue;
 		if (!r && p->payloads && !judge_payload_once(w, f, rule))
 			continue;

@@ -9,6 +9,12 @@
 
 #define JUDGE_HEADERS_MAX 64
 
+// What a rule asks for.
+enum judge_about {
+	ABOUT_FLOW = 1 << 0,   // nothing but what the first packet says
+	ABOUT_ANSWER = 1 << 1, // what DNS answers
+};
+
 struct judge_policy {
 	const struct ruleset *rules;
 	struct policy_scratch *scratch;
@@ -25,7 +31,7 @@ struct judge_policy {
 	} header[JUDGE_HEADERS_MAX];
 	struct judge_payloads *payloads; // NULL: no rule asks for any
 	uint64_t *hits;                  // nrules + 1
-	uint8_t *of_flow;                // by rule: asks for nothing but what the first packet says
+	uint8_t *about;                  // by rule: enum judge_about
 };
 
 // What the first packet of a flow said that nothing else remembers.

@@ -30,8 +30,9 @@ def main():
     sluice, captures, documents = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:]
     bad = ran = left = 0
     with tempfile.TemporaryDirectory() as tmp:
-        here = pathlib.Path(tmp) / "captures"
-        here.mkdir()
+        here = pathlib.Path(tmp) / "tests/captures"
+        here.mkdir(parents=True)
+        (pathlib.Path(tmp) / "configs").symlink_to(captures.parent.parent / "configs")
         (here.parent / "bin").mkdir()
         (here.parent / "golden").symlink_to(captures.parent / "golden")
         (here.parent / "bin/sluice").symlink_to(sluice)

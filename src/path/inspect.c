@@ -502,14 +502,11 @@ static void end_stream(struct worker *w, struct flow *f)
 
 void inspect_end(struct worker *w, struct flow *f)
 {
-	if (f->key.proto == IPPROTO_TCP) {
-		if (f->stream)
-			end_stream(w, f);
+	if (f->key.proto == IPPROTO_TCP && f->stream)
+		end_stream(w, f);
+	if (unlikely(f->policy))
 		hold_end(w, f);
-		return;
-	}
-	hold_end(w, f);
-	if (!f->app_state)
+	if (f->key.proto == IPPROTO_TCP || !f->app_state)
 		return;
 	struct app_in in = {.w = w, .f = f, .end = true, .scratch = w->inspect->scratch};
 	if (f->app == APP_QUIC)

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The budget: lines of .c by folder. The rooms of src/path 7,000, the protocols in its app/ 7,000, src/policy 7,000 (half
-# of it says what is wrong with a policy, and where), all of src and bpf 30,000; a file at most 600. What is full has to
-# lose something before it gets more.
+# The budget: lines of .c by folder. The rooms of src/path that carry packets 7,000, those that decide (policy, judge,
+# hold, act, answer, limit, publish) 5,500, the protocols in app/ 7,000, src/policy 7,500 (half of it says what is wrong
+# with a policy, and where), all of src and bpf 38,000; a file at most 600. What is full has to lose something before it
+# gets more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bad=0
@@ -13,13 +14,16 @@ done
 for d in src/path src/path/app src/policy src/ship src/base src/cmd include tests; do
 	printf '%-14s %6d lines\n' $d "$(git ls-files "$d/*.c" "$d/*.h" | { [ $d = src/path ] && grep -v /app/ || cat; } | xargs cat 2>/dev/null | wc -l)"
 done
-rooms=$(git ls-files 'src/path/*.c' | grep -v /app/ | xargs cat | wc -l)
+deciding='/\(policy\|judge\|hold\|act\|answer\|limit\|publish\)[a-z_]*\.c$'
+rooms=$(git ls-files 'src/path/*.c' | grep -v /app/ | grep -v "$deciding" | xargs cat | wc -l)
+verdict=$(git ls-files 'src/path/*.c' | grep -v /app/ | grep "$deciding" | xargs cat | wc -l)
 app=$(git ls-files 'src/path/app/*.c' | xargs cat | wc -l)
 all=$(git ls-files 'src/*.c' 'bpf/*.c' | xargs cat | wc -l)
 policy=$(git ls-files 'src/policy/*.c' | xargs cat | wc -l)
-[ "$all" -le 30000 ] || { echo "all of src: $all lines, budget 30000"; bad=1; }
-[ "$policy" -le 7000 ] || { echo "src/policy: $policy lines, budget 7000"; bad=1; }
+[ "$all" -le 38000 ] || { echo "all of src: $all lines, budget 38000"; bad=1; }
+[ "$policy" -le 7500 ] || { echo "src/policy: $policy lines, budget 7500"; bad=1; }
 [ "$rooms" -le 7000 ] || { echo "the rooms: $rooms lines, budget 7000"; bad=1; }
+[ "$verdict" -le 5500 ] || { echo "the rooms that decide: $verdict lines, budget 5500"; bad=1; }
 [ "$app" -le 7000 ] || { echo "the protocols: $app lines, budget 7000"; bad=1; }
-echo "lines of .c: rooms $rooms (budget 7000), protocols $app (7000), policy $policy (7000), all $all (30000)"
+echo "lines of .c: rooms $rooms (budget 7000), deciding $verdict (5500), protocols $app (7000), policy $policy (7500), all $all (38000)"
 exit $bad

@@ -380,8 +380,8 @@ void judge_record(struct app_in *in, struct record *r)
 static bool said_all(const struct judge_policy *p, const struct record *r)
 {
 	return (r->judged & (RECORD_JUDGED | RECORD_OPEN)) == RECORD_JUDGED &&
-	       (r->policy != p->version || !(p->fields & (JUDGE_LATER_FIELDS | BIT(PAYLOAD) | BIT(FLOW_SEEN) |
-							  BIT(STREAM_AMBIGUOUS) | BIT(HTTP_AMBIGUOUS))));
+	       (r->policy != p->version ||
+		!(p->fields & (JUDGE_LATER_FIELDS | BIT(FLOW_SEEN) | BIT(STREAM_AMBIGUOUS) | BIT(HTTP_AMBIGUOUS))));
 }
 
 void judge_known(struct app_in *in, txn_t t)

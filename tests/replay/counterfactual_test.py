@@ -120,7 +120,7 @@ def main():
                     counts["explained"] += 1
     print(f"{POLICIES} policies: {counts['explained']} times the runner-up decided; {counts['not there']} times the transaction "
           f"was not there without the rule, {counts['not settled']} times not settled")
-    sys.exit(counts["explained"] < POLICIES // 2)
+    sys.exit(counts["explained"] < POLICIES // 4)  # else nothing was tested
 
 
 main()

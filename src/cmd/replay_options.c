@@ -406,6 +406,17 @@ static bool same_file(const char *a, const char *b)
 	return place_of(a, pa) && place_of(b, pb) && strcmp(pa, pb) == 0;
 }
 
+// Nor may one be a policy: it could be wanted again.
+static bool is_policy(const struct options *o, const char *out)
+{
+	if (same_file(o->policy, out) || same_file(o->shadow, out))
+		return true;
+	for (unsigned i = 0; i < o->nswaps; i++)
+		if (same_file(o->swaps[i].file, out))
+			return true;
+	return false;
+}
+
 // Two things cannot share standard output, nor a file.
 static int check(struct options *o)
 {
@@ -416,6 +427,8 @@ static int check(struct options *o)
 	for (unsigned i = 0; i < 4; i++) {
 		if (is_input(o, outs[i]))
 			return mistake("would overwrite the capture", outs[i], "");
+		if (is_policy(o, outs[i]))
+			return mistake("would overwrite the policy", outs[i], "");
 	}
 	for (unsigned i = 0; i < 4; i++) {
 		for (unsigned k = 0; k < i; k++) {

@@ -293,10 +293,17 @@ static bool one_by_one(const struct flow *f)
 	return f->key.proto == IPPROTO_UDP && f->app == APP_DNS;
 }
 
+// The policy's word goes before a parser's: what is denied is answered, and nothing behind it is read.
+static void refuse(struct app_in *in)
+{
+	app_refuse(in, REASON_POLICY_DENY);
+	in->drop = REASON_POLICY_DENY;
+}
+
 static void deny(struct app_in *in, const struct record *r)
 {
 	struct flow *f = in->f;
-	app_refuse(in, REASON_POLICY_DENY);
+	refuse(in);
 	if (f->policy & POLICY_DENIED)
 		return;
 	if (!one_by_one(f))
@@ -397,7 +404,7 @@ void judge_flow_verdict(struct app_in *in, const struct verdict *v)
 	worse(in->w->judge, f, v);
 	if (v->action != ACTION_DENY)
 		return;
-	app_refuse(in, REASON_POLICY_DENY);
+	refuse(in);
 	if (!(f->policy & POLICY_DENIED))
 		act_deny(in->w, f, in->w->packet, in->dir, f->tx_count);
 	f->policy |= POLICY_DENIED;

@@ -322,6 +322,7 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 		compile_free(rs);
 		return NULL;
 	}
+	compile_bytes(&c, (const uint8_t *)"", 1, false); // so that there are some, and places in them are places
 	rs->nrules = p->nrules;
 	rs->seed = o->seed;
 	rs->default_action = p->default_action;

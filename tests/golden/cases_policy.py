@@ -110,6 +110,11 @@ CASES = {
     "policy_deny_name": acts(
         tls.talk((0, HELLO), (1, AGREED)), [{"id": "n", "action": "deny", "when": {"host": "one.example"}, "respond": "drop"}],
         {"POLICY_DENY": [4, 5]}, [verdict("deny", "n", SECURE, "tls"), verdict("deny", "n", SECURE, "flow")]),
+    # a length that two readers see differently, and a byte behind the head: the policy's word comes first, no part leaves
+    "policy_deny_ambiguous": acts(
+        http.talk((0, b"GET / HTTP/1.1\r\nHost: one.example\r\nContent-Length: +0\r\n\r\nX")),
+        [{"id": "n", "action": "deny", "when": {"host": "one.example"}, "respond": "drop"}],
+        {"POLICY_DENY": [4, 5, 6, 7]}, [verdict("deny", "n", CLEAR, "http")]),
     "policy_deny_query": acts(
         [dns.datagram(QUERY), dns.datagram(dns.query("other.example.test")), dns.datagram(QUERY)],
         [{"id": "q", "action": "deny", "when": {"dns.qname": "www.example.test"}, "respond": "drop"}],
@@ -184,6 +189,7 @@ CASES = {
         tls.talk((0, HELLO), (1, AGREED)), [{"id": "a", "action": "allow", "log": "none", "when": {"host": "one.example"}}], {}, []),
 }
 CASES["policy_deny_name"]["rules"] = {"n": [4, 5]}
+CASES["policy_deny_ambiguous"]["own"] = 0
 CASES["policy_deny_port"]["rules"] = {"p": [1, 2, 3, 4, 5]}
 CASES["policy_deny_query"]["rules"] = {"q": [1, 3]}
 CASES["policy_payload_depth"]["args"] += ["--payload-depth", "64"]

@@ -70,6 +70,8 @@ def check(sluice, case):
     doors = ledger["tx"] + ledger["kernel"] + ledger["mirrored"] + sum(ledger["drops"].values()) + ledger["held"]
     if ledger["rx"] + ledger["own"] != doors or ledger["held"] or summary["mbufs_in_use"]:
         wrong.append(f"ledger: {ledger}, mbufs in use {summary['mbufs_in_use']}")
+    if expect.get("own", ledger["own"]) != ledger["own"]:
+        wrong.append(f"{ledger['own']} frames of our own, not {expect['own']}")
     if sum(ledger["drops"].values()) != len(got) or ledger["rx"] != len(before):
         wrong.append("ledger and trace differ")
     by = {}

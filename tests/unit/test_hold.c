@@ -38,6 +38,8 @@ static int close_world(void **state)
 	path_drain(worker);
 	assert_int_equal(worker->held, 0);
 	judge_policy_free(judge);
+	compile_free(rules);
+	policy_free(policy);
 	world_close();
 	return 0;
 }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Instructions a packet, room by room, by callgrind: one loop and three loops over a small mix, the difference divided
 # by twice the packets. Repeatable to about 1 %; fails where the total is more than 2 % above instructions.json.
-# usage: instructions.sh BUILD_DIR [CAPTURE]
+# With a policy it only says: the gate is for the corridor alone.
+# usage: instructions.sh BUILD_DIR [CAPTURE [POLICY]]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bench=${SLUICE_BENCH:-$here/../../../shared/bench}
@@ -15,8 +16,10 @@ capture=${2:-$work/mix.pcap}
 export GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000
 for loops in 1 3; do
 	valgrind --tool=callgrind --callgrind-out-file="$work/$loops.out" --toggle-collect=bench_corridor \
-		"$1/sluice" bench --only corridor -n $loops --flows 65536 "$capture" >"$work/$loops.log" 2>&1 || { tail -20 "$work/$loops.log"; exit 1; }
+		"$1/sluice" bench --only corridor -n $loops --flows 65536 ${3:+-p "$3"} "$capture" >"$work/$loops.log" 2>&1 || { tail -20 "$work/$loops.log"; exit 1; }
 	callgrind_annotate --inclusive=yes --threshold=100 "$work/$loops.out" >"$work/$loops.txt" 2>/dev/null
 done
 packets=$(grep -oP '^.*: \K[0-9]+(?= packets)' "$work/1.log" | head -1)
+[ -z "${3:-}" ] || set +e
 python3 "$here/instructions.py" "$work/1.txt" "$work/3.txt" "$packets" "$here/instructions.json"
+[ -z "${3:-}" ] || exit 0

@@ -141,7 +141,7 @@ static bool walk(const char *path, void (*each)(const struct record *))
 
 // ---- policies of what was seen ------------------------------------------------------------------------------------
 
-static struct test *test_of(struct random *r, enum field f, struct test *t)
+static struct test *test_of(struct random *r, enum field f, struct test *t, struct test **child)
 {
 	struct operand o = pool.value[f][random_below(r, pool.n[f])];
 	uint32_t kind = random_below(r, 8);
@@ -153,11 +153,10 @@ static struct test *test_of(struct random *r, enum field f, struct test *t)
 		t->op = TEST_PRESENT;
 		t->present = random_below(r, 2);
 	} else if (kind == 1) {
-		struct test **child = malloc(sizeof(*child));
 		t->op = TEST_NOT;
 		t->child = child;
 		t->nchildren = 1;
-		child[0] = &t[1];
+		*child = &t[1];
 		t[1] = (struct test){.op = TEST_IS, .operand = o};
 	} else if (kind < 5 && text && o.len > 1) {
 		uint32_t n = 1 + random_below(r, o.len < 12 ? o.len : 12);
@@ -178,7 +177,7 @@ struct made {
 	struct policy policy;
 	struct rule rule[RULES];
 	struct condition all[RULES], one[RULES][3], *child[RULES][3];
-	struct test test[RULES][3][4];
+	struct test test[RULES][3][4], *of_not[RULES][3];
 };
 
 static void make(struct random *r, struct made *m)
@@ -193,8 +192,9 @@ static void make(struct random *r, struct made *m)
 			enum field f = pool.field[random_below(r, pool.nfields)];
 			if (UNSAID >> f & 1 || f == FIELD_HTTP_HEADER)
 				continue;
-			m->one[i][n] = (struct condition){
-				.kind = CONDITION_FIELD, .field = f, .test = test_of(r, f, m->test[i][n])};
+			m->one[i][n] = (struct condition){.kind = CONDITION_FIELD,
+							  .field = f,
+							  .test = test_of(r, f, m->test[i][n], &m->of_not[i][n])};
 			m->child[i][n] = &m->one[i][n];
 			n++;
 		}

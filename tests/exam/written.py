@@ -9,6 +9,7 @@ under their reason. EXPECT: {"CAPTURE": {"REASON": frames}}; more than that is a
 which nothing is dropped or rewritten must give the same file, header included (pcap; of pcapng the frames).
 Left out, and counted: files that are no captures and link types that are not supported."""
 import collections
+import concurrent.futures
 import gzip
 import json
 import os
@@ -92,16 +93,19 @@ def compare(sluice, path, tmp):
     return dict(sorted(changes.items())), faults
 
 
+def compare_apart(sluice, path):
+    with tempfile.TemporaryDirectory() as tmp:
+        return compare(sluice, path, pathlib.Path(tmp))
+
+
 def main():
     sluice, expect_path, root = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     paths = [pathlib.Path(p) for p in sys.argv[4:]] or sorted(root.glob("*/pcap/**/*"))
     expect = json.loads(expect_path.read_text()) if expect_path.exists() else {}
     got, bad, left_out, done, reasons = {}, 0, 0, 0, collections.defaultdict(lambda: [0, 0])
-    with tempfile.TemporaryDirectory() as tmp:
-        for path in paths:
-            if not path.is_file():
-                continue
-            result = compare(sluice, path, pathlib.Path(tmp))
+    paths = [p for p in paths if p.is_file()]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, result in zip(paths, pool.map(lambda p: compare_apart(sluice, p), paths)):
             if result is None:
                 left_out += 1
                 continue

@@ -105,6 +105,7 @@ enum action {
 #undef X
 		ACTION_COUNT
 };
+extern const char *const action_names[ACTION_COUNT]; // base/names.c
 
 // X(symbol, name, help): how a deny answers. DEFAULT: by what is denied.
 #define RESPONSES(X)                                                                                                   \
@@ -123,6 +124,7 @@ enum response {
 #undef X
 		RESPONSE_COUNT
 };
+extern const char *const response_names[RESPONSE_COUNT];
 
 // What is known of a field of the transaction in work.
 enum fact_state {

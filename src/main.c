@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "cmd/cmd.h"
 
 static const struct verb {
@@ -35,40 +36,15 @@ static void usage(FILE *out)
 	      out);
 }
 
-// Edits (insert, delete, replace) that make one word of the other: Levenshtein's distance, one row kept.
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[32], bn = strnlen(b, 31);
-	for (unsigned j = 0; j <= bn; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned diagonal = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= bn; j++) {
-			unsigned above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-			best = above + 1 < best ? above + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			diagonal = above;
-			row[j] = best;
-		}
-	}
-	return row[bn];
-}
-
 static int unknown(const char *word)
 {
-	const struct verb *near = NULL;
-	unsigned best = 3; // further away is another word, not a slip
-	for (unsigned i = 0; i < VERBS; i++) {
-		unsigned d = distance(word, verbs[i].name);
-		if (d < best) {
-			best = d;
-			near = &verbs[i];
-		}
-	}
+	const char *names[VERBS];
+	for (unsigned i = 0; i < VERBS; i++)
+		names[i] = verbs[i].name;
+	const char *near = word_near(names, VERBS, word, strlen(word));
 	fprintf(stderr, "sluice: unknown verb \"%.40s\"", word);
 	if (near)
-		fprintf(stderr, " (did you mean \"%s\"?)", near->name);
+		fprintf(stderr, " (did you mean \"%s\"?)", near);
 	fprintf(stderr, "; sluice --help lists them\n");
 	return EXIT_USAGE;
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "record.h"
+#include "ruleset.h"
 #include "verdict.h"
 
 // clang-format takes each table below for one long expression.
@@ -76,6 +77,18 @@ const char *const app_names[APP_COUNT] = {
 	"none",
 #define X(symbol, name) name,
 	APPS(X)
+#undef X
+};
+
+const char *const action_names[ACTION_COUNT] = {
+#define X(symbol, name, ends, denies, help) name,
+	ACTIONS(X)
+#undef X
+};
+
+const char *const response_names[RESPONSE_COUNT] = {
+#define X(symbol, name, help) name,
+	RESPONSES(X)
 #undef X
 };
 

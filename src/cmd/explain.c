@@ -18,7 +18,7 @@
 #include "policy/compile.h"
 #include "policy/field.h"
 #include "policy/given.h"
-#include "policy/word.h"
+#include "base/word.h"
 #include "ship/ship.h"
 
 struct asked {

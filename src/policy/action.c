@@ -5,25 +5,13 @@
 
 #include <string.h>
 
+#include "base/word.h"
 #include "policy/field.h"
-#include "policy/word.h"
 
 // clang-format off
 const struct action_row action_table[ACTION_COUNT] = {
-#define X(symbol, name, ends, denies, help) {name, ends, denies, help},
+#define X(symbol, name, ends, denies, help) {ends, denies, help},
 	ACTIONS(X)
-#undef X
-};
-
-const char *const action_names[ACTION_COUNT] = {
-#define X(symbol, name, ends, denies, help) name,
-	ACTIONS(X)
-#undef X
-};
-
-const char *const response_names[RESPONSE_COUNT] = {
-#define X(symbol, name, help) name,
-	RESPONSES(X)
 #undef X
 };
 

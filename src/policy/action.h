@@ -6,13 +6,10 @@
 #include "policy/reading.h"
 
 struct action_row {
-	const char *name;
 	bool ends, denies;
 	const char *help;
 };
 extern const struct action_row action_table[ACTION_COUNT];
-extern const char *const action_names[ACTION_COUNT];
-extern const char *const response_names[RESPONSE_COUNT];
 extern const char *const response_help[RESPONSE_COUNT];
 
 // "10Mbps", "100pps": bits or packets a second, the other 0. false: neither.

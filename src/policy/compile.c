@@ -9,6 +9,7 @@
 #include <hs/hs.h>
 
 #include "path/policy_order.h"
+#include "policy/action.h"
 #include "policy/compile_in.h"
 #include "policy/zone.h"
 
@@ -278,7 +279,7 @@ static void add_rule(struct compiler *c, uint32_t i)
 				    .expires_ns = r->expires_ns,
 				    .action = r->action,
 				    .response = r->response,
-				    .ends = compile_action_ends[r->action],
+				    .ends = action_table[r->action].ends,
 				    .shadow = r->shadow,
 				    .disabled = r->disabled,
 				    .strict = r->action == ACTION_ALLOW};

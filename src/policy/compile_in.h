@@ -46,7 +46,6 @@ struct compiler {
 
 extern const uint8_t compile_field_types[FIELD_COUNT];
 extern const uint64_t compile_holdable; // bits of enum field
-extern const bool compile_action_ends[ACTION_COUNT];
 
 // Room for one more in a list of n.
 void *compile_grow(void *list, uint32_t n, size_t size);

@@ -25,12 +25,6 @@ static const bool many[FIELD_COUNT] = {
 const uint64_t compile_holdable = FIELDS(X) 0;
 #undef X
 
-const bool compile_action_ends[ACTION_COUNT] = {
-#define X(symbol, name, ends, denies, help) ends,
-	ACTIONS(X)
-#undef X
-};
-
 static uint32_t buffer_of(struct compiler *c, const struct node *on)
 {
 	struct ruleset *rs = c->rs;

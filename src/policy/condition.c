@@ -9,10 +9,10 @@
 
 #include <string.h>
 
+#include "base/word.h"
 #include "policy/field.h"
 #include "policy/schedule.h"
 #include "policy/set.h"
-#include "policy/word.h"
 
 // Where a test stands.
 struct spot {

@@ -8,8 +8,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "policy/domain.h"
-#include "policy/word.h"
 
 // clang-format off
 const struct field_row field_table[FIELD_COUNT] = {

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "policy/action.h"
 #include "policy/complaints.h"
 #include "policy/lint.h"
 #include "policy/rule.h"
 #include "policy/set.h"
 #include "policy/source.h"
-#include "policy/word.h"
 
 // What policy_free is given points into this.
 struct owned {

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "policy/complaints.h"
-#include "policy/word.h"
 
 static void say(struct reading *r, bool warning, const struct place *at, const char *format, va_list args)
 {

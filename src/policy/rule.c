@@ -6,11 +6,11 @@
 
 #include <string.h>
 
+#include "base/word.h"
 #include "policy/action.h"
 #include "policy/condition.h"
 #include "policy/field.h"
 #include "policy/schedule.h"
-#include "policy/word.h"
 
 static bool read_id(struct reading *r, struct rule *rule, uint32_t node)
 {

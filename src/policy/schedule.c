@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "policy/word.h"
+#include "base/word.h"
 
 static const char *const days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 static const char *const keys[] = {"days", "from", "to", "zone"};

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
+#include "base/word.h"
 #include "policy/domain.h"
 #include "policy/field.h"
-#include "policy/word.h"
 
 const char *const set_type_names[SET_TYPES] = {"net", "domain", "string", "port", "ja3", "ja4"};
 

@@ -8,13 +8,6 @@
 
 #include "ruleset.h"
 
-#define X(symbol, name, ends, denies, help) name,
-static const char *const actions[ACTION_COUNT] = {ACTIONS(X)};
-#undef X
-#define X(symbol, name, help) name,
-static const char *const responses[RESPONSE_COUNT] = {RESPONSES(X)};
-#undef X
-
 const struct policy_names *judged_policy(const struct render *r, const struct record *rec)
 {
 	unsigned version = rec->policy;
@@ -29,7 +22,7 @@ const char *judged_would(const struct render *r, const struct record *rec)
 
 const char *judged_action(uint8_t action)
 {
-	return action < ACTION_COUNT ? actions[action] : "unknown";
+	return action < ACTION_COUNT ? action_names[action] : "unknown";
 }
 
 static void rule(struct jsonl *j, const struct policy_names *p, uint32_t number)
@@ -139,7 +132,7 @@ void judged_member(const struct render *r, struct jsonl *j, const struct record 
 	}
 	if (rec->action == ACTION_DENY && rec->response < RESPONSE_COUNT) {
 		JSONL_NAME(j, "respond");
-		jsonl_text(j, responses[rec->response]);
+		jsonl_text(j, response_names[rec->response]);
 	}
 	JSONL_NAME(j, "policy");
 	jsonl_text(j, p->hash);

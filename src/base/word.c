@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Words of a table: finding one, and guessing which one was meant.
-#include "word.h"
+#include "base/word.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -14,9 +14,14 @@
 #include "limit.h"
 #include "rooms.h"
 
+static struct acting *set_of(struct act *a, uint64_t flow_id)
+{
+	return a->acting[(flow_id * 0x9e3779b97f4a7c15ull >> 32) % ACTING_SETS];
+}
+
 static struct acting *acting_of(struct act *a, uint64_t flow_id)
 {
-	struct acting *set = a->acting[(flow_id * 0x9e3779b97f4a7c15ull >> 32) % ACTING_SETS];
+	struct acting *set = set_of(a, flow_id);
 	for (unsigned i = 0; i < ACTING_WAYS; i++)
 		if (set[i].flow_id == flow_id)
 			return &set[i];
@@ -25,7 +30,7 @@ static struct acting *acting_of(struct act *a, uint64_t flow_id)
 
 static struct acting *acting_new(struct worker *w, uint64_t flow_id)
 {
-	struct acting *set = w->act->acting[(flow_id * 0x9e3779b97f4a7c15ull >> 32) % ACTING_SETS], *old = set;
+	struct acting *set = set_of(w->act, flow_id), *old = set;
 	for (unsigned i = 1; i < ACTING_WAYS; i++)
 		if (set[i].seen_ns < old->seen_ns)
 			old = &set[i];

@@ -170,13 +170,6 @@ static uint32_t hit_of(const struct judge_policy *p, uint32_t rule)
 	return rule < p->nrules ? rule : p->nrules;
 }
 
-// One record of so many, by what it is about: the same for any number of workers.
-static bool sampled(const struct ruleset_note *n, const struct record *r)
-{
-	uint64_t h = (r->flow_id << 20 ^ r->tx_id) * 0x9e3779b97f4a7c15ull;
-	return n->sample < 2 || (h >> 32) % n->sample == 0;
-}
-
 bool judge_said(struct worker *w, struct record *r)
 {
 	struct judge_policy *p = w->judge->policy;
@@ -195,7 +188,7 @@ bool judge_said(struct worker *w, struct record *r)
 		r->len = sizeof(*r);
 		r->nfacts = 0;
 	}
-	return n->said <= RULE_SAID_VERDICT && sampled(n, r);
+	return n->said <= RULE_SAID_VERDICT && judge_sampled(n->sample, r->flow_id << 20 ^ r->tx_id);
 }
 
 void judge_flow_word(const struct judge *j, const struct flow *f, struct record *r)

@@ -58,14 +58,6 @@ static bool answers(const struct flow *f, const struct record *r)
 	return r->kind == RECORD_DNS && r->tx_kind && f->pkts[!r->dir];
 }
 
-// One of so many, by what it is about: the same for any number of workers.
-static bool sampled(const struct ruleset *rs, uint32_t rule, uint64_t flow_id, uint32_t tx_id)
-{
-	uint32_t n = rs->notes[rule].sample;
-	uint64_t h = (flow_id << 20 ^ tx_id ^ rule) * 0x9e3779b97f4a7c15ull;
-	return n < 2 || (h >> 32) % n == 0;
-}
-
 // The value of the field that a limit counts by; NULL: none.
 static const struct fact_value *counted_by(const struct worker *w, const struct ruleset_deed *d)
 {
@@ -101,7 +93,8 @@ void judge_fired(struct worker *w, struct flow *f, struct record *r, const struc
 			record_fact(w, FACT_TAG, rs->bytes + x->tag, x->tag_len, (struct origin){0});
 		if (x->action == ACTION_LIMIT || x->action == ACTION_MIRROR)
 			act_begin(w, f, rule, counted_by(w, &rs->deeds[rule]));
-		if (x->action != ACTION_ALERT || !sampled(rs, rule, f->id, r ? r->tx_id : 0))
+		uint64_t about = f->id << 20 ^ (r ? r->tx_id : 0) ^ rule;
+		if (x->action != ACTION_ALERT || !judge_sampled(rs->notes[rule].sample, about))
 			continue;
 		f->policy |= POLICY_ALERTED;
 		if (r)

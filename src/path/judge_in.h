@@ -114,3 +114,9 @@ static inline uint32_t judge_waits(uint32_t rule)
 {
 	return JUDGE_WAITS | (rule & (JUDGE_WAITS - 1)); // the default: above all rules, too
 }
+
+// One record of so many (0, 1: all), by a number for what it is about: the same for any number of workers.
+static inline bool judge_sampled(uint32_t sample, uint64_t about)
+{
+	return sample < 2 || (about * 0x9e3779b97f4a7c15ull >> 32) % sample == 0;
+}

@@ -5,14 +5,13 @@
 //
 // Where somebody wants to see the ends (-w, --trace) each is reported on the exit ring, and what is sent is handed
 // over with it; otherwise frames are freed here. Worker's thread; the exit ring's far end is the program's.
-#include "flow.h"
 #include "rooms.h"
-
-#include "flow.h"
-#include "judge.h"
 
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
+
+#include "flow.h"
+#include "judge.h"
 
 static void report(struct worker *w, const struct exit *e)
 {

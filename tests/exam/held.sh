@@ -3,10 +3,5 @@
 # held.py over the project's own captures and, where they are, those of the corpora. usage: held.sh BUILD_DIR
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-corpora=${SLUICE_CORPORA:-$here/../../../shared/corpora}
-list=("$here"/../captures/*.pcap)
-if [ -d "$corpora" ]; then
-	mapfile -t more < <(find "$corpora"/*/pcap -type f | sort)
-	list+=("${more[@]}")
-fi
+. "$here/captures.sh"
 exec python3 "$here/held.py" "$1/sluice" "${list[@]}"

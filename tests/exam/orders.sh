@@ -4,10 +4,5 @@
 # usage: orders.sh BUILD_DIR
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-corpora=${SLUICE_CORPORA:-$here/../../../shared/corpora}
-list=("$here"/../captures/*.pcap)
-if [ -d "$corpora" ]; then
-	mapfile -t more < <(find "$corpora"/*/pcap -type f | sort)
-	list+=("${more[@]}")
-fi
+. "$here/captures.sh"
 SEEDS=$([ "${SLUICE_FULL:-0}" = 0 ] && echo 2 || echo 4) exec python3 "$here/orders.py" "$1/sluice" "${list[@]}"

@@ -3,6 +3,16 @@
 # What is said to the ends of denied flows: the same for any number of workers and each time, counted, and read without a
 # complaint by tshark where it is there. (tests/live/answers_test.py lets real stacks read it.)
 . "$(dirname "$0")/story.sh"
+# POLICY SUMMARY: what leaves, and by which door, for 1 to 4 workers; what the summary must say.
+same_for_any_number() {
+	for n in 1 2 3 4; do
+		run 0 replay "$captures"/*.pcap -p "$1" --workers $n --seed $n -w w.$n --trace trace.$n --summary summary
+		key "$2"
+		for what in w trace; do
+			cmp -s $what.1 $what.$n || fail "$1: $what differs with $n workers"
+		done
+	done
+}
 cat >policy.json <<'END'
 {"rules": [
  {"id": "port", "action": "deny", "when": {"proto": "tcp", "dport": 2222}},
@@ -13,13 +23,7 @@ cat >policy.json <<'END'
  {"id": "quic", "action": "deny", "when": {"app": "quic"}},
  {"id": "rest", "action": "deny", "when": {"app": {"not": "dns"}, "proto": ["tcp", "udp"]}}]}
 END
-for n in 1 2 3 4; do
-	run 0 replay "$captures"/*.pcap -p policy.json --workers $n --seed $n -w w.$n --trace trace.$n --summary summary
-	key 's["ledger"]["own"] > 30 and s["ledger"]["held"] == 0 and s["mbufs_in_use"] == 0'
-	for what in w trace; do
-		cmp -s $what.1 $what.$n || fail "$what differs with $n workers"
-	done
-done
+same_for_any_number policy.json 's["ledger"]["own"] > 30 and s["ledger"]["held"] == 0 and s["mbufs_in_use"] == 0'
 
 # Rates: each worker asks the same buckets, in the order of the walk.
 cat >rates.json <<'END'
@@ -28,13 +32,7 @@ cat >rates.json <<'END'
  {"id": "each", "action": "limit", "rate": "100pps", "burst": 5, "by": "src", "when": {"proto": ["tcp", "udp"]}},
  {"id": "pages", "action": "deny", "when": {"http.uri": "/denied"}}]}
 END
-for n in 1 2 3 4; do
-	run 0 replay "$captures"/*.pcap -p rates.json --workers $n --seed $n -w w.$n --trace trace.$n --summary summary
-	key 's["ledger"]["drops"]["LIMIT_EXCEEDED"] > 100'
-	for what in w trace; do
-		cmp -s $what.1 $what.$n || fail "$what differs with $n workers, limited"
-	done
-done
+same_for_any_number rates.json 's["ledger"]["drops"]["LIMIT_EXCEEDED"] > 100'
 grep -q 'drop LIMIT_EXCEEDED each$' trace.1 && grep -q 'drop LIMIT_EXCEEDED all$' trace.1 || fail "the trace names no rule"
 
 if command -v tshark >/dev/null; then

@@ -4,23 +4,17 @@
 decides, one transaction is explained (--record); the rule is removed, the capture replayed, and the transaction must be decided
 by the rule that explain named. usage: counterfactual_test.py SLUICE CAPTURES [POLICIES] [SEED]"""
 import json
-import os
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 
-SLUICE, CAPTURES = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
+from asked import CAPTURES, run
+
 POLICIES, SEED = int(sys.argv[3]) if len(sys.argv) > 3 else 25, int(sys.argv[4]) if len(sys.argv) > 4 else 1
 KINDS = {"tls", "quic", "http", "dns", "ssh"}
 NAMES = ("tour", "http", "dns", "browser_quic", "ssh", "connect", "tls13", "starttls", "http6")
 rng = random.Random(SEED)
-
-
-def run(*args):
-    done = subprocess.run([SLUICE, *map(str, args)], capture_output=True, text=True, timeout=120, env=dict(os.environ, SLUICE_CACHE=""))
-    return done.returncode, done.stdout, done.stderr
 
 
 def condition():

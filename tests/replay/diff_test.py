@@ -5,24 +5,11 @@ change, from what to what, as often. Then its arguments. usage: diff_test.py SLU
 import collections
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-SLUICE, CAPTURES = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
-failed = 0
+from asked import CAPTURES, expect, failures, run
 
-
-def run(*args):
-    done = subprocess.run([SLUICE, *map(str, args)], capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stdout, done.stderr
-
-
-def expect(what, good, seen=""):
-    global failed
-    if not good:
-        failed += 1
-        print(f"FAIL {what}\n{seen}"[:3000])
 
 
 RULES = [
@@ -102,8 +89,8 @@ def main():
                 changed += compare(work / f"p{old}.json", work / f"p{new}.json", CAPTURES / f"{capture}.pcap")
         expect("something changes", changed > 50, changed)
         arguments(work)
-    print(f"{changed} changes, {failed} failures")
-    sys.exit(bool(failed))
+    print(f"{changed} changes, {len(failures)} failures")
+    sys.exit(bool(failures))
 
 
 main()

@@ -7,26 +7,12 @@ CAPTURES [--all]      --all: also what takes half a minute"""
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-SLUICE, CAPTURES = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-failed = 0
-
-
-def run(*args, cache="", timeout=120):
-    done = subprocess.run([SLUICE, *map(str, args)], capture_output=True, timeout=timeout, env=dict(os.environ, SLUICE_CACHE=str(cache)))
-    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-
-
-def expect(what, good, seen=""):
-    global failed
-    if not good:
-        failed += 1
-        print(f"FAIL {what}\n{seen}"[:2000])
+from asked import CAPTURES, expect, failures, run
 
 
 def rule(i, when):
@@ -142,5 +128,5 @@ def swapped(work):
 with tempfile.TemporaryDirectory() as tmp:
     for story in (set_files, caches, swapped) + ((regexes,) if "--all" in sys.argv else ()):
         story(pathlib.Path(tmp))
-print(f"{failed} failures")
-sys.exit(bool(failed))
+print(f"{len(failures)} failures")
+sys.exit(bool(failures))

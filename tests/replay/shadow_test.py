@@ -4,12 +4,11 @@
 transaction that the one in force lets come. usage: shadow_test.py SLUICE CAPTURES"""
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-SLUICE, CAPTURES = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
-failed = 0
+from asked import CAPTURES, expect, failures, run
+
 A = {"rules": [{"id": "a", "action": "deny", "when": {"dns.qname": {"contains": "e"}}}]}
 B = {"sets": {"s": {"type": "domain", "items": ["example.test"]}},
      "rules": [{"id": "b-path", "action": "deny", "when": {"http.path": {"prefix": "/"}}}, {"id": "b-set", "action": "deny", "when": {"host": {"in": "s"}}},
@@ -17,22 +16,15 @@ B = {"sets": {"s": {"type": "domain", "items": ["example.test"]}},
 
 
 def replay(*args):
-    done = subprocess.run([SLUICE, "replay", *map(str, args), "--format", "eve"], capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        sys.exit(f"FAIL {args}: {done.returncode} {done.stderr}")
+    rc, out, err = run("replay", *args, "--format", "eve")
+    if rc:
+        sys.exit(f"FAIL {args}: {rc} {err}")
     events = {}
-    for line in done.stdout.splitlines():
+    for line in out.splitlines():
         e = json.loads(line)
         if e["event_type"] in ("tls", "http", "dns", "quic", "ssh"):
             events[(e["flow_id"], e["event_type"], e.get("tx_id"), "http_method" in e.get("http", {}), len(events) if e.get("tx_id") is None else 0)] = e.get("verdict")
     return events
-
-
-def expect(what, good, seen=""):
-    global failed
-    if not good:
-        failed += 1
-        print(f"FAIL {what}\n{seen}"[:2000])
 
 
 with tempfile.TemporaryDirectory() as tmp:
@@ -52,5 +44,5 @@ with tempfile.TemporaryDirectory() as tmp:
         expect(f"{name}: alone nothing is denied", all(v["action"] == "allow" for v in only.values()))
         expect(f"{name}: four workers", replay("-p", a, "--shadow", b, "--workers", 4, capture) == both)
     expect("something was compared", compared > 40, compared)
-print(f"{compared} compared, {failed} failures")
-sys.exit(bool(failed))
+print(f"{compared} compared, {len(failures)} failures")
+sys.exit(bool(failures))

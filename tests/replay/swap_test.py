@@ -4,6 +4,7 @@
 same transaction; nothing is lost; the same for any number of workers; live flows are judged again; 1,000 swaps need the
 memory of ten. usage: swap_test.py SLUICE CAPTURES"""
 import collections
+import functools
 import json
 import os
 import pathlib
@@ -11,8 +12,11 @@ import subprocess
 import sys
 import tempfile
 
-SLUICE, CAPTURES = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
-failed = 0
+import asked
+from asked import CAPTURES, SLUICE, expect, failures
+
+run = functools.partial(asked.run, timeout=300)
+
 ALLOW = {"action": "allow"}
 A = {"default": ALLOW, "rules": [{"id": "a-test", "action": "deny", "when": {"host": {"suffix": ".test"}}},
                                  {"id": "a-dns", "action": "allow", "when": {"dport": 53}},
@@ -21,18 +25,6 @@ B = {"default": ALLOW, "rules": [{"id": "b-ssh", "action": "deny", "when": {"app
                                  {"id": "b-query", "action": "deny", "when": {"dns.qname": {"contains": "e"}}},
                                  {"id": "b-path", "action": "deny", "when": {"http.path": {"regex": "/[a-z]+"}}},
                                  {"id": "b-all", "action": "allow"}]}
-
-
-def run(*args):
-    done = subprocess.run([SLUICE, "replay", *map(str, args)], capture_output=True, text=True, timeout=300)
-    return done.returncode, done.stdout, done.stderr
-
-
-def expect(what, good, seen=""):
-    global failed
-    if not good:
-        failed += 1
-        print(f"FAIL {what}\n{seen}"[:3000])
 
 
 def events(out):
@@ -79,9 +71,9 @@ def swaps(work, capture, n):
 
 def unmixed(work, capture, n, counts):
     options, files = swaps(work, capture, n)
-    rc, out, err = run(*options, "--format", "eve", "-s", work / "s.json", capture)
+    rc, out, err = run("replay", *options, "--format", "eve", "-s", work / "s.json", capture)
     expect(f"{capture.name}: {n} swaps", rc == 0, err)
-    alone = {f: events(run("-p", f, "--format", "eve", capture)[1])[0] for f in set(files)}
+    alone = {f: events(run("replay", "-p", f, "--format", "eve", capture)[1])[0] for f in set(files)}
     have, flows = events(out)
     for key, v in have.items():
         want = alone[files[v["version"] - 1]].get(key)
@@ -99,7 +91,7 @@ def unmixed(work, capture, n, counts):
     left = ledger["tx"] + ledger["kernel"] + ledger["mirrored"] + sum(ledger["drops"].values()) + ledger["held"]
     expect(f"{capture.name}: the ledger", ledger["rx"] + ledger["own"] == left and ledger["held"] == 0, ledger)
     for workers in (2, 4):
-        rc, other, err = run(*options, "--format", "eve", "--workers", workers, capture)
+        rc, other, err = run("replay", *options, "--format", "eve", "--workers", workers, capture)
         expect(f"{capture.name}: {workers} workers", rc == 0 and other == out, err)
 
 
@@ -123,7 +115,7 @@ def again(work):
     (work / "port.json").write_text(json.dumps({"default": ALLOW, "rules": [{"id": "no-ssh", "action": "deny", "when": {"dport": 22}}]}))
     (work / "soft.json").write_text(json.dumps({"default": ALLOW, "rules": [{"id": "no-soft", "action": "deny", "when": {"tls.sni": "x.test"}}]}))
     half = duration(capture) / 2
-    rc, out, err = run("-p", work / "none.json", "--policy-at", f"{half}={work / 'port.json'}", "--format", "eve", "-t", work / "t", "-o", work / "o", capture)
+    rc, out, err = run("replay", "-p", work / "none.json", "--policy-at", f"{half}={work / 'port.json'}", "--format", "eve", "-t", work / "t", "-o", work / "o", capture)
     trace = [line.split() for line in (work / "t").read_text().splitlines()]
     doors = [t[1] for t in trace]
     expect("allowed before, denied after", "tx" in doors and "drop" in doors and doors == sorted(doors, key="tx drop".split().index), doors)
@@ -132,7 +124,7 @@ def again(work):
     expect("which flows changed is said", len(said) == 1 and said[0]["verdict"]["rule"] == "no-ssh", lines)
     flow = [e for e in lines if e["event_type"] == "flow"][0]
     expect("the flow's own word is the new one", flow["verdict"]["rule"] == "no-ssh" and flow["verdict"]["version"] == 2, flow)
-    rc, out, err = run("-p", work / "port.json", "--policy-at", f"{half}={work / 'none.json'}", "-t", work / "t", "-o", work / "o", "--format", "eve", capture)
+    rc, out, err = run("replay", "-p", work / "port.json", "--policy-at", f"{half}={work / 'none.json'}", "-t", work / "t", "-o", work / "o", "--format", "eve", capture)
     doors = [line.split()[1] for line in (work / "t").read_text().splitlines()]
     expect("denied before, allowed after", doors[0] == "drop" and doors[-1] == "tx", doors)
 
@@ -144,7 +136,7 @@ def arguments(work):
                            ((f"--policy-at=2020-01-01T00:00:00Z={p}",), 0, ""), (("--policy-at=1",), 2, "T=FILE"),
                            ((f"--policy-at=-1={p}",), 2, "T=FILE"), ((f"--policy-at=x={p}",), 2, "T=FILE"),
                            ((f"--policy-at=1={work / 'none'}",), 3, "cannot read"), ((f"--policy-at=1={work / 'bad.json'}",), 1, "unknown key")]:
-        got, _, err = run("-p", p, *args, "-o", "/dev/null", capture)
+        got, _, err = run("replay", "-p", p, *args, "-o", "/dev/null", capture)
         expect(f"{args}", got == rc and says in err, f"{got} {err}")
 
 
@@ -162,8 +154,8 @@ def main():
         arguments(work)
         memory(work)
     expect("transactions of several versions", counts["transactions"] > 50 and len(counts["versions"]) > 4, counts)
-    print(f"{counts['transactions']} transactions, of {len(counts['versions'])} versions, {counts['not there']} not there alone, {failed} failures")
-    sys.exit(bool(failed))
+    print(f"{counts['transactions']} transactions, of {len(counts['versions'])} versions, {counts['not there']} not there alone, {len(failures)} failures")
+    sys.exit(bool(failures))
 
 
 main()

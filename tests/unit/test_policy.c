@@ -22,7 +22,7 @@
 #include "policy/regex_plain.h"
 #include "policy/rule.h"
 #include "policy/schedule.h"
-#include "policy/word.h"
+#include "base/word.h"
 
 static struct policy *parse(const char *text)
 {

@@ -121,11 +121,36 @@ def made():
         pathlib.Path("names.txt").write_text("".join(f"n{i}.example{i % 99}.com\n" for i in range(200000)))
         bad("names.json", '{"sets":{"n":{"type":"domain","file":"names.txt"}}}', "1 set, 0 errors, 0 warnings", rc=0)
         got, _, err = check("nowhere.json", cwd=work)
-        expect("a file that is not there", got == 3 and "cannot read nowhere.json" in err, err)
-        expect("a folder", check(work, cwd=work)[0] == 3)
+        expect("a file that is not there", got == 3 and "nowhere.json: cannot read it: No such file" in err, err)
+        no_files(pathlib.Path(work))
         bad("terminal.json", '{"sets": {"\\u009b31m\\u001b[0m\\u007f": 1}}', "\\xc2\\x9b31m\\x1b[0m\\x7f")
         expect("usage", check()[0] == 2 and check("--nonsense")[0] == 2 and check("--help")[0] == 0)
         os.chdir("/")
+
+
+def no_files(work):
+    """what is no file: refused, or read, in bounded time, by whichever verb loads it"""
+    capture = DOCS.parent / "tests/captures/http.pcap"
+    os.mkfifo(work / "fifo")
+    (work / "set.json").write_text('{"sets": {"s": {"type": "net", "file": "fifo"}}}')
+    for path, says in ((work, "it is a directory"), ("/dev/zero", "it is a device"), (work / "fifo", "a pipe that nobody writes to")):
+        for args in (("check", path), ("replay", "-p", path, capture), ("explain", "-p", path, "--src", "10.0.0.1"), ("diff", path, path, capture)):
+            done = subprocess.run([SLUICE, *args], capture_output=True, text=True, timeout=20)
+            expect(f"{args[0]} {path}", done.returncode == 3 and f"cannot read it: {says}" in done.stderr, done.stderr)
+    rc, out, _ = check("set.json", cwd=work, timeout=20)
+    expect("a set in a pipe that nobody writes to", rc == 1 and "nobody writes" in out, out)
+    good = '{"rules": [{"id": "a", "action": "deny", "when": {"http.path": {"prefix": "/"}}}]}'
+    for args, says in ((("check", "-"), "loaded 1 rule"), (("replay", "-p", "-", capture), "deny"), (("diff", "-", work / "errors2.json", capture), "deny by a"),
+                       (("explain", "-p", "-", "--app", "ssh"), "by default")):
+        (work / "errors2.json").write_text('{}')
+        done = subprocess.run([SLUICE, *args], input=good, capture_output=True, text=True, timeout=60)
+        expect(f"{args[0]} -", done.returncode in (0, 1) and says in done.stdout + done.stderr, done.stdout + done.stderr)
+    slow = subprocess.Popen(f"(sleep 3; echo '{good}') > {work}/fifo", shell=True)
+    rc, out, err = check("fifo", cwd=work, timeout=20)
+    slow.wait()
+    expect("a pipe whose writer is slow", rc == 0 and "loaded 1 rule" in out, out + err)
+    done = subprocess.run([SLUICE, "diff", "-", "-", capture], input="{}", capture_output=True, text=True, timeout=20)
+    expect("standard input twice", done.returncode == 2 and "twice" in done.stderr, done.stderr)
 
 
 def guards():
@@ -143,6 +168,10 @@ def guards():
                                  (rule({"dport": 22}), 0, "0 errors"), ({"rules": [{"id": "guard", "action": "deny"}]}, 1, 'the id "guard"')]:
             got = said(policy, "--guard", "192.0.2.1", "--guard", "2001:db8::1")
             expect(f"guard: {policy}", got[0] == rc and says in got[1], got)
+            replay = subprocess.run([SLUICE, "replay", "-p", path, "--guard", "192.0.2.1", "--guard", "2001:db8::1", DOCS.parent / "tests/captures/http.pcap"],
+                                    capture_output=True, text=True, timeout=60)
+            complaints = [line.split(": ", 1)[1] for line in got[1].splitlines() if ": /" in line]
+            expect(f"guard: replay says it too: {policy}", replay.returncode == rc and all(c in replay.stderr for c in complaints), replay.stderr)
         expect("guard: an address", said(rule({"dport": 22}), "--guard", "10.0.0.0/8")[0] == 2)
         cases = [{"given": {"src": a, "dst": "198.51.100.1", "dport": 22}, "expect": {"verdict": v, "rule": r}} for a, v, r in
                  (("192.0.2.1", "allow", "guard"), ("192.0.2.2", "deny", "a"), ("2001:db8::1", "allow", "guard"))]

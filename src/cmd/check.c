@@ -3,14 +3,11 @@
 // sluice check: reads policies as replay would, and says all that is wrong with them: on standard output, for that is
 // what was asked for. Nothing is run. Exit codes: 1 where a policy has errors, or warnings under --strict; 3 where a
 // file cannot be read at all.
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -84,37 +81,38 @@ static json_t *result(const char *file, const struct policy *p, const struct com
 	return o;
 }
 
-static bool readable(const char *file)
+// What cannot be read is said on standard error: nothing is known of it. False: it was.
+static bool readable(const struct complaints *c)
 {
-	struct stat st;
-	errno = 0;
-	if (access(file, R_OK) == 0 && stat(file, &st) == 0 && !S_ISDIR(st.st_mode))
-		return true;
-	errno = errno ? errno : EISDIR;
-	fprintf(stderr, "sluice check: cannot read %s: %s\n", file, strerror(errno));
-	return false;
+	if (c->unreadable)
+		complaints_print(c, stderr);
+	return !c->unreadable;
 }
 
-// Complaints of the policy itself have been printed, or stay with those of the cases in JSON.
-static void try_cases(const struct check *k, const struct policy *p, struct complaints *c, struct trial_result *t)
+// Complaints of the policy itself have been printed, or stay with those of the cases in JSON. False: no cases.
+static bool try_cases(const struct check *k, const struct policy *p, struct complaints *c, struct trial_result *t)
 {
 	if (!k->json)
 		complaints_clear(c);
-	trial_run(p, k->tests, c, t);
+	bool there = trial_run(p, k->tests, c, t) == 0;
 	if (k->json)
-		return;
-	complaints_print(c, stdout);
-	printf("%s: %u case%s, %u failed\n", k->tests, t->cases, plural(t->cases), t->failed);
+		return there;
+	complaints_print(c, there ? stdout : stderr);
+	if (there)
+		printf("%s: %u case%s, %u failed\n", k->tests, t->cases, plural(t->cases), t->failed);
+	return there;
 }
 
 static int one(struct check *k, const char *file, bool several)
 {
 	struct complaints c = {0};
 	struct trial_result t = {0};
-	if (!readable(file) || (k->tests && !readable(k->tests)))
-		return EXIT_ENVIRONMENT;
 	double begin = now_ms();
 	struct policy *p = policy_load(file, &c);
+	if (!readable(&c)) {
+		complaints_clear(&c);
+		return EXIT_ENVIRONMENT;
+	}
 	if (p && !guard_policy(&k->guard, p, &c)) {
 		policy_free(p);
 		p = NULL;
@@ -123,11 +121,10 @@ static int one(struct check *k, const char *file, bool several)
 	uint32_t warnings = c.nwarnings;
 	if (!k->json)
 		say(file, p, &c, ms, several);
-	if (p && k->tests)
-		try_cases(k, p, &c, &t);
+	bool tried = !p || !k->tests || try_cases(k, p, &c, &t);
 	if (k->json)
 		json_array_append_new(k->results, result(file, p, &c, ms, &t));
-	int rc = c.nerrors || (k->strict && warnings) ? EXIT_FINDINGS : EXIT_DONE;
+	int rc = !tried ? EXIT_ENVIRONMENT : c.nerrors || (k->strict && warnings) ? EXIT_FINDINGS : EXIT_DONE;
 	policy_free(p);
 	complaints_clear(&c);
 	return rc;
@@ -136,7 +133,8 @@ static int one(struct check *k, const char *file, bool several)
 static void usage(FILE *out)
 {
 	fputs("usage: sluice check FILE... [OPTION...]\n\n"
-	      "Reads policies as the corridor would, and says all that is wrong with them, by file, line and "
+	      "Reads policies (-: standard input) as the corridor would, and says all that is wrong with them, by "
+	      "file, line and "
 	      "column.\n\n"
 	      "  -s, --strict      warnings fail it too\n"
 	      "  -t, --tests FILE  judge cases by the policy: [{\"given\": {fields}, \"expect\": {\"verdict\", "

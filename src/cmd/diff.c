@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cmd.h"
 #include "diff_changes.h"
@@ -26,7 +25,8 @@ struct diff {
 static void usage(FILE *out)
 {
 	fputs("usage: sluice diff OLD NEW PCAP... [OPTION...]\n\n"
-	      "Replays captures by two policies and says which verdicts change, from what to what, by which rule.\n\n"
+	      "Replays captures by two policies and says which verdicts change, from what to what, by which rule.\n"
+	      "One policy may be -, standard input.\n\n"
 	      "  -f, --format table|json  for eyes (default), or one JSON object\n"
 	      "  -h, --help               this\n\n"
 	      "example: sluice diff policy.json candidate.json office.pcap\n"
@@ -62,26 +62,23 @@ static int arguments(struct diff *d, int argc, char **argv)
 	d->policy[DIFF_NEW].file = argv[optind + 1];
 	d->captures = argv + optind + 2;
 	d->ncaptures = (unsigned)(argc - optind - 2);
+	unsigned in = !strcmp(argv[optind], "-") + !strcmp(argv[optind + 1], "-");
 	for (unsigned i = 0; i < d->ncaptures; i++)
-		if (!strcmp(d->captures[i], "-"))
-			return mistake("standard input cannot be read twice", "");
+		in += 2u * !strcmp(d->captures[i], "-");
+	if (in > 1)
+		return mistake("standard input can be one of the policies only: it cannot be read twice", "");
 	return -1;
 }
 
 static int load(struct diff *d, enum diff_side side)
 {
 	struct complaints c = {0};
-	struct stat st;
-	const char *file = d->policy[side].file;
-	if (stat(file, &st) < 0) {
-		fprintf(stderr, "sluice diff: cannot read the policy %s: %s\n", file, strerror(errno));
-		return EXIT_ENVIRONMENT;
-	}
-	d->owned[side] = policy_load(file, &c);
+	d->owned[side] = policy_load(d->policy[side].file, &c);
 	d->policy[side].policy = d->owned[side];
 	complaints_print(&c, stderr);
+	int rc = d->owned[side] ? -1 : c.unreadable ? EXIT_ENVIRONMENT : EXIT_FINDINGS;
 	complaints_clear(&c);
-	return d->owned[side] ? -1 : EXIT_FINDINGS;
+	return rc;
 }
 
 // One capture after the other; within one the side that is behind goes first.

@@ -440,7 +440,7 @@ static int check(struct options *o)
 		return mistake("only one of -o, -w, --summary and --trace can have standard output", NULL, "");
 	if (o->npaths == 0)
 		return mistake("no capture given", NULL, "");
-	unsigned ins = 0;
+	unsigned ins = (o->policy && !strcmp(o->policy, "-")) + (o->shadow && !strcmp(o->shadow, "-"));
 	for (unsigned i = 0; i < o->npaths; i++)
 		ins += !strcmp(o->paths[i], "-");
 	if (ins > 1)

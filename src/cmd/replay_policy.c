@@ -125,10 +125,6 @@ static uint64_t asked_by(const struct policy *p)
 static int read_policy(struct replay_policies *p, struct replay_policy *k, bool said)
 {
 	struct complaints c = {0};
-	if (access(k->file, R_OK) < 0) {
-		fprintf(stderr, "sluice: cannot read the policy %s: %s\n", k->file, strerror(errno));
-		return -ENOENT;
-	}
 	k->policy = policy_load(k->file, &c);
 	if (k->policy && !guard_policy(&p->guard, k->policy, &c)) {
 		policy_free(k->policy);
@@ -136,8 +132,9 @@ static int read_policy(struct replay_policies *p, struct replay_policy *k, bool 
 	}
 	if (!said || !k->policy)
 		complaints_print(&c, stderr);
+	bool there = !c.unreadable;
 	complaints_clear(&c);
-	return k->policy ? 0 : -EINVAL;
+	return k->policy ? 0 : there ? -EINVAL : -ENOENT;
 }
 
 static int compile_policy(struct replay_policies *p, struct replay_policy *k)

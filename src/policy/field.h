@@ -41,6 +41,6 @@ struct field_words {
 	const uint32_t *numbers;  // facts are numbers; NULL: words
 	uint32_t n;
 	uint32_t highest; // numbers up to it may be written too; 0: none
-	const char *also; // what else is taken, in words; NULL: nothing
+	const char *also; // what else is to be said of them; NULL: nothing
 };
 const struct field_words *field_words(enum field f);

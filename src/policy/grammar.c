@@ -38,6 +38,19 @@ static void operators(enum field f, FILE *out)
 	}
 }
 
+static void words(enum field f, FILE *out)
+{
+	const struct field_words *w = field_words(f);
+	if (!w)
+		return;
+	fprintf(out, "| `%s` |", shown(f));
+	for (uint32_t i = 0; i < w->n; i++)
+		fprintf(out, " `%s`", w->words[i]);
+	if (w->highest)
+		fprintf(out, "; numbers to %u", w->highest);
+	fprintf(out, "%s%s |\n", w->also ? "; " : "", w->also ? w->also : "");
+}
+
 void grammar_fields(FILE *out)
 {
 	fputs("| field | what it is | value | operators | values | holds | known from | absent where |\n"
@@ -50,6 +63,9 @@ void grammar_fields(FILE *out)
 		fprintf(out, " | %s | %s | %s | %s |\n", row->many ? "many" : "one", row->hold ? "yes" : "no",
 			row->known, row->absent);
 	}
+	fputs("\n| field | its words |\n|---|---|\n", out);
+	for (enum field f = 0; f < FIELD_COUNT; f++)
+		words(f, out);
 }
 
 static void whose(uint32_t actions, FILE *out)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a policy may say but hardly means: rules that no packet reaches, refusals that miss what has no name, suffixes
-// that cut a label, public suffixes in a set, regexes that are texts. In: a policy without errors. Out: warnings, each
-// with its remedy. Time is linear in the policy. Off the path.
+// What a policy may say but hardly means: rules that no packet reaches or that are over, refusals that miss what has no
+// name, suffixes that cut a label, public suffixes in a set, regexes that are texts (lint_text.c: what no value is).
+// In: a policy without errors. Out: warnings, each with its remedy. Time is linear in the policy. Off the path.
 //
 // Hidden rules are found in the cheap cases: below a rule without conditions, below one with the same conditions, and
 // below one with a single condition that the lower rule has too, itself or one of its list. Whether one condition
@@ -12,8 +12,11 @@
 #include <libpsl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "policy/field.h"
+#include "policy/guard.h"
+#include "policy/lint_in.h"
 #include "policy/regex.h"
 
 // ---- conditions as bytes, to find the same ones ------------------------------------------------------------------
@@ -211,6 +214,10 @@ static void look_at_test(struct reading *r, const struct condition *c, const str
 		look_at_suffix(r, c, t);
 	if (t->op == TEST_REGEX)
 		look_at_regex(r, c, t);
+	if (t->op == TEST_IS && field_table[c->field].type == FIELD_TYPE_ADDR)
+		lint_address(r, &t->operand, &t->place);
+	lint_capitals(r, c, t);
+	lint_answer(r, c, t);
 	for (uint32_t i = 0; i < t->nchildren; i++)
 		look_at_test(r, c, t->child[i]);
 }
@@ -311,6 +318,29 @@ static void look_at_set(struct reading *r, const psl_ctx_t *psl, const struct se
 	}
 }
 
+static void look_at_nets(struct reading *r, const struct set *s)
+{
+	for (uint32_t i = 0; i < s->nitems; i++)
+		lint_address(r, &s->items[i].operand, &s->items[i].place);
+}
+
+// ---- rules by themselves ----------------------------------------------------------------------------------------
+
+static void look_at_rule(struct reading *r, const struct rule *rule)
+{
+	char when[32];
+	time_t at = (time_t)(rule->expires_ns / 1000000000u);
+	struct tm tm;
+	if (!strcmp(rule->id, "default") || !strcmp(rule->id, GUARD_ID))
+		reading_warn(r, &rule->place, "the id \"%s\" is that of %s: records cannot tell the two apart",
+			     rule->id, *rule->id == 'd' ? "the default" : "guarded addresses (--guard)");
+	if (!rule->expires_ns || at > time(NULL) || !gmtime_r(&at, &tm))
+		return;
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	reading_warn(r, &rule->place, "rule \"%s\" expired at %s, which is past: it sees nothing that came later",
+		     rule->id, when);
+}
+
 void lint_policy(struct reading *r)
 {
 	const psl_ctx_t *psl = psl_builtin();
@@ -319,9 +349,14 @@ void lint_policy(struct reading *r)
 		if (p->sets[i].type == SET_DOMAIN)
 			look_at_set(r, psl, &p->sets[i]);
 	}
+	for (uint32_t i = 0; i < p->nsets; i++)
+		if (p->sets[i].type == SET_NET)
+			look_at_nets(r, &p->sets[i]);
 	look_for_hidden(r);
+	lint_tags(r);
 	for (uint32_t i = 0; i < p->nrules; i++) {
 		const struct rule *rule = &p->rules[i];
+		look_at_rule(r, rule);
 		if (!rule->when)
 			continue;
 		look_at_condition(r, rule->when);

@@ -4,7 +4,6 @@
 // policy comes out of here without errors or not at all. Off the path, on the caller's thread.
 #include "policy.h"
 
-#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,15 +173,18 @@ struct policy *policy_parse(const char *name, const char *text, size_t len, stru
 
 struct policy *policy_load(const char *file, struct complaints *c)
 {
+	struct arena arena = {0};
+	const char *why, *name = strcmp(file, SOURCE_STDIN) ? file : "stdin";
 	size_t len;
-	char *text = source_read(file, &len);
-	if (!text) {
-		struct place at = {.file = file};
-		complaints_add(c, false, &at, "cannot read it: %s", strerror(errno));
-		return NULL;
+	char *text = source_read(file, DOC_BYTES_MAX, &arena, &len, &why);
+	struct policy *p = NULL;
+	if (text) {
+		p = policy_parse(name, text, len, c);
+	} else {
+		complaints_add(c, false, &(struct place){.file = name}, "cannot read it: %s", why);
+		c->unreadable = true;
 	}
-	struct policy *p = policy_parse(file, text, len, c);
-	free(text);
+	arena_free(&arena);
 	return p;
 }
 

@@ -135,11 +135,13 @@ struct complaint {
 struct complaints {
 	struct complaint *list;         // the first POLICY_SHOWN
 	uint32_t n, nerrors, nwarnings; // listed; found in all
+	bool unreadable;                // the text itself: nothing is known of it
 };
 #define POLICY_SHOWN 50
 
-// Reads a policy and the files of its sets (relative to the policy's own folder). NULL: it has errors, all of which are
-// counted and the first of which are listed. c may be filled with warnings either way; complaints_clear it.
+// Reads a policy ("-": from standard input) and the files of its sets (relative to the policy's own folder). NULL: it
+// has errors, all of which are counted and the first of which are listed. c may be filled with warnings either way;
+// complaints_clear it.
 struct policy *policy_load(const char *file, struct complaints *c);
 // The same from memory; `name` stands for the file in places.
 struct policy *policy_parse(const char *name, const char *text, size_t len, struct complaints *c);

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The items of a set from a file: one a line, "#" begins a comment (in string sets only at a line's beginning), white
-// space around an item is dropped. The file is read whole, then looked at: a file that changes meanwhile is refused,
-// not half believed. Items of ASCII are made normal where they stand, so that a set of millions costs its file and 64
-// bytes an item. Rejected: mmap, which ends the program (SIGBUS) where the file shrinks.
+// space around an item is dropped. The file is read whole (source.c), then looked at. Items of ASCII are made normal
+// where they stand, so that a set of millions costs its file and 64 bytes an item.
 #include "set.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "policy/complaints.h"
+#include "policy/source.h"
 
 #define FILE_MAX (1ull << 30)
 #define ITEMS_MAX (32u << 20)
@@ -24,49 +20,6 @@ struct lines {
 	const char *path;
 	uint32_t line;
 };
-
-// Reads all of an open file. false: *why says so.
-static bool read_all(int fd, struct arena *a, char **text, size_t *len, const char **why)
-{
-	struct stat before, after;
-	if (fstat(fd, &before) < 0) {
-		*why = strerror(errno);
-		return false;
-	}
-	bool regular = S_ISREG(before.st_mode);
-	size_t room = regular ? (size_t)before.st_size + 1 : 65536, n = 0;
-	*why = "larger than a set's file can be (1 GiB)";
-	if (room > FILE_MAX)
-		return false;
-	uint8_t *p = arena_bytes(a, room + 1);
-	for (ssize_t got; (got = read(fd, p + n, room - n)) != 0;) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			*why = strerror(errno);
-			return false;
-		}
-		n += (size_t)got;
-		if (n < room)
-			continue;
-		if (regular) // a byte more than it had
-			break;
-		if (room > FILE_MAX / 2)
-			return false;
-		uint8_t *larger = arena_bytes(a, room * 2 + 1);
-		memcpy(larger, p, n);
-		p = larger;
-		room *= 2;
-	}
-	*why = "changed while it was read: write a new file and rename it";
-	if (regular &&
-	    (fstat(fd, &after) < 0 || n != (size_t)before.st_size || after.st_size != before.st_size ||
-	     after.st_mtim.tv_sec != before.st_mtim.tv_sec || after.st_mtim.tv_nsec != before.st_mtim.tv_nsec))
-		return false;
-	*text = (char *)p;
-	*len = n;
-	return true;
-}
 
 static void say(const struct lines *l, bool warning, uint32_t col, const char *p, uint32_t len, const char *why)
 {
@@ -138,19 +91,15 @@ bool set_file(struct reading *r, struct set *s, uint32_t node, const char *file)
 	size_t len;
 	snprintf(path, sizeof(path), "%s%s%s", *file == '/' ? "" : r->folder, *file == '/' || !*r->folder ? "" : "/",
 		 file);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		reading_wrong(r, node, "cannot read \"%s\": %s", file, strerror(errno));
-		return false;
-	}
 	struct lines l = {.r = r, .s = s, .path = arena_text(r->arena, path, strlen(path))};
 	uint32_t before = r->complaints->nerrors;
-	if (!read_all(fd, r->arena, &text, &len, &why)) {
+	if (!(text = source_read(path, FILE_MAX, r->arena, &len, &why))) {
 		reading_wrong(r, node, "cannot read \"%s\": %s", file, why);
+	} else if (len > FILE_MAX) {
+		reading_wrong(r, node, "cannot read \"%s\": larger than a set's file can be (1 GiB)", file);
 	} else {
 		EVP_DigestUpdate(r->hash, text, len);
 		items(&l, text, len);
 	}
-	close(fd);
 	return r->complaints->nerrors == before;
 }

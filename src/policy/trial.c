@@ -110,11 +110,12 @@ int trial_run(const struct policy *p, const char *file, struct complaints *c, st
 	struct trial *t = calloc(1, sizeof(*t));
 	struct place at = {.file = file};
 	size_t len;
-	char *text = source_read(file, &len);
+	const char *why = "no memory";
+	char *text = t ? source_read(file, DOC_BYTES_MAX, &arena, &len, &why) : NULL;
 	*result = (struct trial_result){0};
-	if (!text || !t) {
-		complaints_add(c, false, &at, "cannot read it: %s", strerror(errno));
-		free(text);
+	if (!text) {
+		complaints_add(c, false, &at, "cannot read it: %s", why);
+		arena_free(&arena);
 		free(t);
 		return -EIO;
 	}
@@ -129,7 +130,6 @@ int trial_run(const struct policy *p, const char *file, struct complaints *c, st
 	if (t->rules)
 		compile_free(t->rules);
 	arena_free(&arena);
-	free(text);
 	free(t);
 	return 0;
 }

@@ -1,35 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is said to the ends of a denied flow, heard by real stacks. usage: answers_test.py SLUICE [plain|vlan|gwlb]...
-
-    namespace "client" [tap] <-> this program <-> [tap] namespace "server"
-                                   |      ^
-                          pipe, pcap      pipe, pcap
-                                   v      |
-                            sluice replay -p POLICY -w
-
-This program is two network cables: what either end sends goes to sluice as a capture that has not ended yet, and what
-sluice lets out, or says itself, goes on to whom it is for. curl, dig, openssl and the kernel's sockets judge it. In `vlan`
-and `gwlb` the frames are wrapped on the way to sluice, and what comes back must be wrapped alike. Needs root, iproute2 and
-/dev/net/tun; exit 77 (skipped) without."""
-import atexit
-import fcntl
-import json
-import os
+"""What is said to the ends of a denied flow, heard by real stacks: curl, dig, openssl and the kernel's sockets, plain, in
+VLAN and in GWLB (wire.py). usage: answers_test.py SLUICE [plain|vlan|gwlb]...; exit 77: skipped"""
 import pathlib
-import select
-import shutil
-import socket
-import struct
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import pcap_file  # noqa: E402
+import wire  # noqa: E402
 
 POLICY = {
     "rules": [
@@ -45,157 +24,6 @@ POLICY = {
         {"id": "quic", "action": "deny", "when": {"app": "quic"}},
     ]
 }
-NS = {"client": "sluice-c%d" % os.getpid(), "server": "sluice-s%d" % os.getpid()}
-ADDRESS = {"client": ("10.77.0.1", "fd77::1"), "server": ("10.77.0.2", "fd77::2")}
-MAC = {"client": "02:00:00:00:77:01", "server": "02:00:00:00:77:02"}
-GENEVE = bytes.fromhex("0800080000000000" "01080102" "00000000000000ab" "01080202" "0000000000000000" "01080301" "cafe0001")
-
-
-def sh(*command):
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def tap(end):
-    """the cable's end that belongs to this program"""
-    name = "sl%d%s" % (os.getpid() % 100000, end[0])
-    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x0002 | 0x1000))  # TUNSETIFF: TAP, no header
-    sh("ip", "netns", "add", NS[end])
-    atexit.register(subprocess.run, ["ip", "netns", "del", NS[end]], stderr=subprocess.DEVNULL)
-    sh("ip", "link", "set", name, "netns", NS[end])
-    inside = ["ip", "-n", NS[end]]
-    sh(*inside, "link", "set", name, "address", MAC[end])
-    sh(*inside, "addr", "add", ADDRESS[end][0] + "/24", "dev", name)
-    sh(*inside, "addr", "add", ADDRESS[end][1] + "/64", "dev", name, "nodad")
-    sh(*inside, "link", "set", "lo", "up")
-    sh(*inside, "link", "set", name, "up")
-    return fd
-
-
-def ip_sum(header):
-    s = sum(struct.unpack("!10H", header))
-    s = (s & 0xFFFF) + (s >> 16)
-    return ~(s + (s >> 16)) & 0xFFFF
-
-
-class Wrap:
-    """how frames look on the way to sluice"""
-
-    def __init__(self, kind):
-        self.kind = kind
-        self.wrong = []
-
-    def on(self, frame):
-        if self.kind == "vlan":
-            return frame[:12] + b"\x81\x00\x00\x2a" + frame[12:]
-        if self.kind == "gwlb" and frame[12:14] in (b"\x08\x00", b"\x86\xdd"):
-            inner = frame[14:]
-            geneve = GENEVE[:2] + frame[12:14] + GENEVE[4:] + inner
-            udp = struct.pack("!HHHH", 50000, 6081, 8 + len(geneve), 0) + geneve
-            ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 255, 17, 0, b"\x0a\0\0\x05", b"\x0a\0\0\x06")
-            ip = ip[:10] + struct.pack("!H", ip_sum(ip)) + ip[12:]
-            return b"\x02\0\0\0\0\x06\x02\0\0\0\0\x05\x08\x00" + ip + udp
-        return frame
-
-    def own(self, frame):
-        if self.kind == "gwlb" and frame[:12] + frame[26:34] != bytes.fromhex("020000000005" "020000000006" "0a000006" "0a000005"):
-            self.wrong.append("not to the balancer: " + frame[:82].hex())
-
-    def off(self, frame):
-        if self.kind == "vlan":
-            if frame[12:16] != b"\x81\x00\x00\x2a":
-                self.wrong.append("no tag: " + frame.hex())
-            return frame[:12] + frame[16:]
-        if self.kind == "gwlb" and len(frame) > 82 and frame[36:38] == b"\x17\xc1":
-            geneve, inner = frame[42:82], frame[82:]
-            if geneve[:2] + geneve[4:] != GENEVE[:2] + GENEVE[4:] or frame[34:36] != b"\xc3\x50":
-                self.wrong.append("header: " + frame[:82].hex())
-            to = [e for e in MAC if socket.inet_aton(ADDRESS[e][0]) == inner[16:20]
-                  or socket.inet_pton(socket.AF_INET6, ADDRESS[e][1]) == inner[24:40]]
-            if not to:
-                return None
-            other = "server" if to[0] == "client" else "client"
-            mac = [bytes.fromhex(MAC[e].replace(":", "")) for e in (to[0], other)]
-            # a frame of our own goes back to the balancer; one that passed is as it came, in replay
-            return mac[0] + mac[1] + geneve[2:4] + inner
-        return frame
-
-
-class Box(threading.Thread):
-    """sluice between the two cables"""
-
-    def __init__(self, sluice, folder, kind):
-        super().__init__(daemon=True)
-        self.wrap = Wrap(kind)
-        self.taps = {"client": tap("client"), "server": tap("server")}
-        (folder / "policy.json").write_text(json.dumps(POLICY))
-        paths = [folder / "in", folder / "out"]
-        for p in paths:
-            os.mkfifo(p)
-        args = [sluice, "replay", str(paths[0]), "-p", str(folder / "policy.json"), "-w", str(paths[1]), "-o",
-                str(folder / "records"), "-f", "eve"] + (["--transport", "gwlb"] if kind == "gwlb" else [])
-        self.process = subprocess.Popen(args, stderr=open(folder / "stderr", "w"))
-        self.into = os.open(paths[0], os.O_WRONLY)
-        os.write(self.into, struct.pack("<IHHIIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1))
-        self.out = os.open(paths[1], os.O_RDONLY)
-        self.kept = b""
-        self.own = []  # frames that neither end had sent
-        self.sent = {}
-        self.done = self.closing = False
-
-    def take(self, end):
-        try:
-            frame = os.read(self.taps[end], 65536)
-        except (BlockingIOError, OSError):
-            return
-        link_local = frame[12:14] == b"\x08\x06" or (frame[12:14] == b"\x86\xdd" and frame[20] == 58)
-        if link_local and self.wrap.kind == "gwlb":  # a balancer has no ARP, nor neighbours
-            os.write(self.taps["server" if end == "client" else "client"], frame)
-            return
-        frame = self.wrap.on(frame)
-        self.sent[frame] = self.sent.get(frame, 0) + 1
-        now = time.time_ns()
-        os.write(self.into, struct.pack("<IIII", now // 10**9, now % 10**9, len(frame), len(frame)) + frame)
-
-    def give(self):
-        data = os.read(self.out, 1 << 20)
-        if not data:
-            self.done = True
-            return
-        self.kept += data
-        if self.kept[:4] == b"\x4d\x3c\xb2\xa1":
-            self.kept = self.kept[24:]
-        while len(self.kept) >= 16:
-            n = struct.unpack_from("<I", self.kept, 8)[0]
-            if len(self.kept) < 16 + n:
-                return
-            frame, self.kept = self.kept[16 : 16 + n], self.kept[16 + n :]
-            if not self.sent.get(frame):
-                self.own.append(frame)
-                if not any(frame[-40:] in f for f in self.sent):  # else a piece of one, which passes as it came
-                    self.wrap.own(frame)
-            bare = self.wrap.off(frame)
-            if bare is None:
-                continue
-            for end, mac in MAC.items():
-                mac = bytes.fromhex(mac.replace(":", ""))
-                if bare[:6] == mac or (bare[0] & 1 and bare[6:12] != mac):
-                    os.write(self.taps[end], bare)
-
-    def run(self):
-        ends = {fd: end for end, fd in self.taps.items()}
-        while not self.done:
-            for fd in select.select(([] if self.closing else list(ends)) + [self.out], [], [], 0.1)[0]:
-                if fd == self.out:
-                    self.give()
-                elif not self.closing:
-                    self.take(ends[fd])
-            if self.closing and self.into is not None:
-                os.close(self.into)  # the capture ends
-                self.into = None
-
-
-# ---- the server ------------------------------------------------------------------------------------------------------
 
 SERVER = r'''
 import socket, socketserver, sys, threading, time
@@ -223,37 +51,8 @@ for port in (80, 81, 82, 5353):
     threading.Thread(target=Tcp6(("::", port), Http).serve_forever, daemon=True).start()
 Udp6(("::", 53), Udp).serve_forever()
 '''
-
-
-class Ends:
-    def __init__(self, folder):
-        self.folder = folder
-        self.failed = []
-        self.n = 0
-        inside = ["ip", "netns", "exec", NS["server"]]
-        sh("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(folder / "key"), "-out",
-           str(folder / "cert"), "-subj", "/CN=test", "-days", "2", "-batch")
-        self.servers = [
-            subprocess.Popen(inside + [sys.executable, "-c", SERVER], stderr=subprocess.DEVNULL),
-            subprocess.Popen(inside + ["openssl", "s_server", "-quiet", "-accept", "443", "-www", "-key", str(folder / "key"),
-                                       "-cert", str(folder / "cert")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)]
-        for s in self.servers:
-            atexit.register(s.kill)
-
-    def client(self, *command, stdin=None):
-        """output, exit code and seconds"""
-        begun = time.monotonic()
-        run = subprocess.run(["ip", "netns", "exec", NS["client"], *command], capture_output=True, input=stdin, timeout=20)
-        return (run.stdout + run.stderr).decode("utf-8", "replace"), run.returncode, time.monotonic() - begun
-
-    def python(self, code):
-        return self.client(sys.executable, "-c", "import socket, time\n" + code)
-
-    def expect(self, what, fine, seen):
-        self.n += 1
-        if not fine:
-            self.failed.append(what)
-        print("%s %s%s" % ("ok " if fine else "NOT", what, "" if fine else "\n    " + str(seen)[:1500]))
+SERVERS = [[sys.executable, "-c", SERVER],
+           ["openssl", "s_server", "-quiet", "-accept", "443", "-www", "-key", "key", "-cert", "cert"]]
 
 
 def curl(ends, url, host, *more):
@@ -355,50 +154,22 @@ def initials():
     return found[:2]
 
 
-def play(sluice, kind):
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        box = Box(sluice, folder, kind)
-        box.start()
-        ends = Ends(folder)
-        time.sleep(1.5)  # the servers listen
-        for version, server in enumerate(ADDRESS["server"]):
-            name = "%s IPv%d" % (kind, 4 + 2 * version)
-            web(ends, server, name)
-            connection(ends, server, name)
-            tls(ends, server, name)
-            names(ends, server, name)
-            datagrams(ends, server, name)
-        for s in ends.servers:
-            s.kill()
-        box.closing = True
-        box.process.wait(timeout=20)
-        box.join(timeout=5)
-        said = (folder / "stderr").read_text()
-        ends.expect(kind + " the ledger holds", box.process.returncode == 0, said)
-        ends.expect(kind + " frames of our own are as many as counted", "own %d " % len(box.own) in said, (len(box.own), said))
-        ends.expect(kind + " wraps", not box.wrap.wrong, box.wrap.wrong[:3])
-        if ends.failed and os.environ.get("KEEP"):
-            shutil.copytree(folder, os.environ["KEEP"], ignore=shutil.ignore_patterns("in", "out"), dirs_exist_ok=True)
-        for fd in box.taps.values():
-            os.close(fd)
-        for ns in NS.values():
-            sh("ip", "netns", "del", ns)
-        return ends.n, ends.failed
+def everything(kind):
+    def acts(ends):
+        for version, server in enumerate(wire.ADDRESS["server"]):
+            for act in (web, connection, tls, names, datagrams):
+                act(ends, server, "%s IPv%d" % (kind, 4 + 2 * version))
+    return acts
 
 
 def main():
-    missing = [p for p in ("ip", "curl", "dig", "openssl") if not shutil.which(p)]
-    if os.geteuid() != 0 or missing or not os.path.exists("/dev/net/tun"):
-        print("skipped: needs root, /dev/net/tun" + ", ".join([""] + missing))
+    why = wire.missing("curl", "dig", "openssl")
+    if why:
+        print("skipped: " + why)
         return 77
-    if subprocess.run(["ip", "netns", "add", NS["client"] + "t"], stderr=subprocess.DEVNULL).returncode:
-        print("skipped: no network namespaces here")
-        return 77
-    subprocess.run(["ip", "netns", "del", NS["client"] + "t"])
     n, failed = 0, []
     for kind in sys.argv[2:] or ["plain", "vlan", "gwlb"]:
-        did, wrong = play(sys.argv[1], kind)
+        did, wrong = wire.play(sys.argv[1], kind, POLICY, SERVERS, everything(kind))
         n += did
         failed += wrong
     print("%d of %d as expected" % (n - len(failed), n))

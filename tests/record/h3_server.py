@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An HTTP/3 server (aioquic) that answers every request with a small page. usage: h3_server.py CERT KEY"""
+"""An HTTP/3 server (aioquic) that answers every request with a small page. usage: h3_server.py CERT KEY [ADDRESS [PORT]]"""
 import asyncio
 import sys
 
@@ -28,7 +28,8 @@ class Page(QuicConnectionProtocol):
 async def main():
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, is_client=False)
     configuration.load_cert_chain(sys.argv[1], sys.argv[2])
-    await serve("10.99.0.2", 4433, configuration=configuration, create_protocol=Page)
+    at = (sys.argv[3:] + ["10.99.0.2", 4433][len(sys.argv) - 3:])
+    await serve(at[0], int(at[1]), configuration=configuration, create_protocol=Page)
     await asyncio.Future()
 
 

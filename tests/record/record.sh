@@ -150,7 +150,7 @@ case_tour() { onwire tour tour; }
 
 : "${VENV:=$work/venv}"
 [ "$(id -u)" = 0 ] || { echo "record.sh: needs root (network namespaces)"; exit 3; }
-[ -d "$VENV" ] || { python3 -m venv "$VENV" && "$VENV/bin/pip" -q install 'aioquic==1.7.2' 'aiosmtpd==1.4.6'; }
+"$here/venv.sh" "$VENV"
 mkdir -p "$out"
 network
 certificate

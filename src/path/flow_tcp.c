@@ -94,6 +94,9 @@ static bool syn_renews(const struct flow *f, unsigned dir, const struct segment 
 	bool again = (from->flags & SIDE_SYN) && from->isn == s->seq;
 	if (again)
 		return false;
+	// the flow began with a SYN|ACK of this sender's that nobody had asked for: who begins is who says SYN
+	if (dir == 1 && (from->flags & SIDE_SYN) && !(f->side[0].flags & SIDE_SYN))
+		return true;
 	switch (f->tcp_state) {
 	case TCP_NONE:
 		return known(from) || known(&f->side[!dir]) || dir == 1;

@@ -43,14 +43,20 @@ struct parser {
 	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
 	int (*home)(const struct flow *f, const uint8_t *p, uint32_t len);
 	int (*looks_midway)(const uint8_t *p, uint32_t len); // instead of looks, where a beginning was missed
+	bool late; // an open flow that was nobody's may turn to it (a STARTTLS of a protocol that nobody here knows)
 };
 
 // Order: cheapest and strictest first. Index 0 is "none yet".
 static const struct parser parsers[] = {
 	{.app = APP_NONE},
-	{.app = APP_TLS, .looks = tls_looks, .data = tls_data, .end = tls_end},
+	{.app = APP_TLS, .looks = tls_looks, .data = tls_data, .end = tls_end, .late = true},
 	{.app = APP_HTTP2, .looks = http2_looks, .data = http2_data, .silent = true},
-	{.app = APP_HTTP, .looks = http_looks, .data = http_data, .end = http_end, .looks_midway = http_looks_midway},
+	{.app = APP_HTTP,
+	 .looks = http_looks,
+	 .data = http_data,
+	 .end = http_end,
+	 .looks_midway = http_looks_midway,
+	 .late = true},
 	{.app = APP_SSH, .looks = ssh_looks, .data = ssh_data, .end = ssh_end},
 	{.app = APP_NONE, .looks = prelude_looks, .data = prelude_data, .prelude = true},
 	{.app = APP_SOCKS, .looks = socks_looks, .data = socks_data, .prelude = true},
@@ -65,11 +71,12 @@ struct words {
 	uint8_t stopped;   // bit dir: nothing more is wanted
 	uint8_t not_start; // bit dir: past its first bytes, no parser found
 	uint8_t tries[2];
-	uint8_t ended : 2;    // bit dir: the parser has been told the end
-	uint8_t upgraded : 1; // HTTP/1 was left by agreement: what looks like it is something else
-	uint8_t judged : 1;   // open flow: a transaction was judged since the parser took over
-	uint8_t absent : 1;   // so was the absence of any, and the flow may go on
-	uint8_t nobodys;      // bit dir: its first words were shown to all, and are nobody's
+	uint8_t ended : 2;     // bit dir: the parser has been told the end
+	uint8_t upgraded : 1;  // HTTP/1 was left by agreement: what looks like it is something else
+	uint8_t judged : 1;    // open flow: a transaction was judged since the parser took over
+	uint8_t absent : 1;    // so was the absence of any, and the flow may go on
+	uint8_t by_server : 1; // the parser was chosen by what the server said, and the client has said nothing yet
+	uint8_t nobodys;       // bit dir: its first words were shown to all, and are nobody's
 };
 static_assert(sizeof(struct words) <= 8, "two words a stream");
 
@@ -150,9 +157,58 @@ static void let(struct worker *w, struct flow *f, struct words *s, const struct 
 		stream_let_parsed(w, f, 0);
 }
 
+// Where a line that is a request's begins; not before `from`, up to which all has left. len: nowhere.
+static uint32_t request_within(const uint8_t *p, uint32_t len, uint32_t from)
+{
+	static const char version[] = " HTTP/1.";
+	const uint8_t *at = memmem(p + from, len - from, version, sizeof(version) - 1);
+	if (!at)
+		return len;
+	while (at > p + from && at[-1] != '\n')
+		at--;
+	return http_looks(at, len - (uint32_t)(at - p)) > 0 ? (uint32_t)(at - p) : len;
+}
+
+// An open flow's client goes on in what is nobody's. Does a hello begin, or a request? Where it begins in the middle of
+// what came together, what stands before goes first. True: it does, or more is needed to tell.
+static bool turns(struct worker *w, struct flow *f, struct words *s, struct stream_view *v)
+{
+	uint64_t line = stream_line(w, f, 0);
+	uint32_t at = tls_hello_within(v->data, v->len);
+	bool end = v->end;
+	if (at == v->len)
+		at = request_within(v->data, v->len, line - v->offset < v->len ? (uint32_t)(line - v->offset) : 0);
+	if (at && at < v->len) {
+		if (absent(w, f, s))
+			stream_let(w, f, 0, v->offset + at);
+		stream_consume(w, f, 0, at);
+		stream_view(w, f, 0, v);
+		v->end |= end;
+	}
+	for (unsigned i = 1; i < PARSERS; i++) {
+		if (!parsers[i].late || (s->upgraded && parsers[i].app == APP_HTTP))
+			continue;
+		int yes = parsers[i].looks(v->data, v->len);
+		if (yes < 0 && parsers[i].app == APP_TLS && !v->end) { // letters are anybody's
+			stream_need(w, f, 0, v->len + 1);
+			return true;
+		}
+		if (yes <= 0)
+			continue;
+		struct stream_view other; // what the server has said in the other protocol
+		if (stream_view(w, f, 1, &other))
+			stream_consume(w, f, 1, other.len);
+		s->parser = i;
+		s->wait = s->not_start = s->nobodys = 0;
+		stream_need(w, f, 1, 0);
+		f->app = parsers[i].app;
+		return true;
+	}
+	return false;
+}
+
 // First bytes of a direction: whose are they? Returns whether anything moved.
-static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned dir, const struct stream_view *v,
-		   bool last)
+static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned dir, struct stream_view *v, bool last)
 {
 	bool start = !(s->not_start & (1 << dir)) || v->after_gap;
 	bool midway = (f->flags & FLOW_MIDSTREAM) || v->after_gap;
@@ -169,6 +225,7 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 			if (yes > 0) {
 				s->parser = i;
 				s->wait = s->not_start = s->nobodys = 0;
+				s->by_server = dir;
 				stream_need(w, f, !dir, 0); // what other rows asked for; this side's parser says anew
 				if (parsers[i].app)
 					f->app = parsers[i].app;
@@ -183,6 +240,12 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 	}
 	if (v->len == 0)
 		return false;
+	if (is_open(f, dir) && turns(w, f, s, v))
+		return s->parser;
+	if (is_open(f, dir) && !v->end && stream_unsettled(w, f, dir)) { // its first bytes may still come
+		stream_need(w, f, dir, v->len + 1);
+		return false;
+	}
 	if (is_open(f, dir) && absent(w, f, s)) // whoever answers must have heard it
 		stream_let(w, f, dir, v->offset + v->len);
 	s->nobodys |= 1 << dir;
@@ -194,7 +257,7 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 	stream_consume(w, f, dir, v->len);
 	if (s->nobodys & (1 << !dir))
 		stream_need(w, f, !dir, 0); // it waited in vain
-	bool more = (f->flags & (FLOW_MIDSTREAM | FLOW_GAP)) && ++s->tries[dir] < MIDSTREAM_TRIES;
+	bool more = ((f->flags & (FLOW_MIDSTREAM | FLOW_GAP)) || is_open(f, dir)) && ++s->tries[dir] < MIDSTREAM_TRIES;
 	if (!more)
 		stop(w, f, s, dir);
 	return false;
@@ -211,6 +274,32 @@ static void switch_protocol(struct worker *w, struct flow *f, struct words *s)
 	*s = (struct words){.stopped = s->stopped, .ended = s->ended, .upgraded = s->upgraded};
 	stream_need(w, f, 0, 0);
 	stream_need(w, f, 1, 0);
+}
+
+// A parser was chosen by the server's words. The client's first ones may be another protocol's: a greeting of SMTP, or
+// an HTTP response that nobody has asked for, says nothing about whether a hello follows. False: they are too few.
+static bool client_agrees(struct worker *w, struct flow *f, struct words *s, const struct stream_view *v)
+{
+	const struct parser *now = &parsers[s->parser];
+	bool unsure = false;
+	int own = now->looks(v->data, v->len);
+	for (unsigned i = 1; i < PARSERS && own <= 0; i++) {
+		int yes = i == s->parser ? own : parsers[i].looks(v->data, v->len);
+		unsure |= yes < 0;
+		if (yes <= 0)
+			continue;
+		switch_protocol(w, f, s);
+		s->parser = i;
+		if (parsers[i].app)
+			f->app = parsers[i].app;
+		return true;
+	}
+	if (own <= 0 && unsure && !v->end) {
+		stream_need(w, f, 0, v->len + 1);
+		return false;
+	}
+	s->by_server = 0;
+	return true;
 }
 
 enum moved {
@@ -232,6 +321,8 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		if (!detect(w, f, s, dir, &v, last))
 			return 0;
 		found = MOVED;
+	} else if (unlikely(s->by_server) && dir == 0 && v.len && !client_agrees(w, f, s, &v)) {
+		return 0;
 	}
 	struct app_in in = {
 		.w = w,
@@ -282,6 +373,14 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		stop(w, f, s, dir);
 		return MOVED | DRY;
 	case APP_CLOSE:
+		if (is_open(f, 0) && parsers[s->parser].prelude && !in.drop) { // what it leads to may come later
+			memset(v.app_state, 0, APP_STATE_BYTES);
+			s->parser = 0;
+			s->not_start = 3;
+			stream_need(w, f, 0, 0);
+			stop(w, f, s, 1);
+			return MOVED;
+		}
 		stop(w, f, s, 0);
 		stop(w, f, s, 1);
 		return found;

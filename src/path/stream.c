@@ -54,6 +54,7 @@ struct segment {
 	uint32_t pending; // before it
 	bool evidence;    // the receiver will take it
 	bool unread;      // bytes of it found no room
+	bool before;      // it lies before all that is read, and its receiver may take it
 };
 
 static int64_t offset_of(const struct stream_side *s, uint32_t seq)
@@ -288,6 +289,7 @@ static bool place(struct segment *g, uint32_t seq)
 	if (unlikely(at < 0) && g->evidence && begins_earlier(g, (uint64_t)-at))
 		at = 0;
 	uint64_t before = at < 0 ? (uint64_t)-at : 0;
+	g->before = before && g->evidence && (g->f->flags & FLOW_MIDSTREAM) && !g->s->acked;
 	if (before && before >= g->l->wire_len)
 		return false;
 	g->at = at < 0 ? 0 : (uint64_t)at;
@@ -401,6 +403,10 @@ static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
 	if (p->dir != 0) {
 		if (g->l->wire_len)
 			hold_undecided(w, f, g->m);
+		return;
+	}
+	if (unlikely(g->before) && !(s->flags & STREAM_STOPPED)) {
+		pkt_drop(p, REASON_STREAM_UNJUDGED);
 		return;
 	}
 	if ((flags & RST) || g->end <= stream_line(w, f, 0))

@@ -53,6 +53,8 @@ struct stream_run {
 	uint32_t off, len; // where `from` lies in the frame, and how many bytes
 };
 bool stream_run(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, struct stream_run *r);
+// The direction was picked up in its middle, so lately that what came first may not be the beginning of what was said.
+bool stream_unsettled(const struct worker *w, const struct flow *f, unsigned dir);
 // At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none
 // left.
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir);

@@ -278,6 +278,7 @@ bool stream_chain_back(struct stream_pool *p, struct stream_side *s, uint32_t by
 	s->base_seq -= by;
 	s->highest += by;
 	s->first += by;
+	s->backed = s->segs;
 	s->fin += s->fin == STREAM_NONE ? 0 : by;
 	s->flags &= ~STREAM_AFTER_GAP;
 	s->next = s->parsed = s->judged = 0;

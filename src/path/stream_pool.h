@@ -100,8 +100,9 @@ struct stream_side {
 	uint32_t kept;    // bytes in the list
 	uint32_t history; // of them in chunks that are parsed whole
 	uint32_t nchunks;
-	uint32_t first; // offset of what came first, where the beginning was not seen: holes before it are no loss
-	uint32_t left;  // act's: number behind the last byte that left; valid with has_left
+	uint32_t first;  // offset of what came first, where the beginning was not seen: holes before it are no loss
+	uint32_t backed; // segs when the direction last turned out to begin earlier than was thought
+	uint32_t left;   // act's: number behind the last byte that left; valid with has_left
 	bool has_left;
 	struct stream_lost { // evidence of which no copy is left, lowest first
 		uint64_t from, to;

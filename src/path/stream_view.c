@@ -247,6 +247,12 @@ bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir)
 	return (s->flags & STREAM_STOPPED) || (read && !(s->flags & STREAM_GIVEN_UP));
 }
 
+bool stream_unsettled(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const struct stream_side *s = &stream_of(w, f)->side[dir];
+	return (s->flags & STREAM_LOOSE) && !s->acked && s->segs - s->backed <= STREAM_BEGIN_SEGMENTS;
+}
+
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir)
 {
 	struct stream_side *s = side_of(w, f, dir);

@@ -127,6 +127,8 @@ void quic_end(struct app_in *in);
 void dtls_end(struct app_in *in);
 // Is this the protocol? 1 yes, 0 no, -1 cannot be told from so few bytes. Strict: random bytes never say yes.
 int tls_looks(const uint8_t *p, uint32_t len);
+// Where a ClientHello's record begins, as strictly as can be, in the midst of other bytes. len: nowhere.
+uint32_t tls_hello_within(const uint8_t *p, uint32_t len);
 int dtls_looks(const uint8_t *p, uint32_t len);
 int http_looks(const uint8_t *p, uint32_t len);
 int http_looks_midway(const uint8_t *p, uint32_t len); // where p[0] need not be a message's first byte

@@ -330,6 +330,10 @@ static int lost(struct app_in *in, struct http *s)
 		return until_close(in, s);
 	if (s->phase[in->dir] != PHASE_LOST && s->spoke[in->dir])
 		app_anomaly(in, ANOMALY_HTTP_MALFORMED, b.p, b.len < 64 ? b.len : 64);
+	if (is_client(in, s) && in->f->policy & POLICY_OPEN && s->spoke[in->dir] && !s->gap[in->dir]) {
+		app_refuse(in, REASON_HTTP_AMBIGUOUS); // behind a request no other protocol begins by itself
+		return APP_CLOSE;
+	}
 	s->scanned[in->dir] = 0;
 	return seek(in, s, 1);
 }

@@ -436,3 +436,19 @@ int tls_looks(const uint8_t *p, uint32_t len)
 		return h[4] >= 3;
 	return (h[4] == 3 && h[5] <= 4) || (h[4] == 0x7f && h[5] < 100);
 }
+
+uint32_t tls_hello_within(const uint8_t *p, uint32_t len)
+{
+	const uint8_t *at = p, *end = p + len;
+	while ((at = memchr(at, HANDSHAKE, (size_t)(end - at)))) {
+		uint32_t left = (uint32_t)(end - at);
+		if (left < RECORD_HEAD + 6)
+			break;
+		// RFC 8446 4.1.2: the version of the hello is 3.x; its first record has all of the random, mostly
+		if (at[1] == 3 && at[2] <= 4 && at[5] == CLIENT_HELLO && at[6] == 0 && at[9] == 3 && at[10] <= 4 &&
+		    be16(at + 3) >= 42 && be16(at + 3) <= RECORD_BODY_MAX && be24(at + 6) + 4u >= be16(at + 3))
+			return (uint32_t)(at - p);
+		at++;
+	}
+	return len;
+}

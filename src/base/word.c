@@ -40,6 +40,22 @@ unsigned word_find(const char *const *words, unsigned n, const char *p, size_t l
 	return i;
 }
 
+// The first word with the same last part: "tls.sni" for "quic.sni".
+static const char *same_end(const char *const *words, unsigned n, const char *p, size_t len)
+{
+	size_t end = 0; // of the last part, with its dot
+	while (end < len && p[len - 1 - end] != '.')
+		end++;
+	if (end++ == len)
+		return NULL;
+	for (unsigned i = 0; i < n; i++) {
+		size_t k = strlen(words[i]);
+		if (k > end && !memcmp(words[i] + k - end, p + len - end, end))
+			return words[i];
+	}
+	return NULL;
+}
+
 const char *word_near(const char *const *words, unsigned n, const char *p, size_t len)
 {
 	const char *near = NULL;
@@ -63,5 +79,5 @@ const char *word_near(const char *const *words, unsigned n, const char *p, size_
 			near = words[i];
 		}
 	}
-	return near;
+	return near ? near : same_end(words, n, p, len);
 }

@@ -105,7 +105,9 @@ enum field field_of_key(struct reading *r, uint32_t key, const char **header)
 	unsigned f = word_find(field_names, FIELD_COUNT, s.p, s.len);
 	if (f < FIELD_COUNT)
 		return (enum field)f;
-	const char *near = reading_near(r, field_names, FIELD_COUNT, s.p, s.len);
+	const char *near = field_elsewhere(s.p, s.len);
+	if (!near)
+		near = reading_near(r, field_names, FIELD_COUNT, s.p, s.len);
 	reading_unknown(r, key, "field", near && !strcmp(near, HEADER) ? "http.header.NAME" : near);
 	return FIELD_COUNT;
 }

@@ -44,3 +44,5 @@ struct field_words {
 	const char *also; // what else is to be said of them; NULL: nothing
 };
 const struct field_words *field_words(enum field f);
+// The field that another program calls so; NULL: none is known by that name.
+const char *field_elsewhere(const char *p, size_t len);

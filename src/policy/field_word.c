@@ -4,6 +4,8 @@
 // table of them, it is that table.
 #include "field.h"
 
+#include <string.h>
+
 #include "dns_rr.h"
 #include "path/app/http_head.h"
 #include "record.h"
@@ -72,4 +74,58 @@ static const struct field_words table[FIELD_COUNT] = {
 const struct field_words *field_words(enum field f)
 {
 	return table[f].words ? &table[f] : NULL;
+}
+
+// What others call a field: Suricata's keywords and EVE, Zeek's logs, tcpdump and tshark.
+static const struct {
+	const char *theirs, *ours;
+} others[] = {
+	{"src_ip", "src"},
+	{"src.ip", "src"},
+	{"source", "src"},
+	{"ip.src", "src"},
+	{"id.orig_h", "src"},
+	{"dest_ip", "dst"},
+	{"dst.ip", "dst"},
+	{"dest", "dst"},
+	{"destination", "dst"},
+	{"ip.dst", "dst"},
+	{"id.resp_h", "dst"},
+	{"src_port", "sport"},
+	{"src.port", "sport"},
+	{"id.orig_p", "sport"},
+	{"port", "dport"},
+	{"dest_port", "dport"},
+	{"dst.port", "dport"},
+	{"id.resp_p", "dport"},
+	{"l4", "proto"},
+	{"protocol", "proto"},
+	{"app_proto", "app"},
+	{"service", "app"},
+	{"domain", "host"},
+	{"fqdn", "host"},
+	{"hostname", "host"},
+	{"server_name", "tls.sni"},
+	{"ja3.hash", "tls.ja3"},
+	{"http.ua", "http.user_agent"},
+	{"ua", "http.user_agent"},
+	{"http.url", "http.uri"},
+	{"http.request_body", "payload"},
+	{"query", "dns.qname"},
+	{"dns.query", "dns.qname"},
+	{"dns.rrname", "dns.qname"},
+	{"dns.rrtype", "dns.qtype"},
+	{"geneve.vni", "vni"},
+	{"vxlan_vni", "vni"},
+	{"content", "payload"},
+	{"pcre", "payload"},
+	{"ssh.proto", "ssh.software"},
+};
+
+const char *field_elsewhere(const char *p, size_t len)
+{
+	for (unsigned i = 0; i < N(others); i++)
+		if (strlen(others[i].theirs) == len && !memcmp(others[i].theirs, p, len))
+			return others[i].ours;
+	return NULL;
 }

@@ -204,6 +204,8 @@ static void check_places(void **state)
 {
 	refused("{\n  \"rules\": [\n    {\"id\": \"\xc3\xa9\", \"action\": \"deny\", \"when\": {\"prot\": 1}}]}",
 		"p.json:3:44: /rules/0/when: unknown field \"prot\" (did you mean \"proto\"?)");
+	refused("{\"rules\": [{\"id\": \"a\", \"action\": \"deny\", \"when\": {\"dest_port\": 1}}]}",
+		"p.json:1:51: /rules/0/when: unknown field \"dest_port\" (did you mean \"dport\"?)");
 	refused("{\"a/b~\": {}}", "p.json:1:2: unknown key of a policy \"a/b~\"");
 	refused("{\"sets\": {\"a/b~\": 1}}",
 		"p.json:1:19: /sets/a~1b~0: an object with \"type\" and \"items\" or \"file\" is "
@@ -222,6 +224,7 @@ static void check_words(void **state)
 	assert_string_equal(word_near(words, 4, "dney", 4), "deny");
 	assert_string_equal(word_near(words, 4, "method", 6), "http.method");
 	assert_string_equal(word_near(words, 4, "port", 4), "sport");
+	assert_string_equal(word_near(words, 4, "h2.method", 9), "http.method");
 	assert_null(word_near(words, 4, "quarantine", 10));
 	assert_null(word_near(words, 4, "", 0));
 	assert_int_equal(word_find(words, 4, "allow", 5), 1);

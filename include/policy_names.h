@@ -21,8 +21,13 @@ struct policy_names {
 	const struct rule_name *rule; // [nrules]: the default
 };
 
+#define POLICY_NAMES_REJUDGE (UINT32_MAX - 2) // RULE_REJUDGE: a setting of the policy, no rule
+
 // The names of a rule of a record.
 static inline const struct rule_name *policy_names_rule(const struct policy_names *p, uint32_t rule)
 {
+	static const struct rule_name unknown = {.id = "rejudge_unknown"};
+	if (rule == POLICY_NAMES_REJUDGE)
+		return &unknown;
 	return &p->rule[rule < p->nrules ? rule : p->nrules];
 }

@@ -194,7 +194,8 @@ struct record {
 	uint64_t time_ns;
 	uint32_t seq; // per worker
 	uint16_t worker;
-	uint16_t anomaly; // RECORD_ANOMALY: enum anomaly; RECORD_ALERT: enum record_kind of what it is about
+	uint16_t anomaly; // RECORD_ANOMALY: enum anomaly; RECORD_ALERT: enum record_kind of what it is about;
+			  // RECORD_FLOW: POLICY_REJUDGED, if it was judged again by another policy; else 0
 	uint64_t flow_id; // first frame << 3 | layer; 0: no flow
 	uint64_t tenant;
 	uint8_t src[16], dst[16]; // initiator, responder; IPv4 in the first 4 bytes

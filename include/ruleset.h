@@ -161,8 +161,22 @@ enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_UNKNOWN };
 // it.
 enum undecided { UNDECIDED_POSSIBLE, UNDECIDED_PASS, UNDECIDED_DROP, UNDECIDED_HOLD };
 
+// X(symbol, name, help): what becomes of a live flow of which another policy would have to know what was not kept.
+#define REJUDGES(X)                                                                                                    \
+	X(KEEP, "keep", "its verdict stays")                                                                           \
+	X(DROP, "drop", "nothing of it leaves any more, and nobody is told")
+
+enum rejudge {
+#define X(symbol, name, help) REJUDGE_##symbol,
+	REJUDGES(X)
+#undef X
+		REJUDGE_COUNT
+};
+extern const char *const rejudge_names[REJUDGE_COUNT];
+
 #define RULE_NONE UINT32_MAX
 #define RULE_DEFAULT (UINT32_MAX - 1)
+#define RULE_REJUDGE (UINT32_MAX - 2) // no rule: rejudge_unknown
 
 struct verdict {
 	bool open;          // not decided: waiting for `waits`

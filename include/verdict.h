@@ -95,6 +95,8 @@
 	X(DROPS_UNSAID, "drops_unsaid",                                                                                \
 	  "dropped frames without a record: as one before of their flow, or too many a second")                        \
 	X(PAYLOAD_BLOCK, "payload_block", "segments searched by themselves, for want of stream states")                \
+	X(PAYLOAD_ANEW, "payload_anew", "flows whose payload is searched from its next byte on, by another policy")    \
+	X(KEPT_EVICTED, "kept_evicted", "live flows whose facts gave way to others', for want of memory")              \
 	X(RECORDS, "records", "records written")                                                                       \
 	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")                                              \

@@ -86,6 +86,12 @@ const char *const action_names[ACTION_COUNT] = {
 #undef X
 };
 
+const char *const rejudge_names[REJUDGE_COUNT] = {
+#define X(symbol, name, help) name,
+	REJUDGES(X)
+#undef X
+};
+
 const char *const response_names[RESPONSE_COUNT] = {
 #define X(symbol, name, help) name,
 	RESPONSES(X)

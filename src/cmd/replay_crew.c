@@ -68,6 +68,7 @@ static void swap(struct member *m, const struct message *at)
 	m->w.frame = at->frame;
 	m->w.order = at->order;
 	publish_take(m->publish, &m->w);
+	publish_step(m->publish, &m->w, UINT32_MAX);
 }
 
 static void give_way(unsigned *spins)
@@ -234,8 +235,11 @@ void crew_publish(struct crew *c, struct published *p, const struct crew_place *
 void crew_publish_rest(struct crew *c, struct published *p)
 {
 	publish_set(&c->publish, p);
-	for (unsigned i = 0; i <= c->n; i++)
-		publish_take(&c->publish, i ? &c->members[i - 1]->w : &c->front->w);
+	for (unsigned i = 0; i <= c->n; i++) {
+		struct worker *w = i ? &c->members[i - 1]->w : &c->front->w;
+		publish_take(&c->publish, w);
+		publish_step(&c->publish, w, UINT32_MAX);
+	}
 }
 
 static void swap_due(struct crew *c, const struct pkt *p)
@@ -384,6 +388,7 @@ int crew_start(struct crew *c, const struct path_config *config, unsigned worker
 		c->front_config.apps = 64;
 		c->front_config.arena_bytes = 1 << 20;
 		c->front_config.held = 0;
+		c->front_config.kept_bytes = RTE_MIN(config->kept_bytes, 4096u);
 	}
 	c->frames = eal_pool("frames", frames_wanted(config, workers), CAPTURE_FRAME_ROOM);
 	c->giants = eal_pool("giants", giants_wanted(config, workers), CAPTURE_GIANT_ROOM);

@@ -226,6 +226,15 @@ static bool set_held_frames(struct options *o, const char *v)
 	return true;
 }
 
+static bool set_kept_bytes(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 64, 1u << 30, &n))
+		return false;
+	o->kept_bytes = n;
+	return true;
+}
+
 static bool set_hold_exceeded(struct options *o, const char *v)
 {
 	static const char *const names[] = {"absent", "pass", "drop"}; // order of enum hold_mode
@@ -264,6 +273,9 @@ static const struct row {
 	{"policy-at", 0, "T=FILE", set_policy_at,
 	 "judge by this policy from then on: T seconds into the capture, or 2027-01-31T18:00:00Z; repeatable",
 	 "-p old.json --policy-at 2.5=new.json"},
+	{"kept-bytes", 0, "N", set_kept_bytes,
+	 "of a worker, for facts of live flows that the next policy judges again (default 8388608)",
+	 "--kept-bytes 67108864"},
 	{"payload-depth", 0, "BYTES", set_payload_depth,
 	 "bytes of each direction that rules on payload see (default 8192)", "-p policy.json --payload-depth 65536"},
 	{"format", 'f', "table|eve|facts", set_format,
@@ -301,6 +313,7 @@ static const char *range_of(const struct row *r)
 		      {"hold-bytes", "0 to 16777216"},
 		      {"hold-time", "0 to 3600"},
 		      {"held-frames", "0 to 1048576"},
+		      {"kept-bytes", "64 to 1073741824"},
 		      {"flows", "8 to 67108864"},
 		      {"payload-depth", "1 to 1048576"},
 		      {"seed", "0 to 18446744073709551615"},
@@ -461,6 +474,7 @@ int options_parse(int argc, char **argv, struct options *o)
 			      .hold_bytes = 65536,
 			      .hold_ns = 10000000000u,
 			      .held_frames = 8192,
+			      .kept_bytes = 8 << 20,
 			      .transports = TRANSPORT_GWLB | TRANSPORT_VLAN};
 	if (getrandom(&o->seed, sizeof(o->seed), 0) != sizeof(o->seed))
 		o->seed = 1;

@@ -28,7 +28,7 @@ struct options {
 	double speed; // 0: as fast as it goes, 1: as it was, X: so many times faster
 	unsigned workers;
 	uint32_t transports, flows;
-	uint32_t hold_bytes, held_frames;
+	uint32_t hold_bytes, held_frames, kept_bytes;
 	uint64_t hold_ns;
 	enum hold_mode hold_exceeded;
 	enum checksum_mode checksum;

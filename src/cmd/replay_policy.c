@@ -174,6 +174,8 @@ static void add_sums(struct replay_policies *p, struct replay_policy *k)
 		}
 		p->sums.open += one.open;
 		p->sums.would_differ += one.would_differ;
+		for (unsigned j = 0; j < JUDGE_AGAIN_COUNT; j++)
+			p->sums.rejudged[j] += one.rejudged[j];
 		for (uint32_t j = 0; j <= k->of->nrules; j++)
 			k->of->hits[j] += one.hits[j];
 	}

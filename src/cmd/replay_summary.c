@@ -11,7 +11,14 @@
 
 #include <jansson.h>
 
+#include "path/keep.h"
 #include "ship/text.h"
+
+static const char *const judge_again_names[JUDGE_AGAIN_COUNT] = {
+#define X(symbol, name) name,
+	JUDGE_AGAINS(X)
+#undef X
+};
 
 void summary_add(struct summary *s, const struct crew *c)
 {
@@ -31,6 +38,10 @@ void summary_add(struct summary *s, const struct crew *c)
 			s->counters[j] += w->counters[j];
 		for (unsigned j = 0; j < ANOMALY_COUNT; j++)
 			s->anomalies[j] += w->anomalies[j];
+		struct keep_sums kept;
+		judge_kept(w, &kept);
+		s->kept_bytes += kept.bytes;
+		s->kept_most += kept.most;
 	}
 	s->mbufs_in_use = crew_mbufs_in_use(c);
 }
@@ -174,6 +185,25 @@ static void words_hits(const struct replay_names *n, FILE *out, bool colour, boo
 		fprintf(out, "%-11sand %u more\n", "", more);
 }
 
+static void words_again(const struct summary *s, FILE *out, bool colour)
+{
+	static const char *const bytes[] = {"B", "kB", "MB", "GB", "TB"};
+	char a[32], b[32];
+	const uint64_t *n = s->policies ? s->policies->sums.rejudged : NULL;
+	bool any = false;
+	for (unsigned i = 0; n && i < JUDGE_AGAIN_COUNT; i++) {
+		if (!n[i])
+			continue;
+		if (!any)
+			heading(out, colour, "rejudged");
+		fprintf(out, "%s%lu %s", any ? ", " : "", n[i], judge_again_names[i]);
+		any = true;
+	}
+	if (any)
+		fprintf(out, "; facts kept %s of %s at most\n", scaled(s->kept_most, bytes, a, sizeof(a)),
+			scaled(s->kept_bytes, bytes, b, sizeof(b)));
+}
+
 static void words_policy(const struct summary *s, FILE *out, bool colour)
 {
 	if (!s->policies)
@@ -184,6 +214,7 @@ static void words_policy(const struct summary *s, FILE *out, bool colour)
 		v->transactions[0], v->transactions[1]);
 	for (const struct replay_names *n = s->policies->known; n; n = n->next)
 		words_hits(n, out, colour, s->policies->known->next != NULL);
+	words_again(s, out, colour);
 }
 
 void summary_words(const struct summary *s, FILE *out, bool colour)
@@ -281,6 +312,10 @@ static json_t *json_verdicts(const struct summary *s)
 	json_object_set_new(o, "transactions", json_pair(v->transactions));
 	json_object_set_new(o, "open", json_integer((json_int_t)v->open));
 	json_object_set_new(o, "would_differ", json_integer((json_int_t)v->would_differ));
+	json_object_set_new(o, "rejudged", json_counts(v->rejudged, 0, JUDGE_AGAIN_COUNT, judge_again_names, true));
+	json_object_set_new(
+		o, "kept",
+		json_pack("{s:I,s:I}", "bytes", (json_int_t)s->kept_bytes, "most", (json_int_t)s->kept_most));
 	return o;
 }
 

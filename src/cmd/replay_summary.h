@@ -26,6 +26,7 @@ struct summary {
 	uint64_t rx, own, tx, kernel, mirrored, held, rx_bytes, tx_bytes;
 	uint64_t drops[REASON_COUNT], counters[COUNTER_COUNT], anomalies[ANOMALY_COUNT];
 	uint64_t records;
+	uint64_t kept_bytes, kept_most; // arenas of kept facts, and how much of them was in use
 	unsigned mbufs_in_use;
 	double seconds;
 	const struct replay_policies *policies; // NULL: there were none

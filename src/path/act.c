@@ -106,6 +106,7 @@ static void deny_held(struct worker *w, struct flow *f, uint32_t tx_id)
 	if (d.response == RESPONSE_PAGE)
 		d.response = RESPONSE_RESET;
 	act_answer(w, &d);
+	f->policy |= POLICY_SAID;
 	w->now_ns = now_ns;
 	w->frame = frame;
 	w->order = order;
@@ -240,6 +241,24 @@ static void denied_here(struct worker *w, struct rte_mbuf *m, struct pkt *p, str
 	p->flow->policy |= POLICY_SAID;
 }
 
+// The first packet of a flow that was denied while none was at hand. What would have to stand in the place of a request
+// or a hello comes too late.
+static void denied_since(struct worker *w, struct rte_mbuf *m, struct pkt *p)
+{
+	struct flow *f = p->flow;
+	struct denial d;
+	denial_fill(w, &d, f, m, p->dir, f->tx_count ? f->tx_count - 1u : 0);
+	if (f->key.proto == IPPROTO_TCP && d.response != RESPONSE_DROP && d.response != RESPONSE_UNREACHABLE)
+		d.response = RESPONSE_RESET;
+	if (f->key.proto == IPPROTO_UDP && f->app == APP_DNS &&
+	    p->inner->payload + p->inner->payload_len <= m->data_len) {
+		d.query_len = (uint16_t)RTE_MIN((uint32_t)p->inner->payload_len, (uint32_t)ACT_QUERY_MAX);
+		memcpy(d.query, pkt_data(m) + p->inner->payload, d.query_len);
+	}
+	act_answer(w, &d);
+	f->policy |= POLICY_SAID;
+}
+
 static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
 	struct act *a = w->act;
@@ -252,8 +271,13 @@ static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 		ending(w, m, p);
 	} else if (!before && !here && (f->policy & POLICY_DENIED)) {
 		pkt_drop(p, REASON_POLICY_DENY);
-		if (p->reason == REASON_POLICY_DENY && !(p->flags & PKT_HELD))
+		if (p->reason != REASON_POLICY_DENY || (p->flags & PKT_HELD))
+			return;
+		if (f->policy & POLICY_SAID)
 			act_answer_again(w, m);
+		else
+			denied_since(w, m, p);
+		return;
 	}
 	if (leaves(p) && (f->policy & POLICY_ACTS))
 		act_on(w, m);

@@ -15,6 +15,8 @@ void act_burst(struct worker *w, struct burst *b);
 // The flow was just denied by flow->rule: answers as the rule says, once (POLICY_SAID). m: a packet of the flow to
 // take addresses and encapsulation from, dir its direction. t: number of the denied transaction in its flow.
 void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id);
+// It is denied as before, by flow->rule of another policy.
+void act_deny_still(struct worker *w, const struct flow *f);
 // A rule of ACTION_LIMIT or ACTION_MIRROR is true for a flow, from the packet in work on. value: of the field that the
 // rule counts by; NULL: it has none, or the rule counts by none.
 struct fact_value;

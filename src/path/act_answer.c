@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "act_in.h"
+#include "judge_in.h"
 #include "rooms.h"
 #include "stream_pool.h"
 
@@ -83,7 +84,7 @@ static struct said *said_new(struct worker *w, const struct denial *d)
 	struct said *s = said_at(w->act, d->f->id);
 	*s = (struct said){.flow_id = d->f->id,
 			   .at_ns = w->now_ns,
-			   .rules = w->rules,
+			   .version = w->judge->policy->version,
 			   .rule = d->rule,
 			   .tx_id = d->tx_id,
 			   .response = d->response,
@@ -335,7 +336,7 @@ bool act_ending(struct worker *w, struct rte_mbuf *m, struct denial *d)
 	d->query_len = 0;
 	d->f = f;
 	d->m = m;
-	if (s->flow_id != f->id || s->rules != w->rules)
+	if (s->flow_id != f->id || s->version != w->judge->policy->version)
 		return false;
 	d->tx_id = s->tx_id;
 	d->rule = s->rule;
@@ -343,6 +344,15 @@ bool act_ending(struct worker *w, struct rte_mbuf *m, struct denial *d)
 	d->dir = s->dir;
 	d->head = s->head;
 	return true;
+}
+
+void act_deny_still(struct worker *w, const struct flow *f)
+{
+	struct said *s = said_at(w->act, f->id);
+	if (s->flow_id != f->id)
+		return;
+	s->rule = f->rule;
+	s->version = w->judge->policy->version;
 }
 
 // ---- after that
@@ -368,7 +378,7 @@ static void said_to_client(struct worker *w, struct rte_mbuf *m, const struct an
 	}
 	if (!s->len || (int32_t)(s->ack - said->end) >= 0)
 		return;
-	uint32_t len = said->rules == w->rules ? text_of(w->rules, d.f->id, &d, text) : 0;
+	uint32_t len = said->version == w->judge->policy->version ? text_of(w->rules, d.f->id, &d, text) : 0;
 	if (said->response != RESPONSE_PAGE && said->response != RESPONSE_TLS_ALERT)
 		len = 0; // the query is not kept
 	if (!len) {

@@ -27,8 +27,8 @@ struct denial {
 struct said {
 	uint64_t flow_id; // 0: free
 	uint64_t at_ns;   // last
-	const struct ruleset *rules;
 	uint32_t rule, tx_id;
+	uint16_t version;  // of the policy that it is a rule of
 	uint32_t seq, end; // TCP, of what was said to the client: first and behind the last, FIN counted
 	uint8_t response;
 	uint8_t dir; // the client's

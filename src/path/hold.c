@@ -253,6 +253,7 @@ void hold_settle(struct worker *w, struct flow *f)
 
 void hold_exceeded(struct worker *w, struct flow *f)
 {
+	judge_catch_up(w, f);
 	enum hold_mode mode = w->config->hold_exceeded;
 	bool held = f->holds;
 	if (mode == HOLD_ABSENT && inspect_hurry(w, f)) {

@@ -438,6 +438,20 @@ bool inspect_hurry(struct worker *w, struct flow *f)
 	return true;
 }
 
+void inspect_opened(struct worker *w, struct flow *f, bool judged)
+{
+	if (f->key.proto != IPPROTO_TCP) {
+		f->far |= judged ? ASKED_SAID : 0;
+		return;
+	}
+	struct words *s = words_of(w, f);
+	if (!s)
+		return;
+	s->judged |= judged;
+	stream_let_all(w, f, 0); // what has left has left
+	stream_hold_again(w, f, 0);
+}
+
 // What was dropped must not get in when it is sent again, and nothing behind the hole can be read by the receiver. The
 // reason follows from the protocol, so that it outlives the stream.
 uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
@@ -601,6 +615,7 @@ static void end_stream(struct worker *w, struct flow *f)
 
 void inspect_end(struct worker *w, struct flow *f)
 {
+	judge_catch_up(w, f);
 	if (f->key.proto == IPPROTO_TCP && f->stream)
 		end_stream(w, f);
 	if (unlikely(f->policy))

@@ -17,6 +17,7 @@
 
 #include "act.h"
 #include "base/eal.h"
+#include "flow_table.h"
 #include "policy.h"
 #include "record_out.h"
 
@@ -30,6 +31,9 @@
 int judge_init(struct worker *w)
 {
 	if (!(w->judge = mem_take(sizeof(*w->judge))))
+		return -ENOMEM;
+	if (w->config->kept_bytes &&
+	    !(w->judge->keep = keep_new(w->config->flows, w->config->kept_bytes, w->config->policy_fields)))
 		return -ENOMEM;
 	if ((w->config->policy_fields & BIT(HOST)) && !(w->judge->outer = judge_outer_new()))
 		return -ENOMEM;
@@ -47,6 +51,7 @@ void judge_fini(struct worker *w)
 	if (!w->judge)
 		return;
 	judge_outer_free(w->judge->outer);
+	keep_free(w->judge->keep);
 	if (w->judge->payload_of)
 		mem_give(w->judge->payload_of, w->config->flows * sizeof(uint32_t));
 	if (w->judge->first)
@@ -86,6 +91,10 @@ static void note_header(struct judge_policy *p, const uint8_t *name, uint32_t le
 	for (uint32_t i = 0; i < p->nheaders; i++)
 		if (p->header[i].len == len && !memcmp(p->header[i].p, name, len))
 			return;
+	uint32_t hash = 2166136261u; // FNV-1a: the sum is the same in any order
+	for (uint32_t i = 0; i < len; i++)
+		hash = (hash ^ name[i]) * 16777619u;
+	p->headers += hash;
 	if (p->nheaders < JUDGE_HEADERS_MAX)
 		p->header[p->nheaders++] = (struct judge_header){name, len};
 }
@@ -153,6 +162,13 @@ void judge_sums(const struct judge_policy *p, struct judge_sums *s)
 	*s = p->sums;
 }
 
+void judge_kept(const struct worker *w, struct keep_sums *s)
+{
+	*s = (struct keep_sums){0};
+	if (w->judge->keep)
+		keep_sums(w->judge->keep, s);
+}
+
 // ---- what was decided --------------------------------------------------------------------------------------------
 
 static void note(struct record *r, const struct judge_policy *p, const struct verdict *v)
@@ -170,17 +186,29 @@ static uint32_t hit_of(const struct judge_policy *p, uint32_t rule)
 	return rule < p->nrules ? rule : p->nrules;
 }
 
+// A transaction's verdict is counted by its rule when it is decided, by the policy that is then in force; `by` -1: it
+// is decided anew.
+static void tally(struct judge_policy *p, const struct record *r, uint64_t by)
+{
+	if ((r->judged & (RECORD_JUDGED | RECORD_OPEN)) != RECORD_JUDGED || r->policy != p->version)
+		return;
+	p->hits[hit_of(p, r->rule)] += by;
+	if ((r->judged & RECORD_WOULD) && !p->second && r->would < p->nrules && p->rules->rules[r->would].shadow)
+		p->hits[r->would] += by;
+}
+
 bool judge_said(struct worker *w, struct record *r)
 {
 	struct judge_policy *p = w->judge->policy;
-	if (!(r->judged & RECORD_JUDGED) || r->policy != p->version)
+	if (!(r->judged & RECORD_JUDGED))
 		return true;
 	p->sums.transactions[r->action == ACTION_DENY]++;
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
 	p->sums.would_differ += (r->judged & RECORD_WOULD) && r->would_action != r->action;
-	p->hits[hit_of(p, r->rule)]++;
-	if ((r->judged & RECORD_WOULD) && !p->second && r->would < p->nrules && p->rules->rules[r->would].shadow)
-		p->hits[r->would]++;
+	if (r->policy != p->version)
+		return true;
+	if (r->judged & RECORD_OPEN) // it will not be decided any more
+		p->hits[hit_of(p, r->rule)]++;
 	if (r->rule >= p->nrules)
 		return true;
 	const struct ruleset_note *n = &p->rules->notes[r->rule];
@@ -191,11 +219,12 @@ bool judge_said(struct worker *w, struct record *r)
 	return n->said <= RULE_SAID_VERDICT && judge_sampled(n->sample, r->flow_id << 20 ^ r->tx_id);
 }
 
-void judge_flow_word(const struct judge *j, const struct flow *f, struct record *r)
+void judge_flow_word(const struct worker *w, const struct flow *f, struct record *r)
 {
 	bool open = (f->policy & POLICY_OPEN) && !f->tx_count;
 	struct judge_word word = {.rule = RULE_NONE};
-	judge_word(j, f, &word);
+	if (!judge_word(w, f, &word) || !word.version) // or it began before there was any policy
+		return;
 	r->policy = word.version;
 	r->rule = word.rule;
 	r->action = word.action;
@@ -208,23 +237,32 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 {
 	struct judge_policy *p = w->judge->policy;
 	judge_outer_forget(w, f); // ids of flows begin anew with each capture
+	struct kept *k = w->judge->keep ? keep_of(w->judge->keep, flow_table_number(w->flows, f)) : NULL;
+	if (k && (k->flags & KEPT_REJUDGED) && (f->policy & POLICY_JUDGED))
+		r->anomaly = ANOMALY_POLICY_REJUDGED;
+	if (k) {
+		keep_forget(w, flow_table_number(w->flows, f));
+		k->flags = 0;
+	}
 	if (!(f->policy & POLICY_JUDGED))
 		return true;
-	judge_flow_word(w->judge, f, r);
+	judge_flow_word(w, f, r);
+	if (!(r->judged & RECORD_JUDGED))
+		return true;
 	r->tx_kind = (f->policy & POLICY_ALERTED) != 0;
 	p->sums.flows[r->action == ACTION_DENY]++;
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
-	if (!f->tx_count && r->policy == p->version)
+	if (!f->tx_count && r->policy == p->version && r->rule != RULE_REJUDGE)
 		p->hits[hit_of(p, r->rule)]++;
 	return r->policy != p->version || r->rule >= p->nrules || p->rules->notes[r->rule].said != RULE_SAID_NONE;
 }
 
 // The worst of a flow's verdicts is its own.
-static void worse(const struct judge *j, struct flow *f, const struct verdict *v)
+static void worse(const struct worker *w, struct flow *f, const struct verdict *v)
 {
 	struct judge_word word;
 	bool waits = f->rule < JUDGE_KEPT && (f->rule & JUDGE_WAITS);
-	if (waits || v->action == ACTION_DENY || !judge_word(j, f, &word) || word.action != ACTION_DENY)
+	if (waits || v->action == ACTION_DENY || !judge_word(w, f, &word) || word.action != ACTION_DENY)
 		f->rule = v->rule;
 }
 
@@ -247,6 +285,8 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	worker_at(w, p);
 	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns);
 	judge_flow_first(w, f, p);
+	if (j->keep)
+		*keep_of(j->keep, flow_table_number(w->flows, f)) = (struct kept){.version = j->policy->version};
 	judge_flow_facts(w, f);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	f->rule = v.open ? judge_waits(v.rule) : v.rule;
@@ -268,7 +308,9 @@ void judge_admit_burst(struct worker *w, struct burst *b)
 {
 	if (likely(!w->rules))
 		return;
-	bool denied = false;
+	bool denied = w->swapping;
+	if (unlikely(w->swapping))
+		judge_swap_burst(w, b);
 	for (uint32_t left = b->fresh; left; left &= left - 1) {
 		struct rte_mbuf *m = b->m[__builtin_ctz(left)];
 		struct pkt *p = pkt_of(m);
@@ -335,8 +377,10 @@ static void would(struct judge *j, struct record *r, const struct verdict *v)
 void judge_revise(struct worker *w, struct record *r, const struct verdict *v)
 {
 	uint8_t before = r->judged;
+	tally(w->judge->policy, r, -1ull);
 	note(r, w->judge->policy, v);
 	r->judged |= RECORD_REVISED | (before & (RECORD_HELD | RECORD_MARKED));
+	tally(w->judge->policy, r, 1);
 }
 
 static void judge(struct app_in *in, struct record *r, txn_t t)
@@ -354,18 +398,22 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &v);
 	if (v.open && j->facts.overflow) // more names, or longer values, than are looked at
 		v.action = ACTION_DENY;
+	tally(j->policy, r, -1ull);
 	note(r, j->policy, &v);
 	if ((before & RECORD_JUDGED) && version == r->policy && v.rule != rule)
 		r->judged |= RECORD_REVISED;
 	r->judged |= before & (RECORD_REVISED | RECORD_HELD | RECORD_MARKED);
-	worse(j, in->f, &v);
+	worse(in->w, in->f, &v);
 	in->f->policy |= POLICY_JUDGED;
 	in->judged = true;
+	if (unlikely(j->keep != NULL) && !one_by_one(in->f))
+		keep_record(in->w, flow_table_number(in->w->flows, in->f), r, j->policy->headers);
 	judge_fired(in->w, in->f, r, in, t, false);
 	if (t && unlikely(in->w->scans))
 		judge_payload_txn(in->w, in->f, t);
 	if (j->policy->shadow)
 		would(j, r, &v);
+	tally(j->policy, r, 1);
 	if (v.action == ACTION_DENY)
 		deny(in, r);
 }
@@ -394,7 +442,7 @@ void judge_known(struct app_in *in, txn_t t)
 void judge_flow_verdict(struct app_in *in, const struct verdict *v)
 {
 	struct flow *f = in->f;
-	worse(in->w->judge, f, v);
+	worse(in->w, f, v);
 	if (v->action != ACTION_DENY)
 		return;
 	refuse(in);
@@ -403,12 +451,24 @@ void judge_flow_verdict(struct app_in *in, const struct verdict *v)
 	f->policy |= POLICY_DENIED;
 }
 
+void judge_ended(struct worker *w, const struct flow *f, const struct record *r)
+{
+	if (likely(!w->judge->keep) || !(w->config->policy_fields & JUDGE_LATER_FIELDS))
+		return;
+	keep_ended(w, flow_table_number(w->flows, f), r, w->judge->policy->headers);
+}
+
 bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const struct layer *l)
 {
 	struct judge *j = w->judge;
 	struct verdict v;
-	if (f->policy & POLICY_JUDGED)
+	struct kept *k = j->keep ? keep_of(j->keep, flow_table_number(w->flows, f)) : NULL;
+	if ((f->policy & POLICY_JUDGED) && (!k || k->version == j->policy->version))
 		return !(f->policy & POLICY_DENIED);
+	if (k) {
+		k->flags = f->policy & POLICY_JUDGED ? KEPT_REJUDGED : 0;
+		k->version = j->policy->version;
+	}
 	judge_flow_unseen(w, f); // tags are known to lie outside of the innermost, but not around which layer
 	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns);
 	judge_flow_facts(w, f);
@@ -429,7 +489,9 @@ bool judge_absent(struct worker *w, struct flow *f)
 	judge_flow_facts(w, f);
 	judge_facts_opaque(&j->facts, APP_OTHER);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
-	worse(j, f, &v);
+	worse(w, f, &v);
+	if (unlikely(j->keep != NULL) && !one_by_one(f))
+		keep_absent(w, flow_table_number(w->flows, f));
 	judge_fired(w, f, NULL, NULL, 0, true);
 	if (v.action != ACTION_DENY)
 		return true;

@@ -25,17 +25,47 @@ void judge_use(struct worker *w, struct judge_policy *p);
 // `direction` of a flow between these, by the set `internal`.
 const char *judge_direction(const struct ruleset *rs, const struct fact_value *src, const struct fact_value *dst);
 
-// The same under way: live flows are judged again, see judge_swap.c. w->order says when.
+// The same under way: live flows are judged again, see judge_swap.c. w->order says when. p stays the caller's, and so
+// does the policy before it until all are done.
 void judge_swap(struct worker *w, struct judge_policy *p);
+// Up to so many of them. True: all are done.
+bool judge_swap_some(struct worker *w, uint32_t flows);
+// This one now, before anything else is made of it.
+void judge_swap_flow(struct worker *w, struct flow *f);
+static inline void judge_catch_up(struct worker *w, struct flow *f)
+{
+	if (unlikely(w->swapping))
+		judge_swap_flow(w, f);
+}
+
+// X(symbol, name): what becomes of a live flow that another policy judges.
+#define JUDGE_AGAINS(X)                                                                                                \
+	X(SAME, "same")       /* as before, maybe by another rule */                                                   \
+	X(DENIED, "denied")   /* it was allowed */                                                                     \
+	X(ALLOWED, "allowed") /* it was denied */                                                                      \
+	X(KEPT, "kept")       /* what would decide was not kept: the old verdict stays */                              \
+	X(DROPPED, "dropped") /* the same, under rejudge_unknown: drop */
+
+enum judge_again {
+#define X(symbol, name) JUDGE_AGAIN_##symbol,
+	JUDGE_AGAINS(X)
+#undef X
+		JUDGE_AGAIN_COUNT
+};
 
 // What was decided by a policy, as records have it. Read when the worker is at rest.
 struct judge_sums {
 	uint64_t transactions[2], flows[2]; // allowed, denied
 	uint64_t open;                      // of both: the last word was not final
 	uint64_t would_differ;              // of transactions: shadow rules in force would say otherwise
-	const uint64_t *hits;               // by rule; [nrules]: the default
+	uint64_t rejudged[JUDGE_AGAIN_COUNT];
+	const uint64_t *hits; // by rule; [nrules]: the default
 };
 void judge_sums(const struct judge_policy *p, struct judge_sums *s);
+
+// Facts kept of live flows, by a worker. All 0 where no other policy could come into force.
+struct keep_sums;
+void judge_kept(const struct worker *w, struct keep_sums *s);
 
 // Does a rule ask for decap.deeper?
 bool judge_asks_deeper(const struct worker *w);
@@ -59,6 +89,8 @@ void judge_record(struct app_in *in, struct record *r);
 // not to be written (`log`, `sample`).
 bool judge_said(struct worker *w, struct record *r);
 bool judge_flow(struct worker *w, const struct flow *f, struct record *r);
+// A transaction of a flow has ended: all that will be known of it is there.
+void judge_ended(struct worker *w, const struct flow *f, const struct record *r);
 
 // The head of a request: header lines that rules ask for become facts. Bytes that those may take.
 uint32_t judge_headers_room(const struct worker *w, uint32_t len);

@@ -76,6 +76,15 @@ static const uint64_t later[RECORD_KIND_COUNT] = {
 	[RECORD_SSH] = BIT(SSH_SOFTWARE),
 };
 
+bool judge_facts_asked(enum fact_field fact, uint64_t asked)
+{
+	bool hello = fact == FACT_TLS_HELLO || fact == FACT_QUIC_HELLO;
+	bool of_url = fact == FACT_HTTP_HOST || fact == FACT_HTTP_URI || fact == FACT_HTTP_PORT;
+	uint64_t by = hello ? FINGERPRINTS : fields[fact].field ? 1ull << fields[fact].field : 0;
+	by |= (of_url ? BIT(URL) : 0) | (fact == FACT_HOST ? BIT(HTTP_HOST) : 0);
+	return asked & by;
+}
+
 void judge_facts_clear(struct judge_facts *j, uint64_t wanted, uint64_t now_ns)
 {
 	memset(j->facts.state, FACT_UNKNOWN, sizeof(j->facts.state));

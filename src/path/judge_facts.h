@@ -28,6 +28,9 @@ struct judge_facts {
 // Nothing is known. wanted: as above.
 void judge_facts_clear(struct judge_facts *j, uint64_t wanted, uint64_t now_ns);
 
+// May rules that ask for these fields make use of such a fact?
+bool judge_facts_asked(enum fact_field fact, uint64_t fields);
+
 // Addresses, ports, protocol, tenant.
 struct judge_tuple {
 	const uint8_t *src, *dst; // initiator, responder

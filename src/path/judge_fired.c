@@ -48,7 +48,7 @@ static void alert_flow(struct worker *w, const struct flow *f, uint32_t rule)
 	memset(r, 0, sizeof(*r));
 	flow_record(w, f, r, RECORD_FLOW);
 	r->len = sizeof(*r);
-	judge_flow_word(j, f, r);
+	judge_flow_word(w, f, r);
 	alert_of(w, r, rule);
 }
 
@@ -101,5 +101,16 @@ void judge_fired(struct worker *w, struct flow *f, struct record *r, const struc
 			alert_of(w, r, rule);
 		else
 			alert_flow(w, f, rule);
+	}
+}
+
+void judge_fired_again(struct worker *w, struct flow *f)
+{
+	const uint32_t *rules;
+	uint32_t n = policy_fired(w->judge->policy->scratch, &rules);
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t action = w->rules->rules[rules[i]].action;
+		if (action == ACTION_LIMIT || action == ACTION_MIRROR)
+			act_begin(w, f, rules[i], counted_by(w, &w->rules->deeds[rules[i]]));
 	}
 }

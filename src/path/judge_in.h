@@ -4,7 +4,7 @@
 #pragma once
 
 #include "judge.h"
-#include "judge_facts.h"
+#include "keep.h"
 #include "rules.h"
 
 #define JUDGE_HEADERS_MAX 64
@@ -25,6 +25,7 @@ struct judge_policy {
 	uint32_t nrules;
 	struct judge_sums sums;
 	uint32_t nheaders;
+	uint32_t headers; // of which names: the same for the same set of them
 	struct judge_header {
 		const uint8_t *p; // in lower case
 		uint32_t len;
@@ -58,9 +59,15 @@ struct judge {
 	struct judge_word kept[JUDGE_KEPT_MAX];
 	uint32_t nkept;
 	struct judge_policy *policy; // in force; NULL: none
-	struct judge_first *first;   // by flow; NULL: no policy of this start asks for it
-	uint32_t *payload_of;        // the same: number of its state in policy->payloads, + 1
-	struct judge_outer *outer;   // NULL: no policy of this start asks for names
+	struct swap {
+		struct judge_policy *old; // flows from `next` on, of those that were there, may stand by it
+		uint32_t next, end;
+	} swap;
+	uint64_t swap_ns;          // when the one in force came
+	struct keep *keep;         // NULL: no other policy will come into force
+	struct judge_first *first; // by flow; NULL: no policy of this start asks for it
+	uint32_t *payload_of;      // the same: number of its state in policy->payloads, + 1
+	struct judge_outer *outer; // NULL: no policy of this start asks for names
 	struct judge_facts facts;
 	union { // a flow's, which is put together here; written by whole cells
 		struct record record;
@@ -69,7 +76,7 @@ struct judge {
 };
 
 // judge.c: what the flow stands by, into its record.
-void judge_flow_word(const struct judge *j, const struct flow *f, struct record *r);
+void judge_flow_word(const struct worker *w, const struct flow *f, struct record *r);
 
 // judge_flow.c
 // Remembers what a flow's first packet says.
@@ -108,8 +115,13 @@ void judge_outer_say(const struct app_in *in, struct record *r, txn_t t);
 // of the flow itself, by its first packet or because it shows no protocol (opaque).
 void judge_fired(struct worker *w, struct flow *f, struct record *r, const struct app_in *in, txn_t t, bool opaque);
 
+// A flow is judged again: limits and mirrors that are true for it begin; alerts have spoken.
+void judge_fired_again(struct worker *w, struct flow *f);
+
 // judge_swap.c: what the policy says of a flow. False: nothing.
-bool judge_word(const struct judge *j, const struct flow *f, struct judge_word *out);
+bool judge_word(const struct worker *w, const struct flow *f, struct judge_word *out);
+// The flows of a burst, and some others, that the policy in force has not judged yet.
+void judge_swap_burst(struct worker *w, const struct burst *b);
 static inline uint32_t judge_waits(uint32_t rule)
 {
 	return JUDGE_WAITS | (rule & (JUDGE_WAITS - 1)); // the default: above all rules, too

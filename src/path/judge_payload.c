@@ -133,6 +133,7 @@ static void give_back(struct worker *w, struct judge_payloads *p, struct payload
 
 void judge_payloads_forget(struct worker *w, struct judge_payloads *p)
 {
+	w->counters[COUNTER_PAYLOAD_ANEW] += p ? p->used : 0;
 	for (uint32_t i = 0; p && p->used && i < PAYLOADS; i++)
 		if (p->list[i].flow_id)
 			give_back(w, p, &p->list[i]);
@@ -280,7 +281,8 @@ static bool segment(struct worker *w, struct payload *x, const struct flow *f, c
 	uint32_t seq = rte_be_to_cpu_32(tcp->sent_seq) + !!(l->tcp_flags & RTE_TCP_SYN_FLAG);
 	const uint8_t *data = frame + l->payload;
 	if (!s->based) {
-		s->base = fs->flags & SIDE_SYN ? fs->isn + 1 : seq;
+		bool here = (fs->flags & SIDE_SYN) && f->start_ns >= w->judge->swap_ns; // else from here on
+		s->base = here ? fs->isn + 1 : seq;
 		s->based = true;
 	}
 	int32_t ahead = (int32_t)(seq - (s->base + (uint32_t)s->done));

@@ -87,9 +87,9 @@ struct walk {
 
 static void candidate(struct walk *k, uint16_t outcome, bool allows, uint64_t unknown)
 {
-	if (!(unknown & holdable))
+	if (!unknown)
 		return;
-	k->v->waits |= unknown & holdable;
+	k->v->waits |= unknown;
 	k->v->possible |= allows;
 	k->mixed |= k->candidates && outcome != k->outcome;
 	k->candidates = true;
@@ -125,7 +125,7 @@ static void step(struct policy_scratch *s, struct walk *k, uint32_t i)
 		if (t == TRUTH_TRUE)
 			ends(k, i, r);
 		else if (!k->decided)
-			candidate(k, r->outcome, r->action == ACTION_ALLOW, unknown);
+			candidate(k, r->outcome, r->action == ACTION_ALLOW, unknown & s->waits);
 		return;
 	}
 	if (t == TRUTH_TRUE && !k->decided && s->nfired < POLICY_FIRED_MAX)
@@ -167,7 +167,7 @@ static void class_indexed(struct policy_scratch *s, uint32_t i, enum truth t, ui
 		return; // found by their keys, or false
 	if (state == FACT_SOME && c->strict)
 		return; // a name that was seen must satisfy them
-	if (!((c->heavy | unknown) & holdable))
+	if (!((c->heavy | unknown) & s->waits))
 		return; // holds nothing; found by its keys where it is true
 	bool whole = state == FACT_UNKNOWN ? !some_known(s->facts, c->heavy) : c->simple && t == TRUTH_TRUE;
 	if (!whole) {
@@ -200,13 +200,14 @@ static void open_classes(struct policy_scratch *s, struct walk *k)
 	for (uint32_t i = 0; i < s->nopen; i++) {
 		const struct ruleset_class *c = &s->rs->classes[s->open[i].class];
 		if (!k->decided || s->rs->class_rules[c->first] < k->v->rule)
-			candidate(k, c->outcome, c->allows, s->open[i].waits);
+			candidate(k, c->outcome, c->allows, s->open[i].waits & s->waits);
 	}
 }
 
 static void begin(struct policy_scratch *s, const struct facts *facts)
 {
 	s->facts = facts;
+	s->waits = holdable;
 	s->nfired = s->nopen = 0;
 	s->ntags = 0;
 	s->more_tags = false;
@@ -233,7 +234,7 @@ enum truth policy_ask(struct policy_scratch *s, uint32_t rule, uint64_t *unknown
 }
 
 static void judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
-		  struct verdict *v)
+		  uint64_t waits, struct verdict *v)
 {
 	struct walk k = {.v = v, .would = would, .winner = rs->default_outcome};
 	uint32_t i;
@@ -242,6 +243,7 @@ static void judge(const struct ruleset *rs, struct policy_scratch *s, const stru
 			      .action = rs->default_action,
 			      .response = rs->default_response};
 	begin(s, facts);
+	s->waits = waits;
 	policy_scan(s);
 	policy_index(s);
 	for (i = 0; i < rs->nalways; i++)
@@ -261,11 +263,18 @@ static void judge(const struct ruleset *rs, struct policy_scratch *s, const stru
 
 void policy_judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, struct verdict *v)
 {
-	judge(rs, s, facts, false, v);
+	judge(rs, s, facts, false, holdable, v);
 }
 
 void policy_judge_would(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts,
 			struct verdict *v)
 {
-	judge(rs, s, facts, true, v);
+	judge(rs, s, facts, true, holdable, v);
+}
+
+uint64_t policy_judge_again(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts,
+			    struct verdict *v)
+{
+	judge(rs, s, facts, false, UINT64_MAX, v);
+	return v->waits & holdable;
 }

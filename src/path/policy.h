@@ -17,6 +17,11 @@ void policy_judge(const struct ruleset *rs, struct policy_scratch *s, const stru
 void policy_judge_would(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts,
 			struct verdict *v);
 
+// The same for what was decided before: no fact will come that has not, so whatever is unknown and would change the
+// verdict leaves it open. Returns the holdable ones of v->waits.
+uint64_t policy_judge_again(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts,
+			    struct verdict *v);
+
 // Payload over pieces. A row of words has a bit for each pattern that was found.
 struct hs_stream;
 uint32_t policy_payload_words(const struct ruleset *rs);

@@ -12,6 +12,7 @@ struct policy_scratch {
 	const struct ruleset *rs;
 	size_t bytes;
 	const struct facts *facts; // of the judgement in work
+	uint64_t waits;            // fields that are worth waiting for in it
 
 	// tags that rules above have set in this judgement, and whether a rule above may yet set one
 	struct fact_value tag[FACTS_MAX];

@@ -2,7 +2,8 @@
 //
 // One pointer, taken by each worker between two bursts, so that no packet is judged by a mix of two policies. The
 // control thread sets it and waits, at its leisure, until every worker has said that it holds nothing of what was in
-// force before (rte_rcu_qsbr: a quiescent state each); only then is that freed. Workers wait for nobody.
+// force before (rte_rcu_qsbr: a quiescent state each, when its last live flow was judged again); only then is that
+// freed. Workers wait for nobody.
 //
 // Live, a worker looks at the pointer at each burst. In replay it takes it where a mark tells it to, which stands at
 // the same place in the capture for any number of workers: the result is the same each time.
@@ -50,5 +51,12 @@ void publish_take(struct publish *p, struct worker *w)
 {
 	struct published *now = atomic_load_explicit(&p->now, memory_order_acquire);
 	judge_swap(w, now ? now->of[w->id] : NULL);
+}
+
+bool publish_step(struct publish *p, struct worker *w, uint32_t flows)
+{
+	if (!judge_swap_some(w, flows))
+		return false;
 	rte_rcu_qsbr_quiescent(p->qs, w->id);
+	return true;
 }

@@ -33,5 +33,8 @@ void publish_fini(struct publish *p);
 void publish_set(struct publish *p, struct published *next);
 bool publish_done(struct publish *p);
 
-// Worker, between bursts: judges by what is in force from here on, live flows too, and holds nothing of what was.
+// Worker, between bursts: judges by what is in force from here on.
 void publish_take(struct publish *p, struct worker *w);
+// The same, until it says true: judges up to so many live flows again. When all are done it holds nothing of what was
+// in force before. A burst does some, too, its own first: between bursts nothing needs to be complete.
+bool publish_step(struct publish *p, struct worker *w, uint32_t flows);

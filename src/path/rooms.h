@@ -60,6 +60,8 @@ void inspect_packet(struct worker *w, struct rte_mbuf *m);
 bool inspect_chosen(struct worker *w, struct flow *f);
 // What the client said waits for the server's word: it is read without. False: it does not wait.
 bool inspect_hurry(struct worker *w, struct flow *f);
+// The flow is open from here on. judged: a transaction of it was.
+void inspect_opened(struct worker *w, struct flow *f, bool judged);
 // The reason by which data of a FLOW_REFUSED direction leaves.
 uint16_t inspect_refusal(const struct worker *w, const struct flow *f);
 

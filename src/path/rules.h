@@ -211,6 +211,7 @@ struct ruleset {
 	uint32_t internal; // the set of networks by which `direction` is told; RULES_NONE: there is none
 	uint8_t default_action, default_response;
 	uint8_t handshake, server_first, prelude; // enum undecided
+	uint8_t rejudge;                          // enum rejudge
 	uint16_t default_outcome;
 	bool sees_tags; // some rule asks for a tag
 	uint64_t seed;

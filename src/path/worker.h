@@ -40,6 +40,7 @@ struct path_config {
 	uint32_t transports;    // enum transport_set
 	enum checksum_mode checksum;
 	uint64_t seed;          // of every hash
+	uint32_t kept_bytes;    // facts of live flows for the policy after this one; 0: none will come
 	uint64_t policy_fields; // bits of enum field: what some policy of this start asks for; 0: there is none
 	bool live;              // false: replay or mirror, where frames can be missing or out of order
 	bool exits;             // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
@@ -68,6 +69,7 @@ struct worker {
 	uint64_t order; // the same of its place in the walk: records are sorted by it
 	uint16_t id;
 	bool scans;            // some rule in force asks for payload
+	bool swapping;         // flows are left that the policy in force has not judged
 	bool tagged;           // a packet with VLAN tags came since flow last looked
 	uint32_t outer_layers; // packets with layers outside the innermost, since flow_outer_burst last looked
 	const struct path_config *config;

@@ -329,6 +329,7 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 	rs->default_action = p->default_action;
 	rs->default_response = p->default_response;
 	rs->handshake = (uint8_t)p->handshake;
+	rs->rejudge = (uint8_t)p->rejudge;
 	rs->server_first = (uint8_t)p->server_first;
 	rs->prelude = (uint8_t)p->prelude;
 	rs->default_outcome = outcome(&c, p->default_action, p->default_response, NULL);

@@ -258,10 +258,11 @@ void grammar_schema(FILE *out)
 	json_t *fallback = json_pack("{s:s,s:[s],s:{s:o,s:o},s:b}", "type", "object", "required", "action",
 				     "properties", "action", names(action_names, ACTION_DENY + 1), "respond",
 				     names(response_names, RESPONSE_COUNT), "additionalProperties", 0);
-	json_t *parts = json_pack("{s:o,s:o,s:o,s:o,s:o}", "version", text("{\"const\": 1}"), "default", fallback,
-				  "undecided", undecided(), "sets",
-				  text("{\"type\": \"object\", \"additionalProperties\": {\"$ref\": \"#/$defs/set\"}}"),
-				  "rules", text("{\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/rule\"}}"));
+	json_t *parts =
+		json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "version", text("{\"const\": 1}"), "default", fallback,
+			  "undecided", undecided(), "rejudge_unknown", names(rejudge_names, REJUDGE_COUNT), "sets",
+			  text("{\"type\": \"object\", \"additionalProperties\": {\"$ref\": \"#/$defs/set\"}}"),
+			  "rules", text("{\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/rule\"}}"));
 	json_t *all =
 		json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o}", "$schema", "https://json-schema.org/draft/2020-12/schema",
 			  "title", "A policy of Sluice", "description",

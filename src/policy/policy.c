@@ -82,15 +82,18 @@ static void read_undecided(struct reading *r, uint32_t node)
 	}
 }
 
+static void read_rejudge(struct reading *r, uint32_t node)
+{
+	unsigned w = reading_word(r, node, rejudge_names, REJUDGE_COUNT, "word of rejudge_unknown");
+	r->policy->rejudge = w < REJUDGE_COUNT ? (enum rejudge)w : REJUDGE_KEEP;
+}
+
 // Sets come before the rules that look into them, wherever they stand in the text.
 static const struct {
 	const char *name;
 	void (*read)(struct reading *r, uint32_t node);
-} parts[] = {{"version", read_version},
-	     {"default", read_default},
-	     {"undecided", read_undecided},
-	     {"sets", set_read},
-	     {"rules", rule_read}};
+} parts[] = {{"version", read_version},         {"default", read_default}, {"undecided", read_undecided},
+	     {"rejudge_unknown", read_rejudge}, {"sets", set_read},        {"rules", rule_read}};
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
 static void read_parts(struct reading *r)

@@ -121,6 +121,7 @@ struct policy {
 	enum action default_action;
 	enum response default_response;
 	enum undecided handshake, server_first, prelude;
+	enum rejudge rejudge;
 	char hash[65]; // SHA-256 of the text and of all set files, in hex
 	uint32_t nwarnings;
 };

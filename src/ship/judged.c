@@ -8,6 +8,8 @@
 
 #include "ruleset.h"
 
+static_assert(POLICY_NAMES_REJUDGE == RULE_REJUDGE, "in two headers of the treaty shelf");
+
 const struct policy_names *judged_policy(const struct render *r, const struct record *rec)
 {
 	unsigned version = rec->policy;
@@ -139,6 +141,10 @@ void judged_member(const struct render *r, struct jsonl *j, const struct record 
 	JSONL_NAME(j, "version");
 	jsonl_num(j, rec->policy);
 	flags(j, rec->judged);
+	if (rec->kind == RECORD_FLOW && rec->anomaly) {
+		JSONL_NAME(j, "rejudged");
+		jsonl_bool(j, true);
+	}
 	if (policy_names_rule(p, rec->rule)->sample > 1) {
 		JSONL_NAME(j, "sample");
 		jsonl_num(j, policy_names_rule(p, rec->rule)->sample);

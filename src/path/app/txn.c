@@ -218,6 +218,8 @@ void txn_end(const struct app_in *in, txn_t t)
 	pen_set(in, NULL);
 	if (b) {
 		b->record.app = in->f->app;
+		if (unlikely(in->w->rules))
+			judge_ended(in->w, in->f, &b->record);
 		write_out(in->w, b);
 	}
 }

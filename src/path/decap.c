@@ -10,7 +10,7 @@
 // port that is no sound tunnel is a UDP datagram, because ports prove nothing.
 //
 // Rejected: one function a stack (the stacks multiply), rte_net_get_ptype (knows a third of these, trusts all).
-// Plain Ethernet frames, which nearly all are, take no walk at all (plain).
+// Plain Ethernet frames, which nearly all are, take no walk at all (plain), and leave steered as well.
 #include "decap.h"
 
 #include <string.h>
@@ -21,6 +21,7 @@
 
 #include "judge.h"
 #include "rooms.h"
+#include "steer.h"
 
 #define STEPS_MAX 32         // headers of all kinds in a frame; beyond, it is deeper than is looked at
 #define WALKED 0xffff        // pkt->l3 of a frame that has been walked
@@ -139,51 +140,62 @@ enum header decap_ip6(struct walk *k)
 	return ip(k, 6);
 }
 
-// The frames that nearly all are: Ethernet, IPv4 without options or IPv6 without extension headers, TCP without urgent
-// data or UDP on no tunnel's port, whole and uncut. Anything that is not exactly so is left to the walk, which
-// would come to the same layer.
-static inline bool plain(const uint8_t *d, uint32_t len, struct layer *l)
+// L4 of a plain frame, whose IP header ends at l4 and whose IP payload ends at `end`. Inlined where version and
+// protocol are known.
+static __rte_always_inline bool plain_l4(struct pkt *p, const struct steer_key *key, const uint8_t *d, uint32_t l4,
+					 uint32_t end, unsigned version, uint8_t proto, uint8_t ttl)
 {
-	const uint8_t *h = d + 14;
-	uint32_t l4, end, header, flags = 0;
-	uint8_t proto, ttl, version;
-	if (unlikely(len < 14 + 40))
-		return false;
-	uint16_t type = be16(d + 12);
-	if (likely(type == 0x0800)) {
-		if (unlikely(h[0] != 0x45 || (be16(h + 6) & 0x3fff)))
-			return false;
-		l4 = 34, end = 14u + be16(h + 2), proto = h[9], ttl = h[8], version = 4;
-	} else {
-		if (type != 0x86dd || len < 14 + 60 || h[0] >> 4 != 6)
-			return false;
-		l4 = 54, end = 54u + be16(h + 4), proto = h[6], ttl = h[7], version = 6;
-	}
+	struct layer *l = &p->layer[0];
 	const uint8_t *t = d + l4;
-	if (likely(proto == IPPROTO_TCP)) {
-		header = (t[12] >> 4) * 4u;
+	uint32_t header = 8, flags = 0, ports = steer_load32(t);
+	if (proto == IPPROTO_TCP) {
+		header = (t[12] & 0xf0u) >> 2;
 		flags = t[13];
 		if (unlikely(header < 20 || (flags & 0x20)))
 			return false;
-	} else {
-		header = 8;
-		if (proto != IPPROTO_UDP || be16(t + 4) != end - l4 || decap_tunnel_port(be16(t)) ||
-		    decap_tunnel_port(be16(t + 2)))
-			return false;
-	}
-	if (unlikely(end > len || l4 + header > end))
+	} else if (proto != IPPROTO_UDP || be16(t + 4) != end - l4 || decap_tunnel_port(be16(t)) ||
+		   decap_tunnel_port(be16(t + 2))) {
 		return false;
-	*l = (struct layer){.l3 = 14,
-			    .l4 = l4,
-			    .payload = l4 + header,
-			    .payload_len = end - l4 - header,
-			    .wire_len = end - l4 - header,
-			    .version = version,
-			    .proto = proto,
-			    .tcp_flags = flags,
-			    .ttl = ttl};
-	memcpy(&l->sport_be, t, 4); // both
+	}
+	if (unlikely(l4 + header > end))
+		return false;
+	l->l3 = 14;
+	l->l4 = l4;
+	l->payload = l4 + header;
+	l->payload_len = l->wire_len = end - l4 - header;
+	memcpy(&l->sport_be, &ports, 4); // both
+	l->version = version;
+	l->proto = proto;
+	l->tcp_flags = flags;
+	l->flags = l->icmp_type = l->icmp_code = 0;
+	l->ttl = ttl;
+	l->pad = 0;
+	p->nlayers = 1;
+	p->inner = l;
+	p->l3 = WALKED;
+	steer_ends(key, p, d + 14, ports, version, proto);
 	return true;
+}
+
+// The frames that nearly all are: Ethernet, IPv4 without options or IPv6 without extension headers, TCP without urgent
+// data or UDP on no tunnel's port, whole and uncut. Anything that is not exactly so is left to the walk, which
+// would come to the same layer.
+static __rte_always_inline bool plain(struct pkt *p, const struct steer_key *key, const uint8_t *d, uint32_t len)
+{
+	const uint8_t *h = d + 14;
+	if (unlikely(p->link_type != 1 || len < 14 + 40))
+		return false;
+	if (likely((steer_load32(d + 12) & 0xffffff) == 0x450008)) { // 0x0800, and 0x45 of the IP header
+		uint32_t end = 14 + be16(h + 2);
+		if (unlikely(end > len || (be16(h + 6) & 0x3fff)))
+			return false;
+		return likely(h[9] == IPPROTO_TCP) ? plain_l4(p, key, d, 34, end, 4, IPPROTO_TCP, h[8])
+						   : plain_l4(p, key, d, 34, end, 4, h[9], h[8]);
+	}
+	if (be16(d + 12) != 0x86dd || len < 14 + 60 || h[0] >> 4 != 6)
+		return false;
+	uint32_t end = 54 + be16(h + 4);
+	return end <= len && plain_l4(p, key, d, 54, end, 6, h[6], h[7]);
 }
 
 // What the walk leaves behind. The L4 header of the innermost layer must be there in full for the rooms that follow;
@@ -243,18 +255,19 @@ unsigned decap_headers(struct worker *scratch, const uint8_t *d, uint32_t len, u
 
 void decap_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
+	const struct steer_key key = w->steer;
+	unsigned steered = 0, n = b->n;
+	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(pkt_data(b->m[i]));
-	for (unsigned i = 0; i < b->n; i++) {
-		struct pkt *p = pkt_of(b->m[i]);
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = b->m[i];
+		struct pkt *p = pkt_of(m);
 		if (unlikely(p->l3 == WALKED || pkt_decided(p)))
 			continue;
-		if (likely(p->link_type == 1 && plain(pkt_data(b->m[i]), b->m[i]->data_len, &p->layer[0]))) {
-			p->nlayers = 1;
-			p->inner = &p->layer[0];
-			p->l3 = WALKED;
-		} else {
-			walk(w, b->m[i]);
-		}
+		if (likely(plain(p, &key, pkt_data(m), m->data_len)))
+			steered++; // addresses and ports were at hand
+		else
+			walk(w, m);
 	}
+	w->steered = steered;
 }

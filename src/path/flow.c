@@ -297,8 +297,9 @@ static inline void classify(struct flow_table *t, struct flow *f)
 
 static inline void set_usual(struct flow *f)
 {
-	bool usual = f->key.proto == IPPROTO_TCP ? flow_tcp_usual(f) : true;
+	bool tcp = f->key.proto == IPPROTO_TCP, usual = !tcp || flow_tcp_usual(f);
 	f->flags = (uint16_t)(usual ? f->flags | FLOW_USUAL : f->flags & ~FLOW_USUAL);
+	f->steady = usual && (tcp ? flow_tcp_settled(f) : f->pkts[0] && f->pkts[1]);
 }
 
 // Counts the packet. Returns its direction.
@@ -448,8 +449,8 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 // A packet on its way through the three walks.
 struct look {
 	struct rte_mbuf *m;
-	struct flow *guess; // a flow with this tag, or NULL
-	uint32_t bucket;
+	const struct flow_bucket *bucket; // where its flow stands first
+	struct flow *guess;               // a flow with this tag, or NULL
 	uint16_t tag;
 	uint16_t at; // in the burst
 };
@@ -457,74 +458,92 @@ struct look {
 // Is the guess right, key by key? A flow that was freed since has no version.
 static inline bool guess_right(const struct flow *f, const struct pkt *p, const uint8_t *frame)
 {
-	if (steer_load64((const uint8_t *)&f->key + KEY_TAIL) != p->tuple.tail || f->key.tenant != p->tenant)
-		return false;
-	if (likely(f->key.version == 4))
-		return steer_load32(f->key.a) == (uint32_t)p->tuple.addrs &&
-		       steer_load32(f->key.b) == p->tuple.addrs >> 32;
+	uint64_t other =
+		(steer_load64((const uint8_t *)&f->key + KEY_TAIL) ^ p->tuple.tail) | (f->key.tenant ^ p->tenant);
+	uint64_t addrs = steer_load32(f->key.a) | (uint64_t)steer_load32(f->key.b) << 32;
+	if (likely((uint8_t)(p->tuple.tail >> 32) == 4))
+		return (other | (addrs ^ p->tuple.addrs)) == 0;
 	const uint8_t *ip = frame + p->inner->l3, *a = ip + (p->swap ? 24 : 8), *b = ip + (p->swap ? 8 : 24);
-	return memcmp(f->key.a, a, 16) == 0 && memcmp(f->key.b, b, 16) == 0;
+	return other == 0 && memcmp(f->key.a, a, 16) == 0 && memcmp(f->key.b, b, 16) == 0;
 }
 
 // Shorter than any timeout, so that flow_usual need not ask which.
 #define QUICK_NS (9 * 1000000000ull)
 
-// The usual packet: of a flow that is known, alive and seen in both directions, doing what is expected next. False: it
-// is not, and nothing was done.
-static inline bool flow_usual(struct flow_table *t, struct flow *f, struct pkt *p, const uint8_t *frame, bool live)
+static inline void take_usual(struct flow *f, unsigned dir, struct pkt *p)
 {
-	unsigned dir = p->swap ^ (f->flags / FLOW_SWAPPED & 1);
-	if (unlikely(!(f->flags & FLOW_USUAL) || p->time_ns - f->last_ns > QUICK_NS))
-		return false;
-	enum orderly did = ORDERLY_SAME;
-	if (likely(f->key.proto == IPPROTO_TCP)) {
-		const struct layer *l = p->inner;
-		if (unlikely(l->flags & LAYER_FRAGMENT) ||
-		    (did = flow_tcp_orderly(f, dir, l, frame, live)) == ORDERLY_NOT)
-			return false;
-	} else if (unlikely(f->pkts[dir] == 0)) {
-		return false; // the first answer
-	}
 	f->pkts[dir]++;
 	f->bytes[dir] += p->wire_len;
 	f->last_ns = p->time_ns;
 	p->flow = f;
 	p->dir = (uint8_t)dir;
-	if (unlikely(did == ORDERLY_STATE)) {
+}
+
+// TCP that is usual, but may move more than numbers: the handshake's last ACK, FINs and what follows. False: nothing
+// was done.
+static __rte_noinline bool tcp_usual(struct flow_table *t, struct flow *f, unsigned dir, struct pkt *p,
+				     const uint8_t *frame, bool live)
+{
+	const struct layer *l = p->inner;
+	if (!(f->flags & FLOW_USUAL) || f->key.proto != IPPROTO_TCP || (l->flags & LAYER_FRAGMENT))
+		return false;
+	enum orderly did = flow_tcp_orderly(f, dir, l, frame, live);
+	if (did == ORDERLY_NOT)
+		return false;
+	take_usual(f, dir, p);
+	if (did == ORDERLY_STATE) {
 		classify(t, f);
 		set_usual(f);
 	}
 	return true;
 }
 
+// The usual packet: of a flow that is known, alive and seen in both directions, doing what is expected next. False: it
+// is not, and nothing was done.
+static __rte_always_inline bool flow_usual(struct flow_table *t, struct flow *f, struct pkt *p, const uint8_t *frame,
+					   bool live)
+{
+	unsigned dir = p->swap ^ (f->flags / FLOW_SWAPPED & 1);
+	if (unlikely(p->time_ns - f->last_ns > QUICK_NS))
+		return false;
+	if (unlikely(!f->steady || (f->key.proto == IPPROTO_TCP && !flow_tcp_steady(f, dir, p->inner, frame, live))))
+		return tcp_usual(t, f, dir, p, frame, live);
+	take_usual(f, dir, p);
+	return true;
+}
+
 // First walk: the buckets.
 static inline struct look *ask_buckets(const struct flow_table *t, const struct burst *b, struct look *end)
 {
-	for (unsigned i = 0; i < b->n; i++) {
+	for (unsigned i = 0, n = b->n; i < n; i++) {
 		const struct pkt *p = pkt_of(b->m[i]);
 		if (unlikely(pkt_decided(p) || !p->inner))
 			continue;
 		uint64_t spread = flow_table_spread(p->hash);
-		*end = (struct look){.m = b->m[i],
-				     .bucket = flow_table_first(t, spread),
-				     .tag = flow_table_tag(spread),
-				     .at = (uint16_t)i};
-		rte_prefetch0(&t->buckets[end->bucket]);
+		const struct flow_bucket *bucket = &t->buckets[flow_table_first(t, spread)];
+		rte_prefetch0(bucket);
+		end->m = b->m[i];
+		end->bucket = bucket;
+		end->tag = flow_table_tag(spread);
+		end->at = (uint16_t)i;
 		end++;
 	}
 	return end;
+}
+
+static inline struct flow *guess(const struct flow_table *t, const struct look *k)
+{
+	unsigned hits = flow_table_tags(k->bucket, k->tag);
+	return likely(hits) ? &t->flows[k->bucket->flow[__builtin_ctz(hits)] - 1] : NULL;
 }
 
 // Second walk: the flows.
 static inline void ask_flows(const struct flow_table *t, struct look *look, const struct look *end)
 {
 	for (struct look *k = look; k < end; k++) {
-		const struct flow_bucket *bucket = &t->buckets[k->bucket];
-		unsigned hits = flow_table_tags(bucket, k->tag);
-		if (unlikely(!hits))
+		const uint8_t *f = (const uint8_t *)(k->guess = guess(t, k));
+		if (unlikely(!f))
 			continue;
-		uint8_t *f = (uint8_t *)&t->flows[bucket->flow[__builtin_ctz(hits)] - 1];
-		k->guess = (struct flow *)f;
 		rte_prefetch0(f);
 		rte_prefetch0(f + 64);
 		rte_prefetch0(f + 128);
@@ -546,12 +565,6 @@ static __rte_noinline void say_tags(struct worker *w, const struct burst *b)
 	}
 }
 
-static inline void want(struct burst *b, const struct pkt *p, unsigned at)
-{
-	if (likely(p->flow != NULL))
-		b->wanted |= (uint32_t) !(p->flow->flags >> p->dir & FLOW_PASSED) << at;
-}
-
 // Payload is searched where nobody reads.
 static __rte_noinline void want_all(struct burst *b)
 {
@@ -563,24 +576,26 @@ void flow_burst(struct worker *w, struct burst *b)
 {
 	struct flow_table *t = w->flows;
 	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
-	bool live = w->config->live;
+	const bool live = w->config->live;
+	uint32_t wanted = 0;
 	ask_flows(t, look, end);
-	b->wanted = b->fresh = 0;
+	b->fresh = 0;
 	for (const struct look *k = look; k < end; k++) {
 		struct pkt *p = pkt_of(k->m);
 		const uint8_t *frame = pkt_data(k->m);
-		struct flow *f = k->guess;
+		struct flow *f = likely(k->guess) ? k->guess : guess(t, k); // made by an earlier one of this burst?
 		if (unlikely(!f || !guess_right(f, p, frame)))
 			f = NULL;
-		if (likely((f && flow_usual(t, f, p, frame, live)) || flow_packet(w, b, k->at, f))) {
-			want(b, p, k->at);
-			continue;
+		if (unlikely(!f || !flow_usual(t, f, p, frame, live)) && unlikely(!flow_packet(w, b, k->at, f))) {
+			t->rest.n = b->n - k->at;
+			memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));
+			b->n = k->at;
+			break;
 		}
-		t->rest.n = b->n - k->at;
-		memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));
-		b->n = k->at;
-		break;
+		if (likely(p->flow != NULL))
+			wanted |= (uint32_t) !(p->flow->flags >> p->dir & FLOW_PASSED) << k->at;
 	}
+	b->wanted = wanted;
 	if (unlikely(w->tagged))
 		say_tags(w, b);
 	if (unlikely(w->scans))

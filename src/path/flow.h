@@ -131,7 +131,8 @@ struct flow {
 	uint16_t flags;        // enum flow_flag
 	uint8_t app;           // enum app
 	uint8_t policy;        // enum flow_policy
-	uint8_t age_class : 3; // enum age_class of flow_age.h
+	uint8_t age_class : 2; // enum age_class of flow_age.h
+	uint8_t steady : 1;    // FLOW_USUAL, seen both ways, and the usual segment moves nothing but numbers
 	uint8_t holds : 1;     // frames of it wait for a verdict
 	uint8_t far : 4;       // TCP: enum flow_far; else enum flow_asked
 	union {

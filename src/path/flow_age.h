@@ -18,6 +18,7 @@ enum age_class {
 #undef X
 		AGE_CLASS_COUNT
 };
+static_assert(AGE_CLASS_COUNT <= 4, "bits of flow.age_class");
 
 #define AGE_SHIFT 30 // the wheel turns in units of 2^30 ns
 extern const uint64_t flow_age_timeout_ns[AGE_CLASS_COUNT];

@@ -375,7 +375,8 @@ static void progress(struct flow *f)
 	}
 }
 
-void flow_tcp_progress(struct flow *f, unsigned dir, bool data, bool fin)
+// The states a usual segment moves: it has a FIN, acknowledges one, or ends the handshake.
+static void progress_usual(struct flow *f, unsigned dir, bool data, bool fin)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
 	to->flags |= SIDE_ACKED;
@@ -387,6 +388,38 @@ void flow_tcp_progress(struct flow *f, unsigned dir, bool data, bool fin)
 		f->tcp_state = TCP_ESTABLISHED;
 	if (f->tcp_state >= TCP_ESTABLISHED)
 		progress(f);
+}
+
+enum orderly flow_tcp_orderly(struct flow *f, unsigned dir, const struct layer *l, const uint8_t *frame, bool live)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	const uint8_t *t = frame + l->l4;
+	uint32_t header = l->payload - l->l4;
+	uint32_t seq = be32(t + 4), ack = be32(t + 8), una = to->acked;
+	uint8_t fin = l->tcp_flags & FIN, closing = (from->flags | to->flags) & SIDE_FIN;
+	if (unlikely(!(to->flags & SIDE_ACKED))) {
+		una = to->next; // the handshake's last ACK
+		if (dir == 1)
+			return ORDERLY_NOT;
+	}
+	uint32_t in_flight = to->next - una;
+	// ACK, perhaps FIN, PSH, ECE, CWR (RFC 9293 3.1)
+	if (unlikely((l->tcp_flags & (ACK | URG | RST | SYN)) != ACK || seq != from->next || (int32_t)in_flight < 0 ||
+		     ack - una > in_flight || ((from->flags & SIDE_FIN) && (l->wire_len | fin))))
+		return ORDERLY_NOT;
+	if (live && seq - from->acked > to->win_max)
+		return ORDERLY_NOT;
+	if (header != 20 && (header != 32 || !flow_tcp_stamped(f, dir, t, seq, live)))
+		return ORDERLY_NOT;
+	uint32_t win = be16(t + 14) << from->wscale;
+	from->win_max = RTE_MAX(win, from->win_max);
+	from->next = seq + l->wire_len + fin;
+	from->tcp_flags |= l->tcp_flags;
+	to->acked = ack;
+	if (!(fin | closing) && f->tcp_state == TCP_ESTABLISHED)
+		return ORDERLY_SAME;
+	progress_usual(f, dir, l->wire_len, fin);
+	return ORDERLY_STATE;
 }
 
 // First segment of a flow that is no SYN.

@@ -56,53 +56,61 @@ enum orderly {
 	ORDERLY_STATE, // taken, and tcp_state may have moved
 };
 
-// The states a usual segment moves: it has a FIN, acknowledges one, or ends the handshake. See flow_tcp.c.
-void flow_tcp_progress(struct flow *f, unsigned dir, bool data, bool fin);
-
 // The usual segment of a usual flow: in order, acknowledging what was seen, no options but a timestamp that is not
-// stale. decap has seen to it that all of the header is there. It is taken as flow_tcp_track would have taken it. Every
-// 64th of a direction is for flow_tcp_track, which samples timestamps there.
-static inline enum orderly flow_tcp_orderly(struct flow *f, unsigned dir, const struct layer *l, const uint8_t *frame,
-					    bool live)
+// stale. decap has seen to it that all of the header is there. It is taken as flow_tcp_track would have taken it. With
+// timestamps every 64th of a direction is for flow_tcp_track, which samples them there.
+enum orderly flow_tcp_orderly(struct flow *f, unsigned dir, const struct layer *l, const uint8_t *frame, bool live);
+
+// Timestamp of a usual segment: NOP, NOP, timestamp (RFC 7323 appendix A), and not stale. False: ask flow_tcp_track.
+static inline bool flow_tcp_stamped(const struct flow *f, unsigned dir, const uint8_t *tcp, uint32_t seq, bool live)
+{
+	struct flow_side *from = (struct flow_side *)(uintptr_t)&f->side[dir];
+	if (unlikely(be32(tcp + 20) != 0x0101080a || (f->pkts[dir] & 63) == 63))
+		return false;
+	if (!(from->flags & SIDE_TS))
+		return true;
+	uint32_t ts = be32(tcp + 24);
+	if (unlikely((int32_t)(ts - from->ts_recent) < 0))
+		return false;
+	if (live && (from->flags & SIDE_ACKED) && (int32_t)(seq - from->acked) <= 0)
+		from->ts_recent = ts;
+	return true;
+}
+
+// No FIN was seen, and bytes of both sides have been acknowledged: then the usual segment leaves the state alone.
+static inline bool flow_tcp_settled(const struct flow *f)
+{
+	uint8_t both = f->side[0].flags & f->side[1].flags, any = f->side[0].flags | f->side[1].flags;
+	return f->tcp_state == TCP_ESTABLISHED && (both & SIDE_ACKED) && !(any & SIDE_FIN);
+}
+
+// Header prediction (Van Jacobson's, RFC 1144): nearly every segment of an established connection is the next one, with
+// ACK and perhaps PSH, ECE or CWR, and moves nothing but numbers. This is flow_tcp_orderly for flows that are settled;
+// whatever fails here is asked for again there. False: nothing was done.
+static __rte_always_inline bool flow_tcp_steady(struct flow *f, unsigned dir, const struct layer *l,
+						const uint8_t *frame, bool live)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
 	const uint8_t *t = frame + l->l4;
+	uint16_t flags;
+	memcpy(&flags, &l->tcp_flags, 2);
+	if (unlikely((flags & (LAYER_FRAGMENT << 8 | 0x37)) != 0x10))
+		return false;
+	uint32_t seq = be32(t + 4);
+	if (unlikely(seq != from->next || (live && seq - from->acked > to->win_max)))
+		return false;
+	uint32_t ack = be32(t + 8), una = to->acked, in_flight = to->next - una;
+	if (unlikely(ack - una > in_flight || (int32_t)in_flight < 0))
+		return false;
 	uint32_t header = l->payload - l->l4;
-	uint32_t seq = be32(t + 4), ack = be32(t + 8), una = to->acked;
-	uint8_t fin = l->tcp_flags & 1, closing = (from->flags | to->flags) & SIDE_FIN;
-	if (unlikely(!(to->flags & SIDE_ACKED))) {
-		una = to->next; // the handshake's last ACK
-		if (dir == 1)
-			return ORDERLY_NOT;
-	}
-	uint32_t in_flight = to->next - una;
-	// ACK, perhaps FIN, PSH, ECE, CWR (RFC 9293 3.1)
-	if (unlikely((l->tcp_flags & 0x36) != 0x10 || seq != from->next || (int32_t)in_flight < 0 ||
-		     ack - una > in_flight || (f->pkts[dir] & 63) == 63 ||
-		     ((from->flags & SIDE_FIN) && (l->wire_len | fin))))
-		return ORDERLY_NOT;
-	if (header == 32) { // RFC 7323 appendix A: NOP, NOP, timestamp
-		if (unlikely(be32(t + 20) != 0x0101080a))
-			return ORDERLY_NOT;
-		uint32_t ts = be32(t + 24);
-		if (from->flags & SIDE_TS) {
-			if (unlikely((int32_t)(ts - from->ts_recent) < 0))
-				return ORDERLY_NOT;
-			if (live && (from->flags & SIDE_ACKED) && (int32_t)(seq - from->acked) <= 0)
-				from->ts_recent = ts;
-		}
-	} else if (unlikely(header != 20)) {
-		return ORDERLY_NOT;
-	}
-	if (live && seq - from->acked > to->win_max)
-		return ORDERLY_NOT;
-	uint32_t win = (uint32_t)(t[14] << 8 | t[15]) << from->wscale;
-	from->win_max = RTE_MAX(win, from->win_max);
-	from->next = seq + l->wire_len + fin;
-	from->tcp_flags |= l->tcp_flags;
+	if (unlikely(header != 20) && (header != 32 || !flow_tcp_stamped(f, dir, t, seq, live)))
+		return false;
 	to->acked = ack;
-	if (likely(!(fin | closing) && f->tcp_state == TCP_ESTABLISHED))
-		return ORDERLY_SAME;
-	flow_tcp_progress(f, dir, l->wire_len, fin);
-	return ORDERLY_STATE;
+	from->next = seq + l->wire_len;
+	from->tcp_flags |= (uint8_t)flags;
+	uint32_t win = be16(t + 14) << from->wscale;
+	if (win > from->win_max)
+		from->win_max = win;
+	return true;
 }
+static_assert(offsetof(struct layer, flags) == offsetof(struct layer, tcp_flags) + 1, "both are read as a word");

@@ -39,6 +39,7 @@ struct parser {
 	enum app_step (*data)(struct app_in *in);
 	void (*end)(struct app_in *in);
 	bool silent;  // it says nothing that is judged
+	bool endless; // an end tells it nothing that the bytes before it did not
 	bool prelude; // what its client says leads to what is judged, and leaves before that
 	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
 	int (*home)(const struct flow *f, const uint8_t *p, uint32_t len);
@@ -49,7 +50,7 @@ struct parser {
 // Order: cheapest and strictest first. Index 0 is "none yet".
 static const struct parser parsers[] = {
 	{.app = APP_NONE},
-	{.app = APP_TLS, .looks = tls_looks, .data = tls_data, .end = tls_end, .late = true},
+	{.app = APP_TLS, .looks = tls_looks, .data = tls_data, .end = tls_end, .late = true, .endless = true},
 	{.app = APP_HTTP2, .looks = http2_looks, .data = http2_data, .silent = true},
 	{.app = APP_HTTP,
 	 .looks = http_looks,
@@ -323,6 +324,12 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		found = MOVED;
 	} else if (unlikely(s->by_server) && dir == 0 && v.len && !client_agrees(w, f, s, &v)) {
 		return 0;
+	}
+	if (v.len == 0 && parsers[s->parser].endless && !is_open(f, dir)) { // what is below would come to this
+		s->wait &= ~(1 << dir);
+		s->ended |= 1 << dir;
+		stream_need(w, f, dir, 0);
+		return found;
 	}
 	struct app_in in = {
 		.w = w,

@@ -551,6 +551,7 @@ void parse_burst(struct worker *w, struct burst *b)
 			uint16_t reason = sums(w, b->m[i], &p->layer[p->nparsed]);
 			if (unlikely(reason)) {
 				pkt_drop(p, reason);
+				p->hash = 0; // no flow's
 				break;
 			}
 		}

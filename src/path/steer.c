@@ -2,7 +2,8 @@
 //
 // Which worker owns a packet's flow, and where in its table the flow is: one hash over tenant and innermost
 // five-tuple, computed once and kept in pkt->hash with the tuple itself. Frames without IP have 0. Runs on the worker
-// that took the frame.
+// that took the frame. Plain frames come with both from decap, which has their addresses at hand: a burst of nothing
+// else is done with.
 //
 // The hash is keyed, since whoever sends packets chooses what is hashed: without the key nobody can choose tuples
 // that meet in one bucket. It is symmetric because the tuple is put in order first, which flow needs for its key
@@ -32,13 +33,17 @@ struct steer_key steer_key(uint64_t seed)
 void steer_burst(struct worker *w, struct burst *b)
 {
 	const struct steer_key key = w->steer;
+	unsigned done = w->steered;
+	w->steered = 0;
+	if (likely(done == b->n))
+		return;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct layer *l = p->inner;
+		uint32_t ports;
 		if (unlikely(!l || pkt_decided(p)))
 			continue; // pkt_begin left 0
-		const uint8_t *frame = pkt_data(b->m[i]);
-		p->swap = steer_tuple(l, frame, &p->tuple);
-		p->hash = steer_hash(&key, p->tenant, &p->tuple, frame + l->l3, p->swap);
+		memcpy(&ports, &l->sport_be, sizeof(ports));
+		steer_ends(&key, p, pkt_data(b->m[i]) + l->l3, ports, l->version, l->proto);
 	}
 }

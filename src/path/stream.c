@@ -354,6 +354,35 @@ static struct stream *stream_made(struct worker *w, const struct pkt *p, const s
 	return st;
 }
 
+// The usual data: whole, in one frame, the next of a direction of which nothing is missing and nothing given up, that
+// has not ended and is within its budgets. Then there is nothing to compare with and no hole to be given up, so that of
+// place, data, take and store this is what remains. False: it is another one, and nothing was done.
+static bool next_data(struct segment *g, uint32_t seq, uint8_t flags)
+{
+	struct stream_side *s = g->s;
+	struct pkt *p = g->p;
+	const struct layer *l = g->l;
+	uint32_t len = l->wire_len;
+	if (seq != s->base_seq + (uint32_t)s->next || s->highest != s->next || s->fin != STREAM_NONE ||
+	    (flags & (FIN | RST | SYN)) || (s->flags & (STREAM_GIVEN_UP | STREAM_STOPPED)) || !len ||
+	    l->payload_len != len || (p->flags & (PKT_VIRTUAL | PKT_NO_EVIDENCE)) ||
+	    stream_pending(s) >= STREAM_PENDING_MAX || s->nchunks >= STREAM_CHUNKS_MAX - 2)
+		return false;
+	struct stream_bytes b = {
+		.data = pkt_data(g->m) + l->payload, .at = s->next, .frame = p->frame, .off = l->payload, .len = len};
+	s->segs++;
+	if (!stream_chain_next(g->w->streams, s, &b, p->time_ns)) {
+		s->segs--;
+		return false;
+	}
+	worker_at(g->w, p);
+	s->highest = g->end = s->next;
+	g->f->flags &= (uint16_t) ~(FLOW_PASSED | FLOW_PASSED << 1); // its copy waits for an ACK
+	if (s->next - s->parsed >= s->need)
+		p->flags |= PKT_HAS_DATA;
+	return true;
+}
+
 // A segment that moves its direction: data, or an end.
 static void moved(struct segment *g, uint8_t flags)
 {
@@ -365,6 +394,8 @@ static void moved(struct segment *g, uint8_t flags)
 			return;
 		base(g, seq);
 	}
+	if (likely(next_data(g, seq, flags)))
+		return;
 	g->pending = stream_pending(g->s);
 	if (!place(g, seq))
 		return;
@@ -444,15 +475,16 @@ static __rte_noinline void unread(struct worker *w, struct pkt *p, const struct 
 
 // Segments that change nothing but how far the direction reaches: nobody keeps bytes of either direction, and what is
 // in it is not wanted (all of an ACK, the body that inspect passed over). True: that was all.
-static inline bool unwanted(struct pkt *p, const struct layer *l, struct stream *st, const uint8_t *frame)
+static __rte_always_inline bool unwanted(struct pkt *p, const struct layer *l, struct stream *st, const uint8_t *frame)
 {
+	const struct flow *f = p->flow;
 	struct stream_side *s = &st->side[p->dir], *o = &st->side[!p->dir];
 	if ((l->tcp_flags & ~(RTE_TCP_PSH_FLAG | RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG)) != ACK || keeps(o) ||
 	    !(o->flags & (STREAM_BASED | STREAM_ASKED)))
 		return false;
 	if (l->wire_len == 0)
 		return true;
-	if (keeps(s) || (p->flags & PKT_NO_EVIDENCE) || (p->flow->flags & FLOW_REFUSED << p->dir))
+	if (keeps(s) || (p->flags & PKT_NO_EVIDENCE) || (f->flags & FLOW_REFUSED << p->dir))
 		return false;
 	if (s->flags & STREAM_STOPPED)
 		return true;
@@ -466,7 +498,13 @@ static inline bool unwanted(struct pkt *p, const struct layer *l, struct stream 
 	return true;
 }
 
-static inline void segment(struct worker *w, struct burst *b, unsigned i, struct pkt *p, const struct layer *l)
+// Of an open flow, where all are asked what waits first.
+static __rte_noinline bool unwanted_open(struct pkt *p, const struct layer *l, struct stream *st, const uint8_t *frame)
+{
+	return unwanted(p, l, st, frame);
+}
+
+static __rte_noinline void segment(struct worker *w, struct burst *b, unsigned i, struct pkt *p, const struct layer *l)
 {
 	struct flow *f = p->flow;
 	struct stream *st = stream_of(w, f);
@@ -480,8 +518,8 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 				unread(w, p, l, rte_be_to_cpu_32(tcp->sent_seq));
 			return;
 		}
-	} else if (unwanted(p, l, st, pkt_data(b->m[i]))) {
-		return;
+	} else if (unlikely(f->policy & POLICY_OPEN) && unwanted_open(p, l, st, pkt_data(b->m[i]))) {
+		return; // of others stream_burst has asked
 	}
 	inspect_earlier(w, b, st);
 	if (unlikely(st->hold))
@@ -526,25 +564,41 @@ static inline void segment(struct worker *w, struct burst *b, unsigned i, struct
 	}
 }
 
+// False: the segment has nothing for this room; of flows that are not open, where even what has nothing may release
+// what waits.
+static __rte_always_inline bool wants(const struct flow *f, struct pkt *p, const struct layer *l,
+				      struct stream *streams, const uint8_t *frame)
+{
+	if (unlikely((f->policy & POLICY_OPEN) || (l->tcp_flags & URG)))
+		return true;
+	return f->stream ? !unwanted(p, l, &streams[f->stream], frame) : l->wire_len > 0;
+}
+
 void stream_burst(struct worker *w, struct burst *b)
 {
 	const bool scans = w->scans;
+	struct stream *const streams = w->streams->streams;
+	uint32_t idle = 0; // those with nothing for inspect
 	w->streams->burst++;
 	for (uint32_t left = b->wanted; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct layer *l = p->inner;
+		struct flow *f = p->flow;
 		if (unlikely(pkt_decided(p)) || l->proto != IPPROTO_TCP || (l->flags & LAYER_FRAGMENT))
 			continue;
-		if (unlikely(scans) && (p->flow->flags >> p->dir & FLOW_PASSED)) { // nobody reads it any more
+		if (unlikely(scans) && (f->flags >> p->dir & FLOW_PASSED)) { // nobody reads it any more
 			judge_payload(w, b->m[i]);
 			continue;
 		}
-		if (likely(!(l->tcp_flags & URG)) || in_line(w, b, i, p, l))
+		if (wants(f, p, l, streams, pkt_data(b->m[i])) &&
+		    (likely(!(l->tcp_flags & URG)) || in_line(w, b, i, p, l)))
 			segment(w, b, i, p, l);
+		idle |= (uint32_t) !(p->flags & PKT_HAS_DATA) << i;
 		if (unlikely(scans))
 			judge_payload(w, b->m[i]);
 	}
+	b->wanted &= ~idle;
 }
 
 void stream_end(struct worker *w, struct flow *f)

@@ -103,6 +103,29 @@ uint32_t stream_chain_store(struct worker *w, struct stream_side *s, const struc
 	return done;
 }
 
+bool stream_chain_next(struct stream_pool *p, struct stream_side *s, const struct stream_bytes *b, uint64_t now_ns)
+{
+	uint32_t i = s->tail;
+	struct chunk *c = &p->chunks[i];
+	if (s->fill != i || b->len > CHUNK_ROOM - sizeof(struct chunk_break))
+		return false;
+	if (i) {
+		if (c->cut_to || chunk_left(c) < b->len + sizeof(struct chunk_break))
+			return false;
+	} else {
+		if (!(i = insert_after(p, s, 0)))
+			return false;
+		c = &p->chunks[i];
+		c->start = b->at;
+		c->born = s->segs;
+		c->born_ns = now_ns;
+	}
+	append(s, c, i, b, 0);
+	s->fill = i;
+	s->next += b->len;
+	return true;
+}
+
 // The chunk behind the closed hole moves into the one before, if it fits: else a stream that came in reverse
 // would hold a chunk for each segment.
 static bool absorb(struct stream_pool *p, struct stream_side *s, struct chunk *c, uint32_t i)

@@ -156,6 +156,9 @@ struct stream_bytes { // of one frame, to be stored
 };
 // Stores bytes of which the list has none yet. Returns how many found room.
 uint32_t stream_chain_store(struct worker *w, struct stream_side *s, const struct stream_bytes *b);
+// Stores bytes that begin at `next` in a list that ends there, and advances it. False: they do not fit into one chunk,
+// and nothing was done.
+bool stream_chain_next(struct stream_pool *p, struct stream_side *s, const struct stream_bytes *b, uint64_t now_ns);
 // Advances `next` over what has become contiguous.
 void stream_chain_advance(struct stream_pool *p, struct stream_side *s);
 // First chunk that ends behind offset `at`; NULL: none.

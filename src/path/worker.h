@@ -72,6 +72,7 @@ struct worker {
 	bool swapping;         // flows are left that the policy in force has not judged
 	bool tagged;           // a packet with VLAN tags came since flow last looked
 	uint32_t outer_layers; // packets with layers outside the innermost, since flow_outer_burst last looked
+	unsigned steered;      // packets that decap steered, of the burst that it saw last
 	const struct path_config *config;
 	const struct ruleset *rules; // in force; NULL: there is no policy
 	struct rte_mbuf *packet;     // the one that inspect reads for; NULL: nothing came, time passed

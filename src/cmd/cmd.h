@@ -11,6 +11,8 @@ enum exit_code {
 };
 
 int replay_main(int argc, char **argv);
+struct judge_ear;
+int replay_heard(int argc, char **argv, struct judge_ear *ear); // its judge is heard; NULL: by nobody
 int check_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int diff_main(int argc, char **argv);

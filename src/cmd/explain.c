@@ -18,11 +18,21 @@
 #include "policy/compile.h"
 #include "policy/field.h"
 #include "policy/given.h"
+#include "policy/guard.h"
 #include "base/word.h"
 #include "ship/ship.h"
 
+struct side { // a policy, made ready to be asked
+	const char *file;
+	struct policy *policy;
+	struct ruleset *rules;
+	struct policy_scratch *scratch;
+};
+
 struct asked {
-	const char *policy_file;
+	struct side enforced, shadow; // shadow without a file: none
+	struct guard guard;
+	char *guards[GUARD_MAX]; // the same in words
 	bool json, rest_absent;
 	unsigned ngiven;
 	char *capture; // NULL: a hypothetical
@@ -38,10 +48,12 @@ static void usage(FILE *out)
 	fputs("usage: sluice explain -p POLICY --FIELD VALUE... [OPTION...]\n"
 	      "       sluice explain -p POLICY PCAP --packet N | --flow 5-TUPLE | --record ID | --FIELD VALUE...\n\n"
 	      "Says what a policy decides for a transaction, by which rule, and why.\n\n"
-	      "  -p, --policy FILE         the policy\n"
+	      "  -p, --policy FILE         the policy; -: standard input\n"
 	      "      --packet N            the transaction of this packet of the capture, and how the packet left\n"
 	      "      --flow 5-TUPLE        of this flow: \"tcp 10.0.0.7 51000 192.0.2.1 443\", or its id in hex\n"
 	      "      --record ID           this one: the incident on a block page, FLOW.NUMBER\n"
+	      "      --guard ADDR          no rule decides about this address, as for replay; repeatable\n"
+	      "      --shadow FILE         what this policy would decide, too\n"
 	      "      --FIELD VALUE         what is known: --src, --dst, --dport, --proto, --host, --tls.sni, ...\n"
 	      "                            (sluice check --fields lists them); several of those that may be many\n"
 	      "      --field NAME=VALUE    the same\n"
@@ -74,7 +86,22 @@ struct row {
 
 static int set_policy(struct asked *a, const char *v)
 {
-	a->policy_file = v;
+	a->enforced.file = v;
+	return -1;
+}
+
+static int set_shadow(struct asked *a, const char *v)
+{
+	a->shadow.file = v;
+	return -1;
+}
+
+static int set_guard(struct asked *a, const char *v)
+{
+	unsigned n = a->guard.n;
+	if (!guard_add(&a->guard, v))
+		return mistake("--guard is an address, not", v);
+	a->guards[n] = (char *)(uintptr_t)v;
 	return -1;
 }
 
@@ -139,7 +166,8 @@ static int help(struct asked *a, const char *v)
 static const struct row rows[] = {
 	{"packet", 0, true, set_packet},   {"flow", 0, true, set_flow},    {"record", 0, true, set_record},
 	{"policy", 'p', true, set_policy}, {"json", 'j', false, set_json}, {"rest", 0, true, set_rest},
-	{"field", 0, true, set_field},     {"help", 'h', false, help},
+	{"field", 0, true, set_field},     {"help", 'h', false, help},     {"guard", 0, true, set_guard},
+	{"shadow", 0, true, set_shadow},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -217,7 +245,7 @@ static int arguments(struct asked *a, int argc, char **argv)
 		fprintf(stderr, "sluice explain: %s: %s\n", a->wrong.list[i].place.file, a->wrong.list[i].text);
 	if (a->wrong.nerrors)
 		return EXIT_USAGE;
-	if (!a->policy_file)
+	if (!a->enforced.file)
 		return mistake("no policy given: -p FILE", "");
 	if (a->query.by != PACKET_NONE && (!a->capture || a->ngiven))
 		return mistake(a->capture ? "--packet, --flow and --record stand alone, without fields"
@@ -230,39 +258,87 @@ static int arguments(struct asked *a, int argc, char **argv)
 
 // ---- explaining -------------------------------------------------------------------------------------------------
 
-static int show(const struct asked *a, const struct explain_view *v, const struct explain_trace *t)
+static void show_json(const struct explain_view *v, const struct explain_view *second, const struct explain_trace *t)
+{
+	json_t *o = v->e ? explain_json(v) : json_object();
+	if (t)
+		explain_trace_json(t, o);
+	if (second)
+		json_object_set_new(o, "shadow", explain_json(second));
+	json_dumpf(o, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(o);
+}
+
+static int show(const struct asked *a, const struct explain_view *v, const struct explain_view *second,
+		const struct explain_trace *t)
 {
 	bool colour;
 	unsigned width;
 	ship_look(1, &colour, &width);
 	if (a->json) {
-		json_t *o = v->e ? explain_json(v) : json_object();
-		if (t)
-			explain_trace_json(t, o);
-		json_dumpf(o, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(o);
-	} else if (t) {
+		show_json(v, second, t);
+		return fflush(stdout) || ferror(stdout) ? EXIT_ENVIRONMENT : EXIT_DONE;
+	}
+	if (t)
+		explain_trace_top(t, stdout, colour);
+	if (v->e)
+		explain_head(v, stdout, colour, width);
+	if (t)
 		explain_trace_words(t, stdout, colour);
-		if (v->e)
-			explain_words(v, stdout, colour, width);
-	} else {
+	if (v->e)
 		explain_words(v, stdout, colour, width);
+	if (second) {
+		printf("\nin shadow, %s\n", second->file);
+		explain_head(second, stdout, colour, width);
+		explain_words(second, stdout, colour, width);
+	}
+	if (!t)
 		printf("\nnot given: %s\n", a->rest_absent ? "counts as absent (--rest absent)"
 							   : "not known (--rest absent: there is none)");
-	}
 	return fflush(stdout) || ferror(stdout) ? EXIT_ENVIRONMENT : EXIT_DONE;
 }
 
-static int hypothetical(struct asked *a, const struct policy *p, const struct ruleset *rs, struct policy_scratch *s)
+static void judge(struct explain *e, const struct side *s, const struct facts *facts)
 {
-	struct explain e;
+	explain_judge(e, s->policy, s->rules, s->scratch, facts);
+}
+
+// What the policy in shadow makes of the same, beside v. NULL: there is none.
+static const struct explain_view *in_shadow(const struct asked *a, const struct explain_view *v, struct explain *e,
+					    struct explain_view *second, bool found)
+{
+	const struct side *s = &a->shadow;
+	struct facts facts = *v->facts;
+	if (!s->file)
+		return NULL;
+	if (found) { // bytes were searched for what the other asks
+		facts.state[FIELD_PAYLOAD] = FACT_UNKNOWN;
+		facts.n[FIELD_PAYLOAD] = 0;
+	}
+	judge(e, s, &facts);
+	*second = *v;
+	second->file = s->file;
+	second->policy = s->policy;
+	second->e = e;
+	second->overflow = false;
+	second->shadow = true;
+	return second;
+}
+
+static int hypothetical(struct asked *a)
+{
+	struct explain e, other = {0};
+	struct explain_view second, v = {.file = a->enforced.file,
+					 .policy = a->enforced.policy,
+					 .e = &e,
+					 .facts = &a->given.facts,
+					 .rest_absent = a->rest_absent};
 	given_complete(&a->given, a->rest_absent);
-	explain_judge(&e, p, rs, s, &a->given.facts);
-	struct explain_view v = {
-		.file = a->policy_file, .policy = p, .e = &e, .facts = &a->given.facts, .rest_absent = a->rest_absent};
-	int rc = show(a, &v, NULL);
+	judge(&e, &a->enforced, v.facts);
+	int rc = show(a, &v, in_shadow(a, &v, &other, &second, false), NULL);
 	explain_free(&e);
+	explain_free(&other);
 	return rc;
 }
 
@@ -284,66 +360,107 @@ static void origins(struct asked *a, struct explain_view *v, struct explain_orig
 	explain_bytes(a->capture, list, n, &a->arena);
 }
 
-static void direction(struct judge_facts *j, const struct ruleset *rs)
-{
-	const char *word = judge_direction(rs, j->facts.value[FIELD_SRC], j->facts.value[FIELD_DST]);
-	judge_facts_bytes(j, FIELD_DIRECTION, word, (uint32_t)strlen(word), (struct origin){0});
-}
-
-static int of_capture(struct asked *a, const struct policy *p, const struct ruleset *rs, struct policy_scratch *s)
+static int of_capture(struct asked *a)
 {
 	static struct explain_origin room[FIELD_COUNT][FACTS_MAX];
+	const struct replayed_config config = {.policy = a->enforced.file,
+					       .shadow = a->shadow.file,
+					       .guards = a->guards,
+					       .nguards = a->guard.n,
+					       .captures = &a->capture,
+					       .ncaptures = 1};
 	struct packet *k = &a->packet;
-	struct explain e, before;
-	struct explain_view v = {.file = a->policy_file, .policy = p};
-	struct explain_trace t = {.capture = a->capture, .query = &a->query, .packet = k, .policy = p};
+	struct explain e = {0}, before = {0}, other = {0};
+	struct explain_view second, v = {.file = a->enforced.file, .policy = a->enforced.policy};
+	struct explain_trace t = {.capture = a->capture,
+				  .query = &a->query,
+				  .packet = k,
+				  .policy = a->enforced.policy,
+				  .shadow = a->shadow.policy};
 	if (a->ngiven) {
 		a->query.by = PACKET_FILTER;
 		a->query.filter = &a->given.facts;
 		a->query.fields = a->given.fields;
 	}
-	int rc = packet_find(k, &a->query, a->policy_file, a->capture);
+	int rc = packet_find(k, &a->query, &config);
 	if (rc < 0) {
 		fprintf(stderr, "sluice explain: %s: %s\n", a->capture, k->error);
 		return rc == -ENOENT ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
 	}
-	if (!k->tx && !k->flow)
-		return show(a, &v, &t);
-	packet_facts(k, false);
-	direction(&k->facts, rs);
-	explain_judge(&before, p, rs, s, &k->facts.facts);
-	t.before = &before;
-	packet_facts(k, true);
-	direction(&k->facts, rs);
-	explain_judge(&e, p, rs, s, &k->facts.facts);
-	t.after = v.e = &e;
-	v.facts = &k->facts.facts;
-	origins(a, &v, room);
-	rc = show(a, &v, &t);
+	if (packet_facts(k, k->first)) {
+		judge(&before, &a->enforced, &k->facts.facts);
+		t.before = &before;
+	}
+	const struct explain_view *shadow = NULL;
+	if (packet_facts(k, k->chosen)) {
+		judge(&e, &a->enforced, &k->facts.facts);
+		t.after = v.e = &e;
+		v.facts = &k->facts.facts;
+		v.overflow = e.verdict.open && k->heard.list[k->chosen].overflow;
+		t.names_gone = e.verdict.open && !k->heard.list[k->chosen].verdict.open &&
+			       k->heard.list[k->chosen].cause == JUDGE_PAYLOAD;
+		e.verdict.open &= !t.names_gone;
+		e.verdict.action = k->heard.list[k->chosen].verdict.action;
+		shadow = in_shadow(a, &v, &other, &second, true);
+		origins(a, &v, room);
+		if (shadow)
+			memcpy(second.origin, v.origin, sizeof(v.origin));
+	}
+	rc = show(a, &v, shadow, &t);
 	explain_free(&e);
 	explain_free(&before);
+	explain_free(&other);
 	return rc;
 }
 
-static int explain(struct asked *a, const struct policy *p)
+// ---- policies ---------------------------------------------------------------------------------------------------
+
+// Loads, guards and compiles. -1; else the exit code.
+static int prepare(struct asked *a, struct side *s)
 {
+	struct complaints c = {0};
 	char error[512] = "no memory";
-	struct ruleset *rs = compile_ruleset(p, &(struct compile_options){.seed = 1}, error, sizeof(error));
-	struct policy_scratch *s = rs ? policy_worker_init(rs) : NULL;
-	int rc = EXIT_ENVIRONMENT;
-	if (s)
-		rc = a->capture ? of_capture(a, p, rs, s) : hypothetical(a, p, rs, s);
-	else
-		fprintf(stderr, "sluice explain: %s: cannot be compiled: %s\n", a->policy_file, error);
-	policy_worker_fini(s);
-	compile_free(rs);
+	s->policy = policy_load(s->file, &c);
+	if (s->policy && !guard_policy(&a->guard, s->policy, &c)) {
+		policy_free(s->policy);
+		s->policy = NULL;
+	}
+	if (!s->policy)
+		complaints_print(&c, stderr);
+	complaints_clear(&c);
+	if (!s->policy)
+		return EXIT_ENVIRONMENT;
+	s->rules = compile_ruleset(s->policy, &(struct compile_options){.seed = 1}, error, sizeof(error));
+	s->scratch = s->rules ? policy_worker_init(s->rules) : NULL;
+	if (s->scratch)
+		return -1;
+	fprintf(stderr, "sluice explain: %s: cannot be compiled: %s\n", s->file, error);
+	return EXIT_ENVIRONMENT;
+}
+
+static void side_free(struct side *s)
+{
+	policy_worker_fini(s->scratch);
+	if (s->rules)
+		compile_free(s->rules);
+	policy_free(s->policy);
+}
+
+static int explain(struct asked *a)
+{
+	int rc = prepare(a, &a->enforced);
+	if (rc < 0 && a->shadow.file)
+		rc = prepare(a, &a->shadow);
+	if (rc < 0)
+		rc = a->capture ? of_capture(a) : hypothetical(a);
+	side_free(&a->enforced);
+	side_free(&a->shadow);
 	return rc;
 }
 
 int explain_main(int argc, char **argv)
 {
 	struct asked *a = calloc(1, sizeof(*a));
-	struct complaints c = {0};
 	struct timespec now;
 	if (!a)
 		return EXIT_ENVIRONMENT;
@@ -352,13 +469,8 @@ int explain_main(int argc, char **argv)
 	clock_gettime(CLOCK_REALTIME, &now);
 	a->given.facts.now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	int rc = arguments(a, argc, argv);
-	struct policy *p = rc < 0 ? policy_load(a->policy_file, &c) : NULL;
-	if (rc < 0 && !p)
-		complaints_print(&c, stderr);
 	if (rc < 0)
-		rc = p ? explain(a, p) : EXIT_ENVIRONMENT;
-	policy_free(p);
-	complaints_clear(&c);
+		rc = explain(a);
 	complaints_clear(&a->wrong);
 	packet_free(&a->packet);
 	arena_free(&a->arena);

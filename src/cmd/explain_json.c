@@ -75,7 +75,9 @@ static json_t *facts(const struct explain_view *v)
 			continue;
 		json_t *values = json_array();
 		for (uint32_t i = 0; i < v->facts->n[f]; i++) {
-			json_t *o = json_pack("{s:o}", "value", text(explain_value(&a, f, &v->facts->value[f][i])));
+			const struct fact_value *k = &v->facts->value[f][i];
+			bool found = f == FIELD_PAYLOAD && !k->p; // searched as it came: it is not kept
+			json_t *o = json_pack("{s:o}", "value", found ? json_null() : text(explain_value(&a, f, k)));
 			json_array_append_new(values, origin(v->origin[f] ? &v->origin[f][i] : NULL, o));
 		}
 		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:o}", "field", field_names[f], "state",
@@ -148,6 +150,8 @@ json_t *explain_json(const struct explain_view *v)
 	const char *second = explain_rule_id(v->policy, e->verdict.runner_up);
 	json_t *o = json_pack("{s:s,s:s,s:o,s:o}", "policy", v->file, "hash", v->policy->hash, "verdict",
 			      verdict(v->policy, &e->verdict), "without", text(second));
+	if (o && v->overflow)
+		json_object_set_new(o, "more_than_is_looked_at", json_true());
 	if (!o)
 		o = json_object();
 	json_object_set_new(o, "if_nothing_more", e->verdict.open ? verdict(v->policy, &e->rest) : json_null());

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // A packet, flow, record or the first transaction that shows what is asked for, out of a capture: the capture is
-// replayed by the policy in a process of its own (replayed.c), and the records that belong together are kept. A packet
-// takes two walks: the first says of which flow it is, and how it left.
+// replayed by the policy in a process of its own (replayed.c), whose judge is heard (explain_heard.c) and whose records
+// of that flow are kept. A packet takes two walks: the first says of which flow it is, and how it left; so does a
+// search.
 //
-// Facts come out of the record by the corridor's own judge_facts.c, so what is explained is what was judged. What only
-// the first packet showed (TTL, TCP flags) is in no record, and unknown here.
+// Of a flow's judgements the one that is explained is that which the packet left by, or which the record stands by.
 #include "explain_packet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#include "replayed.h"
+#define RECORDS_MAX (64u << 20) // bytes; of more transactions than that the one asked for is looked for once more
 
 // ---- what is asked for -------------------------------------------------------------------------------------------
 
@@ -127,155 +128,8 @@ static bool shows(const struct facts *want, const struct facts *have, unsigned f
 	return true;
 }
 
-static bool is_transaction(const struct record *r)
+void packet_facts_of(struct judge_facts *j, const struct record *r, uint64_t now_ns)
 {
-	return r->kind >= RECORD_TLS && r->kind <= RECORD_SSH;
-}
-
-static void facts_of(struct judge_facts *j, const struct record *start, const struct record *flow,
-		     const struct record *tx);
-
-static bool fits(struct packet *p, const struct packet_query *q, const struct record *r)
-{
-	switch (q->by) {
-	case PACKET_FLOW:
-		return q->ends.version ? same_ends(&q->ends, r) : r->flow_id == q->flow_id;
-	case PACKET_FILTER:
-		facts_of(&p->facts, NULL, NULL, r);
-		for (uint64_t left = q->fields; left; left &= left - 1)
-			if (!shows(q->filter, &p->facts.facts, (unsigned)__builtin_ctzll(left)))
-				return false;
-		return true;
-	default:
-		return r->flow_id == q->flow_id && (!is_transaction(r) || !q->has_tx || r->tx_id == q->tx_id);
-	}
-}
-
-// ---- finding -----------------------------------------------------------------------------------------------------
-
-static void keep(struct record **to, const struct record *r)
-{
-	struct record *copy = aligned_alloc(64, (r->len + 63) & ~63u);
-	if (!copy)
-		abort();
-	memcpy(copy, r, r->len);
-	free(*to);
-	*to = copy;
-}
-
-// Of the transactions of a packet's flow: the last that began before the packet did, or with it.
-static bool better(const struct packet *p, const struct packet_query *q, const struct record *r)
-{
-	if (!p->tx)
-		return true;
-	return q->frame && r->packet <= q->frame && (p->tx->packet > q->frame || r->packet >= p->tx->packet);
-}
-
-static void take(struct packet *p, const struct packet_query *q, const struct record *r)
-{
-	bool flow = r->kind == RECORD_FLOW || r->kind == RECORD_FLOW_START;
-	if ((!flow && !is_transaction(r)) || r->layer)
-		return;
-	if (q->by == PACKET_FILTER && flow) { // of the flow whose transaction was found; starts come before it
-		if (!p->tx || p->tx->flow_id != r->flow_id)
-			return;
-	} else if (!fits(p, q, r)) {
-		return;
-	}
-	if (flow) {
-		struct record **to = r->kind == RECORD_FLOW ? &p->flow : &p->start;
-		if (!*to)
-			keep(to, r);
-		return;
-	}
-	p->matching++;
-	if (better(p, q, r))
-		keep(&p->tx, r);
-}
-
-static int walk(struct packet *p, const struct packet_query *q, const char *policy, char *capture, bool ends)
-{
-	struct replayed_config config = {.policy = policy, .captures = &capture, .ncaptures = 1, .ends = ends};
-	const struct record *r;
-	struct exits_end e;
-	unsigned which;
-	config.quiet = !ends && q->by == PACKET_NUMBER; // what is wrong has been said by the first walk
-	struct replayed *run = replayed_start(&config);
-	if (!run) {
-		snprintf(p->error, sizeof(p->error), "cannot start a replay: %s", strerror(errno));
-		return -EIO;
-	}
-	while ((r = replayed_record(run, &which)))
-		if (!ends)
-			take(p, q, r);
-	while (ends && replayed_end(run, &e))
-		if (e.order == q->frame)
-			p->end = e;
-	int rc = replayed_stop(run);
-	if (rc == 0)
-		return 0;
-	snprintf(p->error, sizeof(p->error), "the replay failed");
-	return -EIO;
-}
-
-int packet_find(struct packet *p, const struct packet_query *query, const char *policy, char *capture)
-{
-	struct packet_query q = *query;
-	memset(p, 0, sizeof(*p));
-	if (q.by == PACKET_NUMBER) {
-		int rc = walk(p, &q, policy, capture, true);
-		if (rc < 0)
-			return rc;
-		if (!p->end.order) {
-			snprintf(p->error, sizeof(p->error), "there is no packet %lu in it", q.frame);
-			return -ENOENT;
-		}
-		if (!p->end.flow) // of no flow: dropped before, or no IP
-			return 0;
-		q.flow_id = p->end.flow;
-	}
-	int rc = walk(p, &q, policy, capture, false);
-	if (rc < 0)
-		return rc;
-	if (p->tx || (p->flow && !q.has_tx))
-		return 0;
-	snprintf(p->error, sizeof(p->error), "nothing in it fits");
-	return -ENOENT;
-}
-
-void packet_free(struct packet *p)
-{
-	free(p->start);
-	free(p->flow);
-	free(p->tx);
-	p->start = p->flow = p->tx = NULL;
-}
-
-// ---- facts -------------------------------------------------------------------------------------------------------
-
-static void of_start(struct judge_facts *j, const struct record *start)
-{
-	const struct fact *f = record_first(start);
-	bool deeper = false;
-	for (unsigned i = 0; i < start->nfacts; i++, f = fact_next(f)) {
-		uint64_t n = 0;
-		memcpy(&n, f->value, f->len < sizeof(n) ? f->len : sizeof(n));
-		if (f->field == FACT_VLAN)
-			judge_facts_num(j, FIELD_VLAN, n, f->origin);
-		else if (f->field == FACT_VNI)
-			judge_facts_num(j, FIELD_VNI, n, f->origin);
-		deeper |= f->field == FACT_DECAP_DEEPER;
-	}
-	judge_facts_num(j, FIELD_DECAP_DEEPER, deeper, (struct origin){0});
-	for (enum field k = 0; k < FIELD_COUNT; k++)
-		if ((k == FIELD_VLAN || k == FIELD_VNI) && !j->facts.n[k])
-			j->facts.state[k] = FACT_ABSENT;
-}
-
-static void facts_of(struct judge_facts *j, const struct record *start, const struct record *flow,
-		     const struct record *tx)
-{
-	const struct record *r = tx ? tx : flow;
 	struct judge_tuple t = {.src = r->src,
 				.dst = r->dst,
 				.tenant = r->tenant,
@@ -283,32 +137,293 @@ static void facts_of(struct judge_facts *j, const struct record *start, const st
 				.dport = r->dport,
 				.version = r->ip_version,
 				.proto = r->proto};
-	judge_facts_clear(j, UINT64_MAX, r->time_ns);
+	judge_facts_clear(j, UINT64_MAX, now_ns);
 	judge_facts_tuple(j, &t);
-	if (r->proto != 6)
-		j->facts.state[FIELD_TCP_FLAGS] = FACT_ABSENT;
-	if (start)
-		of_start(j, start);
-	if (tx)
-		judge_facts_record(j, tx);
-	else if (flow->kind == RECORD_FLOW)
-		judge_facts_opaque(j, APP_OTHER);
+	if (r->kind != RECORD_FLOW)
+		judge_facts_record(j, r);
 }
 
-void packet_facts(struct packet *p, bool transaction)
+bool packet_shows(const struct packet_query *q, const struct facts *have)
 {
-	facts_of(&p->facts, p->start, p->flow ? p->flow : p->tx, transaction ? p->tx : NULL);
-	if (!transaction && p->tx) { // as before the first byte of it
-		judge_facts_clear(&p->facts, UINT64_MAX, p->tx->time_ns);
-		struct judge_tuple t = {.src = p->tx->src,
-					.dst = p->tx->dst,
-					.tenant = p->tx->tenant,
-					.sport = p->tx->sport,
-					.dport = p->tx->dport,
-					.version = p->tx->ip_version,
-					.proto = p->tx->proto};
-		judge_facts_tuple(&p->facts, &t);
-		if (p->start)
-			of_start(&p->facts, p->start);
+	for (uint64_t left = q->fields; left; left &= left - 1)
+		if (!shows(q->filter, have, (unsigned)__builtin_ctzll(left)))
+			return false;
+	return true;
+}
+
+bool packet_is(const struct packet_query *q, const struct record *ends)
+{
+	return q->by == PACKET_FLOW && q->ends.version && same_ends(&q->ends, ends);
+}
+
+// ---- a walk ------------------------------------------------------------------------------------------------------
+
+static bool is_transaction(const struct record *r)
+{
+	return r->kind >= RECORD_TLS && r->kind <= RECORD_SSH;
+}
+
+static struct record *copy_of(const struct record *r)
+{
+	struct record *copy = aligned_alloc(64, (r->len + 63) & ~63u);
+	if (!copy)
+		abort();
+	return memcpy(copy, r, r->len);
+}
+
+static void take_tx(struct packet *p, const struct packet_query *q, const struct record *r)
+{
+	bool room = p->bytes + r->len <= RECORDS_MAX, wanted = q->has_tx && r->tx_id == q->tx_id;
+	if (!room && !wanted)
+		return;
+	if ((p->ntxs & (p->ntxs - 1)) == 0 && !(p->txs = realloc(p->txs, (2 * p->ntxs + 1ul) * sizeof(*p->txs))))
+		abort();
+	p->txs[p->ntxs++] = copy_of(r);
+	p->bytes += r->len;
+}
+
+static void take(struct packet *p, const struct packet_query *q, const struct record *r)
+{
+	if (q->ends.version ? !same_ends(&q->ends, r) : r->flow_id != q->flow_id)
+		return;
+	if (is_transaction(r)) {
+		take_tx(p, q, r);
+	} else if (r->kind == RECORD_FLOW || r->kind == RECORD_FLOW_START) {
+		struct record **to = r->kind == RECORD_FLOW ? &p->flow : &p->start;
+		if (!*to) // ports are used again: the first
+			*to = copy_of(r);
 	}
+}
+
+static void forget(struct packet *p)
+{
+	for (uint32_t i = 0; i < p->ntxs; i++)
+		free(p->txs[i]);
+	free(p->txs);
+	free(p->start);
+	free(p->flow);
+	heard_free(&p->heard);
+	p->txs = NULL;
+	p->start = p->flow = p->tx = NULL;
+	p->ntxs = 0;
+	p->bytes = 0;
+}
+
+// What is heard goes to p->heard, and of the query's flow records are kept.
+static int walk(struct packet *p, const struct packet_query *q, const struct replayed_config *like, uint64_t only)
+{
+	struct replayed_config config = *like;
+	const struct record *r;
+	struct exits_end e;
+	unsigned which;
+	int fd = memfd_create("heard", MFD_CLOEXEC);
+	FILE *heard = fd < 0 ? NULL : fdopen(fd, "w+");
+	struct replayed *run = NULL;
+	forget(p);
+	config.ends = q->by == PACKET_NUMBER;
+	if (heard) {
+		config.ear = heard_ear(q, only, heard);
+		run = replayed_start(&config);
+	}
+	if (!run) {
+		snprintf(p->error, sizeof(p->error), "cannot start a replay: %s", strerror(errno));
+		if (heard)
+			fclose(heard);
+		return -EIO;
+	}
+	while ((r = replayed_record(run, &which)))
+		if (q->by == PACKET_FLOW || q->by == PACKET_RECORD)
+			take(p, q, r);
+	while (config.ends && replayed_end(run, &e))
+		if (e.order == q->frame)
+			p->end = e;
+	int rc = replayed_stop(run);
+	heard_read(&p->heard, heard);
+	fclose(heard);
+	if (rc == 0)
+		return 0;
+	snprintf(p->error, sizeof(p->error), "the replay failed");
+	return -EIO;
+}
+
+// ---- which judgement ---------------------------------------------------------------------------------------------
+
+static bool decides(const struct heard *h)
+{
+	return h->kind == HEARD_JUDGED && h->stands;
+}
+
+static const struct record *tx_of(const struct packet *p, const struct heard *h)
+{
+	for (uint32_t i = 0; h->record && i < p->ntxs; i++)
+		if (p->txs[i]->tx_id == h->tx_id)
+			return p->txs[i];
+	return NULL;
+}
+
+// The last that says what the record stands by; else the last of it.
+static uint32_t of_record(const struct packet *p, const struct packet_query *q)
+{
+	uint32_t last = HEARD_NONE, exact = HEARD_NONE;
+	for (uint32_t i = 0; i < p->heard.n; i++) {
+		const struct heard *h = &p->heard.list[i];
+		if (!decides(h) || (q->has_tx && (!h->record || h->tx_id != q->tx_id)))
+			continue;
+		const struct record *r = q->has_tx ? tx_of(p, h) : p->flow;
+		last = i;
+		if (r && (r->judged & RECORD_JUDGED) && h->verdict.rule == r->rule && h->verdict.action == r->action)
+			exact = i;
+	}
+	return exact != HEARD_NONE ? exact : last;
+}
+
+static bool shown_in(const struct record *r, uint64_t frame)
+{
+	const struct fact *f = record_first(r);
+	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f))
+		if (f->origin.len && frame_own(f->origin.frame) == frame)
+			return true;
+	return false;
+}
+
+// What was decided when the packet left: by itself, of the transaction it shows something of, or before.
+static uint32_t of_packet(const struct packet *p, const struct packet_query *q)
+{
+	uint64_t left = p->left != HEARD_NONE ? p->heard.list[p->left].order : q->frame;
+	uint32_t best = HEARD_NONE;
+	unsigned rank = 0;
+	bool denied = p->end.reason == REASON_POLICY_DENY;
+	for (uint32_t i = 0; i < p->heard.n; i++) {
+		const struct heard *h = &p->heard.list[i];
+		if (!decides(h) || h->order > left || (denied && h->verdict.action != ACTION_DENY))
+			continue;
+		const struct record *tx = tx_of(p, h);
+		bool rule = denied && h->verdict.rule == p->end.rule;
+		unsigned now = rule || h->order == q->frame ? 3 : tx && shown_in(tx, q->frame) ? 2 : 1;
+		if (now >= rank) {
+			rank = now;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static void choose(struct packet *p, const struct packet_query *q)
+{
+	p->first = p->chosen = p->held = p->left = HEARD_NONE;
+	p->matching = q->has_tx ? p->matching : 0;
+	for (uint32_t i = 0; i < p->heard.n; i++) {
+		const struct heard *h = &p->heard.list[i];
+		if (h->kind == HEARD_JUDGED && (h->cause == JUDGE_FIRST || h->cause == JUDGE_LAYER))
+			p->first = i;
+		if (h->kind == HEARD_JUDGED && h->cause == JUDGE_TRANSACTION && !h->again && !q->has_tx)
+			p->matching++;
+		if (h->kind == HEARD_HELD && q->frame && h->frame == q->frame)
+			p->held = i;
+		if (h->kind == HEARD_LEFT && q->frame && h->frame == q->frame)
+			p->left = i;
+	}
+	p->chosen = q->frame ? of_packet(p, q) : of_record(p, q);
+	const struct record *tx = p->chosen != HEARD_NONE ? tx_of(p, &p->heard.list[p->chosen]) : NULL;
+	p->tx = (struct record *)(uintptr_t)tx;
+}
+
+// ---- finding -----------------------------------------------------------------------------------------------------
+
+static int none(struct packet *p, const char *what)
+{
+	snprintf(p->error, sizeof(p->error), "%s", what);
+	return -ENOENT;
+}
+
+// How it left, and of which flow it is. 0: of none.
+static int of_number(struct packet *p, struct packet_query *q, const struct replayed_config *like)
+{
+	int rc = walk(p, q, like, UINT64_MAX);
+	if (rc < 0)
+		return rc;
+	if (!p->end.order) {
+		snprintf(p->error, sizeof(p->error), "there is no packet %lu in it", q->frame);
+		return -ENOENT;
+	}
+	q->by = PACKET_FLOW;
+	q->flow_id = p->heard.n ? p->heard.list[0].flow_id : p->end.flow; // of an outer layer
+	return 0;
+}
+
+// The first transaction that shows it, else the first flow.
+static int of_filter(struct packet *p, struct packet_query *q, const struct replayed_config *like)
+{
+	const struct heard *found = NULL;
+	int rc = walk(p, q, like, UINT64_MAX);
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < p->heard.n; i++) {
+		const struct heard *h = &p->heard.list[i];
+		p->matching += h->record != 0;
+		if (!found || (h->record && !found->record))
+			found = h;
+	}
+	if (!found)
+		return none(p, "nothing in it fits (ttl, tcp.flags, vlan, payload and the like are known only where "
+			       "a rule asks for them)");
+	*q = (struct packet_query){
+		.by = PACKET_RECORD, .flow_id = found->flow_id, .tx_id = found->tx_id, .has_tx = found->record};
+	return 0;
+}
+
+int packet_find(struct packet *p, const struct packet_query *query, const struct replayed_config *config)
+{
+	struct packet_query q = *query;
+	struct replayed_config again = *config;
+	int rc = 0;
+	memset(p, 0, sizeof(*p));
+	p->first = p->chosen = p->held = p->left = HEARD_NONE;
+	if (q.by == PACKET_NUMBER)
+		rc = of_number(p, &q, &again);
+	else if (q.by == PACKET_FILTER)
+		rc = of_filter(p, &q, &again);
+	again.quiet = q.by != query->by; // what is wrong has been said by the first walk
+	if (rc < 0 || (query->by == PACKET_NUMBER && !q.flow_id))
+		return rc;
+	if ((rc = walk(p, &q, &again, UINT64_MAX)) < 0)
+		return rc;
+	choose(p, &q);
+	if (p->chosen != HEARD_NONE && !p->heard.facts[p->chosen]) { // of a long flow
+		uint64_t number = p->heard.list[p->chosen].number;
+		again.quiet = true;
+		if ((rc = walk(p, &q, &again, number)) < 0)
+			return rc;
+		choose(p, &q);
+	}
+	if (p->chosen == HEARD_NONE && !p->flow && query->by != PACKET_NUMBER)
+		return none(p, "nothing in it fits");
+	return 0;
+}
+
+bool packet_facts(struct packet *p, uint32_t heard)
+{
+	struct judge_facts *j = &p->judged, *all = &p->facts;
+	if (heard == HEARD_NONE || !heard_facts(&p->heard, heard, j))
+		return false;
+	const struct heard *h = &p->heard.list[heard];
+	const struct record *tx = tx_of(p, h), *r = tx ? tx : p->flow;
+	if (r)
+		packet_facts_of(all, r, j->facts.now_ns);
+	else
+		judge_facts_clear(all, UINT64_MAX, j->facts.now_ns);
+	memcpy(all->facts.found, j->facts.found, sizeof(all->facts.found));
+	for (uint64_t left = h->wanted; left; left &= left - 1) {
+		unsigned f = (unsigned)__builtin_ctzll(left);
+		all->facts.state[f] = j->facts.state[f];
+		all->facts.n[f] = j->facts.n[f];
+		all->facts.value[f] = j->facts.value[f];
+		memcpy(all->origin[f], j->origin[f], sizeof(all->origin[f]));
+	}
+	return true;
+}
+
+void packet_free(struct packet *p)
+{
+	forget(p);
 }

@@ -43,7 +43,7 @@ static void place(const struct page *g, const struct place *p)
 
 static const char *colour_of(const struct page *g, const struct verdict *v)
 {
-	return ink(g, v->open ? YELLOW : action_table[v->action].denies ? RED : GREEN);
+	return ink(g, v->open && !g->v->overflow ? YELLOW : action_table[v->action].denies ? RED : GREEN);
 }
 
 static void fields(const struct page *g, uint64_t bits)
@@ -76,9 +76,17 @@ static const char *answer(const struct facts *k)
 
 static void verdict(const struct page *g, const struct verdict *v)
 {
-	fprintf(g->out, "%s%s%s", colour_of(g, v), v->open ? "open" : action_names[v->action], ink(g, PLAIN));
+	bool more = v->open && g->v->overflow;
+	fprintf(g->out, "%s%s%s", colour_of(g, v),
+		more                      ? "deny"
+		: v->open && g->v->shadow ? "unknown"
+		: v->open                 ? "open"
+					  : action_names[v->action],
+		ink(g, PLAIN));
 	if (v->open) {
-		fprintf(g->out, ", waits for ");
+		fprintf(g->out, more           ? ": there was more than is looked at of "
+				: g->v->shadow ? ", would have to know "
+					       : ", waits for ");
 		fields(g, v->waits);
 	} else {
 		by(g, v);
@@ -104,7 +112,7 @@ static void head(const struct page *g)
 		label(g, "early");
 		fprintf(g->out, "rules above are not known yet, but all would do the same\n");
 	}
-	if (v->open) {
+	if (v->open && !g->v->overflow) {
 		label(g, "nothing more");
 		verdict(g, &e->rest);
 	} else if (v->runner_up != RULE_NONE) {
@@ -147,8 +155,9 @@ static void origin(const struct page *g, const struct explain_origin *from)
 {
 	if (!from || !from->frame)
 		return;
-	fprintf(g->out, "  %sframe %lu, bytes %u to %u", ink(g, DIM), from->frame, from->off,
-		from->off + (from->len ? from->len - 1 : 0));
+	fprintf(g->out, "  %sframe %lu", ink(g, DIM), from->frame);
+	if (from->len)
+		fprintf(g->out, ", bytes %u to %u", from->off, from->off + from->len - 1);
 	if (from->nbytes) {
 		fprintf(g->out, ":");
 		for (uint32_t i = 0; i < from->nbytes && i < 8; i++)
@@ -176,7 +185,9 @@ static void values(struct page *g, enum field f)
 			fprintf(g->out, "%*sand %u more\n", LABEL, "", k->n[f] - i);
 			break;
 		}
-		fprintf(g->out, "%*s%s", i ? LABEL : 0, "", explain_value(&g->arena, f, &k->value[f][i]));
+		bool found = f == FIELD_PAYLOAD && !k->value[f][i].p;
+		fprintf(g->out, "%*s%s", i ? LABEL : 0, "",
+			found ? "searched as it came" : explain_value(&g->arena, f, &k->value[f][i]));
 		origin(g, g->v->origin[f] ? &g->v->origin[f][i] : NULL);
 		fputc('\n', g->out);
 	}
@@ -269,11 +280,17 @@ static void not_asked(const struct page *g)
 			e->not_now);
 }
 
-void explain_words(const struct explain_view *v, FILE *out, bool colour, unsigned width)
+void explain_head(const struct explain_view *v, FILE *out, bool colour, unsigned width)
 {
 	struct page g = {.v = v, .out = out, .colour = colour, .width = width};
 	head(&g);
-	known(&g);
+}
+
+void explain_words(const struct explain_view *v, FILE *out, bool colour, unsigned width)
+{
+	struct page g = {.v = v, .out = out, .colour = colour, .width = width};
+	if (!v->shadow)
+		known(&g);
 	fprintf(out, "\n%srules that matter, from the top%s\n", ink(&g, BOLD), ink(&g, PLAIN));
 	for (uint32_t i = 0; i < v->e->nrules; i++)
 		rule(&g, &v->e->rule[i]);

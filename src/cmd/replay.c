@@ -38,6 +38,7 @@
 
 struct replay {
 	struct options o;
+	struct judge_ear *ear;
 	struct path_config config;
 	struct crew crew;
 	struct exits *exits; // -w, --trace
@@ -449,7 +450,8 @@ static bool start(struct replay *r)
 					 .transports = o->transports,
 					 .checksum = o->checksum,
 					 .payload_depth = o->payload_depth,
-					 .seed = o->seed};
+					 .seed = o->seed,
+					 .ear = r->ear};
 	r->summary = calloc(1, sizeof(*r->summary));
 	r->outcomes = calloc(o->npaths, sizeof(*r->outcomes));
 	r->open = calloc(o->npaths, sizeof(*r->open));
@@ -555,7 +557,13 @@ static int run(struct replay *r)
 
 int replay_main(int argc, char **argv)
 {
-	static struct replay r;
+	return replay_heard(argc, argv, NULL);
+}
+
+int replay_heard(int argc, char **argv, struct judge_ear *ear)
+{
+	static struct replay r = {0};
+	r.ear = ear;
 	int rc = options_parse(argc, argv, &r.o);
 	if (rc >= 0)
 		return rc;

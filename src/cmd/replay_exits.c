@@ -164,7 +164,7 @@ static const char *rule_id(const struct exits *x, uint32_t rule, uint32_t versio
 static void say(struct exits *x, const struct exit *e)
 {
 	if (x->ends) {
-		struct exits_end end = {e->order, e->frame, e->flow, e->door, e->reason, 0};
+		struct exits_end end = {e->order, e->frame, e->flow, e->door, e->reason, e->rule};
 		fwrite(&end, sizeof(end), 1, x->ends);
 	}
 	char name[4096], own[sizeof(name) + 32] = "";

@@ -30,7 +30,7 @@ int exits_trace_error(const struct exits *x);
 struct exits_end {
 	uint64_t order, frame, flow; // as in struct exit
 	uint16_t door, reason;
-	uint32_t pad;
+	uint32_t rule; // by which it was dropped; RULE_NONE
 };
 // Ends go to this file too, in order.
 void exits_ends_to(struct exits *x, FILE *ends);

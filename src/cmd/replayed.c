@@ -34,7 +34,7 @@ static_assert(BUFFER >= 2 * RECORD_MAX, "a record fits");
 // In the child: never comes back.
 static void become(const struct replayed_config *c, int out, int ends)
 {
-	char **argv = calloc(c->ncaptures + 16u, sizeof(*argv)), path[32];
+	char **argv = calloc(c->ncaptures + 2 * c->nguards + 16u, sizeof(*argv)), path[32];
 	int argc = 0;
 	if (!argv || dup2(out, STDOUT_FILENO) < 0)
 		_exit(EXIT_ENVIRONMENT);
@@ -48,6 +48,14 @@ static void become(const struct replayed_config *c, int out, int ends)
 		argv[argc++] = "--policy";
 		argv[argc++] = (char *)(uintptr_t)c->policy;
 	}
+	if (c->shadow) {
+		argv[argc++] = "--shadow";
+		argv[argc++] = (char *)(uintptr_t)c->shadow;
+	}
+	for (unsigned i = 0; i < c->nguards; i++) {
+		argv[argc++] = "--guard";
+		argv[argc++] = c->guards[i];
+	}
 	if (ends >= 0) {
 		snprintf(path, sizeof(path), "--ends=%d", ends);
 		argv[argc++] = path;
@@ -55,7 +63,7 @@ static void become(const struct replayed_config *c, int out, int ends)
 	argv[argc++] = "--";
 	for (unsigned i = 0; i < c->ncaptures; i++)
 		argv[argc++] = c->captures[i];
-	int rc = replay_main(argc, argv);
+	int rc = replay_heard(argc, argv, c->ear);
 	fflush(NULL);
 	_exit(rc);
 }

@@ -10,9 +10,13 @@
 #include "replay_exits.h"
 
 struct replayed;
+struct judge_ear;
 
 struct replayed_config {
-	const char *policy; // NULL: none
+	const char *policy, *shadow; // NULL: none
+	char *const *guards;         // addresses
+	unsigned nguards;
+	struct judge_ear *ear; // hears its judge, in its own process; NULL: nobody
 	char *const *captures;
 	unsigned ncaptures;
 	bool ends;  // ends of frames are wanted: replayed_end

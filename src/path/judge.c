@@ -209,7 +209,7 @@ bool judge_said(struct worker *w, struct record *r)
 		return true;
 	if (r->judged & RECORD_OPEN) // it will not be decided any more
 		p->hits[hit_of(p, r->rule)]++;
-	if (r->rule >= p->nrules)
+	if (r->rule >= p->nrules || w->config->ear) // who asks why wants to know all
 		return true;
 	const struct ruleset_note *n = &p->rules->notes[r->rule];
 	if (n->said == RULE_SAID_VERDICT) {
@@ -254,7 +254,8 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
 	if (!f->tx_count && r->policy == p->version && r->rule != RULE_REJUDGE)
 		p->hits[hit_of(p, r->rule)]++;
-	return r->policy != p->version || r->rule >= p->nrules || p->rules->notes[r->rule].said != RULE_SAID_NONE;
+	return r->policy != p->version || r->rule >= p->nrules || w->config->ear ||
+	       p->rules->notes[r->rule].said != RULE_SAID_NONE;
 }
 
 // The worst of a flow's verdicts is its own.
@@ -293,6 +294,7 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	f->policy = POLICY_JUDGED | (v.open ? POLICY_OPEN : 0);
 	if (v.open && !v.possible && f->key.proto == IPPROTO_TCP)
 		f->flags |= FLOW_BARRED;
+	judge_heard(w, &(struct judged){f, NULL, &j->facts, &v, JUDGE_FIRST, false, true});
 	judge_fired(w, f, NULL, NULL, 0, false);
 	if (v.open || v.action != ACTION_DENY)
 		return true;
@@ -350,7 +352,10 @@ static void deny(struct app_in *in, const struct record *r)
 static void second_word(struct judge_policy *p, const struct facts *facts, struct record *r)
 {
 	struct verdict u;
-	policy_judge(p->rules, p->scratch, facts, &u);
+	struct facts known = *facts;
+	known.state[FIELD_PAYLOAD] = FACT_UNKNOWN; // what was found was looked for by the policy in force
+	known.n[FIELD_PAYLOAD] = 0;
+	policy_judge(p->rules, p->scratch, &known, &u);
 	r->judged |= RECORD_WOULD;
 	r->would = u.open ? RULE_NONE : u.rule;
 	r->would_action = u.open ? ACTION_COUNT : u.action;
@@ -398,6 +403,7 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &v);
 	if (v.open && j->facts.overflow) // more names, or longer values, than are looked at
 		v.action = ACTION_DENY;
+	judge_heard(in->w, &(struct judged){in->f, r, &j->facts, &v, JUDGE_TRANSACTION, before & RECORD_JUDGED, true});
 	tally(j->policy, r, -1ull);
 	note(r, j->policy, &v);
 	if ((before & RECORD_JUDGED) && version == r->policy && v.rule != rule)
@@ -458,13 +464,23 @@ void judge_ended(struct worker *w, const struct flow *f, const struct record *r)
 	keep_ended(w, flow_table_number(w->flows, f), r, w->judge->policy->headers);
 }
 
+static bool layer_passes(const struct worker *w, const struct flow *f, const struct pkt *p)
+{
+	struct judge_ear *ear = w->config->ear;
+	if (!(f->policy & POLICY_DENIED))
+		return true;
+	if (ear)
+		ear->refused(ear->arg, p, f);
+	return false;
+}
+
 bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const struct layer *l)
 {
 	struct judge *j = w->judge;
 	struct verdict v;
 	struct kept *k = j->keep ? keep_of(j->keep, flow_table_number(w->flows, f)) : NULL;
 	if ((f->policy & POLICY_JUDGED) && (!k || k->version == j->policy->version))
-		return !(f->policy & POLICY_DENIED);
+		return layer_passes(w, f, p);
 	if (k) {
 		k->flags = f->policy & POLICY_JUDGED ? KEPT_REJUDGED : 0;
 		k->version = j->policy->version;
@@ -477,8 +493,9 @@ bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const st
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	f->rule = v.rule;
 	f->policy = POLICY_JUDGED | (v.action == ACTION_DENY ? POLICY_DENIED : 0);
+	judge_heard(w, &(struct judged){f, NULL, &j->facts, &v, JUDGE_LAYER, false, true});
 	judge_fired(w, f, NULL, NULL, 0, false);
-	return v.action != ACTION_DENY;
+	return layer_passes(w, f, p);
 }
 
 bool judge_absent(struct worker *w, struct flow *f)
@@ -489,6 +506,7 @@ bool judge_absent(struct worker *w, struct flow *f)
 	judge_flow_facts(w, f);
 	judge_facts_opaque(&j->facts, APP_OTHER);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
+	judge_heard(w, &(struct judged){f, NULL, &j->facts, &v, JUDGE_ABSENT, false, true});
 	worse(w, f, &v);
 	if (unlikely(j->keep != NULL) && !one_by_one(f))
 		keep_absent(w, flow_table_number(w->flows, f));

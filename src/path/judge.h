@@ -9,6 +9,39 @@
 #include "app/app.h"
 #include "ruleset.h"
 
+// Who has to say why (explain) hears each judgement with the facts that it was made on, and each frame that waits for
+// one. The worker's thread; the fields are its own and valid until the call returns.
+enum judge_cause {
+	JUDGE_FIRST,       // a flow's first packet
+	JUDGE_TRANSACTION, // what a client, or the answer to it, says
+	JUDGE_ABSENT,      // the flow shows no protocol that is read, or its time to show one is over
+	JUDGE_TARGET,      // what SOCKS asks for
+	JUDGE_PAYLOAD,     // something was found
+	JUDGE_LAYER,       // a flow of a layer outside the innermost
+	JUDGE_CAUSES
+};
+
+struct judge_facts;
+struct verdict;
+struct judged {
+	const struct flow *flow;
+	const struct record *record; // under construction; NULL: it is of the flow itself
+	const struct judge_facts *facts;
+	const struct verdict *verdict;
+	enum judge_cause cause;
+	bool again;  // not the first of its transaction
+	bool stands; // else what was decided before stays
+};
+struct judge_ear {
+	void *arg;
+	void (*judged)(void *arg, const struct worker *w, const struct judged *j);
+	// m, which may be a datagram put together, waits from here on; or leaves by a reason, REASON_NONE: by tx
+	void (*held)(void *arg, const struct worker *w, struct rte_mbuf *m);
+	void (*left)(void *arg, const struct worker *w, struct rte_mbuf *m, uint16_t reason);
+	// p is refused for a flow of a layer outside the innermost
+	void (*refused)(void *arg, const struct pkt *p, const struct flow *f);
+};
+
 int judge_init(struct worker *w);
 void judge_fini(struct worker *w);
 

@@ -86,6 +86,12 @@ void judge_flow_unseen(struct worker *w, const struct flow *f);
 // What is known of a flow.
 void judge_flow_facts(struct worker *w, const struct flow *f);
 
+static inline void judge_heard(const struct worker *w, const struct judged *j)
+{
+	if (unlikely(w->config->ear != NULL))
+		w->config->ear->judged(w->config->ear->arg, w, j);
+}
+
 // judge.c: what came later decides otherwise, in the transaction's record.
 void judge_revise(struct worker *w, struct record *r, const struct verdict *v);
 

@@ -108,6 +108,7 @@ void judge_target(struct app_in *in, const uint8_t *name, uint32_t len, struct o
 	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &v);
 	if (j->outer)
 		keep(in, lower, len, o);
+	judge_heard(in->w, &(struct judged){in->f, NULL, &j->facts, &v, JUDGE_TARGET, false, true});
 	if (j->keep)
 		keep_name(in->w, flow_table_number(in->w->flows, in->f), lower, len);
 	judge_flow_verdict(in, &v);

@@ -141,7 +141,7 @@ void judge_payloads_forget(struct worker *w, struct judge_payloads *p)
 
 void judge_payload_txn(struct worker *w, const struct flow *f, txn_t t)
 {
-	struct payload *x = find(w, f);
+	struct payload *x = f->key.proto == IPPROTO_TCP ? take(w, f) : NULL; // it may be judged before its bytes are
 	if (x)
 		x->last = t;
 }
@@ -175,6 +175,16 @@ bool judge_payload_once(struct worker *w, const struct flow *f, uint32_t rule)
 	return true;
 }
 
+// Who hears it is told which packet's bytes were the last of what was found.
+static void place(struct worker *w, struct rte_mbuf *m, const struct payload *x)
+{
+	const struct pkt *p = m ? pkt_of(m) : NULL;
+	if (!w->config->ear || !p)
+		return;
+	unsigned at = x && p->dir && x->side[0].done;
+	w->judge->facts.origin[FIELD_PAYLOAD][at] = (struct origin){p->frame, p->inner->payload, p->inner->payload_len};
+}
+
 // Something new is known of a flow's payload. row: of a segment or datagram searched by itself; NULL: the flow's own.
 static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct payload *x, const uint64_t *row)
 {
@@ -200,8 +210,13 @@ static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct p
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	judge_fired(w, f, r, &in, r ? x->last : 0, true);
 	// a rule takes over that stands above the one that decided; below it, it is not looked at
+	if (v.open && !r && f->tx_count && !(f->rule < JUDGE_KEPT && (f->rule & JUDGE_WAITS)))
+		v.open = v.rule >= f->rule; // what names could decide above f->rule they have: its record is gone
 	bool takes = !v.open && v.rule < f->rule;
-	if (!takes || v.action != ACTION_DENY || (f->policy & POLICY_DENIED))
+	bool stands = takes && v.action == ACTION_DENY && !(f->policy & POLICY_DENIED);
+	place(w, m, x);
+	judge_heard(w, &(struct judged){f, r, &j->facts, &v, JUDGE_PAYLOAD, r != NULL, stands});
+	if (!stands)
 		return;
 	f->rule = v.rule;
 	if (r)

@@ -24,6 +24,7 @@ enum hold_mode {
 enum checksum_mode { CHECKSUM_OFFLOAD_AWARE, CHECKSUM_ENFORCE, CHECKSUM_IGNORE };
 
 // What is set before start and never changes after. Sizes are per worker.
+struct judge_ear;
 struct path_config {
 	uint32_t flows;      // flow table entries
 	uint32_t streams;    // TCP flows that are reassembled at a time
@@ -44,6 +45,7 @@ struct path_config {
 	uint64_t policy_fields; // bits of enum field: what some policy of this start asks for; 0: there is none
 	bool live;              // false: replay or mirror, where frames can be missing or out of order
 	bool exits;             // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
+	struct judge_ear *ear;  // hears what is judged (judge.h); NULL: nobody
 };
 
 struct senders; // base/senders.h: who offloads checksums

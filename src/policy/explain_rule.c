@@ -283,6 +283,8 @@ static void hits(struct telling *t, struct explain_line *l, const struct node *f
 	uint32_t many = policy_truth_values(t->s, field->field, &values);
 	if (test->op == TEST_NOT || test->op == TEST_PRESENT || field->field == FIELD_TIME)
 		return;
+	if (field->field == FIELD_PAYLOAD && many && !values->p) // it is not kept
+		return;
 	for (uint32_t i = 0; i < many && l->nhits < HITS_MAX; i++)
 		if (policy_truth_value(t->s, field, n, i))
 			hit(t, l, (enum field)field->field, test, &values[i]);

@@ -46,6 +46,7 @@
 	X(POLICY_DENY, "a rule of the policy refuses it")                                                              \
 	X(POLICY_UNDECIDED, "not judged yet, and no rule that could still be true allows it (undecided)")              \
 	X(POLICY_HOLD, "held until the bound, and the policy does not let it pass unjudged (hold_exceeded)")           \
+	X(POLICY_MEMORY, "no memory is left to read it in, so it was not judged (out_of_memory)")                      \
 	X(LIMIT_EXCEEDED, "beyond the rate that a rule of the policy sets")
 
 // X(symbol, name, help). Reported as records of kind anomaly; the frame goes on. (One that

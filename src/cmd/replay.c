@@ -445,6 +445,7 @@ static bool start(struct replay *r)
 					 .hold_bytes = o->hold_bytes,
 					 .hold_ns = o->hold_ns,
 					 .hold_exceeded = o->hold_exceeded,
+					 .memory_open = o->memory_open,
 					 .arena_bytes = 8 << 20,
 					 .record_cells = 1 << 15,
 					 .transports = o->transports,

@@ -204,7 +204,8 @@ static void walk(struct crew *c, struct burst *b)
 	path_front(&c->front->w, b);
 	for (unsigned i = 0; i < b->n; i++) {
 		struct message msg = {.m = b->m[i], .mark = CREW_PACKET};
-		send(c, c->members[steer_owner(pkt_of(b->m[i])->hash, c->n)], &msg);
+		uint32_t hash = moved_hash(&c->moved, &c->front->w.steer, b->m[i]);
+		send(c, c->members[steer_owner(hash, c->n)], &msg);
 	}
 	b->n = 0;
 }
@@ -288,6 +289,7 @@ void crew_begin(struct crew *c)
 	c->next_tick_ns = 0;
 	c->next_swap_ns = UINT64_MAX;
 	limits_clear(c->limits);
+	moved_clear(&c->moved);
 	c->last_order = c->last_frame = 0;
 	c->last_ns = 0;
 	for (unsigned i = 0; i <= c->n; i++) {

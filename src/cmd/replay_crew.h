@@ -8,6 +8,7 @@
 
 #include "path/publish.h"
 #include "replay_exits.h"
+#include "replay_moved.h"
 #include "ship/ship.h"
 
 #define CREW_MAX 32
@@ -53,6 +54,7 @@ struct crew {
 	struct limits *limits;
 	uint64_t last_order, last_frame, last_ns; // handed out so far
 	unsigned drains;
+	struct moved moved;
 	struct ship_source sources[CREW_MAX + 1];
 	unsigned nsources;
 };

@@ -247,6 +247,12 @@ static bool set_hold_exceeded(struct options *o, const char *v)
 	return false;
 }
 
+static bool set_out_of_memory(struct options *o, const char *v)
+{
+	o->memory_open = !strcmp(v, "open");
+	return o->memory_open || !strcmp(v, "closed");
+}
+
 static const struct row {
 	const char *name;
 	char letter;       // 0: none
@@ -265,6 +271,9 @@ static const struct row {
 	{"hold-exceeded", 0, "absent|pass|drop", set_hold_exceeded,
 	 "beyond that: what was not seen is absent and the policy decides (default), pass, or drop",
 	 "--hold-exceeded drop"},
+	{"out-of-memory", 0, "closed|open", set_out_of_memory,
+	 "what there is no memory to read in does not leave (default), or goes on as --hold-exceeded says",
+	 "--out-of-memory open"},
 	{"shadow", 0, "FILE", set_shadow,
 	 "a second policy that decides nothing: records say what it would; alone, all is allowed",
 	 "-p policy.json --shadow candidate.json"},

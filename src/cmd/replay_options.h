@@ -31,6 +31,7 @@ struct options {
 	uint32_t hold_bytes, held_frames, kept_bytes;
 	uint64_t hold_ns;
 	enum hold_mode hold_exceeded;
+	bool memory_open;
 	enum checksum_mode checksum;
 	uint64_t seed;
 };

@@ -277,6 +277,18 @@ void hold_exceeded(struct worker *w, struct flow *f)
 	hold_drop(w, f, inspect_refusal(w, f));
 }
 
+void hold_starved(struct worker *w, struct flow *f)
+{
+	if (w->config->memory_open) {
+		hold_exceeded(w, f);
+		return;
+	}
+	f->policy |= POLICY_MARKED;
+	count(w, COUNTER_HOLD_EXCEEDED);
+	f->flags |= FLOW_REFUSED;
+	hold_drop(w, f, REASON_POLICY_MEMORY);
+}
+
 bool hold_frame(struct worker *w, struct flow *f, struct rte_mbuf *m)
 {
 	struct hold *t = w->hold;

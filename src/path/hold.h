@@ -27,7 +27,9 @@ void hold_drop(struct worker *w, struct flow *f, uint16_t reason);
 void hold_settle(struct worker *w, struct flow *f);
 // A bound is reached: the flow goes on unjudged, or is refused.
 void hold_exceeded(struct worker *w, struct flow *f);
-// The same, if its first frame has waited for too long.
+// No memory is left to read the flow in.
+void hold_starved(struct worker *w, struct flow *f);
+// As hold_exceeded, if its first frame has waited for too long.
 void hold_due(struct worker *w, struct flow *f, uint64_t time_ns);
 // Datagrams: what a hello began on `f` was judged on another flow, for the client has moved.
 void hold_follow(struct worker *w, struct flow *f, const struct flow *judged);

@@ -467,6 +467,8 @@ uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
 		return REASON_POLICY_DENY;
 	if ((f->policy & POLICY_MARKED) && w->config->hold_exceeded == HOLD_DROP)
 		return REASON_POLICY_HOLD;
+	if ((f->policy & POLICY_MARKED) && f->key.proto == IPPROTO_TCP && stream_starved(w, f, 0))
+		return REASON_POLICY_MEMORY;
 	switch (f->app) {
 	case APP_HTTP:
 		return REASON_HTTP_AMBIGUOUS;
@@ -493,7 +495,7 @@ static __rte_noinline void datagram_open(struct worker *w, struct rte_mbuf *m, s
 		pkt_drop(p, REASON_POLICY_DENY);
 		return;
 	}
-	if (in->judged && !in->hold)
+	if (in->judged && !in->hold && f->holds && !(f->app == APP_QUIC && quic_waits(in, f)))
 		hold_release(w, f, UINT64_MAX);
 	if (pkt_decided(p) || (f->policy & POLICY_MARKED))
 		return;
@@ -544,7 +546,8 @@ static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct
 		datagram_open(w, m, p, &in);
 	if (!known && f->app == APP_NONE && f->pkts[0] + f->pkts[1] >= DATAGRAM_TRIES) {
 		f->app = APP_OTHER;
-		f->flags |= FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
+		if (!(f->policy & POLICY_OPEN)) // else a hello may come yet
+			f->flags |= FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
 	}
 }
 

@@ -185,8 +185,11 @@ static void store(struct segment *g, uint64_t from, uint64_t to)
 	}
 	if (likely(done == len))
 		return;
+	room &= s->nchunks < STREAM_CHUNKS_MAX;
 	count(g->w, room ? COUNTER_STREAM_POOL_EMPTY : COUNTER_STREAM_BUDGET);
 	g->unread = true;
+	if (room)
+		s->flags |= STREAM_STARVED;
 	stream_chain_advance(g->w->streams, s);
 	if (s->flags & STREAM_GIVEN_UP)
 		s->give_to = RTE_MAX(s->give_to, to);
@@ -427,7 +430,9 @@ static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
 		p->flags &= (uint16_t)~PKT_HAS_DATA;
 	}
 	if (unlikely(g->unread) && p->dir == 0)
-		hold_exceeded(w, f);
+		(s->flags & STREAM_STARVED ? hold_starved : hold_exceeded)(w, f);
+	if (unlikely((f->flags & FLOW_REFUSED) && g->unread && p->dir == 0))
+		pkt_drop(p, inspect_refusal(w, f));
 	hold_settle(w, f);
 	if (pkt_decided(p) || !(f->policy & POLICY_OPEN))
 		return;
@@ -468,7 +473,7 @@ static __rte_noinline void unread(struct worker *w, struct pkt *p, const struct 
 	}
 	worker_at(w, p);
 	if (!(f->policy & POLICY_MARKED))
-		hold_exceeded(w, f);
+		hold_starved(w, f);
 	if (f->flags & FLOW_REFUSED)
 		pkt_drop(p, inspect_refusal(w, f));
 }

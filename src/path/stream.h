@@ -55,6 +55,8 @@ struct stream_run {
 bool stream_run(struct worker *w, const struct flow *f, unsigned dir, uint64_t offset, struct stream_run *r);
 // The direction was picked up in its middle, so lately that what came first may not be the beginning of what was said.
 bool stream_unsettled(const struct worker *w, const struct flow *f, unsigned dir);
+// There was no memory to read the direction in.
+bool stream_starved(const struct worker *w, const struct flow *f, unsigned dir);
 // At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none
 // left.
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir);

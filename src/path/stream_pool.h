@@ -69,9 +69,10 @@ enum stream_flag {
 	STREAM_AFTER_GAP = 1 << 3, // bytes before `parsed` were passed over
 	STREAM_GAP_SAID = 1 << 4,
 	STREAM_URGENT_SAID = 1 << 5,
-	STREAM_ASKED = 1 << 6, // not based yet: base_seq is the peer's last ACK
-	STREAM_LOOSE = 1 << 7, // offset 0 is what came first: earlier bytes may still come
-	STREAM_LET = 1 << 8,   // of an open flow: it waited for too long, so bytes leave until a transaction is judged
+	STREAM_ASKED = 1 << 6,   // not based yet: base_seq is the peer's last ACK
+	STREAM_LOOSE = 1 << 7,   // offset 0 is what came first: earlier bytes may still come
+	STREAM_STARVED = 1 << 9, // bytes of it found no memory
+	STREAM_LET = 1 << 8, // of an open flow: it waited for too long, so bytes leave until a transaction is judged
 };
 
 // One direction. All offsets count from its first byte:

@@ -253,6 +253,12 @@ bool stream_unsettled(const struct worker *w, const struct flow *f, unsigned dir
 	return (s->flags & STREAM_LOOSE) && !s->acked && s->segs - s->backed <= STREAM_BEGIN_SEGMENTS;
 }
 
+bool stream_starved(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const struct stream *st = stream_of(w, f);
+	return st ? st->side[dir].flags & STREAM_STARVED : f->flags & FLOW_STREAM_TRIED;
+}
+
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir)
 {
 	struct stream_side *s = side_of(w, f, dir);

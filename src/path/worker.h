@@ -35,6 +35,7 @@ struct path_config {
 	uint32_t hold_bytes; // of one flow
 	uint64_t hold_ns;    // the same, from its first
 	enum hold_mode hold_exceeded;
+	bool memory_open;       // out_of_memory: what cannot be read goes on by hold_exceeded; else it does not leave
 	uint32_t payload_depth; // bytes of each direction that rules on payload see
 	uint32_t arena_bytes;   // facts of transactions that wait for their answer
 	uint32_t record_cells;  // record ring, cells of RECORD_CELL bytes, a power of two

@@ -250,3 +250,112 @@ def _(s):
     for f in reversed(s.cut(udp(40000, 443, packet), [24, 48, 96])):
         s.put(f)
 
+
+
+# ---- what a lenient server reads, and what lies before it ----------------------------------------------------------------
+
+def wide(frame_kind, rest):
+    """a frame whose type takes more bytes than it needs (RFC 9000 12.4: a receiver may refuse it, or not)"""
+    return struct.pack("!H", 0x4000 | frame_kind) + rest
+
+
+whole("type_of_two_bytes", lambda s: initial(wide(6, crypto(said(s.host))[1:]), ID))
+whole("ping_of_two_bytes", lambda s: initial(wide(1, b"") * 3 + crypto(said(s.host)), ID))
+whole("padding_first", lambda s: initial(bytes(900) + crypto(said(s.host)), ID))
+whole("pings_600", lambda s: initial(b"\1" * 600 + crypto(said(s.host)), ID))
+whole("acks_many", lambda s: initial(b"\2\0\0\0\0" * 80 + crypto(said(s.host)), ID))
+whole("ack_of_ranges", lambda s: initial(b"\2\x40\x64\0\x05\0" + b"\1\1" * 5 + crypto(said(s.host)), ID))
+whole("crypto_empty_first", lambda s: initial(b"\6\0\0" * 30 + crypto(said(s.host)), ID))
+whole("close_behind", lambda s: initial(crypto(said(s.host)) + b"\x1c\0\0\0", ID))
+whole("long_varints", lambda s: initial(b"\6\x80\0\0\0\x80" + len(said(s.host)).to_bytes(3, "big") + said(s.host), ID))
+whole("coalesced_decoys_20", lambda s: b"".join(initial(b"\1" * 4, bytes([9, n]) * 4) for n in range(20)) + initial(crypto(said(s.host)), ID),
+      default="allow")
+whole("coalesced_undecipherable_20", lambda s: b"".join(initial(b"\1" * 4, ID)[:-1] + bytes([n]) for n in range(20))
+      + initial(crypto(said(s.host)), ID), default="allow")
+whole("coalesced_handshake_first", lambda s: b"\xe0\0\0\0\1\x08" + ID + b"\0\x40\x30" + bytes(48) + initial(crypto(said(s.host)), ID))
+whole("no_source_id", lambda s: initial(crypto(said(s.host)), ID, b""))
+whole("id_of_one", lambda s: initial(crypto(said(s.host)), b"\5"), default="allow")
+whole("id_of_none", lambda s: initial(crypto(said(s.host)), b""), default="allow")
+whole("dns_port", lambda s: initial(crypto(said(s.host)), ID), port=5353)
+whole("port_0", lambda s: initial(crypto(said(s.host)), ID), port=0)
+
+
+@case("quic.pings_5000", versions=(4,))
+def _(s):
+    # more frames than one would count, in a datagram of several fragments
+    from packets import udp
+    packet = initial(b"\1" * 5000 + crypto(said(s.host)), ID)
+    for f in s.cut(udp(40000, 443, packet), [1400, 2800, 4200]):
+        s.put(f)
+
+
+@case("quic.half_then_other")
+def _(s):
+    # all but the last bytes of a hello, a whole one of another connection, then the rest
+    data = said(s.host)
+    s.udp(initial(crypto(data, 0, len(data) - 8), ID))
+    s.udp(initial(crypto(said(s.other)), OTHER_ID))
+    s.udp(initial(crypto(data, len(data) - 8), ID, number=1))
+
+
+@case("quic.halves_of_many", loose=True)
+def _(s):
+    # halves of more connections than one five-tuple has
+    data, false = said(s.host), said(s.other)
+    s.udp(initial(crypto(data, 0, len(data) - 8), ID))
+    for n in range(20):
+        s.udp(initial(crypto(false, 0, len(false) - 8), bytes([n + 16]) * 8))
+    s.udp(initial(crypto(data, len(data) - 8), ID, number=1))
+    for n in range(20):
+        s.udp(initial(crypto(false, len(false) - 8), bytes([n + 16]) * 8, number=1))
+
+
+@case("quic.after_ack_only")
+def _(s):
+    # a decoy that carries no hello
+    s.udp(initial(b"\2\0\0\0\0" + bytes(40), ID))
+    s.udp(initial(crypto(said(s.host)), ID, number=1))
+
+
+@case("quic.after_ping_other_port", default="allow")
+def _(s):
+    s.udp(initial(b"\1" + bytes(60), ID), sport=40001)
+    s.udp(initial(crypto(said(s.host)), ID, number=1))
+
+
+@case("quic.server_first")
+def _(s):
+    # the server's datagram is what the capture has first
+    s.udp(initial(b"\2\0\0\0\0", b"mine", THEIRS, key_id=ID, server=True), side=2)
+    s.udp(initial(crypto(said(s.host)), ID, b"mine"))
+
+
+@case("quic.behind_other_protocol", default="allow")
+def _(s):
+    # the same ports, and it was DNS before
+    from payload import dns
+    s.udp(dns(s.other), 443)
+    s.udp(dns(s.other, flags=0x8180), 443, side=2)
+    s.udp(initial(crypto(said(s.host)), ID))
+
+
+@case("quic.behind_junk", default="allow")
+def _(s):
+    for n in range(30):
+        s.udp(bytes([n]) * 30)
+    s.udp(initial(crypto(said(s.host)), ID))
+
+
+@case("quic.behind_short_headers", default="allow")
+def _(s):
+    for n in range(30):
+        s.udp(bytes([0x40 | n]) + ID + bytes(range(n, n + 30)))
+    s.udp(initial(crypto(said(s.host)), ID))
+
+
+@case("quic.second_hello_behind")
+def _(s):
+    # a HelloRetryRequest's second hello with another name, in the same CRYPTO stream
+    first, second = said(s.other), said(s.host)
+    s.udp(initial(crypto(first), ID))
+    s.udp(initial(b"\6" + struct.pack("!HH", 0x4000 | len(first), 0x4000 | len(second)) + second, ID, number=1))

@@ -115,7 +115,7 @@ for port, name, says in ((443, "tls", tls), (80, "http", get)):
         for i in reversed(range(0, len(data), 15)):
             c.client(data[i : i + 15], at=i)
 
-    @case(f"chunks.{name}", full=True, **ABSENT)
+    @case(f"chunks.{name}", full=True, loose=True)
     def _(s, others, port=port, says=says):
         # the memory of streams is full of beginnings
         for _ in range(17000):
@@ -193,6 +193,11 @@ def _(s, others):
         c.client(get(s.other, b"/%d" % n))
     c.client(get(s.host))
 
+
+# What cannot be read for want of memory does not leave; it goes on where out_of_memory is open.
+for name in ("chunks.tls", "chunks.http"):
+    story, options, marks = CASES[f"starve.{name}"]
+    CASES[f"starve.{name}.open"] = (story, options + ["--out-of-memory=open"], marks)
 
 # What leaks by the default, absent, does not where the bound is a refusal.
 for name in ("bytes.0.tls", "bytes.64k.http", "bytes.records_of_one", "time.last_byte.tls", "time.last_byte.http", "time.trickle.tls",

@@ -86,7 +86,7 @@ def check(sluice, case):
     # what was dropped is explained by a record, or counted as unsaid; a parser says its own
     own = {"TLS_BAD_NAME", "HTTP_AMBIGUOUS", "QUIC_CHANGED"}
     events = [f for f in facts if f["field"] == "anomaly"]
-    policy = {"POLICY_DENY", "POLICY_UNDECIDED", "POLICY_HOLD", "LIMIT_EXCEEDED"}  # a verdict's record says it
+    policy = {"POLICY_DENY", "POLICY_UNDECIDED", "POLICY_HOLD", "POLICY_MEMORY", "LIMIT_EXCEEDED"}  # a verdict's record says it
     for reason in ledger["drops"].keys() - policy:
         event = reason.lower().replace("_", ".", 1)
         if not any(f["value"] == event and (reason in own or f.get("reason") == reason) for f in events):

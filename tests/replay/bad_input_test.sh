@@ -123,7 +123,7 @@ run 0 --help
 run 0 --version
 run 0 replay --help
 for option in output format verbose write summary trace speed join workers transport checksum seed flows policy hold-bytes hold-time \
-	held-frames hold-exceeded help; do
+	held-frames hold-exceeded out-of-memory help; do
 	grep -q -- "--$option" out || fail "--help without --$option"
 done
 [ "$(grep -c 'e.g. sluice replay' out)" = "$(grep -cE '^  (-., |    )--' out)" ] || fail "an option without its example"

@@ -123,6 +123,7 @@ void ssh_end(struct app_in *in);
 bool dns_datagram(struct app_in *in);
 bool quic_datagram(struct app_in *in);
 bool dtls_datagram(struct app_in *in);
+bool quic_waits(const struct app_in *in, const struct flow *f);
 void quic_end(struct app_in *in);
 void dtls_end(struct app_in *in);
 // Is this the protocol? 1 yes, 0 no, -1 cannot be told from so few bytes. Strict: random bytes never say yes.

@@ -26,9 +26,8 @@
 #include "base/be.h"
 #include "hello.h"
 
-#define PACKETS_MAX 16       // coalesced in one datagram; real ones have at most four
-#define TRIES_MAX 12         // decryptions a datagram
-#define FRAMES_MAX 4096      // of one packet
+#define PACKETS_MAX 64       // coalesced in one datagram; real ones have at most four
+#define TRIES_MAX 96         // decryptions a datagram
 #define INITIAL_MIN 1200     // RFC 9000 14.1: a client's datagram with an Initial
 #define HELLO_AT (64 * 1024) // of the scratch: below lies the plaintext of a packet
 
@@ -159,8 +158,6 @@ static void say_hello(struct quic *q, struct app_in *in, struct quic_conn *c, ui
 	bool whole = hello_read(&source, t, HELLO_QUIC, hello + 4, len - 4, &name);
 	judge_txn(in, t);
 	txn_end(in, t);
-	if (unlikely(c->flow != in->f && c->flow->id == c->flow_id && c->flow->holds)) // it began on another port
-		hold_follow(in->w, c->flow, in->f);
 	if (whole && c->hellos && name != c->sni_hash)
 		app_anomaly_from(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0, hello_origin(&source, 0, len - 4));
 	c->sni_hash = name;
@@ -188,6 +185,9 @@ static void judge(struct quic *q, struct app_in *in, struct quic_conn *c)
 		say_hello(q, in, c, have < len ? have : len, have < len);
 		c->judged = beyond;
 		c->parsed += len;
+		if (unlikely(c->flow != in->f && c->flow->id == c->flow_id && c->flow->holds) &&
+		    !quic_waits(in, c->flow)) // it began on another port
+			hold_follow(in->w, c->flow, in->f);
 	}
 }
 
@@ -232,9 +232,10 @@ static bool skip_close(const uint8_t *p, uint32_t len, uint32_t *at)
 static void read_frames(struct run *r, struct quic_conn *c, enum quic_side side, const uint8_t *p, uint32_t at,
 			uint32_t len, uint32_t base)
 {
-	uint64_t offset, n;
-	for (unsigned i = 0; i < FRAMES_MAX && at < len; i++) {
-		switch (p[at++]) {
+	uint64_t type, offset, n;
+	// each takes a byte at least. A type may be longer than it needs to be (12.4): the receiver may read it
+	while (at < len && varint(p, len, &at, &type)) {
+		switch (type) {
 		case 0x00: // PADDING
 			while (at < len && p[at] == 0)
 				at++;
@@ -243,7 +244,7 @@ static void read_frames(struct run *r, struct quic_conn *c, enum quic_side side,
 			break;
 		case 0x02:
 		case 0x03: // ACK
-			if (!skip_ack(p, len, &at, p[at - 1] == 3))
+			if (!skip_ack(p, len, &at, type == 3))
 				return;
 			break;
 		case 0x06: // CRYPTO
@@ -297,19 +298,33 @@ static struct quic_conn *open_known(struct run *r, const struct packet *k, enum 
 	return NULL;
 }
 
-// Bytes of a hello are there that was not judged yet.
-static bool waits(const struct quic_conn *c)
+// Something of this flow waits for a hello that is not whole.
+bool quic_waits(const struct app_in *in, const struct flow *f)
 {
-	if (c->judged || !c->version)
-		return false;
-	return c->version->frames == QUIC_FRAMES_IETF ? c->high > c->parsed : c->high && !c->hellos;
+	struct quic *q = in->w->inspect->quic;
+	for (const struct quic_conn *c = quic_conn_first(q, f); c; c = quic_conn_next(q, c))
+		if (quic_conn_waits(c))
+			return true;
+	return false;
+}
+
+// Both flows are to one server; the end of a flow that has the server is not the one that client_dir speaks from.
+static bool same_server(const struct quic_conn *c, const struct app_in *in)
+{
+	const struct flow_key *a = &c->flow->key, *b = &in->f->key;
+	bool a_from_b = (c->client_dir == 1) ^ !!(c->flow->flags & FLOW_SWAPPED);
+	bool b_from_b = (in->dir == 1) ^ !!(in->f->flags & FLOW_SWAPPED);
+	return c->flow->id == c->flow_id && a->tenant == b->tenant &&
+	       (a_from_b ? a->aport_be : a->bport_be) == (b_from_b ? b->aport_be : b->bport_be) &&
+	       !memcmp(a_from_b ? a->a : a->b, b_from_b ? b->a : b->b, sizeof(a->a));
 }
 
 // The client has moved to another port before all of its hello came.
 static struct quic_conn *open_moved(struct run *r, const struct packet *k, struct quic_opened *o)
 {
 	struct quic_conn *c = k->dcid_len ? quic_conn_by_id(r->q, k->dcid, k->dcid_len) : NULL;
-	bool same = c && c->flow != r->in->f && waits(c) && quic_id_is(&c->original, k->dcid, k->dcid_len);
+	bool same = c && c->flow != r->in->f && quic_conn_waits(c) && same_server(c, r->in) &&
+		    quic_id_is(&c->original, k->dcid, k->dcid_len);
 	return same && try_open(r, k, c, QUIC_CLIENT, o) ? c : NULL;
 }
 
@@ -425,7 +440,7 @@ static bool read_initial(struct run *r, const struct packet *k)
 	if (k->v->frames == QUIC_FRAMES_IETF && side == QUIC_CLIENT && !r->in->drop)
 		judge(r->q, r->in, c);
 	if (side == QUIC_CLIENT)
-		r->in->hold = waits(c);
+		r->in->hold = quic_conn_waits(c);
 	return true;
 }
 
@@ -449,7 +464,7 @@ static void read_other(struct run *r, const struct packet *k)
 	if (k->type == TYPE_ZERO_RTT)
 		r->in->hold |= !first;
 	for (struct quic_conn *c = first; c && !r->in->hold; c = quic_conn_next(r->q, c))
-		r->in->hold = r->in->dir == c->client_dir && waits(c);
+		r->in->hold = r->in->dir == c->client_dir && quic_conn_waits(c);
 	for (struct quic_conn *c = quic_conn_first(r->q, r->in->f); c; c = quic_conn_next(r->q, c))
 		if (quic_conn_knows(c, k->dcid, k->dcid_len)) {
 			quic_conn_learn(r->q, c, k->scid, k->scid_len);
@@ -527,6 +542,9 @@ static bool long_packets(struct run *r)
 			read_other(r, &k);
 		if (in->drop)
 			break;
+		// what lies behind could be opened by its receiver, and is not read here
+		if (unlikely(n + 1 == PACKETS_MAX || r->tries >= TRIES_MAX) && in->f->policy & POLICY_OPEN)
+			app_refuse(in, REASON_POLICY_HOLD);
 	}
 	return known;
 }

@@ -102,6 +102,14 @@ static inline void quic_id_set(struct quic_id *a, const uint8_t *p, uint32_t len
 	memcpy(a->bytes, p, len);
 }
 
+// No hello of it was whole yet, or bytes of another one are there.
+static inline bool quic_conn_waits(const struct quic_conn *c)
+{
+	if (c->judged || !c->version)
+		return false;
+	return c->version->frames == QUIC_FRAMES_IETF ? !c->hellos || c->high > c->parsed : c->high && !c->hellos;
+}
+
 // First connection of the flow, and the one after c. NULL: no more.
 struct quic_conn *quic_conn_first(struct quic *q, const struct flow *f);
 struct quic_conn *quic_conn_next(struct quic *q, const struct quic_conn *c);

@@ -65,6 +65,7 @@
 	X(HTTP_AMBIGUOUS, "http.ambiguous", "message whose end two readers would see differently")                     \
 	X(HTTP_USERINFO, "http.userinfo", "user information inside a request target")                                  \
 	X(HTTP_MALFORMED, "http.malformed", "request or response that cannot be read")                                 \
+	X(HTTP_MIDSTREAM, "http.midstream", "HTTP/2 connection begun before: its header blocks cannot be read")        \
 	X(DNS_MALFORMED, "dns.malformed", "DNS message that cannot be read to its end")                                \
 	X(DNS_QDCOUNT, "dns.qdcount", "question count other than one")                                                 \
 	X(QUIC_UNDECRYPTABLE, "quic.undecryptable", "Initial that does not decrypt")                                   \

@@ -38,7 +38,6 @@ struct parser {
 	int (*looks)(const uint8_t *p, uint32_t len);
 	enum app_step (*data)(struct app_in *in);
 	void (*end)(struct app_in *in);
-	bool silent;  // it says nothing that is judged
 	bool endless; // an end tells it nothing that the bytes before it did not
 	bool prelude; // what its client says leads to what is judged, and leaves before that
 	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
@@ -51,7 +50,13 @@ struct parser {
 static const struct parser parsers[] = {
 	{.app = APP_NONE},
 	{.app = APP_TLS, .looks = tls_looks, .data = tls_data, .end = tls_end, .late = true, .endless = true},
-	{.app = APP_HTTP2, .looks = http2_looks, .data = http2_data, .silent = true},
+	{.app = APP_HTTP2,
+	 .looks = http2_looks,
+	 .data = http2_data,
+	 .end = http2_end,
+	 .prelude = true,
+	 .looks_midway = http2_looks_midway,
+	 .late = true},
 	{.app = APP_HTTP,
 	 .looks = http_looks,
 	 .data = http_data,
@@ -97,6 +102,8 @@ static bool datagram_run(const struct app_in *in, uint64_t at, struct stream_run
 
 struct origin app_origin_find(const struct app_in *in, uint64_t offset, uint32_t len)
 {
+	if (in->decoded)
+		return (struct origin){in->run.frame, in->run.off, (uint32_t)in->run.from};
 	struct stream_run *r = (struct stream_run *)(uintptr_t)&in->run; // what it remembers is no part of the answer
 	if (!(in->m ? datagram_run(in, offset, r) : stream_run(in->w, in->f, in->dir, offset, r)))
 		return (struct origin){0, 0, len};
@@ -154,7 +161,7 @@ static void let(struct worker *w, struct flow *f, struct words *s, const struct 
 		stream_let(w, f, 0, in->offset + in->allowed);
 	else if (parsers[s->parser].prelude && !s->judged && w->rules && hold_bars(f, w->rules->prelude))
 		bar_prelude(w, f, s);
-	else if (s->judged || parsers[s->parser].prelude || (parsers[s->parser].silent && absent(w, f, s)))
+	else if (s->judged || parsers[s->parser].prelude)
 		stream_let_parsed(w, f, 0);
 }
 
@@ -213,6 +220,7 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 {
 	bool start = !(s->not_start & (1 << dir)) || v->after_gap;
 	bool midway = (f->flags & FLOW_MIDSTREAM) || v->after_gap;
+	bool midway_looks = midway || (s->upgraded && dir); // HTTP/2's server has no preface
 	if (start || ((f->flags & FLOW_MIDSTREAM) && s->tries[dir] < MIDSTREAM_TRIES)) {
 		bool unsure = false;
 		for (unsigned i = 1; i < PARSERS; i++) {
@@ -220,7 +228,8 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 			if (s->upgraded && r->app == APP_HTTP)
 				continue;
 			int yes =
-				v->len ? (midway && r->looks_midway ? r->looks_midway : r->looks)(v->data, v->len) : 0;
+				v->len ? (midway_looks && r->looks_midway ? r->looks_midway : r->looks)(v->data, v->len)
+				       : 0;
 			if (yes == 0 && v->len && r->home)
 				yes = r->home(f, v->data, v->len);
 			if (yes > 0) {
@@ -342,6 +351,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		// whoever went on before it was judged waits for nobody's word any more
 		.last = last || w->inspect->alone || (f->policy & POLICY_MARKED),
 		.after_gap = v.after_gap,
+		.upgraded = s->upgraded,
 		.offset = v.offset,
 		.scratch = w->inspect->scratch,
 	};
@@ -380,7 +390,8 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		stop(w, f, s, dir);
 		return MOVED | DRY;
 	case APP_CLOSE:
-		if (is_open(f, 0) && parsers[s->parser].prelude && !in.drop) { // what it leads to may come later
+		if (is_open(f, 0) && parsers[s->parser].prelude && f->app != APP_HTTP2 &&
+		    !in.drop) { // what it leads to may come later
 			memset(v.app_state, 0, APP_STATE_BYTES);
 			s->parser = 0;
 			s->not_start = 3;
@@ -471,6 +482,7 @@ uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
 		return REASON_POLICY_MEMORY;
 	switch (f->app) {
 	case APP_HTTP:
+	case APP_HTTP2:
 		return REASON_HTTP_AMBIGUOUS;
 	case APP_DNS:
 		return REASON_DNS_BAD_NAME;
@@ -647,9 +659,10 @@ int inspect_init(struct worker *w)
 	w->inspect = n;
 	n->quic = quic_new(w->config);
 	n->dtls = dtls_new(w->config);
+	n->http2 = http2_new(w->config);
 	n->arena = txn_arena_new(w->config->arena_bytes);
 	n->scratch = mem_take(APP_SCRATCH_BYTES);
-	return n->quic && n->dtls && n->arena && n->scratch ? 0 : -ENOMEM;
+	return n->quic && n->dtls && n->http2 && n->arena && n->scratch ? 0 : -ENOMEM;
 }
 
 void inspect_fini(struct worker *w)
@@ -661,6 +674,8 @@ void inspect_fini(struct worker *w)
 		quic_free(n->quic);
 	if (n->dtls)
 		dtls_free(n->dtls);
+	if (n->http2)
+		http2_free(n->http2);
 	txn_arena_free(n->arena);
 	mem_give(n->scratch, APP_SCRATCH_BYTES);
 	mem_give(n, sizeof(*n));

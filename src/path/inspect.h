@@ -8,6 +8,7 @@
 struct inspect {
 	struct quic *quic;
 	struct dtls *dtls;
+	struct http2 *http2;
 	struct arena *arena;
 	uint8_t *scratch; // APP_SCRATCH_BYTES
 	bool alone;       // inspect_hurry is at work: the server's word does not come

@@ -67,8 +67,8 @@ def h2(kind, payload, flags=0, stream_id=1):
 
 
 def doh(*messages):
-    """HTTP/2 as a client would speak it: the preface, SETTINGS, HEADERS that nobody reads, DATA."""
-    return (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2(4, b"\0\3\0\0\0d", 0, 0) + h2(1, b"\x82" * 60, 4)
+    """HTTP/2 as a client would speak it: the preface, SETTINGS, HEADERS, DATA."""
+    return (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2(4, b"\0\3\0\0\0d", 0, 0) + h2(1, b"\x83\x86\x44\x06/query", 4, 9)
             + b"".join(h2(0, b"\5" + m + bytes(5), 9) for m in messages) + h2(0, b"not DNS at all, but long enough to be looked at"))
 
 

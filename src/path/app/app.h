@@ -7,7 +7,7 @@
 
 #include "../stream.h"
 
-#define APP_SCRATCH_BYTES (80 * 1024)
+#define APP_SCRATCH_BYTES (160 * 1024)
 
 typedef uint64_t txn_t; // 0: none
 
@@ -29,6 +29,8 @@ struct app_in {
 	bool last;          // the flow ends: neither direction will move again, waiting is in vain
 	bool after_gap;     // bytes before data[0] are missing: look for a place to start again
 	bool cut;           // datagram shorter than it was on the wire
+	bool upgraded;      // HTTP/1 was left by agreement before
+	bool decoded;       // data is no part of the stream: all of it was made of run.from bytes that lie at run
 	uint64_t offset;    // of data[0] in the direction (TCP), 0 in a datagram
 	struct rte_mbuf *m; // datagrams: the packet
 	uint8_t *scratch;   // APP_SCRATCH_BYTES to work in; contents last until the parser returns
@@ -117,6 +119,7 @@ enum app_step prelude_data(struct app_in *in); // SMTP, FTP, IMAP, POP3 up to ST
 enum app_step socks_data(struct app_in *in);
 void tls_end(struct app_in *in); // the flow ends: write what is open. in->data is NULL
 void http_end(struct app_in *in);
+void http2_end(struct app_in *in);
 void ssh_end(struct app_in *in);
 
 // Datagrams. True: it was this protocol.
@@ -134,6 +137,7 @@ int dtls_looks(const uint8_t *p, uint32_t len);
 int http_looks(const uint8_t *p, uint32_t len);
 int http_looks_midway(const uint8_t *p, uint32_t len); // where p[0] need not be a message's first byte
 int http2_looks(const uint8_t *p, uint32_t len);
+int http2_looks_midway(const uint8_t *p, uint32_t len); // no preface is there: a server's side, or a later part
 int ssh_looks(const uint8_t *p, uint32_t len);
 int prelude_looks(const uint8_t *p, uint32_t len);
 int socks_looks(const uint8_t *p, uint32_t len);
@@ -143,5 +147,7 @@ int quic_looks(const uint8_t *p, uint32_t len);
 // Memory of the datagram protocols' handshakes (config->apps), reached through worker->inspect.
 struct quic *quic_new(const struct path_config *c);
 void quic_free(struct quic *q);
+struct http2 *http2_new(const struct path_config *c); // of connections
+void http2_free(struct http2 *h);
 struct dtls *dtls_new(const struct path_config *c);
 void dtls_free(struct dtls *d);

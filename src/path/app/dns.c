@@ -538,6 +538,12 @@ bool dns_datagram(struct app_in *in)
 	return true;
 }
 
+bool dns_message_begins(const uint8_t *p, uint32_t size)
+{
+	struct header h;
+	return header_read(p, DNS_HEADER_BYTES, &h) && h.count[0] && header_sane(&h, size);
+}
+
 bool dns_message(struct app_in *in, const uint8_t *p, uint32_t len)
 {
 	uint8_t app = in->f->app;

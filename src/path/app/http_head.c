@@ -142,6 +142,25 @@ static void transfer_encoding(struct http_head *h, struct http_span v)
 	}
 }
 
+__rte_always_inline void http_head_field(struct http_head *h, struct http_span name, uint32_t there,
+					 struct http_span value)
+{
+	enum http_field f = field_of(name.p, name.len, there);
+	if (f == HTTP_FIELD_NONE)
+		return;
+	struct http_span v = http_span_trim(value);
+	if (f == HTTP_FIELD_CONTENT_LENGTH)
+		content_length(h, v);
+	if (f == HTTP_FIELD_TRANSFER_ENCODING)
+		transfer_encoding(h, v);
+	if (h->nfields == HTTP_FIELDS_MAX) {
+		http_head_cause(h, HTTP_CAUSE_BIT(FIELDS_MANY), name.p);
+		return;
+	}
+	h->field[h->nfields] = f;
+	h->value[h->nfields++] = v;
+}
+
 // The line p[0..n), behind which at least its end follows, in p[0..len).
 static void field_read(struct http_head *h, const uint8_t *p, uint32_t n, uint32_t len)
 {
@@ -157,20 +176,7 @@ static void field_read(struct http_head *h, const uint8_t *p, uint32_t n, uint32
 		http_head_cause(h, HTTP_CAUSE_BIT(FIELD_NAME), p);
 	if (colon != name)
 		http_head_cause(h, HTTP_CAUSE_BIT(SPACE_COLON), p);
-	enum http_field f = field_of(p, name, len);
-	if (f == HTTP_FIELD_NONE)
-		return;
-	struct http_span v = http_span_trim((struct http_span){p + colon + 1, n - colon - 1});
-	if (f == HTTP_FIELD_CONTENT_LENGTH)
-		content_length(h, v);
-	if (f == HTTP_FIELD_TRANSFER_ENCODING)
-		transfer_encoding(h, v);
-	if (h->nfields == HTTP_FIELDS_MAX) {
-		http_head_cause(h, HTTP_CAUSE_BIT(FIELDS_MANY), p);
-		return;
-	}
-	h->field[h->nfields] = f;
-	h->value[h->nfields++] = v;
+	http_head_field(h, (struct http_span){p, name}, len, (struct http_span){p + colon + 1, n - colon - 1});
 }
 
 static bool folds(const uint8_t *p, uint32_t at, uint32_t len)

@@ -38,7 +38,12 @@
 	X(CHUNK_SIZE, "chunk-size", 1)         /* 7.1 */                                                               \
 	X(CHUNK_END, "chunk-end", 1)           /* chunk data not followed by a line end: 7.1 */                        \
 	X(HEAD_LONG, "head-long", 1)           /* more than HTTP_HEAD_MAX */                                           \
-	X(FIELDS_MANY, "fields-many", 0)       /* more than HTTP_FIELDS_MAX of interest */
+	X(FIELDS_MANY, "fields-many", 0)       /* more than HTTP_FIELDS_MAX of interest */                             \
+	X(H2_FRAME, "h2-frame", 1)             /* frames that no header block comes in: RFC 9113 4.3, 5.1.1, 6.2 */    \
+	X(H2_BLOCK, "h2-block", 1)             /* not to be decoded, or by a table that nobody offered: RFC 7541 */    \
+	X(H2_PSEUDO, "h2-pseudo", 1)           /* pseudo-headers: two, none, others, behind fields: RFC 9113 8.3 */    \
+	X(H2_FIELD, "h2-field", 1)             /* a name that is none, or of the connection: 8.2 */                    \
+	X(H2_VALUE, "h2-value", 1)             /* NUL, CR or LF in a value: 8.2.1 */
 
 enum http_cause {
 #define X(symbol, name, closes) HTTP_CAUSE_##symbol,
@@ -96,6 +101,9 @@ void http_head_cause(struct http_head *h, uint32_t causes, const uint8_t *at);
 // r: what http_start_of found here, which was a request's or a response's start.
 bool http_head_read(const uint8_t *p, uint32_t len, bool end, uint32_t *scanned, const struct http_line *r,
 		    struct http_head *h);
+
+// A field. name: a token, or what else it is called; there: bytes from name.p on that may be read.
+void http_head_field(struct http_head *h, struct http_span name, uint32_t there, struct http_span value);
 
 // Bytes to the end of the line, line end included; 0: it is not there.
 uint32_t http_head_line(const uint8_t *p, uint32_t len);

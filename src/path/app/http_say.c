@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a head of HTTP/1 says, written as facts of a transaction: a request opens one, its response adds to it. Heads
-// come in as http_head.h read them. Worker's thread; what is seen only here (names that differ, two Hosts) joins the
-// head's causes, which http.c says.
+// What a head says, written as facts of a transaction: a request opens one, its response adds to it. Heads come in as
+// http_head.h and http2_head.h read them. Worker's thread; what is seen only here (names that differ, two Hosts) joins
+// the head's causes, which the protocols say.
 #include "http_say.h"
 
 #include <string.h>
@@ -80,6 +80,18 @@ static void say_fields(const struct app_in *in, txn_t t, const struct http_head 
 		if (!h->request && h->field[i] == HTTP_FIELD_CONTENT_LENGTH && h->has_length && v.p == h->length_at)
 			txn_num(in, t, FACT_HTTP_LENGTH, h->length, app_origin(in, v.p, v.len));
 	}
+}
+
+void http_say_causes(struct app_in *in, txn_t t, const struct http_head *h, struct origin o)
+{
+	for (uint32_t left = h->causes; left; left &= left - 1) {
+		const char *name = http_head_causes[__builtin_ctz(left)];
+		txn_str_from(in, t, FACT_HTTP_AMBIGUOUS, name, strlen(name), o);
+		if (left == h->causes)
+			app_anomaly_from(in, ANOMALY_HTTP_AMBIGUOUS, name, strlen(name), o);
+	}
+	if (h->causes & http_head_closes[h->request])
+		app_refuse(in, REASON_HTTP_AMBIGUOUS);
 }
 
 // Arena bytes for a request: its values once as sent, path and names once more.

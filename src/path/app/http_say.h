@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Facts of HTTP/1 heads.
+// Facts of heads.
 #pragma once
 
 #include "app.h"
@@ -10,3 +10,5 @@
 txn_t http_say_request(struct app_in *in, struct http_head *h);
 // Adds the response to its request's transaction, or opens one for it (t is 0).
 txn_t http_say_response(struct app_in *in, txn_t t, const struct http_head *h);
+// Causes of http.ambiguous that lie in one place: a fact each, and one anomaly; they close as they do.
+void http_say_causes(struct app_in *in, txn_t t, const struct http_head *h, struct origin o);

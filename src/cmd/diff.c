@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // sluice diff: two policies over the same captures. Each side is a replay in a process of its own (replayed.c); their
-// records are read in step, so that neither runs far ahead of the other. Out, on standard output: which flows and
-// transactions change, from what to what, by which rule. Exit code 1 where anything does.
+// records and ends of frames are read as they come, by frames in step, so that neither runs far ahead of the other.
+// Out, on standard output: which flows and transactions change, from what to what, by which rule, and which frames
+// leave under one of them only. Exit code 1 where anything does.
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "diff_changes.h"
+#include "diff_frames.h"
 #include "replayed.h"
 #include "ship/ship.h"
 
@@ -20,6 +22,7 @@ struct diff {
 	bool json;
 	struct replayed *side[2];
 	struct diff_changes *changes;
+	struct diff_frames *frames;
 };
 
 static void usage(FILE *out)
@@ -81,24 +84,45 @@ static int load(struct diff *d, enum diff_side side)
 	return rc;
 }
 
-// One capture after the other; within one the side that is behind goes first.
+static void frame_changed(void *arg, unsigned capture, const struct exits_end *was, const struct exits_end *is)
+{
+	diff_changes_frame(arg, capture, was, is);
+}
+
+// What has come of a side, as far as the other is; what waits is left. True: the records of this capture are over.
+static bool take(struct diff *d, unsigned i, unsigned now)
+{
+	const struct exits_end *e;
+	const struct record *rec;
+	unsigned capture = 0;
+	while ((e = replayed_end(d->side[i])) && diff_frames_end(d->frames, i, e))
+		replayed_end_done(d->side[i]);
+	if (!e && replayed_over(d->side[i], REPLAYED_ENDS)) // be it that it failed
+		diff_frames_gone(d->frames, i);
+	for (; (rec = replayed_record(d->side[i], &capture)) && capture <= now; replayed_record_done(d->side[i], rec))
+		diff_changes_record(d->changes, (enum diff_side)i, capture, rec);
+	return rec || replayed_over(d->side[i], REPLAYED_RECORDS);
+}
+
+// One capture after the other.
 static void compare(struct diff *d)
 {
-	const struct record *rec[2];
-	unsigned capture[2], now = 0;
-	for (unsigned i = 0; i < 2; i++)
-		rec[i] = replayed_record(d->side[i], &capture[i]);
-	while (rec[0] || rec[1]) {
-		bool in[2] = {rec[0] && capture[0] <= now, rec[1] && capture[1] <= now};
-		if (!in[0] && !in[1]) {
-			diff_changes_capture(d->changes);
-			now++;
-			continue;
+	unsigned wanted[2], now = 0, capture;
+	do {
+		for (bool over = true; over && now < d->ncaptures;) {
+			over = take(d, 0, now);
+			over = take(d, 1, now) && over;
+			if (over) {
+				diff_changes_capture(d->changes);
+				now++;
+			}
 		}
-		unsigned i = !in[0] || (in[1] && rec[1]->order < rec[0]->order);
-		diff_changes_record(d->changes, (enum diff_side)i, capture[i], rec[i]);
-		rec[i] = replayed_record(d->side[i], &capture[i]);
-	}
+		for (unsigned i = 0; i < 2; i++) { // what waits here need not be more
+			take(d, i, now);
+			wanted[i] = (replayed_record(d->side[i], &capture) ? 0u : REPLAYED_RECORDS) |
+				    (replayed_end(d->side[i]) ? 0u : REPLAYED_ENDS);
+		}
+	} while (replayed_wait(d->side, wanted, 2));
 	diff_changes_capture(d->changes);
 }
 
@@ -127,6 +151,7 @@ static int run(struct diff *d)
 		struct replayed_config config = {.policy = d->policy[i].file,
 						 .captures = d->captures,
 						 .ncaptures = d->ncaptures,
+						 .ends = true,
 						 .quiet = i == DIFF_NEW}; // what both say is said once
 		if (!(d->side[i] = replayed_start(&config))) {
 			fprintf(stderr, "sluice diff: cannot start a replay: %s\n", strerror(errno));
@@ -134,11 +159,13 @@ static int run(struct diff *d)
 		}
 	}
 	d->changes = diff_changes_new(d->policy, d->captures);
-	if (!d->changes) {
+	d->frames = d->changes ? diff_frames_new(frame_changed, d->changes) : NULL;
+	if (!d->frames) {
 		fputs("sluice diff: no memory\n", stderr);
 		return EXIT_ENVIRONMENT;
 	}
 	compare(d);
+	diff_changes_frames(d->changes, diff_frames_compared(d->frames), diff_frames_alone(d->frames));
 	int worst = EXIT_DONE;
 	for (unsigned i = 0; i < 2; i++) {
 		int ended = replayed_stop(d->side[i]);
@@ -161,5 +188,6 @@ int diff_main(int argc, char **argv)
 		policy_free(d.owned[i]);
 	}
 	diff_changes_free(d.changes);
+	diff_frames_free(d.frames);
 	return rc;
 }

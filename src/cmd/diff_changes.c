@@ -4,6 +4,9 @@
 // further transactions, and ends otherwise). What one side said waits in a table until the other says it too; it has
 // room for PENDING_MAX, beyond which the oldest is taken for what only one side has. Memory is bounded by that, and by
 // GROUPS_MAX kinds of change; all are counted.
+//
+// A flow that ends before all was known is open: what there was of it has passed, as if it were allowed, and so that is
+// no change; it is counted beside.
 #include "diff_changes.h"
 
 #include <arpa/inet.h>
@@ -12,10 +15,12 @@
 #include <string.h>
 
 #include "policy/action.h"
+#include "replay_exits.h"
 #include "replay_summary.h"
 #include "ruleset.h"
+#include "verdict.h"
 
-#define PENDING_MAX (1u << 18) // 32 MB, of which little is touched
+#define PENDING_MAX (1u << 20) // 150 MB, of which little is touched
 #define SLOTS (PENDING_MAX * 2)
 #define GROUPS_MAX 65536u
 #define EXAMPLES 3
@@ -25,10 +30,11 @@ struct verdict_of {
 	uint32_t rule; // RULE_NONE: not judged
 	uint8_t action, response;
 	bool there, judged, open;
+	uint16_t reason; // of a frame; 0: it passes
 };
 
 struct example {
-	uint64_t flow_id, time_ns;
+	uint64_t flow_id, time_ns, frame;
 	uint32_t tx_id;
 	uint16_t kind, sport, dport;
 	uint8_t proto, ip_version;
@@ -60,13 +66,22 @@ struct diff_changes {
 	uint64_t head, tail;  // of the ring: [tail, head)
 	struct group *groups;
 	uint32_t ngroups;
-	uint64_t compared[2], changed[2]; // flows, transactions
+	uint64_t compared[3], changed[3]; // flows, transactions, frames
+	uint64_t open;  // flows and transactions that one side left undecided; what leaves is the same
+	uint64_t alone; // frames that one side only spoke of
 	uint64_t ungrouped;
 };
+
+#define KIND_FRAME RECORD_KIND_COUNT
 
 static bool is_flow(uint16_t kind)
 {
 	return kind == RECORD_FLOW;
+}
+
+static const char *kind_name(uint16_t kind)
+{
+	return kind == KIND_FRAME ? "frame" : record_kind_names[kind];
 }
 
 // ---- what waits for the other side -------------------------------------------------------------------------------
@@ -120,28 +135,37 @@ static const char *id_of(const struct diff_changes *d, enum diff_side side, cons
 	return v->rule < p->nrules ? p->rules[v->rule].id : "default";
 }
 
-static bool same_verdict(const struct verdict_of *a, const struct verdict_of *b)
+// A flow that is open was not refused, whatever the rule that would stand.
+static bool refused(const struct example *e, const struct verdict_of *v)
 {
-	return a->there == b->there && a->judged == b->judged && a->open == b->open && a->action == b->action &&
-	       (!action_table[a->action].denies || a->response == b->response);
+	return v->judged && action_table[v->action].denies && !(v->open && is_flow(e->kind));
 }
 
-static bool same(const struct diff_changes *d, const struct verdict_of *was, const struct verdict_of *is)
+static bool same_effect(const struct example *e, const struct verdict_of *a, const struct verdict_of *b)
 {
-	return same_verdict(was, is) &&
-	       (!was->there || !was->judged || !strcmp(id_of(d, DIFF_OLD, was), id_of(d, DIFF_NEW, is)));
+	return a->there == b->there && a->judged == b->judged && refused(e, a) == refused(e, b) &&
+	       (!refused(e, a) || a->response == b->response);
+}
+
+static bool same(const struct diff_changes *d, const struct example *e, const struct verdict_of *was,
+		 const struct verdict_of *is)
+{
+	bool open = (was->open || is->open) && !refused(e, was);
+	return same_effect(e, was, is) &&
+	       (open || !was->there || !was->judged || !strcmp(id_of(d, DIFF_OLD, was), id_of(d, DIFF_NEW, is)));
 }
 
 static bool equal(const struct verdict_of *a, const struct verdict_of *b)
 {
-	return same_verdict(a, b) && a->rule == b->rule;
+	return a->there == b->there && a->judged == b->judged && a->open == b->open && a->action == b->action &&
+	       a->response == b->response && a->rule == b->rule && a->reason == b->reason;
 }
 
 static void change(struct diff_changes *d, const struct verdict_of *was, const struct verdict_of *is,
 		   const struct example *e)
 {
 	struct group *g = d->groups;
-	d->changed[!is_flow(e->kind)]++;
+	d->changed[e->kind == KIND_FRAME ? 2 : !is_flow(e->kind)]++;
 	while (g < d->groups + d->ngroups && !(g->kind == e->kind && equal(&g->was, was) && equal(&g->is, is)))
 		g++;
 	if (g == d->groups + d->ngroups) {
@@ -250,9 +274,30 @@ void diff_changes_record(struct diff_changes *d, enum diff_side side, unsigned c
 	}
 	const struct verdict_of *was = side == DIFF_OLD ? &v : &p->verdict, *is = side == DIFF_OLD ? &p->verdict : &v;
 	d->compared[!is_flow(e.kind)]++;
-	if (!same(d, was, is))
+	if (!same(d, &e, was, is))
 		change(d, was, is, &e);
+	else
+		d->open += was->open != is->open;
 	forget(d, p);
+}
+
+static struct verdict_of end_of(const struct exits_end *e)
+{
+	return (struct verdict_of){.rule = e->rule, .there = true, .judged = e->rule != RULE_NONE, .reason = e->reason};
+}
+
+void diff_changes_frame(struct diff_changes *d, unsigned capture, const struct exits_end *was,
+			const struct exits_end *is)
+{
+	struct example e = {.kind = KIND_FRAME, .capture = capture, .flow_id = is->flow, .frame = is->order};
+	struct verdict_of a = end_of(was), b = end_of(is);
+	change(d, &a, &b, &e);
+}
+
+void diff_changes_frames(struct diff_changes *d, uint64_t compared, uint64_t alone)
+{
+	d->compared[2] = compared;
+	d->alone = alone;
 }
 
 void diff_changes_capture(struct diff_changes *d)
@@ -263,7 +308,7 @@ void diff_changes_capture(struct diff_changes *d)
 
 uint64_t diff_changes_count(const struct diff_changes *d)
 {
-	return d->changed[0] + d->changed[1];
+	return d->changed[0] + d->changed[1] + d->changed[2];
 }
 
 struct diff_changes *diff_changes_new(const struct diff_policy policies[2], char *const *captures)
@@ -297,6 +342,8 @@ void diff_changes_free(struct diff_changes *d)
 static int by_count(const void *a, const void *b)
 {
 	const struct group *x = a, *y = b;
+	if ((x->kind == KIND_FRAME) != (y->kind == KIND_FRAME)) // what changed them stands above
+		return x->kind == KIND_FRAME ? 1 : -1;
 	return x->n != y->n ? (x->n < y->n ? 1 : -1)
 			    : (x->example[0].flow_id > y->example[0].flow_id) -
 				      (x->example[0].flow_id < y->example[0].flow_id);
@@ -304,20 +351,28 @@ static int by_count(const void *a, const void *b)
 
 static const char *action_word(const struct verdict_of *v)
 {
-	return !v->there ? "not there" : !v->judged ? "not judged" : v->open ? "open" : action_names[v->action];
+	return v->reason    ? reason_names[v->reason]
+	       : !v->there  ? "not there"
+	       : !v->judged ? "not judged"
+	       : v->open    ? "open"
+			    : action_names[v->action];
 }
 
-static void verdict_words(const struct diff_changes *d, enum diff_side side, const struct verdict_of *v, char *out,
-			  size_t room)
+static void verdict_words(const struct diff_changes *d, enum diff_side side, uint16_t kind, const struct verdict_of *v,
+			  char *out, size_t room)
 {
 	const struct policy *p = d->policy[side].policy;
-	size_t n = (size_t)snprintf(out, room, "%s", action_word(v));
+	if (kind == KIND_FRAME && !v->reason) {
+		snprintf(out, room, "passes");
+		return;
+	}
+	size_t n = (size_t)snprintf(out, room, "%s%s", kind == KIND_FRAME ? "dropped by " : "", action_word(v));
 	if (!v->there || !v->judged)
 		return;
-	if (action_table[v->action].denies && v->response && n < room)
+	if (!v->reason && action_table[v->action].denies && v->response && n < room)
 		n += (size_t)snprintf(out + n, room - n, " (%s)", response_names[v->response]);
 	if (n < room)
-		n += (size_t)snprintf(out + n, room - n, " by %s", id_of(d, side, v));
+		n += (size_t)snprintf(out + n, room - n, v->reason ? ", rule %s" : " by %s", id_of(d, side, v));
 	if (v->rule < p->nrules && n < room)
 		snprintf(out + n, room - n, " (%s:%u)", p->rules[v->rule].place.file, p->rules[v->rule].place.line);
 }
@@ -332,6 +387,11 @@ static void ends(const struct example *e, char src[INET6_ADDRSTRLEN], char dst[I
 static void example_words(const struct diff_changes *d, const struct example *e, FILE *out)
 {
 	char src[INET6_ADDRSTRLEN] = "", dst[INET6_ADDRSTRLEN] = "", path[256];
+	if (e->kind == KIND_FRAME) {
+		fprintf(out, "         %s frame %lu, of flow %lx\n",
+			summary_printable(d->captures[e->capture], path, sizeof(path)), e->frame, e->flow_id);
+		return;
+	}
 	ends(e, src, dst);
 	fprintf(out, "         %s %lx", summary_printable(d->captures[e->capture], path, sizeof(path)), e->flow_id);
 	if (!is_flow(e->kind))
@@ -347,28 +407,40 @@ void diff_changes_words(struct diff_changes *d, FILE *out, bool colour)
 	for (uint32_t i = 0; i < d->ngroups && i < SHOWN; i++) {
 		const struct group *g = &d->groups[i];
 		char was[512], is[512];
-		verdict_words(d, DIFF_OLD, &g->was, was, sizeof(was));
-		verdict_words(d, DIFF_NEW, &g->is, is, sizeof(is));
-		fprintf(out, "%s%8lu %s%s  %s -> %s\n", bold, g->n, record_kind_names[g->kind], plain, was, is);
+		verdict_words(d, DIFF_OLD, g->kind, &g->was, was, sizeof(was));
+		verdict_words(d, DIFF_NEW, g->kind, &g->is, is, sizeof(is));
+		fprintf(out, "%s%8lu %s%s  %s -> %s\n", bold, g->n, kind_name(g->kind), plain, was, is);
 		for (unsigned k = 0; k < EXAMPLES && k < g->n; k++)
 			example_words(d, &g->example[k], out);
 	}
 	if (d->ngroups > SHOWN)
 		fprintf(out, "and %u more kinds of change (--format json has all)\n", d->ngroups - SHOWN);
-	fprintf(out, "%s%lu of %lu flows and %lu of %lu transactions change\n", d->ngroups ? "\n" : "", d->changed[0],
-		d->compared[0], d->changed[1], d->compared[1]);
+	fprintf(out,
+		"%s%lu of %lu flows and %lu of %lu transactions change; of %lu frames %lu leave under one of them "
+		"only\n",
+		d->ngroups ? "\n" : "", d->changed[0], d->compared[0], d->changed[1], d->compared[1], d->compared[2],
+		d->changed[2]);
+	if (d->open)
+		fprintf(out,
+			"%lu more end undecided (open) under one of them and allowed under the other: what leaves is "
+			"the same\n",
+			d->open);
+	if (d->alone)
+		fprintf(out, "%lu frames could not be compared\n", d->alone);
 }
 
-static json_t *verdict_json(const struct diff_changes *d, enum diff_side side, const struct verdict_of *v)
+static json_t *verdict_json(const struct diff_changes *d, enum diff_side side, uint16_t kind,
+			    const struct verdict_of *v)
 {
 	const struct policy *p = d->policy[side].policy;
 	if (!v->there)
 		return json_null();
-	json_t *o = json_pack("{s:s}", "verdict", action_word(v));
+	json_t *o = v->reason ? json_pack("{s:s}", "dropped_by", reason_names[v->reason])
+			      : json_pack("{s:s}", "verdict", kind == KIND_FRAME ? "passes" : action_word(v));
 	if (!v->judged)
 		return o;
 	json_object_set_new(o, "rule", json_string(id_of(d, side, v)));
-	if (action_table[v->action].denies)
+	if (!v->reason && action_table[v->action].denies)
 		json_object_set_new(o, "respond", json_string(response_names[v->response]));
 	if (v->rule < p->nrules)
 		json_object_set_new(o, "line", json_integer(p->rules[v->rule].place.line));
@@ -378,12 +450,16 @@ static json_t *verdict_json(const struct diff_changes *d, enum diff_side side, c
 static json_t *example_json(const struct diff_changes *d, const struct example *e)
 {
 	char src[INET6_ADDRSTRLEN] = "", dst[INET6_ADDRSTRLEN] = "", path[4096], id[40];
+	summary_printable(d->captures[e->capture], path, sizeof(path));
+	if (e->kind == KIND_FRAME) {
+		snprintf(id, sizeof(id), "%lx", e->flow_id);
+		return json_pack("{s:s,s:I,s:s}", "capture", path, "frame", (json_int_t)e->frame, "flow", id);
+	}
 	ends(e, src, dst);
 	snprintf(id, sizeof(id), is_flow(e->kind) ? "%lx" : "%lx.%u", e->flow_id, e->tx_id);
-	json_t *o = json_pack("{s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:I}", "capture",
-			      summary_printable(d->captures[e->capture], path, sizeof(path)), "id", id, "src", src,
-			      "sport", e->sport, "dst", dst, "dport", e->dport, "proto", e->proto, "time_ns",
-			      (json_int_t)e->time_ns);
+	json_t *o =
+		json_pack("{s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:I}", "capture", path, "id", id, "src", src, "sport", e->sport,
+			  "dst", dst, "dport", e->dport, "proto", e->proto, "time_ns", (json_int_t)e->time_ns);
 	if (o && *e->name)
 		json_object_set_new(o, "name", json_string(e->name));
 	return o;
@@ -403,16 +479,17 @@ int diff_changes_json(struct diff_changes *d, FILE *out)
 		json_t *examples = json_array();
 		for (unsigned k = 0; k < EXAMPLES && k < g->n; k++)
 			json_array_append_new(examples, example_json(d, &g->example[k]));
-		json_array_append_new(list, json_pack("{s:s,s:o,s:o,s:I,s:o}", "what", record_kind_names[g->kind],
-						      "from", verdict_json(d, DIFF_OLD, &g->was), "to",
-						      verdict_json(d, DIFF_NEW, &g->is), "n", (json_int_t)g->n,
+		json_array_append_new(list, json_pack("{s:s,s:o,s:o,s:I,s:o}", "what", kind_name(g->kind), "from",
+						      verdict_json(d, DIFF_OLD, g->kind, &g->was), "to",
+						      verdict_json(d, DIFF_NEW, g->kind, &g->is), "n", (json_int_t)g->n,
 						      "examples", examples));
 	}
-	json_t *o = json_pack("{s:{s:s,s:s},s:{s:s,s:s},s:o,s:o,s:o,s:I}", "old", "file", d->policy[0].file, "hash",
-			      d->policy[0].policy->hash, "new", "file", d->policy[1].file, "hash",
+	json_t *o = json_pack("{s:{s:s,s:s},s:{s:s,s:s},s:o,s:o,s:o,s:o,s:I,s:I,s:I}", "old", "file", d->policy[0].file,
+			      "hash", d->policy[0].policy->hash, "new", "file", d->policy[1].file, "hash",
 			      d->policy[1].policy->hash, "flows", pair(d->compared[0], d->changed[0]), "transactions",
-			      pair(d->compared[1], d->changed[1]), "changes", list, "changes_not_listed",
-			      (json_int_t)d->ungrouped);
+			      pair(d->compared[1], d->changed[1]), "frames", pair(d->compared[2], d->changed[2]),
+			      "changes", list, "changes_not_listed", (json_int_t)d->ungrouped, "open_but_same",
+			      (json_int_t)d->open, "frames_not_compared", (json_int_t)d->alone);
 	int rc = !o || json_dumpf(o, out, JSON_INDENT(2)) < 0 ? -1 : 0;
 	fputc('\n', out);
 	json_decref(o);

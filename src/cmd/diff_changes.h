@@ -23,6 +23,12 @@ void diff_changes_free(struct diff_changes *d);
 void diff_changes_record(struct diff_changes *d, enum diff_side side, unsigned capture, const struct record *rec);
 // Both sides are through with a capture: what only one has is a change.
 void diff_changes_capture(struct diff_changes *d);
+// A frame leaves on one side only.
+struct exits_end;
+void diff_changes_frame(struct diff_changes *d, unsigned capture, const struct exits_end *was,
+			const struct exits_end *is);
+// How many there were on both sides, and on one.
+void diff_changes_frames(struct diff_changes *d, uint64_t compared, uint64_t alone);
 // How many changed.
 uint64_t diff_changes_count(const struct diff_changes *d);
 

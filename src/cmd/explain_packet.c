@@ -214,7 +214,7 @@ static int walk(struct packet *p, const struct packet_query *q, const struct rep
 {
 	struct replayed_config config = *like;
 	const struct record *r;
-	struct exits_end e;
+	const struct exits_end *e;
 	unsigned which;
 	int fd = memfd_create("heard", MFD_CLOEXEC);
 	FILE *heard = fd < 0 ? NULL : fdopen(fd, "w+");
@@ -231,12 +231,14 @@ static int walk(struct packet *p, const struct packet_query *q, const struct rep
 			fclose(heard);
 		return -EIO;
 	}
-	while ((r = replayed_record(run, &which)))
-		if (q->by == PACKET_FLOW || q->by == PACKET_RECORD)
-			take(p, q, r);
-	while (config.ends && replayed_end(run, &e))
-		if (e.order == q->frame)
-			p->end = e;
+	do {
+		for (; (r = replayed_record(run, &which)); replayed_record_done(run, r))
+			if (q->by == PACKET_FLOW || q->by == PACKET_RECORD)
+				take(p, q, r);
+		for (; (e = replayed_end(run)); replayed_end_done(run))
+			if (e->order == q->frame && e->order)
+				p->end = *e;
+	} while (replayed_wait(&run, &(unsigned){REPLAYED_RECORDS | REPLAYED_ENDS}, 1));
 	int rc = replayed_stop(run);
 	heard_read(&p->heard, heard);
 	fclose(heard);

@@ -319,6 +319,11 @@ void exits_flush(struct exits *x)
 	while (x->next <= x->last)
 		skip(x);
 	write_late(x);
+	if (x->ends) {
+		struct exits_end end = {.door = DOOR_NONE};
+		fwrite(&end, sizeof(end), 1, x->ends);
+		fflush(x->ends); // somebody may hold it against the same of another
+	}
 	x->next = 1;
 	x->last = 0;
 }

@@ -32,7 +32,7 @@ struct exits_end {
 	uint16_t door, reason;
 	uint32_t rule; // by which it was dropped; RULE_NONE
 };
-// Ends go to this file too, in order.
+// Ends go to this file too, in order; behind those of a capture one of order 0.
 void exits_ends_to(struct exits *x, FILE *ends);
 
 // Takes what the rings have. limit: everybody was done with all frames up to this one, before the call. True: there was

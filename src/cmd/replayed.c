@@ -3,37 +3,53 @@
 // A replay in a process of its own, with its records on a pipe: DPDK lives once in a process, and two replays (diff)
 // must not share what either changes. The child is replay_main with the options that a user could give.
 //
-// Ends of frames go to a file without a name: they may be as many as frames, and are wanted after the records.
+// Records and ends of frames come on a pipe each, and are read as they come: whoever listens to two replays at once
+// must not wait for one of four pipes while the others fill.
+//
 // Rejected: both replays in one process, one after the other (all records of the first would have to be kept); threads
 // (DPDK's own state, getopt's, signals).
 #include "replayed.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd.h"
 
 #define BUFFER (256 * 1024)
+#define RUNNING_MAX 4
+
+struct stream { // of bytes, from the child
+	int fd;
+	bool over;
+	size_t at, n; // of the buffer
+	uint64_t buffer[BUFFER / sizeof(uint64_t)];
+};
 
 struct replayed {
 	pid_t pid;
-	int in;
-	FILE *ends;
+	struct stream records, ends;
 	char *const *captures;
 	unsigned ncaptures, capture, next; // the one in work, and from where on the next is looked for
-	size_t at, n;                      // of the buffer
-	uint64_t buffer[BUFFER / sizeof(uint64_t)];
 };
 static_assert(BUFFER >= 2 * RECORD_MAX, "a record fits");
+
+// A child must not keep the pipes of another open.
+static struct replayed *running[RUNNING_MAX];
 
 // In the child: never comes back.
 static void become(const struct replayed_config *c, int out, int ends)
 {
+	for (unsigned i = 0; i < RUNNING_MAX; i++) {
+		if (running[i]) {
+			close(running[i]->records.fd);
+			close(running[i]->ends.fd);
+		}
+	}
 	char **argv = calloc(c->ncaptures + 2 * c->nguards + 16u, sizeof(*argv)), path[32];
 	int argc = 0;
 	if (!argv || dup2(out, STDOUT_FILENO) < 0)
@@ -68,11 +84,27 @@ static void become(const struct replayed_config *c, int out, int ends)
 	_exit(rc);
 }
 
+static bool pipes(int records[2], int ends[2])
+{
+	if (pipe(records) < 0)
+		return false;
+	if (pipe(ends) == 0)
+		return true;
+	int error = errno;
+	close(records[0]);
+	close(records[1]);
+	errno = error;
+	return false;
+}
+
 struct replayed *replayed_start(const struct replayed_config *config)
 {
 	struct replayed *r = calloc(1, sizeof(*r));
-	int fds[2], ends = config->ends ? memfd_create("ends", 0) : -1;
-	if (!r || (config->ends && ends < 0) || pipe(fds) < 0) {
+	int records[2], ends[2];
+	unsigned at = 0;
+	while (at < RUNNING_MAX && running[at])
+		at++;
+	if (!r || at == RUNNING_MAX || !pipes(records, ends)) {
 		free(r);
 		return NULL;
 	}
@@ -81,12 +113,17 @@ struct replayed *replayed_start(const struct replayed_config *config)
 	r->ncaptures = config->ncaptures;
 	r->pid = fork();
 	if (r->pid == 0) {
-		close(fds[0]);
-		become(config, fds[1], ends);
+		close(records[0]);
+		close(ends[0]);
+		if (!config->ends)
+			close(ends[1]);
+		become(config, records[1], config->ends ? ends[1] : -1);
 	}
-	close(fds[1]);
-	r->in = fds[0];
-	r->ends = ends >= 0 ? fdopen(ends, "r") : NULL;
+	close(records[1]);
+	close(ends[1]);
+	r->records.fd = records[0];
+	r->ends.fd = ends[0];
+	running[at] = r;
 	if (r->pid > 0)
 		return r;
 	int error = errno;
@@ -95,23 +132,40 @@ struct replayed *replayed_start(const struct replayed_config *config)
 	return NULL;
 }
 
-// Has the buffer so many bytes?
-static bool fill(struct replayed *r, size_t want)
+// What there is, into the buffer.
+static void more(struct stream *s)
 {
-	uint8_t *buffer = (uint8_t *)r->buffer;
-	if (r->n - r->at >= want)
-		return true;
-	memmove(buffer, buffer + r->at, r->n - r->at);
-	r->n -= r->at;
-	r->at = 0;
-	while (r->n < want) {
-		ssize_t n = read(r->in, buffer + r->n, BUFFER - r->n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		r->n += (size_t)n;
+	uint8_t *buffer = (uint8_t *)s->buffer;
+	memmove(buffer, buffer + s->at, s->n - s->at);
+	s->n -= s->at;
+	s->at = 0;
+	ssize_t n = read(s->fd, buffer + s->n, BUFFER - s->n);
+	if (n > 0)
+		s->n += (size_t)n;
+	s->over = n == 0 || (n < 0 && errno != EINTR);
+}
+
+bool replayed_wait(struct replayed *const *list, const unsigned *wanted, unsigned n)
+{
+	struct pollfd fds[2 * RUNNING_MAX];
+	struct stream *of[2 * RUNNING_MAX];
+	unsigned k = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct stream *both[] = {&list[i]->records, &list[i]->ends};
+		for (unsigned j = 0; j < 2; j++) {
+			if (!(wanted[i] >> j & 1) || both[j]->over)
+				continue;
+			fds[k] = (struct pollfd){.fd = both[j]->fd, .events = POLLIN};
+			of[k++] = both[j];
+		}
 	}
+	if (k == 0)
+		return false;
+	if (poll(fds, k, -1) < 0)
+		return errno == EINTR;
+	for (unsigned i = 0; i < k; i++)
+		if (fds[i].revents)
+			more(of[i]);
 	return true;
 }
 
@@ -129,44 +183,57 @@ static void begin(struct replayed *r, const struct fact *name)
 
 const struct record *replayed_record(struct replayed *r, unsigned *capture)
 {
-	while (fill(r, sizeof(struct record))) {
-		const struct record *rec = (const struct record *)((uint8_t *)r->buffer + r->at);
+	struct stream *s = &r->records;
+	while (s->n - s->at >= sizeof(struct record)) {
+		const struct record *rec = (const struct record *)((uint8_t *)s->buffer + s->at);
 		uint32_t len = rec->len;
-		if (len < sizeof(*rec) || len > RECORD_MAX || len % 8 || !fill(r, len))
+		if (len < sizeof(*rec) || len > RECORD_MAX || len % 8) { // of no replay of ours
+			s->over = true;
+			s->n = s->at;
+		}
+		if (s->n - s->at < len)
 			return NULL;
-		rec = (const struct record *)((uint8_t *)r->buffer + r->at);
-		r->at += len;
 		if (rec->kind != RECORD_NONE) {
 			*capture = r->capture;
 			return rec;
 		}
 		begin(r, record_first(rec));
+		s->at += len;
 	}
 	return NULL;
 }
 
-bool replayed_end(struct replayed *r, struct exits_end *e)
+void replayed_record_done(struct replayed *r, const struct record *rec)
 {
-	if (r->pid > 0) { // it writes them until it ends
-		int status;
-		waitpid(r->pid, &status, 0);
-		r->pid = -(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_ENVIRONMENT) - 1;
-		if (r->ends)
-			rewind(r->ends);
-	}
-	return r->ends && fread(e, sizeof(*e), 1, r->ends) == 1;
+	r->records.at += rec->len;
+}
+
+const struct exits_end *replayed_end(const struct replayed *r)
+{
+	const struct stream *s = &r->ends;
+	return s->n - s->at >= sizeof(struct exits_end) ? (const struct exits_end *)((const uint8_t *)s->buffer + s->at)
+							: NULL;
+}
+
+void replayed_end_done(struct replayed *r)
+{
+	r->ends.at += sizeof(struct exits_end);
+}
+
+bool replayed_over(const struct replayed *r, enum replayed_what what)
+{
+	return what == REPLAYED_RECORDS ? r->records.over : r->ends.over;
 }
 
 int replayed_stop(struct replayed *r)
 {
-	int status = 0, rc = -r->pid - 1;
-	close(r->in); // it ends as where a reader of standard output went away
-	if (r->pid > 0) {
+	int status = 0;
+	for (unsigned i = 0; i < RUNNING_MAX; i++)
+		running[i] = running[i] == r ? NULL : running[i];
+	close(r->records.fd); // it ends as where a reader of standard output went away
+	close(r->ends.fd);
+	if (r->pid > 0)
 		waitpid(r->pid, &status, 0);
-		rc = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_ENVIRONMENT;
-	}
-	if (r->ends)
-		fclose(r->ends);
 	free(r);
-	return rc;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_ENVIRONMENT;
 }

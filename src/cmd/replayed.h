@@ -19,16 +19,24 @@ struct replayed_config {
 	struct judge_ear *ear; // hears its judge, in its own process; NULL: nobody
 	char *const *captures;
 	unsigned ncaptures;
-	bool ends;  // ends of frames are wanted: replayed_end
+	bool ends;  // ends of frames are wanted
 	bool quiet; // its words on standard error are not wanted
 };
 
 // Starts it. NULL: errno says why.
 struct replayed *replayed_start(const struct replayed_config *config);
-// The next record, until the next call; capture: index of the one it is of. NULL: there is no more.
+
+enum replayed_what { REPLAYED_RECORDS = 1 << 0, REPLAYED_ENDS = 1 << 1 };
+// Waits until some of n replays has more of what is wanted of it (enum replayed_what, as bits). False: there is no more
+// of any of it.
+bool replayed_wait(struct replayed *const *list, const unsigned *wanted, unsigned n);
+// The next record that has come, until the next wait; capture: index of the one it is of. NULL: there is none yet.
 const struct record *replayed_record(struct replayed *r, unsigned *capture);
-// The next end of a frame, in order of the frames, capture after capture (order begins anew at 1). To be asked when
-// records are over. False: there is no more.
-bool replayed_end(struct replayed *r, struct exits_end *e);
+void replayed_record_done(struct replayed *r, const struct record *rec);
+// The same of ends of frames, in order of the frames. An order of 0 ends a capture; in the next it begins anew at 1.
+const struct exits_end *replayed_end(const struct replayed *r);
+void replayed_end_done(struct replayed *r);
+// Nothing more will come than what has.
+bool replayed_over(const struct replayed *r, enum replayed_what what);
 // Listens no more. What it exited with.
 int replayed_stop(struct replayed *r);

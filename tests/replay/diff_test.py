@@ -41,6 +41,24 @@ def verdicts(policy, capture):
     return found
 
 
+def left(policy, capture):
+    """frame -> why it did not leave, by which rule; None: it did"""
+    rc, out, err = run("replay", "-p", policy, "--trace", "-", capture)
+    ends = [line.split() for line in out.splitlines()]
+    return {int(number): (reason, rule) if door == "drop" else None for number, door, reason, rule in ends}
+
+
+def effect(v):
+    """what is open was not refused, and by which rule it would stand is nobody's change"""
+    return v if v == "none" or not v or v[0] != "open" else ("allow", None, None)
+
+
+def changed(a, b):
+    opened = any(v and v != "none" and v[0] == "open" for v in (a, b))
+    a, b = effect(a), effect(b)
+    return a[0] != b[0] if opened and "none" not in (a, b) else a != b
+
+
 def side(v):
     return v and (v["verdict"], v.get("rule"), v.get("respond"))
 
@@ -50,18 +68,28 @@ def compare(old, new, capture):
     changes = collections.Counter()
     for key in was.keys() | now.keys():
         a, b = was.get(key, "none"), now.get(key, "none")
-        if a != b:
+        if changed(a, b):
             changes[(key[1], a, b)] += 1
     rc, out, err = run("diff", old, new, capture, "--format", "json")
     said = json.loads(out)
     have = collections.Counter()
     for c in said["changes"]:
+        if c["what"] == "frame":
+            continue
         a, b = (side(c[k]) if c[k] else "none" for k in ("from", "to"))
         have[(c["what"], a, b)] += c["n"]
     expect(f"diff of {capture.name}", have == changes, f"diff: {have}\nreplays: {changes}\n{err}")
-    expect(f"exit code of {capture.name}", rc == (1 if changes else 0), f"{rc} {changes}")
+    a, b = left(old, capture), left(new, capture)
+    frames = collections.Counter((a[n], b[n]) for n in a if (a[n] is None) != (b[n] is None))
+    side_of = lambda v: (v["dropped_by"], v["rule"]) if "dropped_by" in v else None
+    listed = collections.Counter()
+    for c in said["changes"]:
+        if c["what"] == "frame":
+            listed[(side_of(c["from"]), side_of(c["to"]))] += c["n"]
+    expect(f"frames of {capture.name}", listed == frames and said["frames"] == {"compared": len(a), "changed": sum(frames.values())}, f"diff: {listed}\ntrace: {frames}\n{out[-600:]}")
+    expect(f"exit code of {capture.name}", rc == (1 if changes or frames else 0), f"{rc} {changes}")
     total = said["flows"]["changed"] + said["transactions"]["changed"]
-    expect(f"sum of {capture.name}", total == sum(changes.values()), out)
+    expect(f"sum of {capture.name}", total == sum(changes.values()) and not said["frames_not_compared"], out)
     return sum(changes.values())
 
 
@@ -77,6 +105,21 @@ def arguments(work):
     expect("nothing changes between a policy and itself", rc == 0 and "0 of " in out, out)
 
 
+def stories(work):
+    capture = CAPTURES / "http.pcap"
+    for name, rules in (("fast", [{"id": "slow", "action": "limit", "rate": "1000pps", "when": {"dport": 80}}]),
+                        ("slow", [{"id": "slow", "action": "limit", "rate": "1pps", "burst": 2, "when": {"dport": 80}}]),
+                        ("none", []), ("early", [{"id": "e", "action": "deny", "when": {"host": "nobody.test"}}])):
+        (work / f"{name}.json").write_text(json.dumps({"rules": rules}))
+    rc, out, err = run("diff", work / "fast.json", work / "slow.json", capture)
+    expect("a rate: frames, and no verdict", rc == 1 and "passes -> dropped by LIMIT_EXCEEDED, rule slow" in out and "0 of 4 flows" in out, out)
+    rc, out, err = run("diff", work / "none.json", work / "early.json", CAPTURES / "ssh.pcap", CAPTURES / "tour.pcap")
+    expect("flows that end open have changed nothing", rc == 0 and "end undecided (open)" in out, out)
+    many = [p for p in sorted(CAPTURES.glob("*.pcap"))] * 3
+    rc, out, err = run("diff", work / "fast.json", work / "slow.json", *many)
+    expect("many captures", rc == 1 and "could not be compared" not in out, out)
+
+
 def main():
     with tempfile.TemporaryDirectory() as tmp:
         work, changed = pathlib.Path(tmp), 0
@@ -89,6 +132,7 @@ def main():
                 changed += compare(work / f"p{old}.json", work / f"p{new}.json", CAPTURES / f"{capture}.pcap")
         expect("something changes", changed > 50, changed)
         arguments(work)
+        stories(work)
     print(f"{changed} changes, {len(failures)} failures")
     sys.exit(bool(failures))
 

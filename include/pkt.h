@@ -57,6 +57,7 @@ enum pkt_flag {
 	PKT_HELD = 1 << 7,        // waits for a verdict: hold.c's, tx passes over it
 	PKT_OWN = 1 << 8,         // made here: an answer, or a piece of a frame that was cut
 	PKT_AWAY = 1 << 9,        // held, and its burst is over
+	PKT_WAITED = 1 << 10,     // was held, if only for others of its burst
 };
 
 // Both ends of a layer in canonical order, the lower (address, port) first: what a flow's key says of them.

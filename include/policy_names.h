@@ -8,6 +8,7 @@
 
 struct rule_name {
 	const char *id, *reason; // reason NULL: none was given
+	const char *sink;        // of a rule that mirrors; else NULL
 	uint32_t sid;
 	uint32_t sample; // one record of so many is written; 0, 1: all
 	uint8_t action;  // enum action

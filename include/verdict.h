@@ -102,9 +102,13 @@
 	X(RECORDS, "records", "records written")                                                                       \
 	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")                                              \
-	X(ACTS_EVICTED, "acts_evicted", "limits and mirrors that ended before their flow, for want of memory")         \
+	X(ACTS_EVICTED, "acts_evicted",                                                                                \
+	  "limits and mirrors that did not begin: more of them are true for a flow than it has room for")              \
 	X(UNANSWERED, "unanswered",                                                                                    \
-	  "denials that are a drop alone: no way back through the encapsulation, or no memory")
+	  "denials that are a drop alone: no way back through the encapsulation, or no memory")                        \
+	X(MIRROR_COPIES, "mirror_copies", "frames copied for mirror rules")                                            \
+	X(MIRROR_LOST, "mirror_lost", "copies that found the ring full, or no memory")                                 \
+	X(MIRROR_SHORT, "mirror_short", "matches of which fewer earlier frames were remembered than `before` asks for")
 
 enum reason {
 	REASON_NONE = 0,

@@ -119,7 +119,9 @@ struct capture_out *capture_out_open(const char *path, const struct capture_form
 	return o;
 }
 
-static bool put_header(struct capture_out *o, uint16_t link_type, uint64_t stamp_ns, uint32_t len, uint32_t wire_len)
+// options: bytes of what stands behind the frame.
+static bool put_header(struct capture_out *o, uint16_t link_type, uint64_t stamp_ns, uint32_t len, uint32_t wire_len,
+		       uint32_t options)
 {
 	unsigned interface = o->ng ? interface_of(o, link_type) : 0;
 	if (o->ng ? interface == LINKS : link_type != o->link_type) {
@@ -129,7 +131,8 @@ static bool put_header(struct capture_out *o, uint16_t link_type, uint64_t stamp
 	if (o->error)
 		return false;
 	if (o->ng) {
-		uint32_t head[] = {6, 32 + RTE_ALIGN(len, 4), interface, stamp_ns >> 32, stamp_ns, len, wire_len};
+		uint32_t all = 32 + RTE_ALIGN(len, 4) + options;
+		uint32_t head[] = {6, all, interface, stamp_ns >> 32, stamp_ns, len, wire_len};
 		put(o, head, sizeof(head));
 		return true;
 	}
@@ -140,32 +143,57 @@ static bool put_header(struct capture_out *o, uint16_t link_type, uint64_t stamp
 	return true;
 }
 
-static void put_end(struct capture_out *o, uint32_t len)
+static void pad(struct capture_out *o, uint32_t len)
 {
-	uint32_t padding = 0, all = 32 + RTE_ALIGN(len, 4);
-	if (!o->ng)
-		return;
+	uint32_t padding = 0;
 	put(o, &padding, RTE_ALIGN(len, 4) - len);
-	put(o, &all, 4);
+}
+
+static void put_end(struct capture_out *o, uint32_t len, uint32_t options)
+{
+	uint32_t all = 32 + RTE_ALIGN(len, 4) + options;
+	if (o->ng)
+		put(o, &all, 4);
 }
 
 void capture_out_frame(struct capture_out *o, const struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
 	uint32_t len = rte_pktmbuf_pkt_len(m);
-	if (!put_header(o, p->link_type, p->stamp_ns, len, p->wire_len))
+	if (!put_header(o, p->link_type, p->stamp_ns, len, p->wire_len, 0))
 		return;
 	for (; m; m = m->next)
 		put(o, rte_pktmbuf_mtod(m, const void *), m->data_len);
-	put_end(o, len);
+	if (o->ng)
+		pad(o, len);
+	put_end(o, len, 0);
 }
 
 void capture_out_record(struct capture_out *o, const struct capture_record *r)
 {
-	if (!put_header(o, r->link_type, r->stamp_ns, r->len, r->wire_len))
+	capture_out_said(o, r, NULL, 0);
+}
+
+// An option is its code (opt_comment is 1), its length and its bytes, padded; the last has code 0.
+void capture_out_said(struct capture_out *o, const struct capture_record *r, const char *const *comments, unsigned n)
+{
+	uint32_t options = n ? 4 : 0, last = 0;
+	for (unsigned i = 0; i < n; i++)
+		options += 4 + RTE_ALIGN((uint32_t)strlen(comments[i]), 4);
+	if (!put_header(o, r->link_type, r->stamp_ns, r->len, r->wire_len, options))
 		return;
 	put(o, r->data, r->len);
-	put_end(o, r->len);
+	if (o->ng)
+		pad(o, r->len);
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t len = (uint32_t)strlen(comments[i]), head = 1 | len << 16;
+		put(o, &head, 4);
+		put(o, comments[i], len);
+		pad(o, len);
+	}
+	if (n)
+		put(o, &last, 4);
+	put_end(o, r->len, options);
 }
 
 struct capture_record *capture_record_of(const struct rte_mbuf *m)

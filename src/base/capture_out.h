@@ -21,6 +21,8 @@ struct capture_record {
 };
 void capture_out_frame(struct capture_out *o, const struct rte_mbuf *m);
 void capture_out_record(struct capture_out *o, const struct capture_record *r);
+// The same with comments; of a pcapng.
+void capture_out_said(struct capture_out *o, const struct capture_record *r, const char *const *comments, unsigned n);
 // A copy of a frame that outlives its mbuf; free() it. NULL: no memory.
 struct capture_record *capture_record_of(const struct rte_mbuf *m);
 

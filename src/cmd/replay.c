@@ -26,6 +26,7 @@
 #include "path/judge.h"
 #include "path/path.h"
 #include "path/rooms.h"
+#include "replay_mirror.h"
 #include "replay_options.h"
 #include "replay_policy.h"
 #include "replay_progress.h"
@@ -43,6 +44,7 @@ struct replay {
 	struct crew crew;
 	struct exits *exits; // -w, --trace
 	struct capture_out *write;
+	struct mirrors *mirrors; // --mirror, or what it would be of
 	FILE *trace, *ends;
 	struct ship *ship;
 	int out_fd;
@@ -55,6 +57,7 @@ struct replay {
 	struct replay_policies policies;
 	int refused; // the policy has errors: exit code 1
 	struct summary *summary;
+	bool usage;       // the options do not suit the policy: exit code 2
 	bool environment; // something outside was wrong: exit code 3
 	bool closed;      // a reader of ours went away
 
@@ -205,7 +208,10 @@ static void check_outputs(struct replay *r)
 		r->write = NULL;
 		complain(r, r->o.write, "cannot write: %s; the rest was replayed without it", strerror(-error));
 	}
-	if (r->exits && exits_trace_error(r->exits) == EPIPE)
+	const char *file = mirrors_failed(r->mirrors, &error);
+	if (file)
+		complain(r, file, "cannot write: %s; the rest was replayed without it", strerror(error));
+	if ((r->exits && exits_trace_error(r->exits) == EPIPE) || mirrors_left(r->mirrors))
 		r->closed = true;
 }
 
@@ -274,10 +280,13 @@ static void close_world(struct replay *r)
 	r->nopen = 0;
 }
 
-static bool open_write(struct replay *r)
+static bool open_outputs(struct replay *r)
 {
-	if (!r->o.write || r->write)
-		return true;
+	const char *file = mirrors_open(r->mirrors, capture_format(r->open[0])->link_type);
+	if (file)
+		complain(r, file, "cannot write: %s", strerror(errno));
+	if (file || !r->o.write || r->write)
+		return !file;
 	r->write = capture_out_open(r->o.write, capture_format(r->open[0]));
 	if (!r->write) {
 		complain(r, r->o.write, "cannot write: %s", strerror(errno));
@@ -319,7 +328,7 @@ static bool world(struct replay *r, unsigned first, unsigned count)
 	}
 	if (r->nopen == 0)
 		return !capture_stop;
-	if (!open_write(r) || (r->nopen > 1 && !(r->join = join(r)))) {
+	if (!open_outputs(r) || (r->nopen > 1 && !(r->join = join(r)))) {
 		close_world(r);
 		return false;
 	}
@@ -368,6 +377,23 @@ static bool start_exits(struct replay *r)
 		return no(r, "ends", errno);
 	if (r->ends)
 		exits_ends_to(r->exits, r->ends);
+	return true;
+}
+
+static bool start_mirrors(struct replay *r)
+{
+	const struct options *o = &r->o;
+	const struct replay_policies *p = &r->policies;
+	r->usage = !mirrors_known(o->mirrors, o->nmirrors, p->sinks, p->nsinks);
+	if (r->usage)
+		return false;
+	r->mirrors = mirrors_new(o->mirrors, o->nmirrors, p->sinks, p->nsinks);
+	if (!r->mirrors)
+		return no(r, "mirrors", ENOMEM);
+	mirrors_policies(r->mirrors, p->names, p->n);
+	r->config.policy_acts = p->acts;
+	r->config.copies = o->nmirrors && p->nsinks;
+	r->config.before = r->config.copies && p->before ? o->before_frames : 0;
 	return true;
 }
 
@@ -461,12 +487,12 @@ static bool start(struct replay *r)
 		return no(r, "captures", ENOMEM);
 	if ((o->policy || o->nswaps || o->shadow) && !start_policy(r))
 		return false;
-	if (!start_exits(r))
+	if (!start_mirrors(r) || !start_exits(r))
 		return false;
 	int rc = eal_init(crew_mem_mb(&r->config, o->workers));
 	if (rc < 0)
 		return no(r, "DPDK does not start", -rc);
-	rc = crew_start(&r->crew, &r->config, o->workers, r->exits);
+	rc = crew_start(&r->crew, &r->config, o->workers, r->exits, r->mirrors);
 	if (rc < 0)
 		return no(r, "workers", -rc);
 	if (r->exits)
@@ -486,6 +512,7 @@ static void summarise(struct replay *r)
 {
 	struct summary *s = r->summary;
 	summary_add(s, &r->crew);
+	s->mirrors = r->mirrors;
 	if (r->policies.n)
 		summary_policy(s, &r->policies);
 	s->seconds = progress_seconds(&r->progress);
@@ -521,25 +548,19 @@ static void end_outputs(struct replay *r)
 	int rc = capture_out_close(r->write);
 	if (rc < 0 && rc != -EPIPE)
 		complain(r, r->o.write, "cannot write: %s", strerror(-rc));
+	int error = 0;
+	const char *file = mirrors_close(r->mirrors, &error);
+	if (file)
+		complain(r, file, "cannot write: %s", strerror(error));
 	if (!r->trace)
 		return;
-	int error = exits_trace_error(r->exits);
+	error = exits_trace_error(r->exits);
 	if (fflush(r->trace) != 0 && !error)
 		error = errno;
 	if (r->trace != stdout && fclose(r->trace) != 0 && !error)
 		error = errno;
 	if (error && error != EPIPE)
 		complain(r, r->o.trace, "cannot write: %s", strerror(error));
-}
-
-static bool sound(const struct replay *r)
-{
-	const struct summary *s = r->summary;
-	if (summary_sound(s))
-		return true;
-	fprintf(stderr, "sluice: this is a bug: the ledger is open (held %lu, mbufs in use %u)\n", s->held,
-		s->mbufs_in_use);
-	return false;
 }
 
 static int run(struct replay *r)
@@ -550,7 +571,7 @@ static int run(struct replay *r)
 	progress_clear(&r->progress);
 	end_outputs(r);
 	summarise(r);
-	bool good = sound(r);
+	bool good = summary_sound(r->summary);
 	crew_stop(&r->crew);
 	r->environment |= r->policies.failed;
 	return r->environment ? EXIT_ENVIRONMENT : good ? EXIT_DONE : EXIT_FINDINGS;
@@ -568,10 +589,11 @@ int replay_heard(int argc, char **argv, struct judge_ear *ear)
 	int rc = options_parse(argc, argv, &r.o);
 	if (rc >= 0)
 		return rc;
-	rc = start(&r) ? run(&r) : r.refused ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
+	rc = start(&r) ? run(&r) : r.usage ? EXIT_USAGE : r.refused ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
 	replay_policies_free(&r.policies);
 	free(r.o.swaps);
 	exits_free(r.exits);
+	mirrors_free(r.mirrors);
 	senders_free(r.senders);
 	vouched_free(r.vouched);
 	if (r.scout)

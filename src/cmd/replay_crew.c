@@ -29,7 +29,9 @@
 #include "base/eal.h"
 #include "path/path.h"
 #include "path/limit.h"
+#include "path/mirror.h"
 #include "path/rooms.h"
+#include "replay_mirror.h"
 
 #define RING 512
 #define TICK_NS 1000000000ull
@@ -177,9 +179,20 @@ static uint64_t done_with(const struct crew *c)
 	return done;
 }
 
+// Takes what workers have for the program. False: nothing.
+static bool collect(struct crew *c)
+{
+	bool any = c->exits && exits_poll(c->exits, done_with(c));
+	if (c->mirrors) {
+		uint64_t front = atomic_load_explicit(&c->front->done, memory_order_relaxed);
+		any |= mirrors_poll(c->mirrors, c->n ? done_with(c) : front);
+	}
+	return any;
+}
+
 void crew_wait(struct crew *c)
 {
-	if (!c->exits || !exits_poll(c->exits, done_with(c)))
+	if (!collect(c))
 		sched_yield();
 }
 
@@ -280,8 +293,7 @@ void crew_burst(struct crew *c, struct burst *b)
 	}
 	atomic_store_explicit(&c->front->done, done.order, memory_order_release);
 	send_all(c, &done);
-	if (c->exits)
-		exits_poll(c->exits, done_with(c));
+	collect(c);
 }
 
 void crew_begin(struct crew *c)
@@ -314,6 +326,8 @@ void crew_drain(struct crew *c)
 	}
 	if (c->exits)
 		exits_flush(c->exits);
+	if (c->mirrors)
+		mirrors_flush(c->mirrors);
 }
 
 // ---- start and stop ----------------------------------------------------------------------------------------------
@@ -323,13 +337,16 @@ static unsigned frames_wanted(const struct path_config *config, unsigned workers
 {
 	unsigned threads = workers + 1;
 	unsigned rings = (workers > 1 ? workers * RING : 0) + (config->exits ? threads * 1024 : 0);
+	if (config->copies)
+		rings += threads * (1024 + 2 * BURST_SIZE) + (config->before ? workers * mirror_frames(config) : 0);
 	return config->fragments + workers * config->held + rings + threads * (256 * 3 / 2 + 4 * BURST_SIZE) + 1024;
 }
 
 // Few captures have jumbo frames; what lies untouched in a pool costs one page.
 static unsigned giants_wanted(const struct path_config *config, unsigned workers)
 {
-	return config->fragments / 2 + workers * config->held / 32 + (workers + 1) * 256;
+	unsigned before = config->before ? workers * mirror_giants(config) : 0;
+	return config->fragments / 2 + workers * config->held / 32 + (workers + 1) * 256 + before;
 }
 
 // Without huge pages no object of a pool lies over the end of a page, unless it is longer than one.
@@ -360,7 +377,8 @@ static struct member *member_new(struct crew *c, const struct path_config *confi
 	m->w.wait = id ? worker_wait : front_wait;
 	m->w.wait_arg = c;
 	m->publish = &c->publish;
-	if (path_init(&m->w, config) < 0 || (config->exits && !(m->w.exits = exits_ring(c->exits)))) {
+	if (path_init(&m->w, config) < 0 || (config->exits && !(m->w.exits = exits_ring(c->exits))) ||
+	    (config->copies && !(m->w.copies = mirrors_ring(c->mirrors)))) {
 		path_fini(&m->w);
 		mem_give(m, sizeof(*m));
 		return NULL;
@@ -381,9 +399,14 @@ static int member_start(struct member *m)
 	return -rc;
 }
 
-int crew_start(struct crew *c, const struct path_config *config, unsigned workers, struct exits *exits)
+int crew_start(struct crew *c, const struct path_config *config, unsigned workers, struct exits *exits,
+	       struct mirrors *mirrors)
 {
-	*c = (struct crew){.n = workers > 1 ? workers : 0, .config = *config, .front_config = *config, .exits = exits};
+	*c = (struct crew){.n = workers > 1 ? workers : 0,
+			   .config = *config,
+			   .front_config = *config,
+			   .exits = exits,
+			   .mirrors = mirrors};
 	if (c->n) { // the front of several has only outer layers to remember
 		c->front_config.streams = 64;
 		c->front_config.chunks = 64;
@@ -391,6 +414,7 @@ int crew_start(struct crew *c, const struct path_config *config, unsigned worker
 		c->front_config.arena_bytes = 1 << 20;
 		c->front_config.held = 0;
 		c->front_config.kept_bytes = RTE_MIN(config->kept_bytes, 4096u);
+		c->front_config.before = 0;
 	}
 	c->frames = eal_pool("frames", frames_wanted(config, workers), CAPTURE_FRAME_ROOM);
 	c->giants = eal_pool("giants", giants_wanted(config, workers), CAPTURE_GIANT_ROOM);

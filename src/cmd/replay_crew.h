@@ -13,6 +13,8 @@
 
 #define CREW_MAX 32
 
+struct mirrors;
+
 // One message to a worker. Packets, and marks between them.
 enum crew_mark { CREW_PACKET, CREW_DONE, CREW_TICK, CREW_SWAP, CREW_DRAIN, CREW_STOP };
 
@@ -46,7 +48,8 @@ struct crew {
 	unsigned n; // threads behind the front; 0: the front does it all
 	struct path_config front_config, config;
 	struct member *front, *members[CREW_MAX];
-	struct exits *exits; // NULL: nobody looks at the ends
+	struct exits *exits;     // NULL: nobody looks at the ends
+	struct mirrors *mirrors; // NULL: nobody takes copies
 	struct rte_mempool *frames, *giants;
 	uint64_t next_tick_ns, next_swap_ns;
 	struct publish publish;
@@ -60,7 +63,8 @@ struct crew {
 };
 
 // Takes pools and workers' memory and starts the threads. workers 1: none. 0 or -errno.
-int crew_start(struct crew *c, const struct path_config *config, unsigned workers, struct exits *exits);
+int crew_start(struct crew *c, const struct path_config *config, unsigned workers, struct exits *exits,
+	       struct mirrors *mirrors);
 void crew_stop(struct crew *c);
 
 // A capture begins: clock and watermarks start anew. Everybody is at rest.

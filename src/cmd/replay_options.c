@@ -131,6 +131,33 @@ static bool set_policy_at(struct options *o, const char *v)
 	return true;
 }
 
+// FILE, or SINK=FILE: where there is no / before the =.
+static bool set_mirror(struct options *o, const char *v)
+{
+	size_t len = strcspn(v, "=/");
+	bool named = v[len] == '=';
+	struct mirror_to to = {.sink = named ? v : NULL, .sink_len = named ? len : 0, .file = named ? v + len + 1 : v};
+	for (unsigned i = 0; i < o->nmirrors; i++) {
+		const struct mirror_to *other = &o->mirrors[i];
+		if (!other->sink == !to.sink && other->sink_len == to.sink_len &&
+		    (!to.sink || !memcmp(other->sink, v, len)))
+			return false;
+	}
+	if (!*to.file || (named && !len) || o->nmirrors == MIRROR_FILES)
+		return false;
+	o->mirrors[o->nmirrors++] = to;
+	return true;
+}
+
+static bool set_before_frames(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 0, 1u << 20, &n))
+		return false;
+	o->before_frames = (uint32_t)n;
+	return true;
+}
+
 static bool set_join(struct options *o, const char *v)
 {
 	o->join = true;
@@ -292,6 +319,13 @@ static const struct row {
 	{"verbose", 'v', NULL, set_verbose, "facts: every fact, with the frame, offset and length of its bytes",
 	 "--format facts -v"},
 	{"write", 'w', "OUT", set_write, "write the frames that would have left, as pcap", "-w out.pcap"},
+	{"mirror", 0, "[SINK=]FILE", set_mirror,
+	 "write the frames that mirror rules copy as pcapng, with the verdict as comment; of one sink, or of all "
+	 "others",
+	 "-p policy.json --mirror evidence.pcapng"},
+	{"before-frames", 0, "N", set_before_frames,
+	 "how many frames back `before` of mirror rules finds those of its flow (default 8192)",
+	 "--mirror evidence.pcapng --before-frames 65536"},
 	{"summary", 's', "FILE|-", set_summary, "write the summary as JSON, instead of words on standard error",
 	 "--summary s.json"},
 	{"trace", 't', "FILE|-", set_trace,
@@ -324,6 +358,8 @@ static const char *range_of(const struct row *r)
 		      {"held-frames", "0 to 1048576"},
 		      {"kept-bytes", "64 to 1073741824"},
 		      {"flows", "8 to 67108864"},
+		      {"mirror", "FILE, or SINK=FILE; a sink once, at most 16 in all"},
+		      {"before-frames", "0 to 1048576"},
 		      {"payload-depth", "1 to 1048576"},
 		      {"seed", "0 to 18446744073709551615"},
 		      {"speed", "max, original, or a number above 0 and below 1e9"},
@@ -440,26 +476,40 @@ static bool is_policy(const struct options *o, const char *out)
 }
 
 // Two things cannot share standard output, nor a file.
-static int check(struct options *o)
+static int check_outputs(const struct options *o, const char *const *outs, unsigned n, bool *dash)
 {
-	const char *outs[] = {o->out, o->write, o->summary, o->trace};
 	unsigned dashes = 0;
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < n; i++) {
 		dashes += outs[i] && !strcmp(outs[i], "-");
-	for (unsigned i = 0; i < 4; i++) {
 		if (is_input(o, outs[i]))
 			return mistake("would overwrite the capture", outs[i], "");
 		if (is_policy(o, outs[i]))
 			return mistake("would overwrite the policy", outs[i], "");
 	}
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		for (unsigned k = 0; k < i; k++) {
 			if (same_file(outs[i], outs[k]))
 				return mistake("two outputs would overwrite each other:", outs[i], "");
 		}
 	}
 	if (dashes > 1)
-		return mistake("only one of -o, -w, --summary and --trace can have standard output", NULL, "");
+		return mistake("only one of -o, -w, --mirror, --summary and --trace can have standard output", NULL,
+			       "");
+	*dash = dashes;
+	return -1;
+}
+
+static int check(struct options *o)
+{
+	const char *outs[4 + MIRROR_FILES] = {o->out, o->write, o->summary, o->trace};
+	bool dash = false;
+	for (unsigned i = 0; i < o->nmirrors; i++)
+		outs[4 + i] = o->mirrors[i].file;
+	int rc = check_outputs(o, outs, 4 + o->nmirrors, &dash);
+	if (rc >= 0)
+		return rc;
+	if (o->nmirrors && !o->policy && !o->nswaps)
+		return mistake("--mirror needs a policy, whose rules say what is copied", NULL, "");
 	if (o->npaths == 0)
 		return mistake("no capture given", NULL, "");
 	unsigned ins = (o->policy && !strcmp(o->policy, "-")) + (o->shadow && !strcmp(o->shadow, "-"));
@@ -467,7 +517,7 @@ static int check(struct options *o)
 		ins += !strcmp(o->paths[i], "-");
 	if (ins > 1)
 		return mistake("standard input can be read only once", NULL, "");
-	if (!o->out && dashes == 0)
+	if (!o->out && !dash)
 		o->out = "-"; // else what else was asked for has it, and records are not rendered
 	return -1;
 }
@@ -484,6 +534,7 @@ int options_parse(int argc, char **argv, struct options *o)
 			      .hold_ns = 10000000000u,
 			      .held_frames = 8192,
 			      .kept_bytes = 8 << 20,
+			      .before_frames = 8192,
 			      .transports = TRANSPORT_GWLB | TRANSPORT_VLAN};
 	if (getrandom(&o->seed, sizeof(o->seed), 0) != sizeof(o->seed))
 		o->seed = 1;

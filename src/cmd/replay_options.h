@@ -3,7 +3,7 @@
 // What a replay was asked to do: one table of options, used for parsing and for --help.
 #pragma once
 
-#include "path/worker.h"
+#include "replay_mirror.h"
 #include "replay_policy.h"
 #include "ship/ship.h"
 
@@ -21,6 +21,9 @@ struct options {
 	const char *shadow;      // --shadow; NULL: none
 	struct policy_at *swaps; // --policy-at, as given; free it
 	unsigned nswaps;
+	struct mirror_to mirrors[MIRROR_FILES]; // --mirror, as given
+	unsigned nmirrors;
+	uint32_t before_frames;
 	int ends; // descriptor for ends of frames, see replayed.h; 0: none
 	uint32_t payload_depth;
 	enum ship_format format;

@@ -62,6 +62,7 @@ static struct replay_names *names_new(const struct policy *policy, const char *f
 		const struct rule *r = &policy->rules[i];
 		n->rule[i] = (struct rule_name){.id = strdup(r->id),
 						.reason = r->reason ? strdup(r->reason) : NULL,
+						.sink = r->action == ACTION_MIRROR ? strdup(r->sink) : NULL,
 						.sid = r->sid,
 						.sample = r->sample,
 						.action = (uint8_t)r->action,
@@ -77,6 +78,7 @@ static void names_free(struct replay_names *n)
 	for (uint32_t i = 0; i <= n->nrules; i++) {
 		free((char *)(uintptr_t)n->rule[i].id);
 		free((char *)(uintptr_t)n->rule[i].reason);
+		free((char *)(uintptr_t)n->rule[i].sink);
 	}
 	free(n->rule);
 	free(n->hits);
@@ -113,12 +115,30 @@ static uint64_t asked(const struct condition *c)
 	return fields;
 }
 
-static uint64_t asked_by(const struct policy *p)
+static void note_sink(struct replay_policies *p, const char *sink)
 {
-	uint64_t fields = 0;
-	for (uint32_t i = 0; i < p->nrules; i++)
-		fields |= asked(p->rules[i].when);
-	return fields;
+	for (unsigned i = 0; i < p->nsinks; i++)
+		if (!strcmp(p->sinks[i], sink))
+			return;
+	if (p->nsinks == REPLAY_SINKS)
+		return;
+	p->sinks[p->nsinks] = strdup(sink);
+	if (!p->sinks[p->nsinks++])
+		abort();
+}
+
+// What workers need memory for, whenever this policy comes into force.
+static void note(struct replay_policies *p, const struct policy *policy)
+{
+	for (uint32_t i = 0; i < policy->nrules; i++) {
+		const struct rule *r = &policy->rules[i];
+		bool mirrors = r->action == ACTION_MIRROR, acts = !r->disabled && !r->shadow;
+		p->fields |= asked(r->when);
+		p->acts |= acts && (mirrors || r->action == ACTION_LIMIT);
+		p->before |= acts && mirrors && r->before;
+		if (acts && mirrors)
+			note_sink(p, r->sink);
+	}
 }
 
 // 0, -EINVAL or -ENOENT. said: its complaints have been said before.
@@ -287,7 +307,8 @@ int replay_policies_load(struct replay_policies *p, const char *file, const stru
 		rc = compile_policy(p, &p->list[0]);
 	if (rc == 0 && file)
 		name(p, &p->list[0], 1);
-	p->fields = rc == 0 && file ? asked_by(p->list[0].policy) : 0;
+	if (rc == 0 && file)
+		note(p, p->list[0].policy);
 	for (unsigned i = 1; i < p->n && rc == 0; i++) {
 		struct replay_policy *k = &p->list[i];
 		k->file = at[i - 1].file;
@@ -297,7 +318,7 @@ int replay_policies_load(struct replay_policies *p, const char *file, const stru
 		if (same == i)
 			rc = read_policy(p, k, false);
 		if (k->policy)
-			p->fields |= asked_by(k->policy);
+			note(p, k->policy);
 		policy_free(k->policy);
 		k->policy = NULL;
 	}
@@ -328,7 +349,8 @@ int replay_policies_shadow(struct replay_policies *p, const char *file)
 		rc = compile_policy(p, k);
 	if (rc < 0)
 		return rc;
-	p->fields |= asked_by(k->policy);
+	for (uint32_t i = 0; i < k->policy->nrules; i++)
+		p->fields |= asked(k->policy->rules[i].when);
 	k->of = names_new(k->policy, file);
 	k->names = (struct policy_names){
 		.file = k->of->file, .hash = k->of->hash, .nrules = k->of->nrules, .rule = k->of->rule};
@@ -382,5 +404,7 @@ void replay_policies_free(struct replay_policies *p)
 	free(p->names);
 	free(p->due_ns);
 	free(p->done);
+	for (unsigned i = 0; i < p->nsinks; i++)
+		free(p->sinks[i]);
 	*p = (struct replay_policies){0};
 }

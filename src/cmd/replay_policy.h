@@ -7,6 +7,8 @@
 #include "policy/guard.h"
 #include "replay_crew.h"
 
+#define REPLAY_SINKS 256
+
 // --policy-at
 struct policy_at {
 	uint64_t ns; // of the epoch, or (relative) since the capture's first frame
@@ -45,6 +47,10 @@ struct replay_policies {
 	struct guard guard;
 	struct replay_policy second; // --shadow; without a file: none
 	uint64_t seed, fields;       // enum field that any of them asks for
+	bool acts;                   // any has rules that limit or mirror
+	bool before;                 // any wants frames from before
+	char *sinks[REPLAY_SINKS];   // that any of them mirrors to
+	unsigned nsinks;
 	struct replay_names *known;
 	struct judge_sums sums; // of policies no longer in force; without hits
 	struct crew_swaps swaps;

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "path/keep.h"
+#include "replay_mirror.h"
 #include "ship/text.h"
 
 static const char *const judge_again_names[JUDGE_AGAIN_COUNT] = {
@@ -81,7 +82,11 @@ static uint64_t dropped(const struct summary *s)
 bool summary_sound(const struct summary *s)
 {
 	uint64_t out = s->tx + s->kernel + s->mirrored + dropped(s) + s->held;
-	return s->held == 0 && s->mbufs_in_use == 0 && s->rx + s->own == out;
+	if (s->held == 0 && s->mbufs_in_use == 0 && s->rx + s->own == out)
+		return true;
+	fprintf(stderr, "sluice: this is a bug: the ledger is open (held %lu, mbufs in use %u)\n", s->held,
+		s->mbufs_in_use);
+	return false;
 }
 
 const char *summary_printable(const char *text, char *buf, size_t len)
@@ -217,6 +222,21 @@ static void words_policy(const struct summary *s, FILE *out, bool colour)
 	words_again(s, out, colour);
 }
 
+static void words_mirrors(const struct summary *s, FILE *out, bool colour)
+{
+	struct mirror_sum m;
+	char file[4096], sink[512];
+	for (unsigned i = 0; mirrors_sum(s->mirrors, i, &m); i++) {
+		heading(out, colour, i ? "" : "mirror");
+		summary_printable(m.sink, sink, sizeof(sink));
+		if (m.file)
+			fprintf(out, "%-22s %10lu  frames copied to %s\n", sink, m.frames,
+				summary_printable(m.file, file, sizeof(file)));
+		else
+			fprintf(out, "%-22s %10s  nothing is copied: no --mirror FILE\n", sink, "-");
+	}
+}
+
 void summary_words(const struct summary *s, FILE *out, bool colour)
 {
 	static const char *const bytes[] = {"B", "kB", "MB", "GB", "TB"};
@@ -231,6 +251,7 @@ void summary_words(const struct summary *s, FILE *out, bool colour)
 	fprintf(out, "rx %lu + own %lu = tx %lu + kernel %lu + mirrored %lu + dropped %lu + held %lu\n", s->rx, s->own,
 		s->tx, s->kernel, s->mirrored, drops, s->held);
 	words_policy(s, out, colour);
+	words_mirrors(s, out, colour);
 	list(out, colour, "drops", s->drops, 1, REASON_COUNT, reason_names, reason_help);
 	list(out, colour, "anomalies", s->anomalies, 1, ANOMALY_COUNT, anomaly_names, NULL);
 	list(out, colour, "counters", s->counters, 0, COUNTER_COUNT, counter_names, counter_help);
@@ -333,6 +354,23 @@ static json_t *json_rules(const struct summary *s)
 	return o;
 }
 
+static json_t *json_mirrors(const struct summary *s)
+{
+	json_t *a = json_array();
+	char path[4096 * 4], sink[512];
+	struct mirror_sum m;
+	for (unsigned i = 0; mirrors_sum(s->mirrors, i, &m); i++) {
+		json_t *o = json_object();
+		json_object_set_new(o, "sink", json_string(summary_printable(m.sink, sink, sizeof(sink))));
+		json_object_set_new(o, "path",
+				    m.file ? json_string(summary_printable(m.file, path, sizeof(path))) : json_null());
+		json_object_set_new(o, "frames", json_integer((json_int_t)m.frames));
+		json_object_set_new(o, "bytes", json_integer((json_int_t)m.bytes));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
 int summary_json(const struct summary *s, FILE *out)
 {
 	json_t *o = json_object();
@@ -346,6 +384,7 @@ int summary_json(const struct summary *s, FILE *out)
 	json_object_set_new(o, "mbufs_in_use", json_integer(s->mbufs_in_use));
 	json_object_set_new(o, "verdicts", json_verdicts(s));
 	json_object_set_new(o, "rules", json_rules(s));
+	json_object_set_new(o, "mirror", json_mirrors(s));
 	errno = 0;
 	int rc = json_dumpf(o, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF || fflush(out) == EOF;
 	json_decref(o);

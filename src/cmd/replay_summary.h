@@ -22,6 +22,8 @@ struct offloader {
 	unsigned outcome; // index of the capture
 };
 
+struct mirrors;
+
 struct summary {
 	uint64_t rx, own, tx, kernel, mirrored, held, rx_bytes, tx_bytes;
 	uint64_t drops[REASON_COUNT], counters[COUNTER_COUNT], anomalies[ANOMALY_COUNT];
@@ -30,6 +32,7 @@ struct summary {
 	unsigned mbufs_in_use;
 	double seconds;
 	const struct replay_policies *policies; // NULL: there were none
+	const struct mirrors *mirrors;
 	const struct outcome *outcomes;
 	unsigned noutcomes;
 	uint64_t noffloaders; // found
@@ -42,7 +45,7 @@ void summary_add(struct summary *s, const struct crew *c);
 void summary_policy(struct summary *s, struct replay_policies *p);
 // Remembers who offloads in a capture.
 void summary_senders(struct summary *s, const struct senders *senders, unsigned outcome);
-// False: the ledger does not hold, frames are held or mbufs are in use: a bug.
+// False: the ledger does not hold, frames are held or mbufs are in use: a bug, which is said.
 bool summary_sound(const struct summary *s);
 void summary_words(const struct summary *s, FILE *out, bool colour);
 // 0 or -errno.

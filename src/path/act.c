@@ -24,27 +24,36 @@
 #include "base/be.h"
 #include "base/eal.h"
 #include "hold.h"
+#include "mirror.h"
 #include "rooms.h"
 #include "stream_pool.h"
 
 int act_init(struct worker *w)
 {
 	w->act = mem_take(sizeof(*w->act));
-	return w->act ? 0 : -ENOMEM;
+	if (!w->act)
+		return -ENOMEM;
+	if (w->config->policy_acts && !(w->act->acting = mem_take(w->config->flows * sizeof(struct acting))))
+		return -ENOMEM;
+	return mirror_init(w);
 }
 
 void act_fini(struct worker *w)
 {
+	if (!w->act)
+		return;
+	mirror_fini(w);
+	mem_give(w->act->acting, w->config->flows * sizeof(struct acting));
 	mem_give(w->act, sizeof(*w->act));
 	w->act = NULL;
 }
 
 void act_drain(struct worker *w)
 {
+	mirror_drain(w);
 	if (!w->rules)
 		return;
 	memset(w->act->said, 0, sizeof(w->act->said));
-	memset(w->act->acting, 0, sizeof(w->act->acting));
 	w->act->ndenials = 0;
 }
 
@@ -295,7 +304,11 @@ void act_burst(struct worker *w, struct burst *b)
 		const struct flow *f = p->flow;
 		if (f && (a->ndenials || (f->policy & (POLICY_OPEN | POLICY_DENIED | POLICY_ENDING | POLICY_ACTS))))
 			policed(w, b->m[i], p);
+		if (unlikely(w->mirrors) && f)
+			mirror_packet(w, b->m[i]);
 	}
+	if (unlikely(w->mirrors))
+		mirror_burst_end(w);
 	a->ndenials = 0;
 	w->packet = NULL;
 }

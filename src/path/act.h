@@ -22,7 +22,7 @@ void act_deny_still(struct worker *w, const struct flow *f);
 struct fact_value;
 void act_begin(struct worker *w, struct flow *f, uint32_t rule, const struct fact_value *value);
 // A flow with POLICY_ACTS ends.
-void act_flow_end(struct worker *w, const struct flow *f);
+void act_flow_end(struct worker *w, struct flow *f);
 // What the transaction says that will be judged now: a DNS message, or the head of a request. The answer to its denial
 // needs it. NULL: it was judged.
 void act_query(struct worker *w, const uint8_t *p, uint32_t len);

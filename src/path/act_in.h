@@ -37,20 +37,23 @@ struct said {
 };
 #define ACT_SAID 8192 // a power of two
 
-// Rules that act on a flow that is allowed.
-#define ACTING_RULES 3 // of a flow
-#define ACTING_SETS 4096
-#define ACTING_WAYS 8
+// Rules that act on a flow: limits and mirrors.
+#define ACTING_RULES 4 // of a flow
 struct acting_rule {
-	uint64_t key;   // limit: its bucket
-	uint64_t since; // order of the packet at which it became true
+	uint64_t key;    // limit: its bucket
+	uint64_t since;  // order of the packet at which it became true
+	uint64_t bytes;  // limit: of frames beyond it that no record has told of
+	uint32_t frames; // and how many
+	uint32_t said_s; // when it was last told; 0: never
 	uint32_t rule;
+	uint8_t action; // enum action
+	uint8_t said;   // enum rule_said
+	bool begun;     // mirror: what came before was handed over
 };
 struct acting {
-	uint64_t flow_id; // 0: free
-	uint64_t seen_ns;
-	const struct ruleset *rules;
-	uint32_t n;
+	uint64_t flow_id; // 0: nobody's
+	uint16_t version; // of the policy whose rules these are
+	uint16_t n;
 	struct acting_rule of[ACTING_RULES];
 };
 
@@ -60,7 +63,7 @@ struct act {
 	const uint8_t *query; // of the transaction in work; NULL: none was shown
 	uint32_t query_len;
 	struct said said[ACT_SAID];
-	struct acting acting[ACTING_SETS][ACTING_WAYS];
+	struct acting *acting; // by flow; NULL: no policy of this start has such rules
 };
 
 // ---- act_answer.c
@@ -78,7 +81,10 @@ uint8_t act_response(const struct ruleset *rs, const struct flow *f, uint32_t ru
 void act_ending_begins(struct worker *w, const struct denial *d);
 bool act_ending(struct worker *w, struct rte_mbuf *m, struct denial *d);
 
-// ---- act_on.c: a packet that leaves, of a flow that rules act on
+// ---- act_on.c
+// What acts on a flow by the policy in force; NULL: nothing.
+struct acting *act_acting(const struct worker *w, const struct flow *f);
+// A packet that leaves, of a flow that rules act on.
 void act_on(struct worker *w, struct rte_mbuf *m);
 
 // ---- act_left.c: how far each direction of a TCP flow has left

@@ -1,62 +1,109 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Rules that act on a flow which is allowed: limit and mirror. In comes the word that such a rule is true for a flow,
-// and then every packet of it; limited packets beyond the rate get LIMIT_EXCEEDED. Worker's thread.
+// Rules that act on a flow, whatever its verdict: limit and mirror. In comes the word that such a rule is true for a
+// flow, and then every packet of it; limited packets beyond the rate get LIMIT_EXCEEDED, copies are mirror.c's.
+// Worker's thread.
 //
-// A rule acts from the packet on at which it became true, in both directions, as long as the flow lives. Which rules
-// act on which flow stands in a table of fixed size, found by the flow's id. When its place is taken, the flow that was
-// seen longest ago is acted on no more, which is counted.
+// A rule acts from the packet on at which it became true, in both directions, as long as the flow lives and the policy
+// is in force. Each flow has a place for ACTING_RULES of them; more act on it no more, which is counted.
+//
+// What a limit drops is told by records (limit.exceeded) of flow and rule, each with the frames and bytes since the one
+// before: at the first, then at most once a second of the capture's clock, and when the flow ends. So their sum is the
+// ledger's. `log` of the rule says less, as it does elsewhere: flow: at the end only; none: nothing.
 #include <string.h>
 
 #include <rte_common.h>
 
 #include "act_in.h"
+#include "flow_table.h"
+#include "judge_in.h"
 #include "limit.h"
+#include "mirror.h"
+#include "record_out.h"
 #include "rooms.h"
 
-static struct acting *set_of(struct act *a, uint64_t flow_id)
+#define NS 1000000000ull
+
+// ---- what a limit dropped
+// --------------------------------------------------------------------------------------------
+
+static void tell(struct worker *w, const struct flow *f, const struct acting *g, struct acting_rule *r)
 {
-	return a->acting[(flow_id * 0x9e3779b97f4a7c15ull >> 32) % ACTING_SETS];
+	struct record *rec = record_begin(w, RECORD_ANOMALY);
+	flow_record(w, f, rec, RECORD_ANOMALY);
+	rec->reason = REASON_LIMIT_EXCEEDED;
+	rec->policy = g->version;
+	rec->rule = r->rule;
+	rec->action = ACTION_LIMIT;
+	rec->judged = RECORD_JUDGED;
+	rec->pkts[0] = r->frames;
+	rec->bytes[0] = r->bytes;
+	record_write(w);
+	r->frames = 0;
+	r->bytes = 0;
 }
 
-static struct acting *acting_of(struct act *a, uint64_t flow_id)
+static void tell_rest(struct worker *w, const struct flow *f, struct acting *g)
 {
-	struct acting *set = set_of(a, flow_id);
-	for (unsigned i = 0; i < ACTING_WAYS; i++)
-		if (set[i].flow_id == flow_id)
-			return &set[i];
-	return NULL;
+	for (unsigned i = 0; i < g->n; i++)
+		if (g->of[i].frames && g->of[i].said != RULE_SAID_NONE)
+			tell(w, f, g, &g->of[i]);
 }
 
-static struct acting *acting_new(struct worker *w, uint64_t flow_id)
+static void exceeded(struct worker *w, struct pkt *p, const struct acting *g, struct acting_rule *r, uint32_t frames)
 {
-	struct acting *set = set_of(w->act, flow_id), *old = set;
-	for (unsigned i = 1; i < ACTING_WAYS; i++)
-		if (set[i].seen_ns < old->seen_ns)
-			old = &set[i];
-	if (old->flow_id)
-		count(w, COUNTER_ACTS_EVICTED);
-	*old = (struct acting){.flow_id = flow_id};
-	return old;
+	uint32_t second = (uint32_t)(p->time_ns / NS);
+	r->frames += frames;
+	r->bytes += p->wire_len;
+	p->rule = r->rule;
+	pkt_drop(p, REASON_LIMIT_EXCEEDED);
+	if (second <= r->said_s || r->said >= RULE_SAID_FLOW)
+		return;
+	r->said_s = second;
+	worker_at(w, p);
+	tell(w, p->flow, g, r);
+}
+
+// ---- which rules
+// -----------------------------------------------------------------------------------------------------
+
+static struct acting *place_of(const struct worker *w, const struct flow *f)
+{
+	return &w->act->acting[flow_table_number(w->flows, f)];
+}
+
+struct acting *act_acting(const struct worker *w, const struct flow *f)
+{
+	if (!w->act->acting)
+		return NULL;
+	struct acting *g = place_of(w, f);
+	return g->flow_id == f->id && g->version == w->judge->policy->version ? g : NULL;
+}
+
+static uint64_t bucket_of(const struct worker *w, const struct ruleset_deed *d, const struct fact_value *value)
+{
+	const uint8_t *id = w->rules->bytes + d->id;
+	if (value && value->p)
+		return limits_key(w->limits, id, d->id_len, value->p, value->len);
+	return limits_key(w->limits, id, d->id_len, value ? (const uint8_t *)&value->num : NULL,
+			  value ? sizeof(value->num) : 0);
 }
 
 void act_begin(struct worker *w, struct flow *f, uint32_t rule, const struct fact_value *value)
 {
-	struct act *a = w->act;
-	const struct ruleset_deed *d = &w->rules->deeds[rule];
-	struct acting *g = acting_of(a, f->id);
-	if (!w->limits) // nobody made buckets
+	const struct ruleset_note *note = &w->rules->notes[rule];
+	struct acting_rule r = {
+		.rule = rule, .since = w->order, .action = w->rules->rules[rule].action, .said = note->said};
+	bool limits = r.action == ACTION_LIMIT;
+	if (!w->act->acting || (limits ? !w->limits : !w->mirrors)) // nobody made buckets; nobody wants copies
 		return;
-	if (!g)
-		g = acting_new(w, f->id);
-	g->seen_ns = w->now_ns;
-	g->rules = w->rules;
-	uint64_t key = 0;
-	if (value && value->p)
-		key = limits_key(w->limits, w->rules->bytes + d->id, d->id_len, value->p, value->len);
-	else
-		key = limits_key(w->limits, w->rules->bytes + d->id, d->id_len,
-				 value ? (const uint8_t *)&value->num : NULL, value ? sizeof(value->num) : 0);
+	struct acting *g = act_acting(w, f);
+	if (!g) {
+		g = place_of(w, f);
+		if (g->flow_id == f->id) // by an earlier policy
+			tell_rest(w, f, g);
+		*g = (struct acting){.flow_id = f->id, .version = w->judge->policy->version};
+	}
 	f->policy |= POLICY_ACTS;
 	for (unsigned i = 0; i < g->n; i++)
 		if (g->of[i].rule == rule)
@@ -65,40 +112,43 @@ void act_begin(struct worker *w, struct flow *f, uint32_t rule, const struct fac
 		count(w, COUNTER_ACTS_EVICTED);
 		return;
 	}
-	g->of[g->n++] = (struct acting_rule){.rule = rule, .key = key, .since = w->order};
+	if (limits)
+		r.key = bucket_of(w, &w->rules->deeds[rule], value);
+	if (!judge_sampled(note->sample, f->id << 20 ^ rule))
+		r.said = RULE_SAID_NONE;
+	g->of[g->n++] = r;
 }
 
-void act_flow_end(struct worker *w, const struct flow *f)
+void act_flow_end(struct worker *w, struct flow *f)
 {
-	struct acting *g = acting_of(w->act, f->id);
-	if (g)
-		*g = (struct acting){0};
+	struct acting *g = w->act->acting ? place_of(w, f) : NULL;
+	if (!g || g->flow_id != f->id)
+		return;
+	tell_rest(w, f, g);
+	mirror_flow_end(w, f);
+	*g = (struct acting){0};
 }
 
-static bool within(struct worker *w, struct pkt *p, const struct acting_rule *r)
+// ---- packets
+// ---------------------------------------------------------------------------------------------------------
+
+static bool within(struct worker *w, const struct pkt *p, const struct acting_rule *r, uint32_t frames)
 {
 	const struct ruleset_deed *d = &w->rules->deeds[r->rule];
 	struct limit_rate rate = {d->rate_bits, d->rate_packets, d->burst};
-	uint32_t n = p->flags & PKT_VIRTUAL ? p->nfragments : 1;
 	if (w->turn)
 		w->turn(w, p->order);
-	return limits_take(w->limits, r->key, &rate, p->time_ns, p->wire_len, n);
+	return limits_take(w->limits, r->key, &rate, p->time_ns, p->wire_len, frames);
 }
 
 void act_on(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	struct acting *g = acting_of(w->act, p->flow->id);
-	if (!g || g->rules != w->rules) // another policy: its own rules act, when they are found true
-		return;
-	g->seen_ns = p->time_ns;
-	for (unsigned i = 0; i < g->n && !p->reason; i++) {
-		const struct acting_rule *r = &g->of[i];
-		if (p->order < r->since || w->rules->rules[r->rule].action != ACTION_LIMIT)
-			continue;
-		if (!within(w, p, r)) {
-			p->rule = r->rule;
-			pkt_drop(p, REASON_LIMIT_EXCEEDED);
-		}
+	struct acting *g = p->flags & PKT_WAITED ? NULL : act_acting(w, p->flow); // those are not weighed
+	uint32_t frames = p->flags & PKT_VIRTUAL ? p->nfragments : 1;
+	for (unsigned i = 0; g && i < g->n && !p->reason; i++) {
+		struct acting_rule *r = &g->of[i];
+		if (p->order >= r->since && r->action == ACTION_LIMIT && !within(w, p, r, frames))
+			exceeded(w, p, g, r, frames);
 	}
 }

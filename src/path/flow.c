@@ -32,6 +32,7 @@
 #include "flow_table.h"
 #include "flow_tcp.h"
 #include "judge.h"
+#include "mirror.h"
 #include "record_out.h"
 #include "rooms.h"
 #include "steer.h"
@@ -372,8 +373,10 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 }
 
 // False: the policy refuses it.
-static bool account_outer(struct worker *w, struct burst *b, const struct pkt *p, const uint8_t *frame, unsigned layer)
+static bool account_outer(struct worker *w, struct burst *b, struct rte_mbuf *m, unsigned layer)
 {
+	const struct pkt *p = pkt_of(m);
+	const uint8_t *frame = pkt_data(m);
 	const struct layer *l = &p->layer[layer];
 	struct tuple t;
 	bool cut = false, swap = steer_tuple(l, frame, &t);
@@ -385,7 +388,12 @@ static bool account_outer(struct worker *w, struct burst *b, const struct pkt *p
 		return true;
 	account(w, f, &s);
 	classify(w->flows, f);
-	return likely(!w->rules) || judge_layer(w, f, p, l);
+	if (likely(!w->rules))
+		return true;
+	bool passes = judge_layer(w, f, p, l);
+	if (unlikely(w->mirrors))
+		mirror_layer(w, m, f);
+	return passes;
 }
 
 void flow_outer_burst(struct worker *w, struct burst *b)
@@ -399,7 +407,7 @@ void flow_outer_burst(struct worker *w, struct burst *b)
 			continue;
 		worker_at(w, p);
 		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++)
-			if (unlikely(!account_outer(w, b, p, pkt_data(b->m[i]), layer)))
+			if (unlikely(!account_outer(w, b, b->m[i], layer)))
 				pkt_drop(p, REASON_POLICY_DENY);
 	}
 }

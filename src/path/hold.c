@@ -170,7 +170,7 @@ static void take(struct worker *w, struct held *h, struct rte_mbuf *m)
 	if (unlikely(w->config->ear != NULL))
 		w->config->ear->held(w->config->ear->arg, w, m);
 	insert(h, m);
-	p->flags |= PKT_HELD;
+	p->flags |= PKT_HELD | PKT_WAITED;
 	h->frames += n;
 	h->bytes += bytes_of(p);
 	w->hold->frames += n;
@@ -339,7 +339,7 @@ void hold_follow(struct worker *w, struct flow *f, const struct flow *judged)
 {
 	if (judged->policy & POLICY_DENIED) {
 		f->policy |= POLICY_DENIED;
-		f->rule = judged->rule;
+		judge_stands(w, f, judged->rule);
 		hold_drop(w, f, REASON_POLICY_DENY);
 		return;
 	}

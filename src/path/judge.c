@@ -18,6 +18,7 @@
 #include "act.h"
 #include "base/eal.h"
 #include "flow_table.h"
+#include "mirror.h"
 #include "policy.h"
 #include "record_out.h"
 
@@ -117,7 +118,12 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 		if (rs->nodes[i].op == NODE_FIELD && rs->nodes[i].field == FIELD_HTTP_HEADER)
 			note_header(p, rs->bytes + rs->nodes[i].at, rs->nodes[i].len);
 	for (uint32_t i = 0; i < rs->nrules; i++) {
-		p->shadow |= rs->rules[i].shadow;
+		const struct ruleset_rule *r = &rs->rules[i];
+		p->shadow |= r->shadow;
+		if (r->action == ACTION_MIRROR && !r->shadow && !r->disabled) {
+			p->mirrors = true;
+			p->before = RTE_MAX(p->before, rs->deeds[i].before);
+		}
 		uint64_t asks = fields_of(rs, rs->rules[i].node);
 		p->about[i] = (asks & ~FLOW_FIELDS ? 0 : ABOUT_FLOW) | (asks & BIT(DNS_ANSWER) ? ABOUT_ANSWER : 0);
 	}
@@ -155,6 +161,7 @@ void judge_use(struct worker *w, struct judge_policy *p)
 	w->judge->policy = p;
 	w->scans = p && p->payloads && w->judge->payload_of;
 	w->rules = p ? p->rules : NULL;
+	mirror_use(w, p && p->mirrors, p ? p->before : 0);
 }
 
 void judge_sums(const struct judge_policy *p, struct judge_sums *s)
@@ -258,13 +265,20 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	       p->rules->notes[r->rule].said != RULE_SAID_NONE;
 }
 
+void judge_stands(struct worker *w, struct flow *f, uint32_t rule)
+{
+	if (unlikely(w->mirrors))
+		mirror_note(w, f);
+	f->rule = rule;
+}
+
 // The worst of a flow's verdicts is its own.
-static void worse(const struct worker *w, struct flow *f, const struct verdict *v)
+static void worse(struct worker *w, struct flow *f, const struct verdict *v)
 {
 	struct judge_word word;
 	bool waits = f->rule < JUDGE_KEPT && (f->rule & JUDGE_WAITS);
 	if (waits || v->action == ACTION_DENY || !judge_word(w, f, &word) || word.action != ACTION_DENY)
-		f->rule = v->rule;
+		judge_stands(w, f, v->rule);
 }
 
 // ---- flows -------------------------------------------------------------------------------------------------------

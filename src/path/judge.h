@@ -133,6 +133,8 @@ void judge_headers(const struct app_in *in, txn_t t, const uint8_t *p, uint32_t 
 void judge_payload(struct worker *w, struct rte_mbuf *m);
 // A flow ends.
 void judge_payload_end(struct worker *w, struct flow *f);
+// A flow stands by another rule from here on.
+void judge_stands(struct worker *w, struct flow *f, uint32_t rule);
 // The rule by which a flow stands, and of which version; RULE_NONE: there is none.
 uint32_t judge_rule(const struct worker *w, const struct flow *f, uint32_t *version);
 

@@ -21,6 +21,8 @@ struct judge_policy {
 	uint64_t fields; // that rules ask for
 	uint16_t version;
 	bool shadow;                 // some rule is in shadow, or there is a second policy
+	bool mirrors;                // some rule copies
+	uint32_t before;             // the most frames that one wants from before
 	struct judge_policy *second; // a whole policy in shadow: says what it would; NULL: none
 	uint32_t nrules;
 	struct judge_sums sums;

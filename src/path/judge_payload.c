@@ -218,7 +218,7 @@ static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct p
 	judge_heard(w, &(struct judged){f, r, &j->facts, &v, JUDGE_PAYLOAD, r != NULL, stands});
 	if (!stands)
 		return;
-	f->rule = v.rule;
+	judge_stands(w, f, v.rule);
 	if (r)
 		judge_revise(w, r, &v);
 	f->policy |= POLICY_DENIED;

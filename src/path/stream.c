@@ -25,6 +25,7 @@
 
 #include "hold.h"
 #include "judge.h"
+#include "mirror.h"
 #include "rooms.h"
 #include "stream_pool.h"
 
@@ -151,6 +152,8 @@ static bool consistent(struct segment *g)
 		return false;
 	}
 	uint8_t *frame = pkt_data(g->m);
+	if (unlikely(g->w->mirrors))
+		mirror_keep(g->w, g->m);
 	stream_rewrite(p, g->s, g->at, frame + g->l->l4, frame + g->off, g->len);
 	g->p->flags |= PKT_REWRITTEN;
 	count(g->w, COUNTER_STREAM_REWRITTEN);
@@ -331,6 +334,8 @@ static bool in_line(struct worker *w, struct burst *b, unsigned i, struct pkt *p
 		pkt_drop(p, REASON_DEFRAG_REWRITE);
 		return false;
 	}
+	if (unlikely(w->mirrors))
+		mirror_keep(w, b->m[i]);
 	stream_not_urgent(pkt_data(b->m[i]) + l->l4);
 	p->flags |= PKT_REWRITTEN;
 	count(w, COUNTER_STREAM_URGENT);

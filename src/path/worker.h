@@ -44,6 +44,9 @@ struct path_config {
 	uint64_t seed;          // of every hash
 	uint32_t kept_bytes;    // facts of live flows for the policy after this one; 0: none will come
 	uint64_t policy_fields; // bits of enum field: what some policy of this start asks for; 0: there is none
+	bool policy_acts;       // some policy of this start has rules that limit or mirror
+	bool copies;            // some has rules that mirror, and somebody takes the copies
+	uint32_t before;        // frames that are remembered for such a rule's `before`; 0: none has it
 	bool live;              // false: replay or mirror, where frames can be missing or out of order
 	bool exits;             // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
 	struct judge_ear *ear;  // hears what is judged (judge.h); NULL: nobody
@@ -55,6 +58,7 @@ struct record_out;
 struct judge;   // judge.c
 struct hold;    // hold.c
 struct act;     // act.c
+struct mirror;  // mirror.c
 struct limits;  // limit.h
 struct ruleset; // rules.h
 struct rte_ring;
@@ -73,6 +77,7 @@ struct worker {
 	uint16_t id;
 	bool scans;            // some rule in force asks for payload
 	bool swapping;         // flows are left that the policy in force has not judged
+	bool mirrors;          // some rule in force copies, and somebody takes the copies
 	bool tagged;           // a packet with VLAN tags came since flow last looked
 	uint32_t outer_layers; // packets with layers outside the innermost, since flow_outer_burst last looked
 	unsigned steered;      // packets that decap steered, of the burst that it saw last
@@ -91,12 +96,14 @@ struct worker {
 	struct judge *judge;
 	struct hold *hold;
 	struct act *act;
+	struct mirror *mirror;
 	struct limits *limits; // shared by the workers
 	// replay with several workers: waits until all others are done with packets before this one. NULL: there are
 	// none
 	void (*turn)(struct worker *, uint64_t order);
 	struct record_out *records;
 	struct rte_ring *exits;       // struct exit; see tx.h
+	struct rte_ring *copies;      // struct mirrored; see mirror.h
 	struct senders *senders;      // asked where a checksum is wrong; NULL: nobody offloads
 	struct senders *senders_pass; // first pass over a capture: checksums are noted here and not judged
 	struct vouched *vouched;      // asked, or in the first pass told; NULL: there is no first pass

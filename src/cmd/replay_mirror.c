@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The far end of mirror.c: workers hand over frames as they came in, with the numbers of the rules that want them; out
+// come pcapng files, each frame with its own time and link type and a comment for each of these rules. On the
+// program's main thread, which also polls where it waits for a worker.
+//
+// Several workers hand over as they come to it, so copies are put into one order here: by the place in the walk for
+// whose sake they were made, then by flow, then as the worker made them. They wait in a heap until everybody is done
+// with that place. What waits is copied out of its mbuf, so that waiting takes nothing from the pools; it is what
+// workers can be ahead of each other, which the rings between them bound.
+#include "replay_mirror.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "path/mirror.h"
+#include "ruleset.h"
+
+#define RING 1024
+#define SOURCES_MAX 40
+#define COMMENT_MAX 4096
+
+struct file {
+	const struct mirror_to *to;
+	struct capture_out *out; // NULL: not open, or failed
+	int error;
+	bool said;
+};
+
+struct waiting {
+	struct mirrored of; // without its mbuf
+	struct capture_record *frame;
+};
+
+struct mirrors {
+	struct file files[MIRROR_FILES];
+	unsigned nfiles;
+	struct mirror_sum *sums; // by sink
+	unsigned *file_of;       // the same; nfiles: none
+	unsigned nsums;
+	const struct policy_names *const *names;
+	unsigned nnames;
+	struct rte_ring *rings[SOURCES_MAX];
+	unsigned nrings;
+	struct waiting *heap; // the first in order is [0]
+	size_t nheap, room;
+};
+
+// ---- files and sinks
+// -------------------------------------------------------------------------------------------------
+
+static bool is_of(const struct mirror_to *to, const char *sink)
+{
+	return to->sink && strlen(sink) == to->sink_len && !memcmp(sink, to->sink, to->sink_len);
+}
+
+bool mirrors_known(const struct mirror_to *to, unsigned nto, char *const *sinks, unsigned nsinks)
+{
+	for (unsigned i = 0, k; i < nto; i++) {
+		for (k = 0; to[i].sink && k < nsinks && !is_of(&to[i], sinks[k]); k++)
+			;
+		if (to[i].sink && k == nsinks) {
+			fprintf(stderr, "sluice replay: --mirror %s: no rule of the policy mirrors to \"%.*s\"\n",
+				to[i].sink, (int)to[i].sink_len, to[i].sink);
+			return false;
+		}
+	}
+	return true;
+}
+
+// The file of a sink: its own, else that of all; nfiles: none.
+static unsigned file_of(const struct mirrors *x, const char *sink)
+{
+	unsigned all = x->nfiles;
+	for (unsigned i = 0; i < x->nfiles; i++) {
+		const struct mirror_to *to = x->files[i].to;
+		if (!to->sink)
+			all = i;
+		else if (is_of(to, sink))
+			return i;
+	}
+	return all;
+}
+
+struct mirrors *mirrors_new(const struct mirror_to *to, unsigned nto, char *const *sinks, unsigned nsinks)
+{
+	struct mirrors *x = calloc(1, sizeof(*x));
+	if (!x)
+		return NULL;
+	x->sums = calloc(nsinks + 1u, sizeof(*x->sums));
+	x->file_of = calloc(nsinks + 1u, sizeof(*x->file_of));
+	if (!x->sums || !x->file_of) {
+		mirrors_free(x);
+		return NULL;
+	}
+	for (; x->nfiles < nto; x->nfiles++)
+		x->files[x->nfiles].to = &to[x->nfiles];
+	for (; x->nsums < nsinks; x->nsums++) {
+		unsigned f = x->file_of[x->nsums] = file_of(x, sinks[x->nsums]);
+		x->sums[x->nsums].sink = sinks[x->nsums];
+		x->sums[x->nsums].file = f < x->nfiles ? to[f].file : NULL;
+	}
+	return x;
+}
+
+void mirrors_free(struct mirrors *x)
+{
+	if (!x)
+		return;
+	for (unsigned i = 0; i < x->nrings; i++)
+		rte_ring_free(x->rings[i]);
+	for (size_t i = 0; i < x->nheap; i++)
+		free(x->heap[i].frame);
+	free(x->heap);
+	free(x->sums);
+	free(x->file_of);
+	free(x);
+}
+
+void mirrors_policies(struct mirrors *x, const struct policy_names *const *names, unsigned n)
+{
+	x->names = names;
+	x->nnames = n;
+}
+
+struct rte_ring *mirrors_ring(struct mirrors *x)
+{
+	char name[RTE_RING_NAMESIZE];
+	if (x->nrings == SOURCES_MAX)
+		return NULL;
+	snprintf(name, sizeof(name), "mirrors%u", x->nrings);
+	struct rte_ring *r =
+		rte_ring_create_elem(name, sizeof(struct mirrored), RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (r)
+		x->rings[x->nrings++] = r;
+	return r;
+}
+
+const char *mirrors_open(struct mirrors *x, uint16_t link_type)
+{
+	const struct capture_format format = {.link_type = link_type, .nanoseconds = true, .pcapng = true};
+	for (unsigned i = 0; i < x->nfiles; i++) {
+		struct file *f = &x->files[i];
+		if (!f->out && !f->error && !(f->out = capture_out_open(f->to->file, &format)))
+			return f->to->file;
+	}
+	return NULL;
+}
+
+static void note_error(struct file *f)
+{
+	int error = f->out ? capture_out_error(f->out) : 0;
+	if (!error)
+		return;
+	capture_out_close(f->out);
+	f->out = NULL;
+	f->error = -error;
+}
+
+const char *mirrors_failed(struct mirrors *x, int *error)
+{
+	for (unsigned i = 0; i < x->nfiles; i++) {
+		struct file *f = &x->files[i];
+		note_error(f);
+		if (!f->error || f->said || f->error == EPIPE)
+			continue;
+		f->said = true;
+		*error = f->error;
+		return f->to->file;
+	}
+	return NULL;
+}
+
+bool mirrors_left(const struct mirrors *x)
+{
+	for (unsigned i = 0; i < x->nfiles; i++)
+		if (x->files[i].error == EPIPE)
+			return true;
+	return false;
+}
+
+const char *mirrors_close(struct mirrors *x, int *error)
+{
+	for (unsigned i = 0; i < x->nfiles; i++) {
+		struct file *f = &x->files[i];
+		int rc = f->out ? capture_out_close(f->out) : 0;
+		f->out = NULL;
+		if (rc)
+			f->error = -rc;
+	}
+	return mirrors_failed(x, error);
+}
+
+bool mirrors_sum(const struct mirrors *x, unsigned i, struct mirror_sum *s)
+{
+	if (i >= x->nsums)
+		return false;
+	*s = x->sums[i];
+	return true;
+}
+
+// ---- what a comment says
+// ---------------------------------------------------------------------------------------------
+
+struct comment {
+	char text[COMMENT_MAX];
+	size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct comment *c, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int n = vsnprintf(c->text + c->len, sizeof(c->text) - c->len, format, args);
+	va_end(args);
+	c->len = RTE_MIN(c->len + (size_t)n, sizeof(c->text) - 1);
+}
+
+static bool bare(const char *s)
+{
+	return *s && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-") == strlen(s);
+}
+
+// key=value; the value in quotes where it has more than letters, digits and ._:/-
+static void member(struct comment *c, const char *key, const char *value)
+{
+	say(c, "%s%s=", c->len ? " " : "", key);
+	if (bare(value)) {
+		say(c, "%s", value);
+		return;
+	}
+	say(c, "\"");
+	for (; *value; value++) {
+		if ((uint8_t)*value < 0x20 || *value == 0x7f)
+			say(c, "\\x%02X", (uint8_t)*value);
+		else
+			say(c, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+	}
+	say(c, "\"");
+}
+
+static const struct rule_name *name_of(const struct mirrors *x, uint32_t rule, uint16_t version)
+{
+	bool known = rule != RULE_NONE && version >= 1 && version <= x->nnames && x->names[version - 1];
+	return known ? policy_names_rule(x->names[version - 1], rule) : NULL;
+}
+
+// Which rule wants the copy, what the flow stood by then, and what became of the frame, as far as it was known.
+static void comment(struct comment *c, const struct mirrors *x, const struct mirrored *e, uint32_t rule)
+{
+	const struct rule_name *of = name_of(x, rule, e->policy), *by = name_of(x, e->decided, e->decided_policy);
+	bool open = e->flags & MIRRORED_OPEN;
+	c->len = 0;
+	member(c, "mirror", of ? of->id : "-");
+	if (of && of->reason)
+		member(c, "why", of->reason);
+	if (e->flags & MIRRORED_BEFORE)
+		member(c, "before", "match");
+	member(c, "verdict", open || e->action >= ACTION_COUNT ? "open" : action_names[e->action]);
+	if (by && !open)
+		member(c, "rule", by->id);
+	if (by && !open && by->reason)
+		member(c, "reason", by->reason);
+	if (e->reason)
+		member(c, "dropped", reason_names[e->reason]);
+	else if (e->flags & MIRRORED_HELD)
+		member(c, "frame", "held");
+	say(c, " flow_id=%lu policy=%u", e->flow, e->policy);
+}
+
+// ---- writing
+// ---------------------------------------------------------------------------------------------------------
+
+// The file that a rule's copies go to; counts. nfiles: none.
+static unsigned to_file(struct mirrors *x, const struct waiting *e, uint32_t rule)
+{
+	const struct rule_name *n = name_of(x, rule, e->of.policy);
+	const char *sink = n && n->sink ? n->sink : "";
+	for (unsigned i = 0; i < x->nsums; i++) {
+		if (strcmp(x->sums[i].sink, sink))
+			continue;
+		if (x->file_of[i] < x->nfiles) {
+			x->sums[i].frames++;
+			x->sums[i].bytes += e->frame->len;
+		}
+		return x->file_of[i];
+	}
+	return file_of(x, sink);
+}
+
+// Once into each file, with a comment for each rule.
+static void write_one(struct mirrors *x, const struct waiting *e)
+{
+	static struct comment room[MIRROR_RULES];
+	const char *comments[MIRROR_RULES];
+	unsigned file[MIRROR_RULES];
+	for (unsigned i = 0; i < e->of.nrules; i++)
+		file[i] = to_file(x, e, e->of.rule[i]);
+	for (unsigned i = 0; i < e->of.nrules; i++) {
+		unsigned n = 0, f = file[i];
+		for (unsigned k = i; k < e->of.nrules && f < x->nfiles; k++) {
+			if (file[k] != f)
+				continue;
+			comment(&room[n], x, &e->of, e->of.rule[k]);
+			comments[n] = room[n].text;
+			n++;
+			file[k] = x->nfiles;
+		}
+		if (n && x->files[f].out)
+			capture_out_said(x->files[f].out, e->frame, comments, n);
+	}
+}
+
+// ---- the order
+// -------------------------------------------------------------------------------------------------------
+
+static bool before(const struct waiting *a, const struct waiting *b)
+{
+	if (a->of.order != b->of.order)
+		return a->of.order < b->of.order;
+	return a->of.flow != b->of.flow ? a->of.flow < b->of.flow : a->of.n < b->of.n;
+}
+
+// False: no memory.
+static bool push(struct mirrors *x, const struct waiting *e)
+{
+	if (x->nheap == x->room) {
+		size_t room = x->room ? 2 * x->room : 1024;
+		struct waiting *more = realloc(x->heap, room * sizeof(*more));
+		if (!more)
+			return false;
+		x->heap = more;
+		x->room = room;
+	}
+	size_t i = x->nheap++;
+	for (; i && before(e, &x->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		x->heap[i] = x->heap[(i - 1) / 2];
+	x->heap[i] = *e;
+	return true;
+}
+
+static struct waiting pop(struct mirrors *x)
+{
+	struct waiting first = x->heap[0], last = x->heap[--x->nheap];
+	size_t i = 0, k;
+	while ((k = 2 * i + 1) < x->nheap) {
+		k += k + 1 < x->nheap && before(&x->heap[k + 1], &x->heap[k]);
+		if (!before(&x->heap[k], &last))
+			break;
+		x->heap[i] = x->heap[k];
+		i = k;
+	}
+	if (x->nheap)
+		x->heap[i] = last;
+	return first;
+}
+
+static void take(struct mirrors *x, const struct mirrored *of)
+{
+	struct waiting e = {.of = *of, .frame = capture_record_of(of->m)};
+	rte_pktmbuf_free(of->m);
+	e.of.m = NULL;
+	if (!e.frame || !push(x, &e)) { // no memory: there is no way on that loses nothing
+		fputs("sluice: no memory for copies of frames\n", stderr);
+		abort();
+	}
+}
+
+bool mirrors_poll(struct mirrors *x, uint64_t limit)
+{
+	struct mirrored e[BURST_SIZE];
+	bool any = false;
+	for (unsigned i = 0; i < x->nrings; i++) {
+		unsigned n;
+		while ((n = rte_ring_sc_dequeue_burst_elem(x->rings[i], e, sizeof(e[0]), BURST_SIZE, NULL)) > 0) {
+			any = true;
+			for (unsigned j = 0; j < n; j++)
+				take(x, &e[j]);
+		}
+	}
+	while (x->nheap && x->heap[0].of.order <= limit) {
+		struct waiting one = pop(x);
+		write_one(x, &one);
+		free(one.frame);
+	}
+	return any;
+}
+
+void mirrors_flush(struct mirrors *x)
+{
+	mirrors_poll(x, UINT64_MAX);
+	for (unsigned i = 0; i < x->nfiles; i++)
+		if (x->files[i].out)
+			capture_out_flush(x->files[i].out);
+}

@@ -382,19 +382,9 @@ static bool start_exits(struct replay *r)
 
 static bool start_mirrors(struct replay *r)
 {
-	const struct options *o = &r->o;
-	const struct replay_policies *p = &r->policies;
-	r->usage = !mirrors_known(o->mirrors, o->nmirrors, p->sinks, p->nsinks);
-	if (r->usage)
-		return false;
-	r->mirrors = mirrors_new(o->mirrors, o->nmirrors, p->sinks, p->nsinks);
-	if (!r->mirrors)
-		return no(r, "mirrors", ENOMEM);
-	mirrors_policies(r->mirrors, p->names, p->n);
-	r->config.policy_acts = p->acts;
-	r->config.copies = o->nmirrors && p->nsinks;
-	r->config.before = r->config.copies && p->before ? o->before_frames : 0;
-	return true;
+	r->usage = !mirrors_plan(&r->o, &r->policies, &r->config);
+	r->mirrors = r->usage ? NULL : mirrors_new(&r->o, &r->policies);
+	return r->mirrors || (!r->usage && no(r, "mirrors", ENOMEM));
 }
 
 static bool start_ship(struct replay *r)

@@ -19,6 +19,7 @@
 #include <rte_ring_elem.h>
 
 #include "path/mirror.h"
+#include "replay_options.h"
 #include "ruleset.h"
 
 #define RING 1024
@@ -59,17 +60,27 @@ static bool is_of(const struct mirror_to *to, const char *sink)
 	return to->sink && strlen(sink) == to->sink_len && !memcmp(sink, to->sink, to->sink_len);
 }
 
-bool mirrors_known(const struct mirror_to *to, unsigned nto, char *const *sinks, unsigned nsinks)
+static bool known(const struct mirror_to *to, const struct replay_policies *p)
 {
-	for (unsigned i = 0, k; i < nto; i++) {
-		for (k = 0; to[i].sink && k < nsinks && !is_of(&to[i], sinks[k]); k++)
-			;
-		if (to[i].sink && k == nsinks) {
-			fprintf(stderr, "sluice replay: --mirror %s: no rule of the policy mirrors to \"%.*s\"\n",
-				to[i].sink, (int)to[i].sink_len, to[i].sink);
-			return false;
-		}
+	for (unsigned k = 0; k < p->nsinks; k++)
+		if (is_of(to, p->sinks[k]))
+			return true;
+	return false;
+}
+
+bool mirrors_plan(const struct options *o, const struct replay_policies *p, struct path_config *config)
+{
+	for (unsigned i = 0; i < o->nmirrors; i++) {
+		const struct mirror_to *to = &o->mirrors[i];
+		if (!to->sink || known(to, p))
+			continue;
+		fprintf(stderr, "sluice replay: --mirror %s: no rule of the policy mirrors to \"%.*s\"\n", to->sink,
+			(int)to->sink_len, to->sink);
+		return false;
 	}
+	config->policy_acts = p->acts;
+	config->copies = o->nmirrors && p->nsinks;
+	config->before = config->copies && p->before ? o->before_frames : 0;
 	return true;
 }
 
@@ -87,24 +98,27 @@ static unsigned file_of(const struct mirrors *x, const char *sink)
 	return all;
 }
 
-struct mirrors *mirrors_new(const struct mirror_to *to, unsigned nto, char *const *sinks, unsigned nsinks)
+struct mirrors *mirrors_new(const struct options *o, const struct replay_policies *p)
 {
 	struct mirrors *x = calloc(1, sizeof(*x));
 	if (!x)
 		return NULL;
-	x->sums = calloc(nsinks + 1u, sizeof(*x->sums));
-	x->file_of = calloc(nsinks + 1u, sizeof(*x->file_of));
+	x->names = p->names;
+	x->nnames = p->n;
+	x->sums = calloc(p->nsinks + 1u, sizeof(*x->sums));
+	x->file_of = calloc(p->nsinks + 1u, sizeof(*x->file_of));
 	if (!x->sums || !x->file_of) {
 		mirrors_free(x);
 		return NULL;
 	}
-	for (; x->nfiles < nto; x->nfiles++)
-		x->files[x->nfiles].to = &to[x->nfiles];
-	for (; x->nsums < nsinks; x->nsums++) {
-		unsigned f = x->file_of[x->nsums] = file_of(x, sinks[x->nsums]);
-		x->sums[x->nsums].sink = sinks[x->nsums];
-		x->sums[x->nsums].file = f < x->nfiles ? to[f].file : NULL;
+	for (; x->nfiles < o->nmirrors; x->nfiles++)
+		x->files[x->nfiles].to = &o->mirrors[x->nfiles];
+	for (unsigned i = 0; i < p->nsinks; i++) {
+		unsigned f = x->file_of[i] = file_of(x, p->sinks[i]);
+		x->sums[i] =
+			(struct mirror_sum){.sink = p->sinks[i], .file = f < x->nfiles ? o->mirrors[f].file : NULL};
 	}
+	x->nsums = p->nsinks;
 	return x;
 }
 
@@ -120,12 +134,6 @@ void mirrors_free(struct mirrors *x)
 	free(x->sums);
 	free(x->file_of);
 	free(x);
-}
-
-void mirrors_policies(struct mirrors *x, const struct policy_names *const *names, unsigned n)
-{
-	x->names = names;
-	x->nnames = n;
 }
 
 struct rte_ring *mirrors_ring(struct mirrors *x)

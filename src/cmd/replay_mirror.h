@@ -18,13 +18,16 @@ struct mirror_to {
 };
 
 struct mirrors;
+struct options;
+struct path_config;
+struct replay_policies;
 
-// Some policy has rules for every sink that is named; false: not, which was said.
-bool mirrors_known(const struct mirror_to *to, unsigned nto, char *const *sinks, unsigned nsinks);
-// sinks: that rules of some policy mirror to. names: by version, from 1. All are kept, not copied. NULL: no memory.
-struct mirrors *mirrors_new(const struct mirror_to *to, unsigned nto, char *const *sinks, unsigned nsinks);
+// What workers need for it, into their configuration. False: a sink is named that no rule of any policy has, which was
+// said.
+bool mirrors_plan(const struct options *o, const struct replay_policies *p, struct path_config *config);
+// What both say is kept, not copied. NULL: no memory.
+struct mirrors *mirrors_new(const struct options *o, const struct replay_policies *p);
 void mirrors_free(struct mirrors *x);
-void mirrors_policies(struct mirrors *x, const struct policy_names *const *names, unsigned n);
 // A ring of struct mirrored to be polled; made here, freed with x. NULL: no memory.
 struct rte_ring *mirrors_ring(struct mirrors *x);
 // Opens the files that are not open yet; link_type: of the first frames. NULL, or the file of which errno speaks.

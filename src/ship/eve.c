@@ -277,11 +277,8 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 // Suricata's three types: what a packet is, what a stream is, what a protocol says.
 static const char *anomaly_type(const char *event)
 {
-	static const char *const types[][2] = {{"decap.", "decode"},
-					       {"parse.", "decode"},
-					       {"defrag.", "decode"},
-					       {"flow.", "stream"},
-					       {"stream.", "stream"}};
+	static const char *const types[][2] = {{"decap.", "decode"}, {"parse.", "decode"},  {"defrag.", "decode"},
+					       {"flow.", "stream"},  {"stream.", "stream"}, {"limit.", "stream"}};
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strncmp(event, types[i][0], strlen(types[i][0])) == 0)
 			return types[i][1];
@@ -311,6 +308,12 @@ static void anomaly(struct jsonl *j, const struct eve_index *x)
 	if (reason) {
 		JSONL_NAME(j, "reason");
 		jsonl_text(j, reason_names[reason]);
+	}
+	if (reason == REASON_LIMIT_EXCEEDED) {
+		JSONL_NAME(j, "frames");
+		jsonl_num(j, x->record->pkts[0]);
+		JSONL_NAME(j, "bytes");
+		jsonl_num(j, x->record->bytes[0]);
 	}
 	jsonl_close(j, '}');
 }

@@ -197,6 +197,7 @@ static void by_kind(struct render *r, const struct record *rec)
 {
 	struct jsonl j;
 	const struct fact *f;
+	const struct policy_names *p;
 	char event[REASON_EVENT_MAX];
 	switch (rec->kind) {
 	case RECORD_ALERT:
@@ -226,6 +227,15 @@ static void by_kind(struct render *r, const struct record *rec)
 			JSONL_NAME(&j, "reason");
 			jsonl_text(&j, reason_names[rec->reason]);
 		}
+		if (rec->reason == REASON_LIMIT_EXCEEDED && (p = judged_policy(r, rec))) {
+			const char *id = policy_names_rule(p, rec->rule)->id;
+			JSONL_NAME(&j, "rule");
+			jsonl_bytes(&j, id, strlen(id));
+			JSONL_NAME(&j, "frames");
+			jsonl_num(&j, rec->pkts[0]);
+			JSONL_NAME(&j, "bytes");
+			jsonl_num(&j, rec->bytes[0]);
+		}
 		if (r->config->verbose && f && f->len) {
 			JSONL_NAME(&j, "detail");
 			jsonl_bytes(&j, f->value, f->len);
@@ -239,7 +249,7 @@ static void by_kind(struct render *r, const struct record *rec)
 static void verdict(struct render *r, const struct record *rec)
 {
 	const struct policy_names *p = judged_policy(r, rec);
-	if (!p || !(rec->judged & RECORD_JUDGED) || rec->kind == RECORD_ALERT)
+	if (!p || !(rec->judged & RECORD_JUDGED) || rec->kind == RECORD_ALERT || rec->reason)
 		return;
 	const char *id = policy_names_rule(p, rec->rule)->id;
 	struct jsonl j = line(r, frame_of(rec, NULL), "verdict");

@@ -506,6 +506,10 @@ static void what(const struct render *r, const struct record *rec)
 		text(t, rec->reason ? reason_event(rec->reason, event) : anomaly_names[rec->anomaly]);
 		if (rec->reason)
 			text(t, "  dropped");
+		if (rec->reason == REASON_LIMIT_EXCEEDED) { // so many since the record before
+			text(t, " frames: ");
+			text(t, size(rec->pkts[0], (char[16]){0}));
+		}
 		say(t, rec, FACT_ANOMALY, true);
 		break;
 	}

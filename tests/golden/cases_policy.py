@@ -44,8 +44,13 @@ def fields(frames, tuple_, true, false):
             "no_facts": [{"field": "alert", "value": f"f{i}"} for i in range(len(false))]}
 
 
-def acts(frames, rules, drops, facts, **more):
-    return {"frames": frames, "policy": {"rules": rules, **more}, "args": ["-p", "{}/policy.json"], "drops": drops, "facts": facts}
+def acts(frames, by, drops, facts, rules=None, **more):
+    case = {"frames": frames, "policy": {"rules": by, **more}, "args": ["-p", "{}/policy.json"], "drops": drops, "facts": facts}
+    return case if rules is None else case | {"rules": rules}
+
+
+def exceeded(rule, frames, bytes_):
+    return {"field": "anomaly", "value": "limit.exceeded", "reason": "LIMIT_EXCEEDED", "rule": rule, "frames": frames, "bytes": bytes_}
 
 
 def pieces(*parts, before=b""):
@@ -142,6 +147,16 @@ CASES = {
          {"id": "n", "action": "deny", "when": {"host": "one.example"}, "respond": "drop"},
          {"id": "below", "action": "alert", "when": {"host": "one.example"}}],
         {"POLICY_DENY": [4, 5]}, [alert("see", SECURE), verdict("deny", "n", SECURE, "tls")]),
+    # two at once, then what a second brings; what is dropped is told at the first, a second later, and at the end
+    "policy_limit": acts(
+        [(eth(ip4(A, B, udp(40000, 9, b"x" * 20))), t / 10) for t in (0, 1, 2, 3, 4, 11, 12, 13, 14)],
+        [{"id": "slow", "action": "limit", "rate": "1pps", "burst": 2, "when": {"dport": 9}}],
+        {"LIMIT_EXCEEDED": [3, 4, 5, 7, 8, 9]},
+        [exceeded("slow", 1, 62), exceeded("slow", 3, 186), exceeded("slow", 2, 124)],
+        rules={"slow": [3, 4, 5, 7, 8, 9]}),
+    "policy_undecided": acts(
+        tls.talk((0, HELLO), (1, AGREED)), [{"id": "n", "action": "deny", "when": {"host": "two.example"}, "respond": "drop"}],
+        {"POLICY_UNDECIDED": [1, 2, 3]}, [verdict("allow", "default", SECURE, "tls")], undecided={"handshake": "drop"}),
     "policy_default_deny": acts(
         tls.talk((0, HELLO), (1, AGREED)) + [eth(ip4(A, B, tcp(5000, 25)))], [{"id": "a", "action": "allow", "when": {"host": "one.example", "dport": 443}}],
         {"POLICY_DENY": [6]}, [verdict("allow", "a", SECURE, "tls"), verdict("deny", "default", ["tcp", A, 5000, B, 25], "flow")],

@@ -91,7 +91,10 @@ def check(sluice, case):
         event = reason.lower().replace("_", ".", 1)
         if not any(f["value"] == event and (reason in own or f.get("reason") == reason) for f in events):
             wrong.append(f"no record says that frames were dropped by {reason}")
-    said_so = sum("reason" in f for f in events) + summary["counters"]["drops_unsaid"]
+    limited = sum(f["frames"] for f in events if f.get("reason") == "LIMIT_EXCEEDED")
+    if limited != ledger["drops"].get("LIMIT_EXCEEDED", 0):
+        wrong.append(f"{ledger['drops']}, but records tell of {limited} frames dropped by limits")
+    said_so = sum(f.get("reason", "LIMIT_EXCEEDED") not in policy for f in events) + summary["counters"]["drops_unsaid"]
     if not own & ledger["drops"].keys() and said_so != sum(r not in policy for r in got.values()):
         wrong.append(f"{len(got)} frames dropped, {said_so} said or counted")
     offloading = [f"{o['ip']} {o['proto']}" for o in summary["offloading"]]

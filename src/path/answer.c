@@ -13,10 +13,10 @@
 //
 // Some envelopes hold for one way only, since each side chose its own number for the other: MPLS labels, TEIDs of
 // GTP-U, ids of L2TP and PPTP, signatures of AYIYA, ports of VNTag and 802.1BR, FabricPath's switch ids, Teredo with an
-// indication; or have been one-way from the start: ERSPAN, WCCP. There, only the other end can be told. Numbered ones
-// (GRE and L2TP with sequence numbers) cannot be used in either way. What cannot be said is counted, and the verdict is
-// a drop. Rejected: to guess (a wrong MPLS label delivers to another customer), to remember an envelope of each
-// direction in every flow (64 bytes and more a flow, for what is rare).
+// indication, paths of NSH; or have been one-way from the start: ERSPAN, WCCP, 802.11. There, only the other end can be
+// told. Numbered ones (GRE and L2TP with sequence numbers) cannot be used in either way. What cannot be said is
+// counted, and the verdict is a drop. Rejected: to guess (a wrong MPLS label delivers to another customer), to remember
+// an envelope of each direction in every flow (64 bytes and more a flow, for what is rare).
 #include "answer.h"
 
 #include <netinet/in.h>
@@ -135,6 +135,11 @@ static uint32_t envelope(struct draft *d, uint8_t out[ENVELOPE_MAX])
 	return before + len;
 }
 
+static bool is_ip(const struct decap_header *h)
+{
+	return h->kind == HEADER_IP || h->kind == HEADER_IP4 || h->kind == HEADER_IP6;
+}
+
 // Lists the headers of the envelope in d->header. False: the walk does not come to its innermost IP header.
 static bool read_envelope(struct draft *d, const uint8_t *bytes, uint32_t len)
 {
@@ -149,8 +154,7 @@ static bool read_envelope(struct draft *d, const uint8_t *bytes, uint32_t len)
 	uint32_t wire_len = like->flags & PKT_VIRTUAL ? UINT16_MAX : like->wire_len;
 	unsigned n = decap_headers(&probe, bytes, len, wire_len, d->link_type, d->header, DECAP_HEADERS_MAX);
 	for (unsigned i = 0; i < n; i++) {
-		if (d->header[i].off == d->l3 && (d->header[i].kind == HEADER_IP4 || d->header[i].kind == HEADER_IP6 ||
-						  d->header[i].kind == HEADER_IP)) {
+		if (d->header[i].off == d->l3 && is_ip(&d->header[i])) {
 			d->nheaders = i;
 			return true;
 		}
@@ -320,11 +324,6 @@ static bool mend_udp(const struct draft *d, uint32_t off, uint32_t ip, bool back
 	return true;
 }
 
-static bool is_ip(const struct decap_header *h)
-{
-	return h->kind == HEADER_IP || h->kind == HEADER_IP4 || h->kind == HEADER_IP6;
-}
-
 // IP header that the i-th header lies in.
 static uint32_t ip_before(const struct draft *d, unsigned i)
 {
@@ -348,10 +347,9 @@ static bool mend(const struct draft *d, unsigned i, bool back)
 		mend_length(d, off + 2);
 		return true;
 	case HEADER_VNTAG:
-		mend_length(d, off + 4);
-		return !back;
 	case HEADER_ETAG:
-		mend_length(d, off + 6);
+	case HEADER_CMD:
+		mend_length(d, next - 2);
 		return !back;
 	case HEADER_PPPOE:
 		put16(h + 4, d->end - off - 6);
@@ -365,11 +363,13 @@ static bool mend(const struct draft *d, unsigned i, bool back)
 	case HEADER_UDP:
 		return mend_udp(d, off, ip_before(d, i), back);
 	case HEADER_MPLS:
+	case HEADER_NSH:
 	case HEADER_FABRICPATH:
 		return !back;
 	case HEADER_ERSPAN2:
 	case HEADER_ERSPAN3:
 	case HEADER_WCCP:
+	case HEADER_WLAN:
 		return d->mode == MODE_PIECE;
 	default: // PPP, PBB, LLC, EtherIP, the pseudo headers of captures: nothing in them has a length or a way
 		return true;

@@ -82,6 +82,32 @@ static bool routed(const uint8_t *d, const struct layer *l)
 	return false;
 }
 
+// Of a datagram under way on a source route the last address of it, over which the sum is made (RFC 791 3.1, RFC 9293
+// 3.1). NULL: on none, or at its end.
+static const uint8_t *route_end(const uint8_t *ip)
+{
+	uint32_t header = (ip[0] & 15) * 4u, n;
+	for (uint32_t i = 20; i + 3 <= header && ip[i] != 0; i += n) {
+		n = ip[i] == 1 ? 1 : ip[i + 1];
+		if (n == 0 || i + n > header)
+			break;
+		if ((ip[i] == 131 || ip[i] == 137) && n >= 7 && ip[i + 2] <= n) // loose, strict
+			return ip + i + n - 4;
+	}
+	return NULL;
+}
+
+// A sum that is wrong by the addresses of the header, but right by where the datagram is routed to.
+static bool right_at_end(const uint8_t *ip, uint64_t sum)
+{
+	const uint8_t *to = route_end(ip);
+	uint32_t at;
+	if (!to)
+		return false;
+	memcpy(&at, ip + 16, 4);
+	return checksum_fold(sum + tail(to, 4) + (uint32_t)~at) == 0xffff;
+}
+
 // rte_hash_crc itself reads words where they lie, whatever their alignment.
 static uint32_t crc_add(const uint8_t *p, uint32_t len, uint32_t crc)
 {
@@ -129,7 +155,10 @@ enum checksum_result checksum_l4(const uint8_t *d, const struct layer *l)
 	default:
 		return CHECKSUM_NONE;
 	}
-	if (likely(checksum_fold(sum + checksum_add(p, len)) == 0xffff))
+	sum += checksum_add(p, len);
+	if (likely(checksum_fold(sum) == 0xffff))
+		return CHECKSUM_GOOD;
+	if (l->version == 4 && l->proto != IPPROTO_ICMP && right_at_end(d + l->l3, sum))
 		return CHECKSUM_GOOD;
 	return unlikely(routed(d, l)) ? CHECKSUM_NONE : CHECKSUM_BAD;
 }

@@ -98,7 +98,7 @@ void decap_transport(struct walk *k, uint64_t tenant)
 
 // What lies deeper is judged by nobody. Fail mode decap_depth is closed (corridor.md 9), but a policy that asks for
 // decap.deeper has its own word on it.
-static enum header deeper(struct walk *k)
+enum header decap_deeper(struct walk *k)
 {
 	k->p->flags |= PKT_DEEPER;
 	count(k->w, COUNTER_DECAP_DEPTH);
@@ -111,7 +111,7 @@ static enum header ip(struct walk *k, unsigned version)
 {
 	struct pkt *p = k->p;
 	if (unlikely(p->nlayers == LAYERS_MAX))
-		return deeper(k);
+		return decap_deeper(k);
 	struct layer *l = &p->layer[p->nlayers];
 	enum parse_result r = parse_ip(k->w, k->d, k->off, version, &k->s, l, &k->reason);
 	if (unlikely(r != PARSE_OK)) {
@@ -198,8 +198,8 @@ static __rte_always_inline bool plain(struct pkt *p, const struct steer_key *key
 	return end <= len && plain_l4(p, key, d, 54, end, 6, h[6], h[7]);
 }
 
-// What the walk leaves behind. The L4 header of the innermost layer must be there in full for the rooms that follow;
-// where the snap length took it, the frame passes as it is.
+// What the walk leaves behind. The L4 header of the innermost layer must be there for the rooms that follow (of TCP
+// without its options); where the snap length took it, the frame passes as it is.
 static void finish(struct walk *k)
 {
 	struct pkt *p = k->p;
@@ -217,6 +217,8 @@ static void finish(struct walk *k)
 	} else if (unlikely(l->flags & LAYER_CUT)) {
 		k->cut = true;
 		uint32_t need = parse_l4_header_len(l->proto, k->d + l->l4, l->payload + l->payload_len - l->l4);
+		if (l->proto == IPPROTO_TCP) // options are read as far as they go
+			need = 20;
 		if (!(l->flags & LAYER_FRAGMENT) && l->payload + l->payload_len < l->l4 + need)
 			p->done = 1;
 	}
@@ -234,7 +236,7 @@ static void walk(struct worker *w, struct rte_mbuf *m)
 	while (next != HEADER_STOP && n++ < STEPS_MAX)
 		next = steps[next](&k);
 	if (unlikely(next != HEADER_STOP))
-		deeper(&k);
+		decap_deeper(&k);
 	p->l3 = WALKED;
 	finish(&k);
 }

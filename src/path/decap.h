@@ -16,6 +16,9 @@
 	X(FABRICPATH, decap_fabricpath)                                                                                \
 	X(VNTAG, decap_vntag)                                                                                          \
 	X(ETAG, decap_etag)                                                                                            \
+	X(CMD, decap_cmd)                                                                                              \
+	X(NSH, decap_nsh)                                                                                              \
+	X(WLAN, decap_wlan)                                                                                            \
 	X(MPLS, decap_mpls)                                                                                            \
 	X(PPP, decap_ppp)                                                                                              \
 	X(PPPOE, decap_pppoe)                                                                                          \
@@ -66,6 +69,10 @@ enum header decap_by_ethertype(struct walk *k, uint16_t type);
 // True where the bytes at off look like an Ethernet frame with IP, ARP or a tag in it.
 bool decap_plausible_ether(const struct walk *k, uint32_t off);
 
+// The frame has more than this walk looks at, which nobody judges (PKT_DEEPER; fail mode decap_depth). Returns
+// HEADER_STOP; a walk that goes on says what it finds all the same.
+enum header decap_deeper(struct walk *k);
+
 // The header just passed is a transport (worker's config): the only IP header so far is no layer, and the tenant,
 // unless an outer transport has set it, is this.
 void decap_transport(struct walk *k, uint64_t tenant);
@@ -76,7 +83,7 @@ static inline bool decap_tunnel_port(uint16_t port)
 {
 #define PORT_BIT(port) (1ull << ((port) >> 3 & 63))
 	const uint64_t ports = PORT_BIT(4789) | PORT_BIT(8472) | PORT_BIT(4790) | PORT_BIT(6081) | PORT_BIT(2152) |
-			       PORT_BIT(3544) | PORT_BIT(5072) | PORT_BIT(1701);
+			       PORT_BIT(3544) | PORT_BIT(5072) | PORT_BIT(1701) | PORT_BIT(4754);
 	return ports & PORT_BIT(port);
 }
 

@@ -24,6 +24,8 @@ enum header decap_by_ethertype(struct walk *k, uint16_t type)
 		{0x88e7, HEADER_PBB},                               // 802.1ah
 		{0x8903, HEADER_FABRICPATH},                        // Cisco
 		{0x8926, HEADER_VNTAG},      {0x893f, HEADER_ETAG}, // Cisco VNTag, 802.1BR
+		{0x8909, HEADER_CMD},                               // Cisco MetaData: security group tags
+		{0x894f, HEADER_NSH},                               // RFC 8300
 		{0x6558, HEADER_ETHER},                             // transparent Ethernet bridging
 		{0x880b, HEADER_PPP},                               // PPP in GRE (RFC 2637)
 	};
@@ -114,6 +116,68 @@ enum header decap_etag(struct walk *k)
 {
 	const uint8_t *h = decap_take(k, 8);
 	return h ? length_or_type(k, be16(h + 6)) : HEADER_STOP;
+}
+
+// Version 1, length 1, one option of type 1 and length 0: a group of 2 bytes, then the type of what follows.
+enum header decap_cmd(struct walk *k)
+{
+	const uint8_t *h = decap_take(k, 8);
+	return h ? length_or_type(k, be16(h + 6)) : HEADER_STOP;
+}
+
+// RFC 8300 2.2: version, flags, TTL and length in words of 4 bytes, type of metadata, what follows.
+enum header decap_nsh(struct walk *k)
+{
+	const uint8_t *h = decap_take(k, 4);
+	if (!h || h[0] >> 6 != 0)
+		return HEADER_STOP;
+	uint32_t len = (h[1] & 63) * 4u;
+	if (len < 8)
+		return decap_malformed(k);
+	if (!decap_take(k, len - 4))
+		return HEADER_STOP;
+	switch (h[3]) {
+	case 1:
+		return HEADER_IP4;
+	case 2:
+		return HEADER_IP6;
+	case 3:
+		return HEADER_ETHER;
+	case 5:
+		return HEADER_MPLS;
+	}
+	return HEADER_STOP;
+}
+
+// IEEE 802.11 9.3.2.1, data that is whole and not encrypted, as access points hand it to their controller: frame
+// control, duration, three addresses, sequence, then a fourth address between two stations of a network, QoS (subtype
+// 8 and above) and HT control. QoS says whether the body is one LLC frame, or several behind headers of their own
+// (9.3.2.2): of these the first is read, and that there may be more is said.
+enum header decap_wlan(struct walk *k)
+{
+	const uint8_t *h = decap_take(k, 24);
+	if (!h)
+		return HEADER_STOP;
+	bool qos = h[0] & 0x80, fragment = (h[1] & 0x04) || (h[22] & 15);
+	if ((h[0] & 0x4f) != 0x08 || (h[1] & 0x40) || fragment)
+		return HEADER_STOP;
+	if ((h[1] & 3) == 3 && !decap_take(k, 6))
+		return HEADER_STOP;
+	const uint8_t *control = k->d + k->off;
+	if (!qos)
+		return HEADER_LLC;
+	if (!decap_take(k, 2) || ((h[1] & 0x80) && !decap_take(k, 4)))
+		return HEADER_STOP;
+	if (!(control[0] & 0x80))
+		return HEADER_LLC;
+	const uint8_t *sub = decap_take(k, 14);
+	if (!sub)
+		return HEADER_STOP;
+	decap_deeper(k);
+	uint32_t end = k->off + be16(sub + 12);
+	k->s.wire_end = RTE_MIN(k->s.wire_end, end);
+	k->s.end = RTE_MIN(k->s.end, end);
+	return HEADER_LLC;
 }
 
 bool decap_plausible_ether(const struct walk *k, uint32_t off)

@@ -8,7 +8,7 @@
 // as far as the inner IP header, since an attacker who could make us take his UDP payload for a tunnel would choose
 // what is judged in its place.
 //
-// Left out: L2TPv3 (the length of its cookie is not in the packet), LISP, NSH, CAPWAP, UDP-encapsulated ESP.
+// Left out: L2TPv3 (the length of its cookie is not in the packet), LISP, CAPWAP, UDP-encapsulated ESP.
 #include "decap.h"
 
 #include <netinet/in.h>
@@ -56,6 +56,15 @@ static enum header pptp(struct walk *k, const uint8_t *h)
 	return HEADER_PPP;
 }
 
+// 0x9100 is a tag elsewhere: it is 802.11 where the bytes say so.
+static enum header aruba(struct walk *k, uint16_t type)
+{
+	const uint8_t *h = k->d + k->off;
+	if (k->off + 24 <= k->s.end && (h[0] & 0x4f) == 0x08 && !(h[1] & 0x40))
+		return HEADER_WLAN;
+	return decap_by_ethertype(k, type);
+}
+
 //  0                   1                   2                   3
 // |C|R|K|S|s|recur| A |flags| ver | ethertype                     |
 // | checksum (C), offset (C or R) | key (K) | sequence (S) | routes (R)
@@ -81,6 +90,8 @@ enum header decap_gre(struct walk *k)
 	case 0x883e:
 		return HEADER_WCCP;
 	}
+	if ((type & 0xfe00) == 0x8200 || (type & 0xfe00) == 0x9000) // Aruba's access points, a number for each tunnel
+		return aruba(k, type);
 	return k->off < k->s.wire_end ? decap_by_ethertype(k, type) : HEADER_STOP; // keepalives carry nothing
 }
 
@@ -191,11 +202,11 @@ static enum header vxlan(struct walk *k, const uint8_t *h, uint32_t len)
 	return len < 8 + 14 ? HEADER_STOP : vxlan_payload(k, h, 0x6558);
 }
 
-// draft-ietf-nvo3-vxlan-gpe: flag P, and the next protocol in the fourth byte.
+// draft-ietf-nvo3-vxlan-gpe: flag P, and the next protocol in the fourth byte, which some set without the flag.
 static enum header vxlan_gpe(struct walk *k, const uint8_t *h, uint32_t len)
 {
 	static const uint16_t types[4] = {0, 0x0800, 0x86dd, 0x6558};
-	if (len < 8 + 14 || !(h[0] & 0x04) || h[3] >= RTE_DIM(types))
+	if (len < 8 + 14 || h[3] >= RTE_DIM(types))
 		return HEADER_STOP;
 	return vxlan_payload(k, h, types[h[3]]);
 }
@@ -324,14 +335,27 @@ static enum header l2tp(struct walk *k, const uint8_t *h, uint32_t len)
 	return HEADER_PPP;
 }
 
+// RFC 8086: GRE with checksum, key and sequence number at will. What it carries must show.
+static enum header gre_in_udp(struct walk *k, const uint8_t *h, uint32_t len)
+{
+	if (len < 4 || (be16(h) & ~(GRE_SUM | GRE_KEY | GRE_SEQ)))
+		return HEADER_STOP;
+	uint32_t at = 4 + (h[0] & 0x80 ? 4 : 0) + (h[0] & 0x20 ? 4 : 0) + (h[0] & 0x10 ? 4 : 0);
+	uint32_t off = k->off;
+	if (announced(k, off + at, be16(h + 2)) == HEADER_STOP)
+		return HEADER_STOP;
+	k->off = off;
+	return HEADER_GRE;
+}
+
 static const struct tunnel {
 	uint16_t port;
 	bool either; // the port may be the source's: the answers come from it
 	enum header (*probe)(struct walk *k, const uint8_t *h, uint32_t len);
 } tunnels[] = {
 	{4789, false, vxlan},     {8472, false, vxlan}, // IANA's, and Linux' own of before
-	{4790, false, vxlan_gpe}, {6081, false, geneve}, {2152, false, gtp},
-	{3544, true, teredo},     {5072, true, ayiya},   {1701, true, l2tp},
+	{4790, false, vxlan_gpe}, {6081, false, geneve}, {2152, false, gtp},        {3544, true, teredo},
+	{5072, true, ayiya},      {1701, true, l2tp},    {4754, false, gre_in_udp},
 };
 
 enum header decap_udp(struct walk *k)

@@ -143,7 +143,8 @@ struct flow {
 		uint16_t ts_ahead[2]; // TCP: see flow_tcp.c, sample_ts
 		struct {
 			uint8_t icmp_code;
-			uint16_t tags; // flow_tags
+			uint8_t unread; // datagrams that no parser knew, while none has
+			uint16_t tags;  // flow_tags
 		};
 	};
 };

@@ -556,7 +556,7 @@ static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct
 		pkt_drop(p, in.drop);
 	if (unlikely(f->policy & POLICY_OPEN))
 		datagram_open(w, m, p, &in);
-	if (!known && f->app == APP_NONE && f->pkts[0] + f->pkts[1] >= DATAGRAM_TRIES) {
+	if (!known && f->app == APP_NONE && ++f->unread >= DATAGRAM_TRIES) {
 		f->app = APP_OTHER;
 		if (!(f->policy & POLICY_OPEN)) // else a hello may come yet
 			f->flags |= FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Faults of link, IP and L4 headers: each beside a sound frame that must pass."""
+import ipaddress
+
 from packets import *
 
 A, B, A6, B6 = "10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8::2"
@@ -9,6 +11,13 @@ SOUND_UDP = eth(ip4(A, B, udp(1000, 2000, b"hello")))
 
 def hop_by_hop(options, n=0, then=17):
     return bytes([then, n]) + options
+
+
+def routed(kind, pointer, l4, summed=None):
+    """To 192.0.2.77 next, then by a route to B; its L4 sum made for `summed`, or B."""
+    route = b"\1" + bytes([kind, 11, pointer]) + ipaddress.ip_address("198.51.100.9").packed + ipaddress.ip_address(B).packed
+    whole = ip4(A, summed or B, l4)
+    return ip4(A, "192.0.2.77", whole[20:], options=route, number=l4.proto)
 
 
 CASES = {
@@ -63,6 +72,16 @@ CASES = {
                    eth(ip4(A, B, icmp(csum_is=0x1234))), eth(ip4(A, B, udp(1000, 2000, b"hello", csum_is=0))),
                    eth(ip6(A6, B6, icmp6())), eth(ip6(A6, B6, icmp6(csum_is=0x1234)))],
         "drops": {"PARSE_L4_CSUM": [2, 4, 6, 9]},
+    },
+    "source_route": {
+        # the L4 sum is made over where the route ends (the sound frames), else it is wrong; and at the end of the route
+        # over the address in the header
+        "frames": [SYN, SOUND_UDP]
+        + [eth(routed(kind, p, l4)) for kind, p in ((131, 4), (137, 8)) for l4 in (tcp(1002, 80), udp(1002, 53, b"x" * 20))]
+        + [eth(routed(131, 4, tcp(1003, 80), "192.0.2.99")), eth(routed(131, 12, tcp(1003, 80))),
+           eth(routed(137, 12, tcp(1004, 80), "192.0.2.77"))],
+        "drops": {"PARSE_L4_CSUM": [7, 8]},
+        "same": True,
     },
     "ip6_headers": {
         # every extension header that is skipped, and AH in IPv4
@@ -130,9 +149,12 @@ CASES = {
                    (eth(ip6(A6, B6, udp(1, 2, b"z" * 90), next_header=60, chain=b"\x11\1" + bytes(14)))[:60], None, 150),
                    (eth(ip4(A, B, proto(51, b"\x11\4" + bytes(90))))[:40], None, 130),
                    (eth(tag(1, SYN[14:]), kind=0x8100)[:16], None, 58),
-                   (eth(ip4(A, B, udp(53, 5353, b"z" * 200)))[:60], None, 242)],
+                   (eth(ip4(A, B, udp(53, 5353, b"z" * 200)))[:60], None, 242),
+                   # of TCP's options half: a flow all the same
+                   (eth(ip4(A, B, tcp(1009, 80, options=b"\x02\x04\x05\xb4\x01\x03\x03\x07")))[:57], None, 62)],
         "drops": {},
-        "counters": {"frames_cut": 6},
+        "counters": {"frames_cut": 7},
+        "facts": [{"field": "flow", "value": 1, "tuple": ["tcp", A, 1009, B, 80]}],
         "same": True,
     },
     "padding": {

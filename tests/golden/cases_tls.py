@@ -206,6 +206,14 @@ CASES = {
         "no_facts": [{"field": "anomaly"}],
         "same": True,
     },
+    "dtls_among_others": {
+        # WebRTC: connectivity checks come first, and in one burst with all that follows
+        "frames": [datagram(0, b"\0\1\0\x14\x21\x12\xa4\x42" + bytes(32))] * 2 + [datagram(0, fragment(VOICE, 0, len(VOICE)))]
+        + [datagram(n % 2, b"\x80\x6f" + bytes([n] * 30)) for n in range(20)],
+        "drops": {},
+        "facts": [fact("host", "voice.example", DTUPLE), fact("app", "dtls", DTUPLE)],
+        "same": True,
+    },
     "dtls_changed": {
         "frames": [datagram(0, fragment(VOICE, 0, 60)), datagram(0, fragment(OTHER, 40, len(OTHER) - 40))],
         "drops": {},

@@ -45,10 +45,15 @@ def l2tp(ppp, flags=0x0002, optional=b""):
     return struct.pack("!H", flags) + optional + ppp
 
 
+def wlan(kind, flags, more=b""):
+    return struct.pack("!BB2s18s2s", kind, flags, bytes(2), bytes(18), b"\x10\x00") + more
+
+
 def frame(n):
     return eth(inner(n))
 
 
+SNAP = b"\xaa\xaa\x03\0\0\0\x08\0"
 PPP4 = b"\xff\x03\x00\x21"
 VPN = {"outer_ip": [OA, OB]}
 
@@ -88,9 +93,13 @@ CASES = {
          # 802.1ah, FabricPath, VNTag
          eth(struct.pack("!HHI", 77, 0x88E7, 0x00012345) + frame(6), kind=0x88A8),
          eth(b"\x0c\x40" + frame(7), kind=0x8903), eth(bytes(4) + b"\x08\x00" + inner(8), kind=0x8926),
-         eth(bytes(6) + b"\x08\x00" + inner(9), kind=0x893F), eth(b"\x06\x06\x03" + inner(10), kind=3 + len(inner(10)))],
+         eth(bytes(6) + b"\x08\x00" + inner(9), kind=0x893F), eth(b"\x06\x06\x03" + inner(10), kind=3 + len(inner(10))),
+         # a security group; NSH with its fixed metadata, and with a length but none
+         eth(struct.pack("!BBHHH", 1, 1, 1, 77, 0x0800) + inner(11), kind=0x8909),
+         eth(struct.pack("!BBBBI", 0x0F, 0xC6, 1, 1, 0x00002AFF) + bytes(16) + inner(12), kind=0x894F),
+         eth(struct.pack("!BBBBI", 0x0F, 0xC2, 2, 3, 0x00002AFF) + frame(13), kind=0x894F)],
         found(1, vlan=100) + found(2, vlan=[200, 7]) + found(3, 6, vlan=[1, 2, 3]) + found(4) + found(5, vlan=9)
-        + found(6, vlan=77) + found(7) + found(8) + found(9) + found(10)),
+        + found(6, vlan=77) + found(7) + found(8) + found(9) + found(10) + found(11) + found(12) + found(13)),
     "tags_of_one_flow": case(
         # under the tenant's tag a flow has two stacks in turn; a third is not said
         [eth(tag(7, tag(vlan, l3), inner=0x8100), kind=0x8100) for vlan in (300, 50, 300, 51)
@@ -119,6 +128,19 @@ CASES = {
          eth(ip6(OA6, OB6, gre(0x0800, inner(9))))],
         found(1, **VPN) + found(2, 6, **VPN) + found(3, **VPN) + found(4, **VPN) + found(5, **VPN) + found(6, **VPN)
         + found(7, **VPN) + found(8, **VPN) + found(9, outer_ip=[OA6, OB6])),
+    "gre_wlan": case(
+        # what access points tunnel to their controller: plain, QoS with HT control, between two of a network; encrypted and
+        # empty data are nobody's; of several in one the first is read
+        [outer(gre(0x8200, wlan(0x08, 0x01) + SNAP + inner(1))), outer(gre(0x8210, wlan(0x88, 0x82, bytes(6)) + SNAP + inner(2))),
+         outer(gre(0x9000, wlan(0x08, 0x03, bytes(6)) + SNAP + inner(3))), outer(gre(0x8200, wlan(0x08, 0x41) + SNAP + inner(4))),
+         outer(gre(0x8200, wlan(0x48, 0x01))),
+         outer(gre(0x8200, wlan(0x88, 0x01, b"\x80\0") + b"".join(
+             bytes(12) + struct.pack("!H", 8 + len(inner(n))) + SNAP + inner(n) + bytes(-(22 + len(inner(n))) % 4) for n in (5, 6)))),
+         eth(ip4(OA, OB, udp(50000, 4754, struct.pack("!HHI", 0x2000, 0x0800, 7) + inner(7)))),
+         eth(ip4(OA, "192.0.2.9", udp(50000, 4754, b"no tunnel at all, just bytes")))],
+        found(1, **VPN) + found(2, **VPN) + found(3, **VPN) + found(5, **VPN) + found(7, **VPN)
+        + [{"field": "decap.deeper", "value": 1}, {"field": "flow", "value": 1, "tuple": ["udp", OA, 50000, "192.0.2.9", 4754]}],
+        no_facts=[flow(4), flow(6)], counters={"decap_depth": 1}),
     "erspan": case(
         [outer(gre(0x88BE, frame(1))), outer(gre(0x88BE, struct.pack("!HHI", 0x1000, 1, 0) + frame(2), 0x1000, bytes(4))),
          outer(gre(0x22EB, struct.pack("!HHIHH", 0x2000, 1, 0, 0, 0) + frame(3), 0x1000, bytes(4))),
@@ -140,13 +162,14 @@ CASES = {
     "vxlan": case(
         [outer(udp(5000, 4789, vxlan(77, frame(1)))), outer(udp(5000, 8472, vxlan(78, eth(inner6(2))))),
          outer(udp(5000, 4790, struct.pack("!II", 0x0C000001, 79 << 8) + inner(3))),
+         outer(udp(5000, 4790, struct.pack("!II", 0x08000001, 84 << 8) + inner(7))),
          outer(udp(5000, 4789, vxlan(80, eth(tag(6, inner(4)), kind=0x8100)), csum_is=0)),
          # VXLAN in VXLAN; a length that is left to the network card; bytes that are none
          outer(udp(5000, 4789, vxlan(81, outer(udp(5001, 4789, vxlan(82, frame(5))))))),
          outer(udp(5000, 4789, vxlan(83, eth(ip4("10.0.1.6", B, udp(40000, 2000, b"inside"), total=0))))),
          eth(ip4(OA, "192.0.2.9", udp(50000, 4789, b"no tunnel at all, just bytes")))],
         found(1, vni=77, **VPN) + found(2, 6, vni=78, **VPN) + found(3, vni=79) + found(4, vni=80, vlan=6)
-        + found(5, vni=[81, 82]) + found(6, vni=83) + [{"field": "flow", "value": 1, "tuple": ["udp", OA, 50000, "192.0.2.9", 4789]}]),
+        + found(5, vni=[81, 82]) + found(6, vni=83) + found(7, vni=84) + [{"field": "flow", "value": 1, "tuple": ["udp", OA, 50000, "192.0.2.9", 4789]}]),
     "vxlan_transport": case(
         [outer(udp(5000, 4789, vxlan(77, frame(1)))), outer(udp(5000, 4789, vxlan(78, eth(tag(6, inner(2)), kind=0x8100))))],
         found(1) + found(2, vlan=6), no_facts=[{"field": "vni", "value": 77}], args=["--transport", "vxlan"]),

@@ -25,9 +25,9 @@ static unsigned made[2], refused[2];
 
 // Cases some of whose packets cannot be answered back: labels, ids and signatures of one way; and on: numbered ones
 // too.
-static const char *const no_way_back[] = {"mpls",   "ayiya", "gtp", "l2tp",    "erspan",
-					  "teredo", "tags",  "gre", "link_ppp"};
-static const char *const no_way_on[] = {"ayiya", "l2tp", "erspan", "gre"};
+static const char *const no_way_back[] = {"mpls",   "ayiya", "gtp", "l2tp",     "erspan",
+					  "teredo", "tags",  "gre", "link_ppp", "gre_wlan"};
+static const char *const no_way_on[] = {"ayiya", "l2tp", "erspan", "gre", "gre_wlan"};
 
 static const char *case_name;
 

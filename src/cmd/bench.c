@@ -242,8 +242,13 @@ static void print_judged(const struct bench *b)
 	uint64_t all;
 	uint32_t rules;
 	hits(b, &all, &rules);
+	size_t bytes;
+	uint32_t payloads = judge_policy_payloads(b->policies.list[0].published.of[0], &bytes);
 	printf("%s: %u rules, %u of them hit, %lu hits in all loops\n", b->policy_file, b->policies.names[0]->nrules,
 	       rules, all);
+	if (payloads)
+		printf("payload of %u flows at a time in %.1f MiB; of others, segment by segment: %lu segments\n",
+		       payloads, (double)bytes / (1 << 20), b->w.counters[COUNTER_PAYLOAD_BLOCK]);
 }
 
 static void print(const struct bench *b, double flow_bytes)

@@ -51,6 +51,8 @@ struct judge_policy;
 uint64_t judge_fields(const struct ruleset *rs);
 struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version);
 void judge_policy_free(struct judge_policy *p);
+// Flows whose payload is searched as a stream at a time, and the memory of that. 0: no rule asks for payload.
+uint32_t judge_policy_payloads(const struct judge_policy *p, size_t *bytes);
 // A whole policy in shadow of p: the same facts, a second verdict, never waited for. Both stay the caller's.
 void judge_policy_second(struct judge_policy *p, struct judge_policy *second);
 // From now on the worker judges by p, which stays the caller's; NULL: there is no policy. Between bursts.

@@ -8,7 +8,8 @@
 // when a direction has reached the depth. Bytes that come ahead are kept, as stream keeps them, until the hole before
 // them is closed; one that does not close is passed over, and nothing is found across it.
 //
-// Stream states are a pool of fixed count. Where it is empty each segment is searched by itself (payload_block).
+// Stream states are a pool: as many as stream reassembles flows, within PAYLOADS_BYTES; each is opened in its place
+// when it is used first. Where the pool is empty each segment is searched by itself (payload_block).
 //
 // Rejected: reading from stream's own memory (bodies are not stored, and directions stop early: for payload alone they
 // would have to be), and scanning in a room of its own (what is known of the flow would depend on how packets fell into
@@ -27,7 +28,9 @@
 #include "policy.h"
 #include "stream_pool.h"
 
-#define PAYLOADS 4096    // flows whose payload is followed at a time
+// Flows whose payload is followed at a time: as many as stream reassembles by default, within so much memory.
+#define PAYLOADS_MAX 65536
+#define PAYLOADS_BYTES (128ul << 20)
 #define HOLE_SEGMENTS 64 // so many that bring nothing in order, and the hole is passed over
 #define ONCE_MAX 16      // rules that spoke for the flow
 
@@ -52,43 +55,45 @@ struct payload {
 
 struct judge_payloads {
 	size_t bytes;
+	const struct ruleset *rs;
+	uint32_t n, fresh; // of list; from `fresh` on they were never used
 	uint32_t free, words, used;
-	uint64_t *row; // of what has no state
-	struct payload list[PAYLOADS];
+	size_t state_bytes;
+	uint64_t *row;   // of what has no state; then two for each of list
+	uint8_t *states; // as many
+	struct payload list[];
 };
 
 struct judge_payloads *judge_payloads_new(const struct ruleset *rs)
 {
 	uint32_t words = policy_payload_words(rs);
-	size_t bytes = sizeof(struct judge_payloads) + (2ul * PAYLOADS + 1) * words * sizeof(uint64_t);
+	size_t state = policy_payload_bytes(rs), row = RTE_ALIGN_CEIL(words * sizeof(uint64_t), 64ul);
+	size_t each = sizeof(struct payload) + 2 * (row + state);
+	uint32_t n = (uint32_t)RTE_MIN(PAYLOADS_BYTES / each + 1, (size_t)PAYLOADS_MAX);
+	size_t bytes = sizeof(struct judge_payloads) + n * each + row + 64;
 	struct judge_payloads *p = mem_take(bytes);
 	if (!p)
 		return NULL;
 	p->bytes = bytes;
+	p->rs = rs;
+	p->n = n;
 	p->words = words;
-	uint64_t *row = p->row = (uint64_t *)(p + 1);
-	for (uint32_t i = PAYLOADS; i > 0; i--) {
-		struct payload *x = &p->list[i - 1];
-		for (unsigned dir = 0; dir < 2; dir++) {
-			x->found[dir] = row += words;
-			if (!(x->state[dir] = policy_payload_open(rs))) {
-				judge_payloads_free(p);
-				return NULL;
-			}
-		}
-		x->next = p->free;
-		p->free = i;
-	}
+	p->state_bytes = state;
+	p->states = (uint8_t *)RTE_ALIGN_CEIL((uintptr_t)&p->list[n], 64ul);
+	p->row = (uint64_t *)(p->states + 2 * n * state);
 	return p;
 }
 
 void judge_payloads_free(struct judge_payloads *p)
 {
-	if (!p)
-		return;
-	for (uint32_t i = 0; i < 2 * PAYLOADS; i++)
-		policy_payload_close(p->list[i / 2].state[i % 2]);
-	mem_give(p, p->bytes);
+	if (p)
+		mem_give(p, p->bytes);
+}
+
+uint32_t judge_payloads_room(const struct judge_payloads *p, size_t *bytes)
+{
+	*bytes = p ? p->bytes : 0;
+	return p ? p->n : 0;
 }
 
 static struct payload *find(const struct worker *w, const struct flow *f)
@@ -99,16 +104,36 @@ static struct payload *find(const struct worker *w, const struct flow *f)
 	return i && p->list[i - 1].flow_id == f->id + 1 ? &p->list[i - 1] : NULL;
 }
 
+// Number of one that nobody uses, + 1; 0: there is none.
+static uint32_t unused(struct judge_payloads *p)
+{
+	uint32_t i = p->free;
+	if (i) {
+		p->free = p->list[i - 1].next;
+		return i;
+	}
+	if (p->fresh == p->n)
+		return 0;
+	struct payload *x = &p->list[p->fresh];
+	for (unsigned dir = 0; dir < 2; dir++) {
+		size_t at = 2ul * p->fresh + dir;
+		x->found[dir] = p->row + (at + 1) * p->words;
+		if (!(x->state[dir] = policy_payload_open(p->rs, p->states + at * p->state_bytes)))
+			return 0;
+	}
+	return ++p->fresh;
+}
+
 static struct payload *take(struct worker *w, const struct flow *f)
 {
 	struct judge *j = w->judge;
 	struct judge_payloads *p = j->policy->payloads;
 	struct payload *x = find(w, f);
-	if (x || !p->free)
+	uint32_t i = x ? 0 : unused(p);
+	if (!i)
 		return x;
-	j->payload_of[flow_table_number(w->flows, f)] = p->free;
-	x = &p->list[p->free - 1];
-	p->free = x->next;
+	j->payload_of[flow_table_number(w->flows, f)] = i;
+	x = &p->list[i - 1];
 	p->used++;
 	x->flow_id = f->id + 1;
 	x->nonce = 0;
@@ -134,7 +159,7 @@ static void give_back(struct worker *w, struct judge_payloads *p, struct payload
 void judge_payloads_forget(struct worker *w, struct judge_payloads *p)
 {
 	w->counters[COUNTER_PAYLOAD_ANEW] += p ? p->used : 0;
-	for (uint32_t i = 0; p && p->used && i < PAYLOADS; i++)
+	for (uint32_t i = 0; p && p->used && i < p->fresh; i++)
 		if (p->list[i].flow_id)
 			give_back(w, p, &p->list[i]);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <stddef.h>
+
 #include "ruleset.h"
 
 struct ruleset;
@@ -25,8 +27,10 @@ uint64_t policy_judge_again(const struct ruleset *rs, struct policy_scratch *s, 
 // Payload over pieces. A row of words has a bit for each pattern that was found.
 struct hs_stream;
 uint32_t policy_payload_words(const struct ruleset *rs);
-struct hs_stream *policy_payload_open(const struct ruleset *rs); // off the path; NULL: no memory
-void policy_payload_close(struct hs_stream *stream);
+// Bytes of one stream (off the path, asked first), and one that begins at `at`, where it stays; it needs no closing.
+// NULL: it cannot be opened.
+size_t policy_payload_bytes(const struct ruleset *rs);
+struct hs_stream *policy_payload_open(const struct ruleset *rs, void *at);
 void policy_payload_reset(struct policy_scratch *s, struct hs_stream *stream);
 // The next bytes, or a datagram. True: a pattern was found that the row had not.
 bool policy_payload_scan(struct policy_scratch *s, struct hs_stream *stream, const void *p, uint32_t len,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <hs/hs_runtime.h>
+#include <rte_common.h>
 
 #include "policy_in.h"
 #include "rules_hash.h"
@@ -102,25 +103,44 @@ uint32_t policy_payload_words(const struct ruleset *rs)
 	return b ? b->words : 1;
 }
 
-struct hs_stream *policy_payload_open(const struct ruleset *rs)
+// Where the stream that is being opened is to lie: Hyperscan asks for memory by a callback that is told its size alone.
+static _Thread_local struct {
+	void *at;
+	size_t room;
+} place;
+
+static void *placed(size_t bytes)
+{
+	return bytes <= place.room ? place.at : NULL;
+}
+
+static void stays(void *p) {}
+
+size_t policy_payload_bytes(const struct ruleset *rs)
+{
+	const struct ruleset_buffer *b = payload(rs);
+	size_t bytes = 0;
+	hs_set_stream_allocator(placed, stays);
+	if (b && hs_stream_size(b->stream, &bytes) != HS_SUCCESS)
+		return 0;
+	return b ? RTE_ALIGN_CEIL(bytes + 64, 64ul) : 0; // and its head
+}
+
+struct hs_stream *policy_payload_open(const struct ruleset *rs, void *at)
 {
 	const struct ruleset_buffer *b = payload(rs);
 	static struct hs_stream *const none = (struct hs_stream *)1; // rules that only ask whether there is payload
 	hs_stream_t *stream = NULL;
 	if (!b)
 		return none;
+	place.at = at;
+	place.room = policy_payload_bytes(rs);
 	return hs_open_stream(b->stream, 0, &stream) == HS_SUCCESS ? stream : NULL;
 }
 
 static bool real(const struct hs_stream *stream)
 {
 	return (uintptr_t)stream > 1;
-}
-
-void policy_payload_close(struct hs_stream *stream)
-{
-	if (real(stream))
-		hs_close_stream(stream, NULL, NULL, NULL);
 }
 
 void policy_payload_reset(struct policy_scratch *s, struct hs_stream *stream)

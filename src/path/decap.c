@@ -143,7 +143,7 @@ enum header decap_ip6(struct walk *k)
 // L4 of a plain frame, whose IP header ends at l4 and whose IP payload ends at `end`. Inlined where version and
 // protocol are known.
 static __rte_always_inline bool plain_l4(struct pkt *p, const struct steer_key *key, const uint8_t *d, uint32_t l4,
-					 uint32_t end, unsigned version, uint8_t proto, uint8_t ttl)
+					 uint32_t end, unsigned version, uint8_t proto, uint16_t ttl)
 {
 	struct layer *l = &p->layer[0];
 	const uint8_t *t = d + l4;
@@ -166,16 +166,18 @@ static __rte_always_inline bool plain_l4(struct pkt *p, const struct steer_key *
 	memcpy(&l->sport_be, &ports, 4); // both
 	l->version = version;
 	l->proto = proto;
-	l->tcp_flags = flags;
-	l->flags = l->icmp_type = l->icmp_code = 0;
-	l->ttl = ttl;
-	l->pad = 0;
+	memcpy(&l->tcp_flags, &flags, 4); // and layer flags, ICMP type and code: 0
+	memcpy(&l->ttl, &ttl, 2);
 	p->nlayers = 1;
 	p->inner = l;
 	p->l3 = WALKED;
 	steer_ends(key, p, d + 14, ports, version, proto);
 	return true;
 }
+
+static_assert(offsetof(struct layer, icmp_code) == offsetof(struct layer, tcp_flags) + 3 &&
+		      offsetof(struct layer, pad) == offsetof(struct layer, ttl) + 1,
+	      "written as words");
 
 // The frames that nearly all are: Ethernet, IPv4 without options or IPv6 without extension headers, TCP without urgent
 // data or UDP on no tunnel's port, whole and uncut. Anything that is not exactly so is left to the walk, which

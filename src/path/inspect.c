@@ -418,6 +418,18 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	return MOVED | DRY;
 }
 
+// What step does of an end without bytes, where run would do nothing else.
+bool inspect_ended(struct worker *w, struct flow *f, unsigned dir)
+{
+	struct words *s = words_of(w, f);
+	if (!s || !parsers[s->parser].endless || (f->policy & (POLICY_OPEN | POLICY_DENIED)))
+		return false;
+	s->wait &= ~(1 << dir);
+	s->ended |= 1 << dir;
+	stream_need(w, f, dir, 0);
+	return true;
+}
+
 // The direction of the packet in work, and the other where it is concerned: it waits for this one, this one waits
 // for it, or it came first and was kept until somebody knew the protocol. Both go on until neither moves.
 static uint16_t run(struct worker *w, struct flow *f, unsigned dir, bool last)

@@ -56,6 +56,8 @@ void inspect_fini(struct worker *w);
 void inspect_burst(struct worker *w, struct burst *b);
 // One packet by itself: for stream, before the flow's next data in the same burst.
 void inspect_packet(struct worker *w, struct rte_mbuf *m);
+// A direction of which nothing is left to be read has ended. True: its parser need not see that, and was told.
+bool inspect_ended(struct worker *w, struct flow *f, unsigned dir);
 // Does a parser read the flow's stream? Until then it may begin anew.
 bool inspect_chosen(struct worker *w, struct flow *f);
 // What the client said waits for the server's word: it is read without. False: it does not wait.

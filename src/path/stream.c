@@ -267,7 +267,8 @@ static void data(struct segment *g, uint8_t flags)
 			stream_gap_due(g->w, g->f, g->p->dir, s, full);
 	}
 	s->highest = RTE_MAX(s->highest, g->end);
-	if (news(s, next, ended))
+	bool spent = s->next == s->parsed && !(s->flags & STREAM_GIVEN_UP);
+	if (news(s, next, ended) && !(spent && inspect_ended(g->w, g->f, g->p->dir)))
 		g->p->flags |= PKT_HAS_DATA;
 }
 

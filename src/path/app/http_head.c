@@ -194,7 +194,7 @@ static inline void line_end(struct http_head *h, const uint8_t *line, bool crlf)
 // Field lines from p[at] to the empty line or the end. Returns how far.
 static uint32_t fields_read(struct http_head *h, const uint8_t *p, uint32_t at, uint32_t len)
 {
-	uint32_t n;
+	uint32_t n, first = at;
 	for (; at < len && (n = bytes_line(p + at, len - at)); at += n) {
 		uint32_t body = n - 1, more;
 		bool crlf = body && p[at + body - 1] == '\r';
@@ -204,8 +204,9 @@ static uint32_t fields_read(struct http_head *h, const uint8_t *p, uint32_t at, 
 			h->whole = true;
 			return at + n;
 		}
-		if (folds(p, at, len)) { // before the first; others were taken with theirs
+		if (unlikely(at == first) && folds(p, at, len)) { // others were taken with theirs
 			http_head_cause(h, HTTP_CAUSE_BIT(LEADING_SPACE), p + at);
+			first = at + n;
 			continue;
 		}
 		while (unlikely(folds(p, at + n, len)) && (more = bytes_line(p + at + n, len - at - n))) {

@@ -150,7 +150,9 @@ static void judge_known_facts(struct worker *w, struct flow *f, struct again *a)
 	judge_flow_facts(w, f);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &first);
 	a->opens = first.open;
-	bool silent = a->judged ? a->k->at == KEPT_NOTHING : f->app == APP_NONE && !(f->flags & FLOW_APP_DONE);
+	if (a->k->at == KEPT_NOTHING && !f->tx_count && (f->flags & FLOW_APP_DONE) && !a->denied)
+		a->k->at = KEPT_ABSENT; // nobody's words, and nobody had asked
+	bool silent = a->k->at == KEPT_NOTHING && (a->judged || f->app == APP_NONE);
 	a->first = one_by_one(f) || (silent && !f->tx_count);
 	a->v = first;
 	if (a->first) {
@@ -271,6 +273,8 @@ static void known(struct worker *w, struct flow *f, struct again *a)
 		return;
 	}
 	p->sums.rejudged[denies ? JUDGE_AGAIN_DENIED : JUDGE_AGAIN_ALLOWED]++;
+	if (f->tx_count && !a->v.open) // else counted when it ends
+		p->hits[a->v.rule < p->nrules ? a->v.rule : p->nrules]++;
 	if (denies) {
 		deny(w, f, a);
 	} else {

@@ -83,6 +83,12 @@ static void whose(uint32_t actions, FILE *out)
 	}
 }
 
+static const char *const rejudge_help[REJUDGE_COUNT] = {
+#define X(symbol, name, help) help,
+	REJUDGES(X)
+#undef X
+};
+
 void grammar_actions(FILE *out)
 {
 	fputs("| action | what it does | ends the search | counts as deny |\n|---|---|---|---|\n", out);
@@ -98,6 +104,11 @@ void grammar_actions(FILE *out)
 	fputs("\n| answer | what is sent |\n|---|---|\n", out);
 	for (unsigned i = 0; i < RESPONSE_COUNT; i++)
 		fprintf(out, "| `%s` | %s |\n", response_names[i], response_help[i]);
+	fputs("\n| `rejudge_unknown` | what becomes of a live flow of which another policy would have to know more "
+	      "|\n|---|---|\n",
+	      out);
+	for (unsigned i = 0; i < REJUDGE_COUNT; i++)
+		fprintf(out, "| `%s` | %s |\n", rejudge_names[i], rejudge_help[i]);
 }
 
 // ---- the schema -------------------------------------------------------------------------------------------------

@@ -133,6 +133,10 @@ def in_text(data, names):
     for m in REQUEST.finditer(data):
         if (path_of(m[1]) + b"/").startswith(names["path"] + b"/"):
             return f"path: {m[1][:60]!r}"
+    for at in [m.end() for m in re.finditer(rb"\x04[\x01-\x7f](?=/)", data)] if b"PRI * HTTP/2.0" in data else []:
+        path = data[at : at + data[at - 1]]  # a literal whose name is the static table's :path, without Huffman
+        if (path_of(path) + b"/").startswith(names["path"] + b"/"):
+            return f":path: {path[:60]!r}"
     return None
 
 

@@ -40,7 +40,7 @@ import wire  # noqa: E402
 from scene import ALLOWED, DENIED, GONE, SAME, WRAPS, Scene  # noqa: E402
 from packets import pcap  # noqa: E402
 
-MODULES = ("tcp", "begin", "ip", "shape", "role", "hello", "http", "prelude", "dns", "quic")
+MODULES = ("tcp", "begin", "ip", "shape", "role", "hello", "http", "http2", "prelude", "dns", "quic")
 DEFAULTS = ("allow", "deny")
 SAMPLE = (("plain", 4), ("vlan", 6), ("gwlb", 4))
 EPOCH = 1_700_000_000

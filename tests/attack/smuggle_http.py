@@ -275,28 +275,3 @@ for to in (b"h2c", b"websocket", b"TLS/1.2"):
         c.client(get(s.host))
         c.answer(HTTP_OK, ack=c.next[1])
         c.answer(HTTP_OK, ack=c.next[1])
-
-
-def frame(kind, flags, stream, payload):
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-def headers(host):
-    """GET / of HTTP/2, :authority as a literal without Huffman (RFC 7541)"""
-    return frame(1, 5, 1, b"\x82\x84\x86\x41" + bytes([len(host)]) + host)
-
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
-
-
-@case("http2.clear", default="allow")
-def _(s):
-    s.conn(80).open().client(PREFACE + headers(s.host))
-
-
-@case("http2.upgraded", default="allow")
-def _(s):
-    c = s.conn(80).open()
-    c.client(upgrade(b"h2c", s.other))
-    c.answer(SWITCHED)
-    c.client(PREFACE + headers(s.host))

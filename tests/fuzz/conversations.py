@@ -91,6 +91,14 @@ def http2_talks():
     begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, bytes(6)) + frame(1, b"\x83\x86")
     yield [(0, begin + frame(0, query)), (1, frame(4, b"") + b"".join(frame(0, a) for a in answers))]
     yield [(0, begin + frame(0, b"\4" + query + bytes(4), 8) + frame(0, b"\xff" + query, 8) + frame(0, b"", 8)), (1, frame(0, bytes(17000)))]
+    # blocks: kept fields and their use, Huffman, pieces, padding, trailers, a table's new size; their answers
+    ask = b"\x82\x84\x86\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff\x40\1x\1y"
+    two = lambda kind, body, flags=0, on=3: frame(kind, body, flags)[:5] + struct.pack("!I", on) + body
+    asks = frame(1, ask, 4) + frame(0, b"body") + two(1, b"\2\0\0\0\0\x10" + b"\x83\x86\xbe" + bytes(2), 40) + two(9, b"\x04\2/a\xbf", 4)
+    yield [(0, begin + asks + two(1, b"\0\1t\1u", 5)), (1, frame(4, b"\0\1\0\0\x10\0") + frame(1, b"\x48\x82\x64\x02\xbe", 4) + two(5, b"\0\0\0\2\x82", 4)
+                                                             + two(1, b"\x88\x5f\1z", 5) + two(3, b"\0\0\0\x08", 0, 5))]
+    yield [(0, begin + frame(1, b"\x20\x3f\xe1\x1f" + ask, 5) + two(1, b"\xff\0", 5)), (1, frame(1, b"\x89", 4) + frame(1, b"\x88", 5))]
+    yield [(0, begin + frame(1, ask, 5) + two(1, b"\0\4Host\1\n\0\2te\1x\x2e", 5) + two(1, b":", 5, 2))]
     yield [(0, begin[:20]), (1, frame(0, bytes(9)) + b"\xff\xff\xff\0\0" + bytes(40))]
     yield [(0, begin + frame(0, query)[:-4]), (0 + GAP, frame(0, query))]
 

@@ -16,8 +16,8 @@ static const struct {
 	void (*end)(struct app_in *);
 	int (*looks)(const uint8_t *, uint32_t);
 } parsers[5] = {
-	{http_data, http_end, http_looks}, {ssh_data, ssh_end, ssh_looks},  {prelude_data, NULL, prelude_looks},
-	{socks_data, NULL, socks_looks},   {http2_data, NULL, http2_looks},
+	{http_data, http_end, http_looks}, {ssh_data, ssh_end, ssh_looks},       {prelude_data, NULL, prelude_looks},
+	{socks_data, NULL, socks_looks},   {http2_data, http2_end, http2_looks},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t *copy = malloc(len ? len : 1);
 		memcpy(copy, data + at, len);
 		parsers[which].looks(copy, len);
+		http2_looks_midway(copy, len);
 		free(copy);
 		p->side[dir].gap |= head & 0x4000;
 		for (size_t i = 0; i < len && p->fate == APP_MORE; i += bytes ? 1 : len)

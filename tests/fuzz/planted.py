@@ -22,6 +22,8 @@ PLANTED = [
      "if ((size_t)(c->end - c->p) < len) {", "if ((size_t)(c->end - c->p) + 1 < len) {"),
     ("http", "a status line is read one byte too early", "src/path/app/http_start.c",
      "if (len < 13)\n\t\t\treturn HTTP_START_MORE;", "if (len < 12)\n\t\t\treturn HTTP_START_MORE;"),
+    ("http", "a header block is read before it is whole", "src/path/app/http2.c",
+     "\t\tif (have < b->size)\n\t\t\treturn b->size;\n", ""),
     ("dns", "a label may be one byte longer than the message", "src/path/app/dns_name.c",
      "if (at + 1 + c > len)", "if (at + c > len)"),
     ("quic", "CRYPTO bytes beyond what is kept are kept", "src/path/app/quic_conn.c",

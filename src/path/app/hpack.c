@@ -115,19 +115,20 @@ static bool put_decoded(struct hpack_block *b, const uint8_t *p, uint32_t n)
 	return (bits < 8 && code == (1u << bits) - 1) || fail(b, HPACK_BAD);
 }
 
-// 5.1. No number of more than 28 bits means anything here.
+// 5.1
 static bool integer(struct hpack_block *b, unsigned prefix, uint32_t *n)
 {
-	uint32_t most = (1u << prefix) - 1;
+	uint64_t most = (1u << prefix) - 1;
 	if (b->at == b->len)
 		return fail(b, HPACK_BAD);
-	*n = b->p[b->at++] & most;
-	bool more = *n == most;
-	for (unsigned shift = 0; more && shift <= 21 && b->at < b->len; shift += 7) {
-		*n += (uint32_t)(b->p[b->at] & 0x7f) << shift;
+	uint64_t v = b->p[b->at++] & most;
+	bool more = v == most;
+	for (unsigned shift = 0; more && shift < 35 && b->at < b->len; shift += 7) {
+		v += (uint64_t)(b->p[b->at] & 0x7f) << shift;
 		more = b->p[b->at++] & 0x80;
 	}
-	return !more || fail(b, HPACK_BAD);
+	*n = (uint32_t)v;
+	return (!more && v <= INT32_MAX) || fail(b, HPACK_BAD);
 }
 
 static bool string(struct hpack_block *b)

@@ -83,14 +83,21 @@ void http2_free(struct http2 *h)
 	mem_give(h, h->bytes);
 }
 
+// No memory is left to read the connection in.
+static int starved(struct app_in *in)
+{
+	count(in->w, COUNTER_APP_POOL_EMPTY);
+	if ((in->f->policy & POLICY_OPEN) && in->dir == 0 && !in->w->config->memory_open)
+		app_refuse(in, REASON_POLICY_MEMORY);
+	return APP_DONE;
+}
+
 static bool take(struct app_in *in, struct state *s)
 {
 	struct http2 *h = in->w->inspect->http2;
 	struct connection *c = &h->connection[s->connection = h->connection[0].next];
-	if (!s->connection) {
-		count(in->w, COUNTER_APP_POOL_EMPTY);
+	if (!s->connection)
 		return false;
-	}
 	h->connection[0].next = c->next;
 	c->last = c->nopen = 0;
 	hpack_start(&c->table[REQUESTS], HPACK_TABLE_FIRST);
@@ -195,10 +202,8 @@ static int request(struct app_in *in, struct state *s, struct connection *c, con
 	if (!(in->f->flags & (FLOW_REPLIED | FLOW_MIDSTREAM))) // one-way: what the server offers is not seen
 		c->table[REQUESTS].allowed = UINT32_MAX;
 	bool whole = decode(in, &c->table[REQUESTS], b, trailers ? HTTP2_TRAILERS : HTTP2_REQUEST, &d, &h);
-	if (!whole && !h.causes) {
-		count(in->w, COUNTER_APP_POOL_EMPTY);
-		return APP_UPGRADE;
-	}
+	if (!whole && !h.causes)
+		return starved(in);
 	if (b->type != HEADERS || !(b->id & 1))
 		h.causes |= HTTP_CAUSE_BIT(H2_FRAME);
 	if ((b->flags & END_STREAM) && h.has_length && h.length) // 8.1.1
@@ -234,9 +239,10 @@ static int response(struct app_in *in, struct state *s, struct connection *c, co
 		return APP_DONE;
 	}
 	if (answer && h.status >= 200) {
-		txn_t t = http_say_response(&d, open_take(c, b->id), &h);
+		txn_t asked = open_take(c, b->id), t = http_say_response(&d, asked, &h);
 		http_say_causes(in, t, &h, b->at);
-		judge_txn(in, t);
+		if (asked) // else its request was judged before (HTTP/1's with the Upgrade), or was never seen
+			judge_txn(in, t);
 		txn_end(in, t);
 	}
 	in->consumed += b->size;
@@ -322,8 +328,9 @@ static int begin(struct app_in *in, struct state *s)
 {
 	struct http2_frame f;
 	int yes = http2_looks(in->data, in->len);
-	if (yes < 0 || (yes > 0 && in->len < HTTP2_PREFACE_BYTES)) {
-		in->need = HTTP2_PREFACE_BYTES;
+	uint32_t need = yes ? HTTP2_PREFACE_BYTES : s->connection ? 0 : HTTP2_FRAME_HEAD;
+	if (yes < 0 || in->len < need) {
+		in->need = need;
 		return APP_MORE;
 	}
 	bool server = !yes && (s->connection ? in->dir != s->client
@@ -336,7 +343,7 @@ static int begin(struct app_in *in, struct state *s)
 	}
 	s->client = server ? !in->dir : in->dir;
 	if (!s->connection && !take(in, s))
-		return APP_DONE;
+		return starved(in);
 	s->begun[in->dir] = true;
 	in->consumed = yes > 0 ? HTTP2_PREFACE_BYTES : 0;
 	return STEP_ON;

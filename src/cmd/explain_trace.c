@@ -60,6 +60,18 @@ static size_t list_rules(const struct explain_trace *t, const struct explain *e,
 	return n;
 }
 
+// A rule that is true and has to do with every packet of the flow; NULL: none.
+static const char *acting_rule(const struct explain_trace *t)
+{
+	for (uint32_t i = 0; i < t->after->nrules; i++) {
+		const struct explain_rule *r = &t->after->rule[i];
+		enum action action = t->policy->rules[r->rule].action;
+		if (r->role == EXPLAIN_FIRED && (action == ACTION_LIMIT || action == ACTION_MIRROR))
+			return explain_rule_id(t->policy, r->rule);
+	}
+	return NULL;
+}
+
 bool explain_settled(const struct explain_trace *t, char *why, size_t size)
 {
 	const struct heard *h = chosen(t);
@@ -88,6 +100,11 @@ bool explain_settled(const struct explain_trace *t, char *why, size_t size)
 	if (open && !first && (h->record == RECORD_HTTP || h->record == RECORD_DNS)) {
 		list_rules(t, t->before, EXPLAIN_WAITED, rules, sizeof(rules));
 		snprintf(why, size, "each further %s is judged by itself, by %s", other, rules);
+		return false;
+	}
+	const char *acts = acting_rule(t);
+	if (acts) {
+		snprintf(why, size, "%s looks at each of its packets", acts);
 		return false;
 	}
 	snprintf(why, size, open ? "nothing more of it is judged" : "its addresses and ports decide");

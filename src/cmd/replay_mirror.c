@@ -36,7 +36,11 @@ struct file {
 struct waiting {
 	struct mirrored of; // without its mbuf
 	struct capture_record *frame;
+	uint64_t number;      // of the frame
+	struct waiting *also; // the same frame, for the flow of another layer
 };
+
+#define COMMENTS_MAX (LAYERS_MAX * MIRROR_RULES)
 
 struct mirrors {
 	struct file files[MIRROR_FILES];
@@ -50,10 +54,11 @@ struct mirrors {
 	unsigned nrings;
 	struct waiting *heap; // the first in order is [0]
 	size_t nheap, room;
+	struct waiting *batch; // of one place in the walk
+	size_t nbatch, batch_room;
 };
 
-// ---- files and sinks
-// -------------------------------------------------------------------------------------------------
+// ---- files and sinks --------------------------------------------------------------------------------------------
 
 static bool is_of(const struct mirror_to *to, const char *sink)
 {
@@ -131,6 +136,7 @@ void mirrors_free(struct mirrors *x)
 	for (size_t i = 0; i < x->nheap; i++)
 		free(x->heap[i].frame);
 	free(x->heap);
+	free(x->batch);
 	free(x->sums);
 	free(x->file_of);
 	free(x);
@@ -212,8 +218,7 @@ bool mirrors_sum(const struct mirrors *x, unsigned i, struct mirror_sum *s)
 	return true;
 }
 
-// ---- what a comment says
-// ---------------------------------------------------------------------------------------------
+// ---- what a comment says ----------------------------------------------------------------------------------------
 
 struct comment {
 	char text[COMMENT_MAX];
@@ -281,51 +286,65 @@ static void comment(struct comment *c, const struct mirrors *x, const struct mir
 	say(c, " flow_id=%lu policy=%u", e->flow, e->policy);
 }
 
-// ---- writing
-// ---------------------------------------------------------------------------------------------------------
+// ---- writing ----------------------------------------------------------------------------------------------------
 
-// The file that a rule's copies go to; counts. nfiles: none.
-static unsigned to_file(struct mirrors *x, const struct waiting *e, uint32_t rule)
+// A rule that wants a frame.
+struct want {
+	const struct mirrored *of;
+	uint32_t rule;
+	unsigned sink, file; // nsums, nfiles: none
+};
+
+static struct want want_of(const struct mirrors *x, const struct mirrored *of, uint32_t rule)
 {
-	const struct rule_name *n = name_of(x, rule, e->of.policy);
+	const struct rule_name *n = name_of(x, rule, of->policy);
+	struct want w = {.of = of, .rule = rule};
 	const char *sink = n && n->sink ? n->sink : "";
-	for (unsigned i = 0; i < x->nsums; i++) {
-		if (strcmp(x->sums[i].sink, sink))
-			continue;
-		if (x->file_of[i] < x->nfiles) {
-			x->sums[i].frames++;
-			x->sums[i].bytes += e->frame->len;
-		}
-		return x->file_of[i];
-	}
-	return file_of(x, sink);
+	while (w.sink < x->nsums && strcmp(x->sums[w.sink].sink, sink))
+		w.sink++;
+	w.file = w.sink < x->nsums ? x->file_of[w.sink] : file_of(x, sink);
+	return w;
+}
+
+// In each sink a frame counts once.
+static void sum(struct mirrors *x, const struct want *wants, unsigned i, uint32_t len)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (wants[k].sink == wants[i].sink)
+			return;
+	if (wants[i].sink == x->nsums || wants[i].file == x->nfiles)
+		return;
+	x->sums[wants[i].sink].frames++;
+	x->sums[wants[i].sink].bytes += len;
 }
 
 // Once into each file, with a comment for each rule.
 static void write_one(struct mirrors *x, const struct waiting *e)
 {
-	static struct comment room[MIRROR_RULES];
-	const char *comments[MIRROR_RULES];
-	unsigned file[MIRROR_RULES];
-	for (unsigned i = 0; i < e->of.nrules; i++)
-		file[i] = to_file(x, e, e->of.rule[i]);
-	for (unsigned i = 0; i < e->of.nrules; i++) {
-		unsigned n = 0, f = file[i];
-		for (unsigned k = i; k < e->of.nrules && f < x->nfiles; k++) {
-			if (file[k] != f)
+	static struct comment room[COMMENTS_MAX];
+	const char *comments[COMMENTS_MAX];
+	struct want wants[COMMENTS_MAX];
+	unsigned nwants = 0;
+	for (const struct waiting *k = e; k; k = k->also)
+		for (unsigned i = 0; i < k->of.nrules && nwants < COMMENTS_MAX; i++)
+			wants[nwants++] = want_of(x, &k->of, k->of.rule[i]);
+	for (unsigned i = 0; i < nwants; i++)
+		sum(x, wants, i, e->frame->len);
+	for (unsigned f = 0; f < x->nfiles; f++) {
+		unsigned n = 0;
+		for (unsigned i = 0; i < nwants; i++) {
+			if (wants[i].file != f)
 				continue;
-			comment(&room[n], x, &e->of, e->of.rule[k]);
+			comment(&room[n], x, wants[i].of, wants[i].rule);
 			comments[n] = room[n].text;
 			n++;
-			file[k] = x->nfiles;
 		}
 		if (n && x->files[f].out)
 			capture_out_said(x->files[f].out, e->frame, comments, n);
 	}
 }
 
-// ---- the order
-// -------------------------------------------------------------------------------------------------------
+// ---- the order --------------------------------------------------------------------------------------------------
 
 static bool before(const struct waiting *a, const struct waiting *b)
 {
@@ -334,22 +353,24 @@ static bool before(const struct waiting *a, const struct waiting *b)
 	return a->of.flow != b->of.flow ? a->of.flow < b->of.flow : a->of.n < b->of.n;
 }
 
-// False: no memory.
-static bool push(struct mirrors *x, const struct waiting *e)
+// Makes room for one more. What is lost for want of memory would be lost silently: there is no way on.
+static void grow(struct waiting **list, size_t *room, size_t n)
 {
-	if (x->nheap == x->room) {
-		size_t room = x->room ? 2 * x->room : 1024;
-		struct waiting *more = realloc(x->heap, room * sizeof(*more));
-		if (!more)
-			return false;
-		x->heap = more;
-		x->room = room;
-	}
+	if (n < *room)
+		return;
+	*room = *room ? 2 * *room : 1024;
+	*list = realloc(*list, *room * sizeof(**list));
+	if (!*list)
+		abort();
+}
+
+static void push(struct mirrors *x, const struct waiting *e)
+{
+	grow(&x->heap, &x->room, x->nheap);
 	size_t i = x->nheap++;
 	for (; i && before(e, &x->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		x->heap[i] = x->heap[(i - 1) / 2];
 	x->heap[i] = *e;
-	return true;
 }
 
 static struct waiting pop(struct mirrors *x)
@@ -370,13 +391,45 @@ static struct waiting pop(struct mirrors *x)
 
 static void take(struct mirrors *x, const struct mirrored *of)
 {
-	struct waiting e = {.of = *of, .frame = capture_record_of(of->m)};
+	struct waiting e = {.of = *of, .frame = capture_record_of(of->m), .number = pkt_of(of->m)->frame};
 	rte_pktmbuf_free(of->m);
 	e.of.m = NULL;
-	if (!e.frame || !push(x, &e)) { // no memory: there is no way on that loses nothing
-		fputs("sluice: no memory for copies of frames\n", stderr);
+	if (!e.frame)
 		abort();
+	push(x, &e);
+}
+
+// The last copy of the same frame for the same place, if there is a later one: what the layers of a tunnel want of it
+// stands together.
+static struct waiting *same_later(const struct mirrors *x, size_t i)
+{
+	for (size_t k = x->nbatch - 1; k > i; k--)
+		if (x->batch[k].number == x->batch[i].number && !(x->batch[k].of.flags & MIRRORED_BEFORE))
+			return &x->batch[k];
+	return NULL;
+}
+
+static void write_place(struct mirrors *x)
+{
+	uint64_t order = x->heap[0].of.order;
+	for (x->nbatch = 0; x->nheap && x->heap[0].of.order == order; x->nbatch++) {
+		grow(&x->batch, &x->batch_room, x->nbatch);
+		x->batch[x->nbatch] = pop(x);
 	}
+	for (size_t i = 0; i < x->nbatch; i++) {
+		struct waiting *e = &x->batch[i];
+		struct waiting *later = e->of.flags & MIRRORED_BEFORE ? NULL : same_later(x, i);
+		if (!later) {
+			write_one(x, e);
+			continue;
+		}
+		struct waiting **end = &later->also;
+		while (*end)
+			end = &(*end)->also;
+		*end = e;
+	}
+	for (size_t i = 0; i < x->nbatch; i++)
+		free(x->batch[i].frame);
 }
 
 bool mirrors_poll(struct mirrors *x, uint64_t limit)
@@ -391,11 +444,8 @@ bool mirrors_poll(struct mirrors *x, uint64_t limit)
 				take(x, &e[j]);
 		}
 	}
-	while (x->nheap && x->heap[0].of.order <= limit) {
-		struct waiting one = pop(x);
-		write_one(x, &one);
-		free(one.frame);
-	}
+	while (x->nheap && x->heap[0].of.order <= limit)
+		write_place(x);
 	return any;
 }
 

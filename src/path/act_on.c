@@ -24,8 +24,7 @@
 
 #define NS 1000000000ull
 
-// ---- what a limit dropped
-// --------------------------------------------------------------------------------------------
+// ---- what a limit dropped ---------------------------------------------------------------------------------------
 
 static void tell(struct worker *w, const struct flow *f, const struct acting *g, struct acting_rule *r)
 {
@@ -64,8 +63,7 @@ static void exceeded(struct worker *w, struct pkt *p, const struct acting *g, st
 	tell(w, p->flow, g, r);
 }
 
-// ---- which rules
-// -----------------------------------------------------------------------------------------------------
+// ---- which rules ------------------------------------------------------------------------------------------------
 
 static struct acting *place_of(const struct worker *w, const struct flow *f)
 {
@@ -129,8 +127,7 @@ void act_flow_end(struct worker *w, struct flow *f)
 	*g = (struct acting){0};
 }
 
-// ---- packets
-// ---------------------------------------------------------------------------------------------------------
+// ---- packets ----------------------------------------------------------------------------------------------------
 
 static bool within(struct worker *w, const struct pkt *p, const struct acting_rule *r, uint32_t frames)
 {

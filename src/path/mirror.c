@@ -114,8 +114,7 @@ void mirror_fini(struct worker *w)
 	w->mirror = NULL;
 }
 
-// ---- what is remembered
-// ----------------------------------------------------------------------------------------------
+// ---- what is remembered -----------------------------------------------------------------------------------------
 
 static struct remembered *at(const struct mirror *x, uint64_t place)
 {
@@ -203,8 +202,7 @@ static void remember(struct worker *w, struct rte_mbuf *m, const struct pkt *p, 
 	x->next++;
 }
 
-// ---- handing over
-// ----------------------------------------------------------------------------------------------------
+// ---- handing over -----------------------------------------------------------------------------------------------
 
 static void hand(struct worker *w, struct rte_mbuf *m, struct mirrored *e)
 {
@@ -359,8 +357,7 @@ static uint32_t hand_packet(struct worker *w, struct rte_mbuf *m, const struct p
 	return which;
 }
 
-// ---- packets
-// ---------------------------------------------------------------------------------------------------------
+// ---- packets ----------------------------------------------------------------------------------------------------
 
 // NULL: no memory, which is counted.
 static struct rte_mbuf *copy_of(struct worker *w, struct rte_mbuf *m)

@@ -5,6 +5,6 @@
 
 // Index of the word, n: it is none of them.
 unsigned word_find(const char *const *words, unsigned n, const char *p, size_t len);
-// The word that was meant: few letters away, the word without its first part ("sni" for "tls.sni"), or with another first
-// part ("quic.sni"). NULL: none.
+// The word that was meant: few letters away, the word without its first part ("sni" for "tls.sni"), or with another
+// first part ("quic.sni"). NULL: none.
 const char *word_near(const char *const *words, unsigned n, const char *p, size_t len);

@@ -31,6 +31,7 @@
 #include "replay_policy.h"
 #include "replay_progress.h"
 #include "replay_summary.h"
+#include "replay_exits.h"
 
 #define BUFFER_BYTES (512 * 1024)
 #define BUFFER_BYTES_JOIN (64 * 1024) // there may be hundreds of them open

@@ -14,6 +14,7 @@
 // does so wherever it waits, so that it never waits for somebody who waits for it.
 // Rejected: ticks by wall time (not repeatable), batches of frames by time slice (uneven, and late).
 #include "replay_crew.h"
+#include "replay_exits.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -7,13 +7,13 @@
 #include <stdatomic.h>
 
 #include "path/publish.h"
-#include "replay_exits.h"
 #include "replay_moved.h"
 #include "ship/ship.h"
 
 #define CREW_MAX 32
 
 struct mirrors;
+struct exits;
 
 // One message to a worker. Packets, and marks between them.
 enum crew_mark { CREW_PACKET, CREW_DONE, CREW_TICK, CREW_SWAP, CREW_DRAIN, CREW_STOP };

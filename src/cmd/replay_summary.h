@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
+#include "base/capture.h"
 #include "base/senders.h"
-#include "path/judge.h"
 #include "replay_policy.h"
 
 struct outcome { // of one capture

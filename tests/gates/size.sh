@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The budget: lines of .c by folder. The rooms of src/path that carry packets 7,000, those that decide (policy, judge,
-# hold, act, answer, limit, mirror, publish) 5,500, the protocols in app/ 7,400, src/policy 7,500 (half of it says what is wrong
-# with a policy, and where), all of src and bpf 38,000; a file at most 600. What is full has to lose something before it
+# hold, act, answer, limit, mirror, publish) 6,000, the protocols in app/ 7,500, src/policy 7,500 (half of it says what is
+# wrong with a policy, and where), all of src and bpf 42,000; a file at most 600. What is full has to lose something before it
 # gets more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,10 +20,10 @@ verdict=$(git ls-files 'src/path/*.c' | grep -v /app/ | grep "$deciding" | xargs
 app=$(git ls-files 'src/path/app/*.c' | xargs cat | wc -l)
 all=$(git ls-files 'src/*.c' 'bpf/*.c' | xargs cat | wc -l)
 policy=$(git ls-files 'src/policy/*.c' | xargs cat | wc -l)
-[ "$all" -le 38000 ] || { echo "all of src: $all lines, budget 38000"; bad=1; }
+[ "$all" -le 42000 ] || { echo "all of src: $all lines, budget 42000"; bad=1; }
 [ "$policy" -le 7500 ] || { echo "src/policy: $policy lines, budget 7500"; bad=1; }
 [ "$rooms" -le 7000 ] || { echo "the rooms: $rooms lines, budget 7000"; bad=1; }
-[ "$verdict" -le 5500 ] || { echo "the rooms that decide: $verdict lines, budget 5500"; bad=1; }
-[ "$app" -le 7400 ] || { echo "the protocols: $app lines, budget 7400"; bad=1; }
-echo "lines of .c: rooms $rooms (budget 7000), deciding $verdict (5500), protocols $app (7400), policy $policy (7500), all $all (38000)"
+[ "$verdict" -le 6000 ] || { echo "the rooms that decide: $verdict lines, budget 6000"; bad=1; }
+[ "$app" -le 7500 ] || { echo "the protocols: $app lines, budget 7500"; bad=1; }
+echo "lines of .c: rooms $rooms (budget 7000), deciding $verdict (6000), protocols $app (7500), policy $policy (7500), all $all (42000)"
 exit $bad

@@ -291,7 +291,7 @@ static bool shown_in(const struct record *r, uint64_t frame)
 // What was decided when the packet left: by itself, of the transaction it shows something of, or before.
 static uint32_t of_packet(const struct packet *p, const struct packet_query *q)
 {
-	uint64_t left = p->left != HEARD_NONE ? p->heard.list[p->left].order : q->frame;
+	uint64_t left = p->left != HEARD_NONE ? p->heard.list[p->left].order : p->end.left;
 	uint32_t best = HEARD_NONE;
 	unsigned rank = 0;
 	bool denied = p->end.reason == REASON_POLICY_DENY;
@@ -301,7 +301,9 @@ static uint32_t of_packet(const struct packet *p, const struct packet_query *q)
 			continue;
 		const struct record *tx = tx_of(p, h);
 		bool rule = denied && h->verdict.rule == p->end.rule;
-		unsigned now = rule || h->order == q->frame ? 3 : tx && shown_in(tx, q->frame) ? 2 : 1;
+		unsigned now = rule || h->order == q->frame || h->order == left ? 3
+			       : tx && shown_in(tx, q->frame)                   ? 2
+										: 1;
 		if (now >= rank) {
 			rank = now;
 			best = i;

@@ -323,6 +323,10 @@ static void say_held(const struct said *s, const struct explain_trace *t)
 		label(s, n++ ? "" : "held");
 		say_wait(s, p, h);
 	}
+	if (own && !all && p->end.left > t->query->frame) {
+		label(s, "held");
+		fprintf(s->out, "until its datagram was whole, with frame %lu\n", p->end.left);
+	}
 	if (all > n) {
 		label(s, "");
 		fprintf(s->out, "and %u more\n", all - n);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "explain.h"
+#include "path/act.h"
 #include "policy/action.h"
 #include "policy/field.h"
 
@@ -63,15 +64,18 @@ static void by(const struct page *g, const struct verdict *v)
 	place(g, &p->rules[v->rule].place);
 }
 
-// Nobody asked for an answer of a kind: what is denied says it.
-static const char *answer(const struct facts *k)
+// What is heard of a denial: by the rule, as it suits what is denied.
+static const char *answer(const struct facts *k, uint8_t response)
 {
-	const struct fact_value *app = k->n[FIELD_APP] ? k->value[FIELD_APP] : NULL;
-	if (app && app->len == 4 && !memcmp(app->p, "http", 4))
-		return "page";
-	if (app && app->len == 3 && !memcmp(app->p, "dns", 3))
-		return "nxdomain";
-	return !k->n[FIELD_PROTO] ? "its kind's default" : k->value[FIELD_PROTO]->num == 6 ? "reset" : "unreachable";
+	const struct fact_value *v = k->n[FIELD_APP] ? k->value[FIELD_APP] : NULL;
+	uint8_t app = APP_NONE;
+	if (!k->n[FIELD_PROTO])
+		return response ? response_names[response] : "its kind's default";
+	for (unsigned i = APP_NONE + 1; v && i < APP_COUNT; i++)
+		if (strlen(app_names[i]) == v->len && !memcmp(v->p, app_names[i], v->len))
+			app = (uint8_t)i;
+	uint8_t suits = act_suits(response, (uint8_t)k->value[FIELD_PROTO]->num, app);
+	return suits == RESPONSE_DROP ? "silence" : response_names[suits];
 }
 
 static void verdict(const struct page *g, const struct verdict *v)
@@ -91,8 +95,7 @@ static void verdict(const struct page *g, const struct verdict *v)
 	} else {
 		by(g, v);
 		if (action_table[v->action].denies)
-			fprintf(g->out, ", answered by %s",
-				v->response ? response_names[v->response] : answer(g->v->facts));
+			fprintf(g->out, ", answered by %s", answer(g->v->facts, v->response));
 	}
 	fputc('\n', g->out);
 }

@@ -41,7 +41,7 @@ struct slot {
 	struct own *own;
 	struct capture_record *kept; // to be written; NULL: dropped, or nobody writes
 	uint64_t frame;              // of --join: FRAME_OF
-	uint64_t flow;
+	uint64_t flow, left;
 	uint32_t rule, policy;
 	uint16_t reason;
 	uint8_t door; // DOOR_NONE: still inside
@@ -164,7 +164,7 @@ static const char *rule_id(const struct exits *x, uint32_t rule, uint32_t versio
 static void say(struct exits *x, const struct exit *e)
 {
 	if (x->ends) {
-		struct exits_end end = {e->order, e->frame, e->flow, e->door, e->reason, e->rule};
+		struct exits_end end = {e->order, e->frame, e->flow, e->left, e->door, e->reason, e->rule};
 		fwrite(&end, sizeof(end), 1, x->ends);
 	}
 	char name[4096], own[sizeof(name) + 32] = "";
@@ -216,6 +216,7 @@ static void write_slot(struct exits *x)
 		say(x, &(struct exit){.order = x->next - 1,
 				      .frame = s->frame,
 				      .flow = s->flow,
+				      .left = s->left,
 				      .door = s->door,
 				      .reason = s->reason,
 				      .rule = s->rule,
@@ -255,6 +256,7 @@ static void keep(struct exits *x, const struct exit *e)
 	s->door = e->door;
 	s->frame = e->frame;
 	s->flow = e->flow;
+	s->left = e->left;
 	s->reason = e->reason;
 	s->rule = e->rule;
 	s->policy = e->policy;

@@ -28,7 +28,7 @@ int exits_trace_error(const struct exits *x);
 
 // One end, as other verbs hear of it (replayed.h).
 struct exits_end {
-	uint64_t order, frame, flow; // as in struct exit
+	uint64_t order, frame, flow, left; // as in struct exit
 	uint16_t door, reason;
 	uint32_t rule; // by which it was dropped; RULE_NONE
 };

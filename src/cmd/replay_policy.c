@@ -193,7 +193,9 @@ static void add_sums(struct replay_policies *p, struct replay_policy *k)
 			p->sums.flows[j] += one.flows[j];
 		}
 		p->sums.open += one.open;
-		p->sums.would_differ += one.would_differ;
+		p->sums.would_differ[0] += one.would_differ[0];
+		p->sums.would_differ[1] += one.would_differ[1];
+		p->sums.would_unknown += one.would_unknown;
 		for (unsigned j = 0; j < JUDGE_AGAIN_COUNT; j++)
 			p->sums.rejudged[j] += one.rejudged[j];
 		for (uint32_t j = 0; j <= k->of->nrules; j++)

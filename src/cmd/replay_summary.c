@@ -209,6 +209,21 @@ static void words_again(const struct summary *s, FILE *out, bool colour)
 			scaled(s->kept_bytes, bytes, b, sizeof(b)));
 }
 
+// What is in shadow: rules, or a whole policy, which is named even where it would do the same.
+static void words_would(const struct summary *s, FILE *out, bool colour)
+{
+	const struct judge_sums *v = &s->policies->sums;
+	const char *second = s->policies->second.file;
+	if (!second && !(v->would_differ[0] | v->would_differ[1] | v->would_unknown))
+		return;
+	heading(out, colour, "would");
+	fprintf(out, "%lu transactions, and %lu flows without any, decided otherwise by %s", v->would_differ[1],
+		v->would_differ[0], second ? second : "shadow rules");
+	if (v->would_unknown)
+		fprintf(out, "; %lu unknown, for it would have to know more", v->would_unknown);
+	fputs(" (records: verdict.would)\n", out);
+}
+
 static void words_policy(const struct summary *s, FILE *out, bool colour)
 {
 	if (!s->policies)
@@ -217,6 +232,7 @@ static void words_policy(const struct summary *s, FILE *out, bool colour)
 	heading(out, colour, "verdicts");
 	fprintf(out, "%lu flows allowed, %lu denied; %lu transactions allowed, %lu denied\n", v->flows[0], v->flows[1],
 		v->transactions[0], v->transactions[1]);
+	words_would(s, out, colour);
 	for (const struct replay_names *n = s->policies->known; n; n = n->next)
 		words_hits(n, out, colour, s->policies->known->next != NULL);
 	words_again(s, out, colour);
@@ -332,7 +348,9 @@ static json_t *json_verdicts(const struct summary *s)
 	json_object_set_new(o, "flows", json_pair(v->flows));
 	json_object_set_new(o, "transactions", json_pair(v->transactions));
 	json_object_set_new(o, "open", json_integer((json_int_t)v->open));
-	json_object_set_new(o, "would_differ", json_integer((json_int_t)v->would_differ));
+	json_object_set_new(o, "would_differ", json_integer((json_int_t)v->would_differ[1]));
+	json_object_set_new(o, "would_differ_flows", json_integer((json_int_t)v->would_differ[0]));
+	json_object_set_new(o, "would_unknown", json_integer((json_int_t)v->would_unknown));
 	json_object_set_new(o, "rejudged", json_counts(v->rejudged, 0, JUDGE_AGAIN_COUNT, judge_again_names, true));
 	json_object_set_new(
 		o, "kept",

@@ -17,6 +17,8 @@ void act_burst(struct worker *w, struct burst *b);
 void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id);
 // It is denied as before, by flow->rule of another policy.
 void act_deny_still(struct worker *w, const struct flow *f);
+// The answer (enum response) to what is denied where this one is asked for: one that does not suit it falls back.
+uint8_t act_suits(uint8_t response, uint8_t proto, uint8_t app);
 // A rule of ACTION_LIMIT or ACTION_MIRROR is true for a flow, from the packet in work on. value: of the field that the
 // rule counts by; NULL: it has none, or the rule counts by none.
 struct fact_value;

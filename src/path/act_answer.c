@@ -40,8 +40,13 @@
 uint8_t act_response(const struct ruleset *rs, const struct flow *f, uint32_t rule, unsigned dir)
 {
 	uint8_t r = rule < rs->nrules ? rs->rules[rule].response : rs->default_response;
-	bool tcp = f->key.proto == IPPROTO_TCP, dns = f->app == APP_DNS;
-	if (r == RESPONSE_DROP || f->key.proto == IPPROTO_ICMP || f->key.proto == IPPROTO_ICMPV6)
+	return act_suits(r, f->key.proto, f->app);
+}
+
+uint8_t act_suits(uint8_t r, uint8_t proto, uint8_t app)
+{
+	bool tcp = proto == IPPROTO_TCP, dns = app == APP_DNS;
+	if (r == RESPONSE_DROP || proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
 		return RESPONSE_DROP;
 	if (r == RESPONSE_UNREACHABLE)
 		return r;
@@ -49,9 +54,9 @@ uint8_t act_response(const struct ruleset *rs, const struct flow *f, uint32_t ru
 		return r;
 	if (dns && (r == RESPONSE_DEFAULT || r == RESPONSE_NXDOMAIN))
 		return RESPONSE_NXDOMAIN;
-	if (tcp && f->app == APP_HTTP && (r == RESPONSE_DEFAULT || r == RESPONSE_PAGE))
+	if (tcp && app == APP_HTTP && (r == RESPONSE_DEFAULT || r == RESPONSE_PAGE))
 		return RESPONSE_PAGE;
-	if (tcp && f->app == APP_TLS && r == RESPONSE_TLS_ALERT)
+	if (tcp && app == APP_TLS && r == RESPONSE_TLS_ALERT)
 		return r;
 	return tcp ? RESPONSE_RESET : RESPONSE_UNREACHABLE;
 }

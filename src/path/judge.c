@@ -209,6 +209,14 @@ static void tally(struct judge_policy *p, const struct record *r, uint64_t by)
 		p->hits[r->would] += by;
 }
 
+static void would_sum(struct judge_policy *p, const struct record *r, unsigned transaction)
+{
+	if (!(r->judged & RECORD_WOULD))
+		return;
+	p->sums.would_differ[transaction] += r->would_action < ACTION_COUNT && r->would_action != r->action;
+	p->sums.would_unknown += r->would_action == ACTION_COUNT;
+}
+
 bool judge_said(struct worker *w, struct record *r)
 {
 	struct judge_policy *p = w->judge->policy;
@@ -216,7 +224,7 @@ bool judge_said(struct worker *w, struct record *r)
 		return true;
 	p->sums.transactions[r->action == ACTION_DENY]++;
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
-	p->sums.would_differ += (r->judged & RECORD_WOULD) && r->would_action != r->action;
+	would_sum(p, r, 1);
 	if (r->policy != p->version)
 		return true;
 	if (r->judged & RECORD_OPEN) // it will not be decided any more
@@ -229,6 +237,63 @@ bool judge_said(struct worker *w, struct record *r)
 		r->nfacts = 0;
 	}
 	return n->said <= RULE_SAID_VERDICT && judge_sampled(n->sample, r->flow_id << 20 ^ r->tx_id);
+}
+
+// What a second policy makes of the same facts; what it alone would have to know is not waited for.
+static void second_word(struct judge_policy *p, const struct facts *facts, struct record *r)
+{
+	struct verdict u;
+	struct facts known = *facts;
+	known.state[FIELD_PAYLOAD] = FACT_UNKNOWN; // what was found was looked for by the policy in force
+	known.n[FIELD_PAYLOAD] = 0;
+	policy_judge(p->rules, p->scratch, &known, &u);
+	r->judged |= RECORD_WOULD;
+	r->would = u.open ? RULE_NONE : u.rule;
+	r->would_action = u.open ? ACTION_COUNT : u.action;
+}
+
+// What shadow rules would make of it.
+static void would(struct judge *j, struct record *r, const struct verdict *v)
+{
+	struct verdict u;
+	r->judged &= (uint8_t)~RECORD_WOULD;
+	r->would = RULE_NONE;
+	if (j->policy->second) {
+		second_word(j->policy->second, &j->facts.facts, r);
+		return;
+	}
+	policy_judge_would(j->policy->rules, j->policy->scratch, &j->facts.facts, &u);
+	if (u.rule == v->rule && u.action == v->action)
+		return;
+	r->would = u.rule;
+	r->would_action = u.action;
+	r->judged |= RECORD_WOULD;
+}
+
+void judge_would(struct worker *w, struct record *r)
+{
+	struct judge *j = w->judge;
+	const struct verdict v = {.rule = r->rule, .action = r->action};
+	if (likely(!j->policy->shadow))
+		return;
+	tally(j->policy, r, -1ull);
+	would(j, r, &v);
+	tally(j->policy, r, 1);
+}
+
+// A flow that had no transaction to say it of: by what is known of it now.
+static void would_flow(struct worker *w, const struct flow *f, struct record *r)
+{
+	struct judge *j = w->judge;
+	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns);
+	judge_flow_facts(w, f);
+	if (!(r->judged & RECORD_OPEN))
+		judge_facts_opaque(&j->facts, f->app);
+	would(j, r, &(struct verdict){.rule = r->rule, .action = r->action});
+	would_sum(j->policy, r, 0);
+	if ((r->judged & RECORD_WOULD) && !j->policy->second && r->would < j->policy->nrules &&
+	    j->policy->rules->rules[r->would].shadow)
+		j->policy->hits[r->would]++;
 }
 
 void judge_flow_word(const struct worker *w, const struct flow *f, struct record *r)
@@ -264,8 +329,11 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	r->tx_kind = (f->policy & POLICY_ALERTED) != 0;
 	p->sums.flows[r->action == ACTION_DENY]++;
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
-	if (!f->tx_count && r->policy == p->version && r->rule != RULE_REJUDGE)
+	if (!f->tx_count && r->policy == p->version && r->rule != RULE_REJUDGE) {
 		p->hits[hit_of(p, r->rule)]++;
+		if (unlikely(p->shadow))
+			would_flow(w, f, r);
+	}
 	return r->policy != p->version || r->rule >= p->nrules || w->config->ear ||
 	       p->rules->notes[r->rule].said != RULE_SAID_NONE;
 }
@@ -365,37 +433,6 @@ static void deny(struct app_in *in, const struct record *r)
 	if (!one_by_one(f))
 		f->policy |= POLICY_DENIED;
 	act_deny(in->w, f, in->w->packet, in->dir, r->tx_id);
-}
-
-// What a second policy makes of the same facts; what it alone would have to know is not waited for.
-static void second_word(struct judge_policy *p, const struct facts *facts, struct record *r)
-{
-	struct verdict u;
-	struct facts known = *facts;
-	known.state[FIELD_PAYLOAD] = FACT_UNKNOWN; // what was found was looked for by the policy in force
-	known.n[FIELD_PAYLOAD] = 0;
-	policy_judge(p->rules, p->scratch, &known, &u);
-	r->judged |= RECORD_WOULD;
-	r->would = u.open ? RULE_NONE : u.rule;
-	r->would_action = u.open ? ACTION_COUNT : u.action;
-}
-
-// What shadow rules would make of it.
-static void would(struct judge *j, struct record *r, const struct verdict *v)
-{
-	struct verdict u;
-	r->judged &= (uint8_t)~RECORD_WOULD;
-	r->would = RULE_NONE;
-	if (j->policy->second) {
-		second_word(j->policy->second, &j->facts.facts, r);
-		return;
-	}
-	policy_judge_would(j->policy->rules, j->policy->scratch, &j->facts.facts, &u);
-	if (u.rule == v->rule && u.action == v->action)
-		return;
-	r->would = u.rule;
-	r->would_action = u.action;
-	r->judged |= RECORD_WOULD;
 }
 
 void judge_revise(struct worker *w, struct record *r, const struct verdict *v)

@@ -92,7 +92,8 @@ enum judge_again {
 struct judge_sums {
 	uint64_t transactions[2], flows[2]; // allowed, denied
 	uint64_t open;                      // of both: the last word was not final
-	uint64_t would_differ;              // of transactions: shadow rules in force would say otherwise
+	uint64_t would_differ[2]; // flows without transactions; transactions: what is in shadow says otherwise
+	uint64_t would_unknown;   // of both: it would have to know more
 	uint64_t rejudged[JUDGE_AGAIN_COUNT];
 	const uint64_t *hits; // by rule; [nrules]: the default
 };

@@ -96,6 +96,8 @@ static inline void judge_heard(const struct worker *w, const struct judged *j)
 
 // judge.c: what came later decides otherwise, in the transaction's record.
 void judge_revise(struct worker *w, struct record *r, const struct verdict *v);
+// The same of what is in shadow, by the facts as they are now.
+void judge_would(struct worker *w, struct record *r);
 
 // judge_payload.c
 struct judge_payloads *judge_payloads_new(const struct ruleset *rs);

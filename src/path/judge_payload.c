@@ -241,11 +241,16 @@ static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct p
 	bool stands = takes && v.action == ACTION_DENY && !(f->policy & POLICY_DENIED);
 	place(w, m, x);
 	judge_heard(w, &(struct judged){f, r, &j->facts, &v, JUDGE_PAYLOAD, r != NULL, stands});
-	if (!stands)
+	if (!stands) {
+		if (r)
+			judge_would(w, r);
 		return;
+	}
 	judge_stands(w, f, v.rule);
-	if (r)
+	if (r) {
 		judge_revise(w, r, &v);
+		judge_would(w, r);
+	}
 	f->policy |= POLICY_DENIED;
 	if (!m)
 		return;

@@ -87,6 +87,7 @@ struct exit {
 	uint64_t frame;     // the same; of a frame of our own: id of the flow on whose behalf
 	struct rte_mbuf *m; // to be written and freed by the reader; NULL where dropped
 	uint64_t flow;      // id of its flow; 0: none
+	uint64_t left;      // place in the walk at which it left: later than its own where it waited
 	uint16_t door, reason;
 	uint32_t rule;   // by which the policy dropped it; RULE_NONE: another reason. Mirrored: that wants it
 	uint32_t own;    // 0: it came in; else made here, and stands behind the frame of its order, by flow and number

@@ -33,6 +33,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	struct pkt *p = pkt_of(m);
 	struct exit e = {.order = p->order,
+			 .left = w->order,
 			 .frame = p->frame,
 			 .door = reason ? DOOR_DROP : DOOR_TX,
 			 .reason = reason,

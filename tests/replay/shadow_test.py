@@ -22,7 +22,7 @@ def replay(*args):
     events = {}
     for line in out.splitlines():
         e = json.loads(line)
-        if e["event_type"] in ("tls", "http", "dns", "quic", "ssh"):
+        if e["event_type"] in ("tls", "http", "dns", "quic", "ssh", "flow"):
             events[(e["flow_id"], e["event_type"], e.get("tx_id"), "http_method" in e.get("http", {}), len(events) if e.get("tx_id") is None else 0)] = e.get("verdict")
     return events
 
@@ -37,12 +37,22 @@ with tempfile.TemporaryDirectory() as tmp:
         expect(f"{name}: what is decided stays", [dict(v, would=None) for v in both.values()] == [dict(v, would=None) for v in plain.values()])
         for case in (both, only):
             for key, v in case.items():
-                would = v["would"]
-                if key in alone and would["rule"] != "unknown":
+                would = v.get("would")
+                expect(f"{name} {key}: a transaction has it, and a flow without any", would or key[1] == "flow", v)
+                if would and key in alone and would["rule"] != "unknown":
                     compared += 1
                     expect(f"{name} {key}", (would["action"], would["rule"]) == (alone[key]["action"], alone[key]["rule"]), f"{v} {alone[key]}")
         expect(f"{name}: alone nothing is denied", all(v["action"] == "allow" for v in only.values()))
         expect(f"{name}: four workers", replay("-p", a, "--shadow", b, "--workers", 4, capture) == both)
     expect("something was compared", compared > 40, compared)
+    rule = {"id": "s", "action": "deny", "mode": "shadow", "when": {"proto": "icmp"}}
+    a.write_text(json.dumps({"rules": [rule, dict(rule, id="t", when={"payload": {"contains": "curl"}})]}))
+    events = replay("-p", a, CAPTURES / "tour.pcap")
+    said = [(key[1], v["would"]["rule"]) for key, v in events.items() if "would" in v]
+    expect("rules in shadow, of a flow without transactions and of bytes", {("flow", "s"), ("http", "t")} <= set(said), said)
+    rc, out, err = run("replay", "-p", a, CAPTURES / "tour.pcap")
+    expect("the summary says it", "transactions, and 1 flows without any, decided otherwise by shadow rules" in err, err)
+    rc, out, err = run("replay", "--shadow", b, CAPTURES / "tour.pcap")
+    expect("the summary says it of a policy", f"decided otherwise by {b}" in err, err)
 print(f"{compared} compared, {len(failures)} failures")
 sys.exit(bool(failures))

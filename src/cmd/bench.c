@@ -281,6 +281,8 @@ static void usage(FILE *f)
 	      "  -j, --json        figures as one JSON object\n"
 	      "  -p, --policy FILE judge by it, as live: names and heads are held until they are judged\n"
 	      "  -n, --loops N     loops over the capture for each body, the best counts (default 5)\n"
+	      "      --payload-depth BYTES\n"
+	      "                    bytes of each direction that rules on payload see (default 8192)\n"
 	      "      --flows N     flow table entries (default 1048576)\n"
 	      "      --steady      time goes on between loops: from the second on every flow is known\n"
 	      "      --only BODY   empty, bare or corridor alone, records drained in line (instruction counts)\n"
@@ -292,9 +294,9 @@ static void usage(FILE *f)
 // -1: go on
 static int options(int argc, char **argv, struct bench *b, struct path_config *c)
 {
-	static const struct option table[] = {
-		{"json", 0, 0, 'j'},   {"policy", 1, 0, 'p'}, {"loops", 1, 0, 'n'}, {"flows", 1, 0, 'f'},
-		{"steady", 0, 0, 's'}, {"only", 1, 0, 'o'},   {"help", 0, 0, 'h'},  {0}};
+	static const struct option table[] = {{"json", 0, 0, 'j'},  {"policy", 1, 0, 'p'},        {"loops", 1, 0, 'n'},
+					      {"flows", 1, 0, 'f'}, {"payload-depth", 1, 0, 'd'}, {"steady", 0, 0, 's'},
+					      {"only", 1, 0, 'o'},  {"help", 0, 0, 'h'},          {0}};
 	for (int o; (o = getopt_long(argc, argv, "jn:p:h", table, NULL)) != -1;) {
 		switch (o) {
 		case 'j':
@@ -308,6 +310,9 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 			break;
 		case 'f':
 			c->flows = strtoul(optarg, NULL, 0);
+			break;
+		case 'd':
+			c->payload_depth = strtoul(optarg, NULL, 0);
 			break;
 		case 's':
 			b->steady = true;
@@ -332,14 +337,26 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 	return -1;
 }
 
+// What a worker takes at start follows from the policy. 0 or an exit code
+static int load_policy(struct bench *b, struct path_config *c)
+{
+	if (!b->policy_file)
+		return 0;
+	int rc = replay_policies_load(&b->policies, b->policy_file, NULL, 0, NULL, c->seed);
+	if (rc < 0)
+		return rc == -EINVAL ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
+	c->policy_fields = b->policies.fields;
+	c->held = 8192;
+	c->hold_bytes = 65536;
+	c->hold_ns = 10ull * 1000000000;
+	return 0;
+}
+
 // 0 or an exit code
 static int judge_by(struct bench *b)
 {
 	if (!b->policy_file)
 		return 0;
-	int rc = replay_policies_load(&b->policies, b->policy_file, NULL, 0, NULL, b->w.config->seed);
-	if (rc < 0)
-		return rc == -EINVAL ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
 	struct replay_policy *p = &b->policies.list[0];
 	p->published.of[0] = judge_policy_new(p->rules, 1);
 	p->nof = 1;
@@ -351,13 +368,16 @@ static int judge_by(struct bench *b)
 	return 0;
 }
 
-static int measure(struct bench *b, const struct path_config *c)
+static int measure(struct bench *b, struct path_config *c)
 {
 	char err[CAPTURE_ERROR_MAX];
 	struct worker *w = &b->w;
 	// reserved, touched only as far as the capture needs it
 	if (eal_init(8192) < 0)
 		return EXIT_ENVIRONMENT;
+	int rc = load_policy(b, c);
+	if (rc)
+		return rc;
 	w->frames = eal_pool("frames", 1023, CAPTURE_FRAME_ROOM);
 	w->giants = eal_pool("giants", 255, CAPTURE_GIANT_ROOM);
 	w->wait = wait_ring;
@@ -372,7 +392,7 @@ static int measure(struct bench *b, const struct path_config *c)
 		fprintf(stderr, "sluice bench: %s: %s\n", b->path, err);
 		return EXIT_ENVIRONMENT;
 	}
-	int rc = judge_by(b);
+	rc = judge_by(b);
 	if (rc)
 		return rc;
 	mem_settle();
@@ -398,6 +418,7 @@ int bench_main(int argc, char **argv)
 		.arena_bytes = 16 << 20,
 		.record_cells = 1 << 18,
 		.transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
+		.payload_depth = 8192,
 		.checksum = CHECKSUM_IGNORE,
 		.live = true,
 		.seed = 0x5eed,

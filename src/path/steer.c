@@ -41,8 +41,8 @@ void steer_burst(struct worker *w, struct burst *b)
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct layer *l = p->inner;
 		uint32_t ports;
-		if (unlikely(!l || pkt_decided(p)))
-			continue; // pkt_begin left 0
+		if (p->hash || unlikely(!l || pkt_decided(p)))
+			continue; // decap has steered it, or pkt_begin left 0
 		memcpy(&ports, &l->sport_be, sizeof(ports));
 		steer_ends(&key, p, pkt_data(b->m[i]) + l->l3, ports, l->version, l->proto);
 	}

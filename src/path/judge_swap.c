@@ -227,6 +227,8 @@ static void allow(struct worker *w, struct flow *f, struct again *a)
 	if (tcp && !settled && !said) {
 		read_anew(w, f);
 		a->first = true;
+	} else if (tcp) { // nobody reads it, and nobody needs to
+		stream_let_all(w, f, 0);
 	}
 	f->flags &= (uint16_t)(tcp ? ~(FLOW_REFUSED | FLOW_REFUSED << 1) : UINT16_MAX);
 	f->policy &= (uint8_t) ~(POLICY_DENIED | POLICY_ENDING | POLICY_SAID);

@@ -150,6 +150,8 @@ def main():
         for name in ("tour", "http", "dns", "browser_quic", "ssh", "connect"):
             for n in (1, 2, 7):
                 unmixed(work, CAPTURES / f"{name}.pcap", n, counts)
+        for name in ("tls13", "http6"):
+            unmixed(work, CAPTURES / f"{name}.pcap", 3, counts)
         again(work)
         arguments(work)
         memory(work)

@@ -560,7 +560,7 @@ bool judge_absent(struct worker *w, struct flow *f)
 	struct verdict v;
 	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
 	judge_flow_facts(w, f);
-	judge_facts_opaque(&j->facts, APP_OTHER);
+	judge_facts_opaque(&j->facts, f->app == APP_HTTP2 ? APP_HTTP2 : APP_OTHER);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	judge_heard(w, &(struct judged){f, NULL, &j->facts, &v, JUDGE_ABSENT, false, true});
 	worse(w, f, &v);

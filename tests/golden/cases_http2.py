@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """HTTP/2 in the clear: by prior knowledge and behind a 101, read whole; header blocks that two readers may see differently leave by
 HTTP_AMBIGUOUS."""
-from cases_http import A, B, HOST, OK, SWITCHED, UPGRADE, fact, placed, talk
+import pathlib
+import sys
 
+from cases_http import A, B, SWITCHED, UPGRADE, fact, placed, talk
+from cases_policy import CLEAR, acts, fields, verdict
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import pcap_file  # noqa: E402
+
+REAL = pathlib.Path(__file__).resolve().parent.parent / "captures" / "http2.pcap"
 DATA, HEADERS, RST, SETTINGS, PUSH, CONTINUATION = 0, 1, 3, 4, 5, 9
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 1, 4, 8, 32
 WHOLE = END_STREAM | END_HEADERS
@@ -118,6 +126,19 @@ CASES = {
                   for i, (cause, _) in enumerate(CLOSES)],
         "most": 20000,
     },
+    "http2_real": {
+        # curl and nghttp with hypercorn: by prior knowledge, by upgrade, two streams with a body
+        "frames": [frame for _, frame in pcap_file.records(REAL.read_bytes())],
+        "drops": {},
+        "facts": [fact("http.uri", u) for u in ("/first?a=1", "/upgrade", "/second", "/post", "/big")]
+        + [fact("http.user_agent", a) for a in ("agent/1", "curl/7.88.1", "nghttp2/1.52.0")]
+        + [fact("http.status", 101), fact("http.status", 200), fact("http.host", "10.99.0.2"), fact("http.xff", "192.0.2.1"),
+           fact("http.content_type", "text/plain")],
+        "no_facts": [{"field": "anomaly"}],
+        "args": ["-v"],
+        "same": True,
+        "most": 10000,
+    },
     "http2_odd": {
         # two names, which any reader sees: both are said, and it passes
         "frames": talk((0, BEGIN + asked(*WELL, field(b"host", b"two.example"))), (1, settings() + frame(HEADERS, WHOLE, 1, b"\x88"))),
@@ -132,4 +153,24 @@ CASES = {
         "no_facts": [fact("http.method", "GET"), fact("http.status", 200)],
         "same": True,
     },
+    "policy_http2": fields(
+        talk((0, CLIENT), (1, SERVER)), CLEAR,
+        [{"app": "http2"}, {"host": "one.example"}, {"http.host": "one.example"}, {"http.method": "POST"}, {"http.path": "/a/c"},
+         {"http.uri": {"prefix": "/a//b"}}, {"http.user_agent": "curl/8"}, {"http.header.x-token": "secret"}, {"http.status": 404},
+         {"url": "http://one.example:81/"}],
+        [{"app": "http"}, {"http.status": 103}, {"http.header.x-sum": {"present": True}}, {"http.ambiguous": {"present": True}}]),
+    # the second stream is denied; the first was answered before
+    "policy_http2_deny": acts(
+        talk((0, BEGIN + FIRST), (1, settings() + frame(HEADERS, WHOLE, 1, b"\x88")), (0, SECOND), (1, frame(6, 0, 0, bytes(8)))),
+        [{"id": "p", "action": "deny", "when": {"http.path": "/a/c"}, "respond": "drop"}],
+        {"POLICY_DENY": [6, 7, 8, 9, 10]},
+        [verdict("allow", "default", CLEAR, "http"), verdict("deny", "p", CLEAR, "http"), verdict("deny", "p", CLEAR, "flow")]),
+    # a client waits for the server's SETTINGS before it asks: what leads to a request passes under a default of deny
+    "policy_http2_waits": acts(
+        talk((0, BEGIN), (1, settings()), (0, asked(*WELL)), (1, frame(HEADERS, WHOLE, 1, b"\x88"))),
+        [{"id": "n", "action": "allow", "when": {"host": "one.example"}}], {}, [verdict("allow", "n", CLEAR, "http")],
+        default={"action": "deny"}),
+    "policy_http2_midstream": acts(
+        talk((0, FIRST), (1, ANSWERS))[3:], [{"id": "a", "action": "deny", "when": {"app": "http2"}, "respond": "drop"}],
+        {"POLICY_DENY": [1, 2, 3, 4, 5]}, [verdict("deny", "a", CLEAR, "flow")]),
 }

@@ -4,8 +4,8 @@
 # Records the project's own captures from real programs, between two network namespaces:
 #
 #    sl-client 10.99.0.1, fd99::1  ----- veth -----  sl-server 10.99.0.2, fd99::2
-#    curl chromium dig ssh swaks                     nginx dnsmasq sshd tinyproxy aiosmtpd aioquic
-#    aioquic's client
+#    curl chromium dig ssh swaks nghttp              nginx dnsmasq sshd tinyproxy aiosmtpd aioquic
+#    aioquic's client                                hypercorn
 #
 # Needs root and `scripts/deps record`. Not part of scripts/test: the captures are committed in tests/captures, and
 # this script says how they came to be. Recording again gives other bytes (keys, times), the same stories.
@@ -115,6 +115,16 @@ case_http6() { onwire http6 client curl -sS --max-time 10 "http://[fd99::2]/big?
 case_browser() { onwire browser browse --disable-quic "https://$names/"; }
 case_browser_quic() { onwire browser_quic browse --enable-quic --origin-to-force-quic-on="$names:4433" "https://$names:4433/"; }
 case_http3() { onwire http3 client "$VENV/bin/python" "$here/h3_client.py" "$work/cert.pem" 10.99.0.2 4433 $names; }
+# HTTP/2 in the clear: by prior knowledge, by upgrade, several streams at once with a body
+case_http2() {
+	[ -x "$VENV/bin/hypercorn" ] || "$VENV/bin/pip" -q install 'hypercorn==0.18.0'
+	background server sh -c "cd '$here' && exec '$VENV/bin/hypercorn' -b 10.99.0.2:8080 h2c_app:app"
+	sleep 2
+	onwire http2 sh -c "c='ip netns exec sl-client'; cd '$work/www'
+		\$c curl -sS --max-time 10 --http2-prior-knowledge -A agent/1 'http://10.99.0.2:8080/first?a=1' 'http://10.99.0.2:8080/none' -o /dev/null -o /dev/null
+		\$c curl -sS --max-time 10 --http2 'http://10.99.0.2:8080/upgrade' 'http://10.99.0.2:8080/second' -o /dev/null -o /dev/null
+		\$c nghttp -n -H 'x-forwarded-for: 192.0.2.1' -d index.html http://10.99.0.2:8080/post http://10.99.0.2:8080/big"
+}
 case_dns() {
 	onwire dns sh -c "for q in 'www.example.test A' 'www.example.test AAAA' 'alias.example.test A' 'example.test MX' 'nowhere.invalid A' '+tcp long.example.test TXT' '+tcp www.example.test A'; do
 		ip netns exec sl-client dig +tries=1 +time=2 @10.99.0.2 \$q; done"
@@ -155,6 +165,6 @@ mkdir -p "$out"
 network
 certificate
 servers
-for c in "${@:-http tls12 tls13 http6 browser browser_quic http3 dns ssh starttls socks connect fragments offload tour}"; do
+for c in "${@:-http tls12 tls13 http6 browser browser_quic http3 http2 dns ssh starttls socks connect fragments offload tour}"; do
 	for one in $c; do "case_$one"; done
 done

@@ -12,14 +12,17 @@
 
 #include "base/eal.h"
 
-#define PROBES 16 // a crowded neighbourhood leaves a sender unknown, never makes a search long
+#define JOINED_MIN 4 // datagrams out of fragments: one or two may be forged, while all else comes whole
+#define PROBES 16    // a crowded neighbourhood leaves a sender unknown, never makes a search long
 
 enum seen { SEEN_GOOD = 1, SEEN_BAD = 2 };
 
 struct slot {
 	uint8_t addr[16];
 	uint8_t version; // 0: free
-	uint8_t proto, seen, pad[5];
+	uint8_t proto, seen;
+	uint8_t wrong; // sums, up to JOINED_MIN
+	uint8_t pad[4];
 };
 
 struct senders {
@@ -100,6 +103,13 @@ void senders_note(struct senders *s, uint8_t version, const uint8_t *addr, uint8
 		slot->proto = proto;
 	}
 	slot->seen |= good ? SEEN_GOOD : SEEN_BAD;
+	slot->wrong += !good && slot->wrong < JOINED_MIN;
+}
+
+static bool offloads(const struct slot *slot)
+{
+	return slot && slot->version && slot->seen == SEEN_BAD &&
+	       (slot->proto != SENDERS_UDP_JOINED || slot->wrong == JOINED_MIN);
 }
 
 bool senders_offload(struct senders *s, uint8_t version, const uint8_t *addr, uint8_t proto)
@@ -108,8 +118,7 @@ bool senders_offload(struct senders *s, uint8_t version, const uint8_t *addr, ui
 		s->learned = true;
 		s->learn(s->learn_arg);
 	}
-	const struct slot *slot = find(s, version, addr, proto);
-	return slot && slot->version && slot->seen == SEEN_BAD;
+	return offloads(find(s, version, addr, proto));
 }
 
 // Is it said already by the sender's entry for segments with data?
@@ -120,7 +129,7 @@ static bool also(const struct senders *s, const struct slot *slot)
 		data = find(s, slot->version, slot->addr, IPPROTO_TCP);
 	else if (slot->proto == SENDERS_IP_EMPTY)
 		data = find(s, slot->version, slot->addr, SENDERS_IP);
-	return data && data->version && data->seen == SEEN_BAD;
+	return offloads(data);
 }
 
 bool senders_next(const struct senders *s, uint32_t *i, struct sender *out)

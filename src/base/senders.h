@@ -3,7 +3,8 @@
 // Who offloads checksums. A capture taken on the sending machine shows what the host handed to its network card,
 // which fills in the checksums later: they are all wrong, and nothing is wrong. A *sender* is the source address of
 // a layer and its L4 protocol; it offloads where at least one of its checksums is wrong and none is right. Its TCP
-// segments without data, and its fragments, are excused by themselves where that holds for them.
+// segments without data, its fragments, and its UDP datagrams that came in fragments (tools that edit captures mend the
+// sums of whole packets), are excused by themselves where that holds for them.
 //
 // parse.c, for each L4 checksum that it can verify (whole, not a fragment):
 //   w->senders_pass != NULL   first pass: senders_note(w->senders_pass, ..., good), then go on as if good
@@ -19,6 +20,7 @@ struct senders;
 
 // "Protocols" (reserved numbers of IANA's) under which are noted
 #define SENDERS_IP 0            // sums of IPv4 headers
+#define SENDERS_UDP_JOINED 252  // UDP datagrams put together, of anybody (address 0) and several; 17 has all
 #define SENDERS_IP_EMPTY 253    // the same before TCP segments without data
 #define SENDERS_IP_FRAGMENT 254 // the same of fragments
 #define SENDERS_TCP_EMPTY 255   // TCP segments without data; 6 has all

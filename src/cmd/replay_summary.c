@@ -114,6 +114,7 @@ static const char *proto_name(uint8_t proto, char *buf, size_t len)
 	snprintf(buf, len,
 		 proto == SENDERS_IP || proto == SENDERS_IP_EMPTY ? "ip"
 		 : proto == SENDERS_IP_FRAGMENT                   ? "ip/frag"
+		 : proto == SENDERS_UDP_JOINED                    ? "udp/frag"
 		 : proto == SENDERS_TCP_EMPTY                     ? "tcp/ack"
 		 : proto == 6                                     ? "tcp"
 		 : proto == 17                                    ? "udp"
@@ -156,7 +157,7 @@ static void list(FILE *out, bool colour, const char *name, const uint64_t *v, un
 static void words_senders(const struct summary *s, FILE *out, bool colour)
 {
 	enum { SHOWN = 8 };
-	char address[INET6_ADDRSTRLEN], proto[8];
+	char address[INET6_ADDRSTRLEN], proto[12];
 	if (!s->noffloaders)
 		return;
 	heading(out, colour, "offloading");
@@ -318,7 +319,7 @@ static json_t *json_captures(const struct summary *s)
 static json_t *json_senders(const struct summary *s)
 {
 	json_t *a = json_array();
-	char address[INET6_ADDRSTRLEN], proto[8], path[4096 * 4];
+	char address[INET6_ADDRSTRLEN], proto[12], path[4096 * 4];
 	for (unsigned i = 0; i < s->noffloaders && i < SUMMARY_SENDERS; i++) {
 		const struct sender *sender = &s->offloaders[i].sender;
 		const char *of = s->outcomes[s->offloaders[i].outcome].path;

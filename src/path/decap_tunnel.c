@@ -172,6 +172,9 @@ static enum header announced(struct walk *k, uint32_t off, uint16_t type)
 		if (!parse_plausible_ip(k->d, off, &k->s) || k->d[off] >> 4 != (type == 0x0800 ? 4 : 6))
 			return HEADER_STOP;
 		return type == 0x0800 ? HEADER_IP4 : HEADER_IP6;
+	case 0x894f: // version 0, and a length that fits
+		return off + 8 <= k->s.end && k->d[off] >> 6 == 0 && (k->d[off + 1] & 63) >= 2 ? HEADER_NSH
+											       : HEADER_STOP;
 	}
 	return HEADER_STOP;
 }
@@ -205,7 +208,7 @@ static enum header vxlan(struct walk *k, const uint8_t *h, uint32_t len)
 // draft-ietf-nvo3-vxlan-gpe: flag P, and the next protocol in the fourth byte, which some set without the flag.
 static enum header vxlan_gpe(struct walk *k, const uint8_t *h, uint32_t len)
 {
-	static const uint16_t types[4] = {0, 0x0800, 0x86dd, 0x6558};
+	static const uint16_t types[5] = {0, 0x0800, 0x86dd, 0x6558, 0x894f};
 	if (len < 8 + 14 || h[3] >= RTE_DIM(types))
 		return HEADER_STOP;
 	return vxlan_payload(k, h, types[h[3]]);

@@ -412,6 +412,11 @@ static uint8_t kind_l4(const struct layer *l)
 	return l->proto == IPPROTO_TCP && l->wire_len == 0 ? SENDERS_TCP_EMPTY : l->proto;
 }
 
+static uint8_t kind_joined(struct rte_mbuf *m, const struct layer *l)
+{
+	return l->proto == IPPROTO_UDP && (pkt_of(m)->flags & PKT_VIRTUAL) ? SENDERS_UDP_JOINED : kind_l4(l);
+}
+
 static uint8_t kind_ip(const struct layer *l)
 {
 	if (l->flags & LAYER_FRAGMENT)
@@ -419,13 +424,17 @@ static uint8_t kind_ip(const struct layer *l)
 	return kind_l4(l) == SENDERS_TCP_EMPTY ? SENDERS_IP_EMPTY : SENDERS_IP;
 }
 
+static const uint8_t anybody[16]; // whoever came in fragments: it is the tool that shows itself, not a host
+
 static void note_sum(struct worker *w, const struct layer *l, const uint8_t *src, uint8_t kind, bool good)
 {
-	senders_note(w->senders_pass, l->version, src, kind, good);
+	senders_note(w->senders_pass, l->version, kind == SENDERS_UDP_JOINED ? anybody : src, kind, good);
 	if (kind == SENDERS_TCP_EMPTY)
 		senders_note(w->senders_pass, l->version, src, IPPROTO_TCP, good);
 	else if (kind == SENDERS_IP_EMPTY)
 		senders_note(w->senders_pass, l->version, src, SENDERS_IP, good);
+	else if (kind == SENDERS_UDP_JOINED)
+		senders_note(w->senders_pass, l->version, src, IPPROTO_UDP, good);
 }
 
 // A TCP segment as the first pass remembers it. False: the capture has not so much of its header.
@@ -476,8 +485,10 @@ static bool excused(struct worker *w, struct rte_mbuf *m, const struct layer *l,
 	if (w->config->checksum != CHECKSUM_OFFLOAD_AWARE)
 		return false;
 	// a host that leaves the header sums of its ACKs to its card leaves all of them
+	bool joined = kind == SENDERS_UDP_JOINED;
 	if (unfinished ||
-	    (w->senders && (senders_offload(w->senders, l->version, src, kind) ||
+	    (w->senders && (senders_offload(w->senders, l->version, joined ? anybody : src, kind) ||
+			    (joined && senders_offload(w->senders, l->version, src, IPPROTO_UDP)) ||
 			    (kind == SENDERS_IP && senders_offload(w->senders, l->version, src, SENDERS_IP_EMPTY))))) {
 		count(w, COUNTER_CSUM_OFFLOADED);
 		return true;
@@ -505,13 +516,13 @@ static uint16_t sum_l4(struct worker *w, struct rte_mbuf *m, struct layer *l)
 	enum checksum_result r = checksum_l4(d, l);
 	bool unfinished = unlikely(r == CHECKSUM_BAD) && checksum_unfinished(d, l);
 	if (unlikely(r == CHECKSUM_BAD)) {
-		if (!excused(w, m, l, kind_l4(l), unfinished))
+		if (!excused(w, m, l, kind_joined(m, l), unfinished))
 			return REASON_PARSE_L4_CSUM;
 		l->flags |= LAYER_CSUM_BAD;
 	}
 	if (unlikely(w->senders_pass != NULL)) {
 		if (r == CHECKSUM_GOOD)
-			note_sum(w, l, source(l, d), kind_l4(l), true);
+			note_sum(w, l, source(l, d), kind_joined(m, l), true);
 		note(w, m, l, r == CHECKSUM_BAD && !unfinished);
 	}
 	return 0;

@@ -46,6 +46,16 @@ CASES = {
         "drops": {"PARSE_L4_CSUM": [3, 4]},
         "same": True,
     },
+    "fragments_csum_edited": {
+        # datagrams in one piece have right sums, and all eight in fragments wrong ones: a tool mended the first alone
+        "frames": [eth(ip4(a, b, udp(7, 7, b"right"))) for a, b in ((A, B), (B, A))]
+        + [eth(f) for n, (a, b) in enumerate([(A, B)] * 7 + [(B, A)])
+           for f in ip4_fragments(a, b, udp(40000, 2000, bytes(range(64)), csum_is=0x1234), [24], ident=n)],
+        "drops": {},
+        "counters": {"csum_offloaded": 8},
+        "offloading": ["0.0.0.0 udp/frag"],
+        "same": True,
+    },
     "fragments_cut": {
         # the snap length cut both: the datagram is read as far as the first goes
         "frames": [(eth(F[0])[:50], None, 58), (eth(F[1])[:50], None, 58), (eth(F[2])[:50], None, 58)],

@@ -145,11 +145,6 @@ void judge_policy_second(struct judge_policy *p, struct judge_policy *second)
 		note_header(p, second->header[i].p, second->header[i].len);
 }
 
-uint32_t judge_policy_payloads(const struct judge_policy *p, size_t *bytes)
-{
-	return judge_payloads_room(p->payloads, bytes);
-}
-
 void judge_policy_free(struct judge_policy *p)
 {
 	if (!p)

@@ -102,7 +102,6 @@ void judge_would(struct worker *w, struct record *r);
 // judge_payload.c
 struct judge_payloads *judge_payloads_new(const struct ruleset *rs);
 void judge_payloads_free(struct judge_payloads *p);
-uint32_t judge_payloads_room(const struct judge_payloads *p, size_t *bytes);
 // Another policy comes into force: streams begin anew.
 void judge_payloads_forget(struct worker *w, struct judge_payloads *p);
 // What was found in a flow, as facts.

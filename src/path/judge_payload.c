@@ -74,11 +74,7 @@ struct judge_payloads *judge_payloads_new(const struct ruleset *rs)
 	struct judge_payloads *p = mem_take(bytes);
 	if (!p)
 		return NULL;
-	p->bytes = bytes;
-	p->rs = rs;
-	p->n = n;
-	p->words = words;
-	p->state_bytes = state;
+	*p = (struct judge_payloads){.bytes = bytes, .rs = rs, .n = n, .words = words, .state_bytes = state};
 	p->states = (uint8_t *)RTE_ALIGN_CEIL((uintptr_t)&p->list[n], 64ul);
 	p->row = (uint64_t *)(p->states + 2 * n * state);
 	return p;
@@ -90,10 +86,10 @@ void judge_payloads_free(struct judge_payloads *p)
 		mem_give(p, p->bytes);
 }
 
-uint32_t judge_payloads_room(const struct judge_payloads *p, size_t *bytes)
+uint32_t judge_policy_payloads(const struct judge_policy *p, size_t *bytes)
 {
-	*bytes = p ? p->bytes : 0;
-	return p ? p->n : 0;
+	*bytes = p->payloads ? p->payloads->bytes : 0;
+	return p->payloads ? p->payloads->n : 0;
 }
 
 static struct payload *find(const struct worker *w, const struct flow *f)

@@ -121,9 +121,7 @@ size_t policy_payload_bytes(const struct ruleset *rs)
 	const struct ruleset_buffer *b = payload(rs);
 	size_t bytes = 0;
 	hs_set_stream_allocator(placed, stays);
-	if (b && hs_stream_size(b->stream, &bytes) != HS_SUCCESS)
-		return 0;
-	return b ? RTE_ALIGN_CEIL(bytes + 64, 64ul) : 0; // and its head
+	return b && hs_stream_size(b->stream, &bytes) == HS_SUCCESS ? RTE_ALIGN_CEIL(bytes + 64, 64ul) : 0; // and head
 }
 
 struct hs_stream *policy_payload_open(const struct ruleset *rs, void *at)

@@ -167,8 +167,7 @@ static void take(struct worker *w, struct held *h, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 	uint32_t n = frames_of(p);
-	if (unlikely(w->config->ear != NULL))
-		w->config->ear->held(w->config->ear->arg, w, m);
+	judge_hears_held(w, m);
 	insert(h, m);
 	p->flags |= PKT_HELD | PKT_WAITED;
 	h->frames += n;
@@ -185,8 +184,7 @@ static void let_go(struct worker *w, struct held *h, uint16_t reason)
 	struct rte_mbuf *m = h->first;
 	struct pkt *p = pkt_of(m);
 	uint32_t n = frames_of(p);
-	if (unlikely(w->config->ear != NULL))
-		w->config->ear->left(w->config->ear->arg, w, m, reason);
+	judge_hears_left(w, m, reason);
 	h->first = p->next;
 	h->frames -= n;
 	h->bytes -= bytes_of(p);

@@ -193,6 +193,12 @@ static uint32_t hit_of(const struct judge_policy *p, uint32_t rule)
 	return rule < p->nrules ? rule : p->nrules;
 }
 
+static void tally_would(struct judge_policy *p, const struct record *r, uint64_t by)
+{
+	if ((r->judged & RECORD_WOULD) && !p->second && r->would < p->nrules && p->rules->rules[r->would].shadow)
+		p->hits[r->would] += by;
+}
+
 // A transaction's verdict is counted by its rule when it is decided, by the policy that is then in force; `by` -1: it
 // is decided anew.
 static void tally(struct judge_policy *p, const struct record *r, uint64_t by)
@@ -200,8 +206,7 @@ static void tally(struct judge_policy *p, const struct record *r, uint64_t by)
 	if ((r->judged & (RECORD_JUDGED | RECORD_OPEN)) != RECORD_JUDGED || r->policy != p->version)
 		return;
 	p->hits[hit_of(p, r->rule)] += by;
-	if ((r->judged & RECORD_WOULD) && !p->second && r->would < p->nrules && p->rules->rules[r->would].shadow)
-		p->hits[r->would] += by;
+	tally_would(p, r, by);
 }
 
 static void would_sum(struct judge_policy *p, const struct record *r, unsigned transaction)
@@ -234,45 +239,36 @@ bool judge_said(struct worker *w, struct record *r)
 	return n->said <= RULE_SAID_VERDICT && judge_sampled(n->sample, r->flow_id << 20 ^ r->tx_id);
 }
 
-// What a second policy makes of the same facts; what it alone would have to know is not waited for.
-static void second_word(struct judge_policy *p, const struct facts *facts, struct record *r)
+// What a second policy makes of the same facts; what was found in payload was looked for by the one in force.
+static void second_word(struct judge_policy *p, struct facts known, struct verdict *u)
 {
-	struct verdict u;
-	struct facts known = *facts;
-	known.state[FIELD_PAYLOAD] = FACT_UNKNOWN; // what was found was looked for by the policy in force
+	known.state[FIELD_PAYLOAD] = FACT_UNKNOWN;
 	known.n[FIELD_PAYLOAD] = 0;
-	policy_judge(p->rules, p->scratch, &known, &u);
-	r->judged |= RECORD_WOULD;
-	r->would = u.open ? RULE_NONE : u.rule;
-	r->would_action = u.open ? ACTION_COUNT : u.action;
+	policy_judge(p->rules, p->scratch, &known, u);
 }
 
-// What shadow rules would make of it.
-static void would(struct judge *j, struct record *r, const struct verdict *v)
+// What is in shadow would make of it; what a second policy alone would have to know is not waited for.
+static void would(struct judge *j, struct record *r)
 {
+	const struct judge_policy *p = j->policy;
 	struct verdict u;
-	r->judged &= (uint8_t)~RECORD_WOULD;
-	r->would = RULE_NONE;
-	if (j->policy->second) {
-		second_word(j->policy->second, &j->facts.facts, r);
-		return;
-	}
-	policy_judge_would(j->policy->rules, j->policy->scratch, &j->facts.facts, &u);
-	if (u.rule == v->rule && u.action == v->action)
-		return;
-	r->would = u.rule;
-	r->would_action = u.action;
-	r->judged |= RECORD_WOULD;
+	if (p->second)
+		second_word(p->second, j->facts.facts, &u);
+	else
+		policy_judge_would(p->rules, p->scratch, &j->facts.facts, &u);
+	bool said = p->second || u.rule != r->rule || u.action != r->action, open = p->second && u.open;
+	r->judged = (uint8_t)((r->judged & ~RECORD_WOULD) | (said ? RECORD_WOULD : 0));
+	r->would = !said || open ? RULE_NONE : u.rule;
+	r->would_action = open ? ACTION_COUNT : u.action;
 }
 
 void judge_would(struct worker *w, struct record *r)
 {
 	struct judge *j = w->judge;
-	const struct verdict v = {.rule = r->rule, .action = r->action};
 	if (likely(!j->policy->shadow))
 		return;
 	tally(j->policy, r, -1ull);
-	would(j, r, &v);
+	would(j, r);
 	tally(j->policy, r, 1);
 }
 
@@ -284,11 +280,9 @@ static void would_flow(struct worker *w, const struct flow *f, struct record *r)
 	judge_flow_facts(w, f);
 	if (!(r->judged & RECORD_OPEN))
 		judge_facts_opaque(&j->facts, f->app);
-	would(j, r, &(struct verdict){.rule = r->rule, .action = r->action});
+	would(j, r);
 	would_sum(j->policy, r, 0);
-	if ((r->judged & RECORD_WOULD) && !j->policy->second && r->would < j->policy->nrules &&
-	    j->policy->rules->rules[r->would].shadow)
-		j->policy->hits[r->would]++;
+	tally_would(j->policy, r, 1);
 }
 
 void judge_flow_word(const struct worker *w, const struct flow *f, struct record *r)
@@ -437,6 +431,7 @@ void judge_revise(struct worker *w, struct record *r, const struct verdict *v)
 	note(r, w->judge->policy, v);
 	r->judged |= RECORD_REVISED | (before & (RECORD_HELD | RECORD_MARKED));
 	tally(w->judge->policy, r, 1);
+	judge_would(w, r);
 }
 
 static void judge(struct app_in *in, struct record *r, txn_t t)
@@ -469,7 +464,7 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	if (t && unlikely(in->w->scans))
 		judge_payload_txn(in->w, in->f, t);
 	if (j->policy->shadow)
-		would(j, r, &v);
+		would(j, r);
 	tally(j->policy, r, 1);
 	if (v.action == ACTION_DENY)
 		deny(in, r);
@@ -517,12 +512,10 @@ void judge_ended(struct worker *w, const struct flow *f, const struct record *r)
 
 static bool layer_passes(const struct worker *w, const struct flow *f, const struct pkt *p)
 {
-	struct judge_ear *ear = w->config->ear;
-	if (!(f->policy & POLICY_DENIED))
-		return true;
-	if (ear)
-		ear->refused(ear->arg, p, f);
-	return false;
+	bool denied = f->policy & POLICY_DENIED;
+	if (denied && w->config->ear)
+		w->config->ear->refused(w->config->ear->arg, p, f);
+	return !denied;
 }
 
 bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const struct layer *l)

@@ -42,6 +42,18 @@ struct judge_ear {
 	void (*refused)(void *arg, const struct pkt *p, const struct flow *f);
 };
 
+static inline void judge_hears_held(const struct worker *w, struct rte_mbuf *m)
+{
+	if (unlikely(w->config->ear != NULL))
+		w->config->ear->held(w->config->ear->arg, w, m);
+}
+
+static inline void judge_hears_left(const struct worker *w, struct rte_mbuf *m, uint16_t reason)
+{
+	if (unlikely(w->config->ear != NULL))
+		w->config->ear->left(w->config->ear->arg, w, m, reason);
+}
+
 int judge_init(struct worker *w);
 void judge_fini(struct worker *w);
 

@@ -199,9 +199,9 @@ bool judge_payload_once(struct worker *w, const struct flow *f, uint32_t rule)
 // Who hears it is told which packet's bytes were the last of what was found.
 static void place(struct worker *w, struct rte_mbuf *m, const struct payload *x)
 {
-	const struct pkt *p = m ? pkt_of(m) : NULL;
-	if (!w->config->ear || !p)
+	if (!w->config->ear || !m)
 		return;
+	const struct pkt *p = pkt_of(m);
 	unsigned at = x && p->dir && x->side[0].done;
 	w->judge->facts.origin[FIELD_PAYLOAD][at] = (struct origin){p->frame, p->inner->payload, p->inner->payload_len};
 }
@@ -237,16 +237,13 @@ static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct p
 	bool stands = takes && v.action == ACTION_DENY && !(f->policy & POLICY_DENIED);
 	place(w, m, x);
 	judge_heard(w, &(struct judged){f, r, &j->facts, &v, JUDGE_PAYLOAD, r != NULL, stands});
-	if (!stands) {
-		if (r)
-			judge_would(w, r);
-		return;
-	}
-	judge_stands(w, f, v.rule);
-	if (r) {
-		judge_revise(w, r, &v);
+	if (r && !stands)
 		judge_would(w, r);
-	}
+	if (!stands)
+		return;
+	judge_stands(w, f, v.rule);
+	if (r)
+		judge_revise(w, r, &v);
 	f->policy |= POLICY_DENIED;
 	if (!m)
 		return;

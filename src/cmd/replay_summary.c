@@ -40,7 +40,7 @@ void summary_add(struct summary *s, const struct crew *c)
 		for (unsigned j = 0; j < ANOMALY_COUNT; j++)
 			s->anomalies[j] += w->anomalies[j];
 		struct keep_sums kept;
-		judge_kept(w, &kept);
+		keep_sums(w, &kept);
 		s->kept_bytes += kept.bytes;
 		s->kept_most += kept.most;
 	}

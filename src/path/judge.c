@@ -169,13 +169,6 @@ void judge_sums(const struct judge_policy *p, struct judge_sums *s)
 	*s = p->sums;
 }
 
-void judge_kept(const struct worker *w, struct keep_sums *s)
-{
-	*s = (struct keep_sums){0};
-	if (w->judge->keep)
-		keep_sums(w->judge->keep, s);
-}
-
 // ---- what was decided --------------------------------------------------------------------------------------------
 
 static void note(struct record *r, const struct judge_policy *p, const struct verdict *v)

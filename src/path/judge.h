@@ -111,10 +111,6 @@ struct judge_sums {
 };
 void judge_sums(const struct judge_policy *p, struct judge_sums *s);
 
-// Facts kept of live flows, by a worker. All 0 where no other policy could come into force.
-struct keep_sums;
-void judge_kept(const struct worker *w, struct keep_sums *s);
-
 // Does a rule ask for decap.deeper?
 bool judge_asks_deeper(const struct worker *w);
 

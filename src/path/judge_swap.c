@@ -335,12 +335,8 @@ void judge_swap_flow(struct worker *w, struct flow *f)
 bool judge_swap_some(struct worker *w, uint32_t flows)
 {
 	struct swap *s = &w->judge->swap;
-	uint64_t now_ns = w->now_ns, frame = w->frame, order = w->order;
 	for (; w->swapping && flows && s->next < s->end; flows--)
 		judge_swap_flow(w, &w->flows->flows[s->next++]);
-	w->now_ns = now_ns;
-	w->frame = frame;
-	w->order = order;
 	if (s->next < s->end)
 		return false;
 	*s = (struct swap){0};

@@ -237,7 +237,10 @@ const struct record *keep_read(struct worker *w, uint32_t flow, uint32_t *header
 	return r;
 }
 
-void keep_sums(const struct keep *k, struct keep_sums *s)
+void keep_sums(const struct worker *w, struct keep_sums *s)
 {
-	*s = (struct keep_sums){(uint64_t)k->units * UNIT, k->used * UNIT, k->most * UNIT};
+	const struct keep *k = w->judge->keep;
+	*s = (struct keep_sums){0};
+	if (k)
+		*s = (struct keep_sums){(uint64_t)k->units * UNIT, k->used * UNIT, k->most * UNIT};
 }

@@ -47,4 +47,5 @@ const struct record *keep_read(struct worker *w, uint32_t flow, uint32_t *header
 struct keep_sums {
 	uint64_t bytes, used, most; // of the arena; in use now, and at most so far
 };
-void keep_sums(const struct keep *k, struct keep_sums *s);
+// All 0 where no other policy could come into force.
+void keep_sums(const struct worker *w, struct keep_sums *s);

@@ -72,7 +72,7 @@ static void arena_keeps_what_was_last(void **state)
 		assert_int_equal(f->len, strlen(name));
 		assert_memory_equal(f->value, name, f->len);
 		assert_int_equal(fact_next(f)->len, uri[flow]);
-		keep_sums(worker->judge->keep, &s);
+		keep_sums(worker, &s);
 		assert_true(s.used <= s.bytes && s.most <= s.bytes && s.used <= s.most);
 	}
 	assert_true(lost > 1000 && found > 1000);

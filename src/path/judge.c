@@ -427,6 +427,27 @@ void judge_revise(struct worker *w, struct record *r, const struct verdict *v)
 	judge_would(w, r);
 }
 
+static void facts_of(const struct app_in *in, const struct record *r)
+{
+	struct judge *j = in->w->judge;
+	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns);
+	judge_flow_facts(in->w, in->f);
+	judge_facts_record(&j->facts, r);
+}
+
+// What a lenient server would read is denied, too.
+static void judge_again(const struct app_in *in, const struct record *r, struct verdict *v)
+{
+	struct judge *j = in->w->judge;
+	struct verdict u;
+	if (likely(!judge_lenient(&j->facts, r)))
+		return;
+	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &u);
+	if (u.action == ACTION_DENY && !u.open)
+		*v = u;
+	facts_of(in, r);
+}
+
 static void judge(struct app_in *in, struct record *r, txn_t t)
 {
 	struct judge *j = in->w->judge;
@@ -436,10 +457,10 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	r->app = in->f->app;
 	if (j->outer && !(before & RECORD_JUDGED))
 		judge_outer_say(in, r, t);
-	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns);
-	judge_flow_facts(in->w, in->f);
-	judge_facts_record(&j->facts, r);
+	facts_of(in, r);
 	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &v);
+	if (v.action != ACTION_DENY || v.open)
+		judge_again(in, r, &v);
 	if (v.open && j->facts.overflow) // more names, or longer values, than are looked at
 		v.action = ACTION_DENY;
 	judge_heard(in->w, &(struct judged){in->f, r, &j->facts, &v, JUDGE_TRANSACTION, before & RECORD_JUDGED, true});

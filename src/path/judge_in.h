@@ -77,6 +77,8 @@ struct judge {
 	} alert;
 };
 
+// judge_lenient.c: the facts as lenient servers read them. False: these are no others.
+bool judge_lenient(struct judge_facts *j, const struct record *r);
 // judge.c: what the flow stands by, into its record.
 void judge_flow_word(const struct worker *w, const struct flow *f, struct record *r);
 

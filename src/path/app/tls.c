@@ -198,7 +198,7 @@ static bool settled(const struct tls *t, const struct side *s)
 {
 	if (s->role == ROLE_SERVER)
 		return t->handshake.final;
-	return answered(t) && (s->ciphered || s->early || t->handshake.refused);
+	return answered(t) && (s->ciphered || s->early); // refused, it may say another hello
 }
 
 // The other direction may be done with as well without saying another byte.

@@ -509,9 +509,14 @@ static __rte_always_inline bool unwanted(struct pkt *p, const struct layer *l, s
 	return true;
 }
 
-// Of an open flow, where all are asked what waits first.
-static __rte_noinline bool unwanted_open(struct pkt *p, const struct layer *l, struct stream *st, const uint8_t *frame)
+// Of an open flow, where all are asked what waits first. What its parser passed over may not have been judged yet.
+static __rte_noinline bool unwanted_open(const struct worker *w, struct pkt *p, const struct layer *l,
+					 struct stream *st, const uint8_t *frame)
 {
+	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(frame + l->l4);
+	int64_t end = offset_of(&st->side[p->dir], rte_be_to_cpu_32(tcp->sent_seq)) + l->wire_len;
+	if (p->dir == 0 && l->wire_len && end > 0 && (uint64_t)end > stream_line(w, p->flow, 0))
+		return false;
 	return unwanted(p, l, st, frame);
 }
 
@@ -529,7 +534,7 @@ static __rte_noinline void segment(struct worker *w, struct burst *b, unsigned i
 				unread(w, p, l, rte_be_to_cpu_32(tcp->sent_seq));
 			return;
 		}
-	} else if (unlikely(f->policy & POLICY_OPEN) && unwanted_open(p, l, st, pkt_data(b->m[i]))) {
+	} else if (unlikely(f->policy & POLICY_OPEN) && unwanted_open(w, p, l, st, pkt_data(b->m[i]))) {
 		return; // of others stream_burst has asked
 	}
 	inspect_earlier(w, b, st);

@@ -2,10 +2,17 @@
 //
 // The input is a program of segments: what a sender that means harm, a receiver that acknowledges, and a parser do,
 // in any order. The oracle: whatever overlap policy a receiver has, of what left the room it reassembles the
-// bytes that the parser was shown. Policies after Ptacek and Newsham (1998) and Novak and Sturges (2007).
+// bytes that the parser was shown. Every third program is of an open flow: what is beyond the line waits, the parser
+// moves the line, and no byte leaves that lies beyond it. Policies after Ptacek and Newsham (1998) and Novak and
+// Sturges (2007).
 #include <stdio.h>
 
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
 #include "../segments.h"
+#include "base/be.h"
+#include "path/hold.h"
 #include "path/stream_pool.h"
 
 #define SPACE (1u << 17) // offsets of the program's stream
@@ -29,6 +36,7 @@ static uint32_t fin_at, top, given;  // top: no byte was sent from here on
 static bool differing, cutting;      // never both: what nobody captured cannot be compared
 static bool losing;                  // some segment was lost between the room and the receivers
 static struct stream_pool *pools[2]; // plenty of chunks, and few
+static bool holding;                 // the flow is open: verdicts are what `parse` says
 
 static void broken(const char *what, uint32_t at)
 {
@@ -55,7 +63,7 @@ static bool takes(enum policy y, const struct receiver *r, uint32_t o, uint32_t 
 	}
 }
 
-static void receive(uint32_t at, uint32_t len)
+static void receive(uint32_t at, uint32_t len, const uint8_t *data)
 {
 	for (enum policy y = 0; y < POLICIES; y++) {
 		struct receiver *r = &receivers[y];
@@ -63,7 +71,7 @@ static void receive(uint32_t at, uint32_t len)
 			uint32_t o = at + i;
 			if (o < r->next || o >= fin_at || (r->have[o] && !takes(y, r, o, at)))
 				continue;
-			r->byte[o] = out.data[i];
+			r->byte[o] = data[i];
 			r->have[o] = 1;
 			r->begin[o] = at;
 		}
@@ -121,6 +129,31 @@ static void compare(void)
 				broken(receivers[y].have[o] ? "receiver has another byte" : "shown, but never left", o);
 }
 
+// Of an open flow nothing leaves that was not judged.
+static void check_line(uint32_t at, uint32_t len)
+{
+	if (holding && len && at + len > stream_line(&t.w, &t.f, DIR))
+		broken("left before it was judged", at);
+}
+
+// What hold.c has let go.
+static void released(void)
+{
+	struct exit e;
+	while (rte_ring_sc_dequeue_elem(t.w.exits, &e, sizeof(e)) == 0) {
+		if (!e.m)
+			continue;
+		const uint8_t *d = pkt_data(e.m);
+		uint32_t len = rte_pktmbuf_data_len(e.m) - SEGMENTS_PAYLOAD;
+		uint32_t at = be32(d + SEGMENTS_L4 + 4) - t.isn[DIR] - 1;
+		check_line(at, len);
+		receive(at, len, d + SEGMENTS_PAYLOAD);
+		if (d[SEGMENTS_L4 + 13] & RTE_TCP_FIN_FLAG)
+			fin_at = at + len;
+		rte_pktmbuf_free(e.m);
+	}
+}
+
 // variant: how it differs from the stream's bytes; LOST: it does not reach the receivers.
 #define LOST 0x20
 static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
@@ -129,20 +162,20 @@ static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 	struct segment_in in = {.at = at, .data = bytes, .len = len, .tcp_flags = RTE_TCP_ACK_FLAG};
 	const struct stream *st = stream_of(&t.w, &t.f);
 	uint64_t highest = st ? st->side[DIR].highest : 0;
-	bool lost = variant & LOST;
+	bool lost = (variant & LOST) && !holding;
 	variant = cutting ? 0 : variant & ~LOST;
 	top = RTE_MAX(top, at + len);
 	given += len;
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = truth(at + i, variant);
-	if ((bits & 1) && !differing && variant == 0)
+	if ((bits & 1) && !differing && !holding && variant == 0)
 		in.cut = len / 2;
 	cutting |= in.cut != 0;
 	if ((bits & 6) == 6 && (st || len) && at + len >= highest && fin_at == SPACE)
 		in.tcp_flags |= RTE_TCP_FIN_FLAG;
 	if ((bits & 24) == 24)
 		in.pkt_flags |= PKT_NO_EVIDENCE;
-	if ((bits & 96) == 96)
+	if ((bits & 96) == 96 && !holding) // its fragments are told apart elsewhere
 		in.pkt_flags |= PKT_VIRTUAL;
 	if (bits & 128) {
 		in.tcp_flags |= RTE_TCP_URG_FLAG;
@@ -154,14 +187,17 @@ static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 		broken("checksum", at);
 	if ((out.flags & PKT_REWRITTEN) && !differing && !(in.tcp_flags & RTE_TCP_URG_FLAG))
 		broken("clean segment rewritten", at);
-	if (out.reason || (in.pkt_flags & PKT_NO_EVIDENCE))
+	if (holding)
+		released();
+	if ((out.flags & PKT_HELD) || out.reason || (in.pkt_flags & PKT_NO_EVIDENCE))
 		return;
+	check_line(at, len);
 	losing |= lost;
 	if (lost)
 		return;
 	if (in.cut) // the wire carried all of it
 		memcpy(out.data, bytes, len);
-	receive(at, len);
+	receive(at, len, out.data);
 	if (in.tcp_flags & RTE_TCP_FIN_FLAG)
 		fin_at = at + len;
 }
@@ -179,6 +215,12 @@ static void parse(uint8_t how, uint32_t n)
 	n = how & 1 ? v.len : RTE_MIN(n, v.len);
 	look((uint32_t)v.offset, v.data, n); // what is skipped instead is no evidence
 	stream_consume(&t.w, &t.f, DIR, n);
+	if (!holding)
+		return;
+	if (!(how & 2))
+		stream_let_parsed(&t.w, &t.f, DIR);
+	hold_settle(&t.w, &t.f);
+	released();
 }
 
 static void begin(uint32_t isn)
@@ -190,6 +232,15 @@ static void begin(uint32_t isn)
 		if (stream_init(&t.w) < 0)
 			abort();
 		pools[1] = t.w.streams;
+		t.config.held = 40; // of 63 frames
+		t.config.hold_bytes = 16384;
+		t.config.hold_ns = 10000000000;
+		t.config.hold_exceeded = HOLD_PASS;
+		t.config.memory_open = true;
+		t.w.exits = rte_ring_create_elem("left", sizeof(struct exit), 1024, SOCKET_ID_ANY,
+						 RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (!t.w.exits || hold_init(&t.w) < 0)
+			abort();
 	}
 	opened = true;
 	t.w.streams = pools[isn % 5 == 1];
@@ -200,7 +251,9 @@ static void begin(uint32_t isn)
 	memset(shown_have, 0, top);
 	top = given = 0;
 	memset(&t.f.side, 0, sizeof(t.f.side));
-	t.f.flags = 0;
+	holding = isn % 3 == 2;
+	t.f.flags = holding ? FLOW_APP_DONE : 0; // nobody but this program reads
+	t.f.policy = holding ? POLICY_JUDGED | POLICY_OPEN : 0;
 	fin_at = SPACE;
 	differing = cutting = losing = false;
 	t.frame = 0;
@@ -258,7 +311,11 @@ static void step(const uint8_t **p, const uint8_t *end)
 			segments_send(&t, &in, &out);
 		} else if (op >> 3 == 1)
 			stream_stop(&t.w, &t.f, DIR);
-		else if (op >> 3 < 8)
+		else if (op >> 3 == 2 && holding) {
+			t.w.now_ns += number(p, end, 1) * 100000000ull;
+			hold_age(&t.w, t.w.now_ns);
+			released();
+		} else if (op >> 3 < 8)
 			stream_skip(&t.w, &t.f, DIR, number(p, end, 2));
 		else if (op >> 3 < 12)
 			stream_flush(&t.w, &t.f, DIR);
@@ -289,6 +346,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!stream_flush(&t.w, &t.f, DIR))
 			break;
 		check_chain();
+	}
+	if (holding) {
+		stream_let_all(&t.w, &t.f, DIR);
+		hold_release(&t.w, &t.f, UINT64_MAX);
+		released();
 	}
 	compare();
 	stream_end(&t.w, &t.f);

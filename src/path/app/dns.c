@@ -437,6 +437,26 @@ static bool read_rr(struct reading *r, uint8_t section)
 	return true;
 }
 
+#define HIDDEN_MAX 8 // questions that no count tells of
+
+// Questions behind all that the counts tell of: most servers pass over them, and some do not look at the counts. Where
+// there is a policy their names count. Nothing else changes: that bytes were left is said as before.
+static void read_hidden(struct reading *r)
+{
+	uint32_t at = r->at;
+	struct dns_name name;
+	for (unsigned i = 0; i < HIDDEN_MAX && at < r->len; i++) {
+		if (dns_name_read(r->p, r->len, at, &name) != DNS_NAME_OK || name.len == 0 ||
+		    at + name.wire + 4 > r->len || be16(r->p + at + name.wire) == 0)
+			break;
+		struct origin o = app_origin(r->in, r->p + at, name.wire);
+		make_room(r);
+		record_fact(r->in->w, FACT_DNS_QNAME, name.text, name.len, o);
+		say_host(r, &name, o);
+		at += name.wire + 4;
+	}
+}
+
 static void read_body(struct reading *r)
 {
 	for (unsigned i = 0; i < r->h.count[0]; i++)
@@ -446,6 +466,8 @@ static void read_body(struct reading *r)
 		for (unsigned i = 0; i < r->h.count[s]; i++)
 			if (!read_rr(r, s))
 				return;
+	if (unlikely(r->in->w->rules && r->at < r->len && !r->cut && !is_answer(&r->h)))
+		read_hidden(r);
 }
 
 // No question, and bytes behind the header that its other counts do not explain. Explained are: mDNS answers

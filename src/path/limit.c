@@ -55,7 +55,8 @@ static uint64_t hash(uint64_t h, const uint8_t *p, uint32_t len, uint64_t k)
 	for (; len >= 8; p += 8, len -= 8)
 		h = steer_mix(h ^ steer_load64(p), k);
 	uint64_t last = 0;
-	memcpy(&last, p, len);
+	if (len) // p may be NULL
+		memcpy(&last, p, len);
 	return steer_mix(h ^ last, k) + len;
 }
 

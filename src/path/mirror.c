@@ -77,7 +77,12 @@ struct mirror {
 // Fragments of before the walk that is looked back over may have been remembered late, with their datagram.
 uint32_t mirror_frames(const struct path_config *c)
 {
-	return rte_align32pow2(c->before + c->fragments + BURST_SIZE);
+	return c->before + c->fragments + BURST_SIZE;
+}
+
+static size_t ring_bytes(const struct path_config *c)
+{
+	return rte_align32pow2(mirror_frames(c)) * sizeof(struct remembered);
 }
 
 uint32_t mirror_giants(const struct path_config *c)
@@ -96,8 +101,8 @@ int mirror_init(struct worker *w)
 	x->oldest = x->next = x->floor = 1;
 	if (!c->before)
 		return 0;
-	x->mask = mirror_frames(c) - 1;
-	x->ring = mem_take(mirror_frames(c) * sizeof(*x->ring));
+	x->mask = rte_align32pow2(mirror_frames(c)) - 1;
+	x->ring = mem_take(ring_bytes(c));
 	x->last = mem_take(c->flows * sizeof(*x->last));
 	return x->ring && x->last ? 0 : -ENOMEM;
 }
@@ -108,7 +113,7 @@ void mirror_fini(struct worker *w)
 	if (!x)
 		return;
 	mirror_drain(w);
-	mem_give(x->ring, mirror_frames(w->config) * sizeof(*x->ring));
+	mem_give(x->ring, ring_bytes(w->config));
 	mem_give(x->last, w->config->flows * sizeof(*x->last));
 	mem_give(x, sizeof(*x));
 	w->mirror = NULL;
@@ -189,7 +194,7 @@ static void remember(struct worker *w, struct rte_mbuf *m, const struct pkt *p, 
 		return;
 	}
 	uint64_t place = x->next, earlier = last_place(w, f);
-	while (place - x->oldest > x->mask || (giant(w, m) && x->giants >= mirror_giants(w->config)))
+	while (place - x->oldest >= mirror_frames(w->config) || (giant(w, m) && x->giants >= mirror_giants(w->config)))
 		forget_oldest(w);
 	rte_pktmbuf_refcnt_update(m, 1);
 	x->giants += giant(w, m);
@@ -266,8 +271,9 @@ static struct mirrored word_of(const struct worker *w, struct flow *f, const str
 static void for_rules(struct mirrored *e, const struct acting *g, uint32_t which)
 {
 	e->nrules = 0;
-	for (; which; which &= which - 1)
-		e->rule[e->nrules++] = g->of[__builtin_ctz(which)].rule;
+	for (unsigned i = 0; i < ACTING_RULES; i++)
+		if (which >> i & 1)
+			e->rule[e->nrules++] = g->of[i].rule;
 }
 
 static bool same_sink(const struct ruleset *rs, uint32_t a, uint32_t b)
@@ -280,12 +286,11 @@ static bool same_sink(const struct ruleset *rs, uint32_t a, uint32_t b)
 static uint32_t wanted(const struct ruleset *rs, const struct acting *g, uint32_t which, uint32_t ago, uint32_t sent)
 {
 	uint32_t wants = 0;
-	for (; which; which &= which - 1) {
-		unsigned i = (unsigned)__builtin_ctz(which);
+	for (unsigned i = 0; i < ACTING_RULES; i++) {
 		bool there = rs->deeds[g->of[i].rule].before < ago;
-		for (uint32_t s = sent; s && !there; s &= s - 1)
-			there = same_sink(rs, g->of[i].rule, g->of[__builtin_ctz(s)].rule);
-		wants |= (uint32_t)!there << i;
+		for (unsigned k = 0; k < ACTING_RULES && !there; k++)
+			there = (sent >> k & 1) && same_sink(rs, g->of[i].rule, g->of[k].rule);
+		wants |= (uint32_t)((which >> i & 1) && !there) << i;
 	}
 	return wants;
 }
@@ -295,8 +300,10 @@ static void hand_earlier(struct worker *w, struct flow *f, struct acting *g, uin
 {
 	struct mirror *x = w->mirror;
 	uint32_t want = 0, n = 0;
-	for (uint32_t s = which; s; s &= s - 1) {
-		struct acting_rule *r = &g->of[__builtin_ctz(s)];
+	for (unsigned i = 0; i < ACTING_RULES; i++) {
+		struct acting_rule *r = &g->of[i];
+		if (!(which >> i & 1))
+			continue;
 		r->begun = true;
 		want = RTE_MAX(want, w->rules->deeds[r->rule].before);
 	}
@@ -331,7 +338,7 @@ static uint32_t due(const struct acting *g, uint64_t order, uint32_t *fresh)
 {
 	uint32_t which = 0;
 	*fresh = 0;
-	for (unsigned i = 0; i < g->n; i++) {
+	for (unsigned i = 0; i < g->n && i < ACTING_RULES; i++) {
 		if (g->of[i].action != ACTION_MIRROR || order < g->of[i].since)
 			continue;
 		which |= 1u << i;

@@ -29,6 +29,7 @@
 #include "act.h"
 #include "base/eal.h"
 #include "flow_age.h"
+#include "flow_say.h"
 #include "flow_table.h"
 #include "flow_tcp.h"
 #include "judge.h"
@@ -141,75 +142,6 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	flow_table_remove(w->flows, f);
 }
 
-static void say_addresses(struct worker *w, const struct pkt *p, const uint8_t *frame, uint32_t l3)
-{
-	bool v4 = frame[l3] >> 4 == 4;
-	uint32_t len = v4 ? 4 : 16, off = l3 + (v4 ? 12 : 8);
-	for (unsigned end = 0; end < 2; end++, off += len)
-		record_fact(w, FACT_OUTER_IP, frame + off, len, (struct origin){p->frame, off, len});
-}
-
-// Addresses of the headers around a layer, by their place in the frame; a transport's come first.
-static void say_outer(struct worker *w, const struct pkt *p, unsigned layer, const uint8_t *frame)
-{
-	if (p->flags & PKT_TRANSPORT)
-		say_addresses(w, p, frame, p->transport_l3);
-	for (unsigned i = 0; i < layer; i++)
-		say_addresses(w, p, frame, p->layer[i].l3);
-}
-
-// The stack of VLAN tags that was said last, folded; 1: none.
-static uint16_t *flow_tags(struct flow *f)
-{
-	return f->key.proto == IPPROTO_TCP ? &f->tcp_tags : &f->tags;
-}
-
-static uint16_t tags_fold(const struct pkt *p)
-{
-	uint32_t fold = 1;
-	for (unsigned i = 0; i < p->nvlans; i++)
-		fold = (fold * 0x9e37 + p->vlan[i] + 1) % 0xfff1;
-	return (uint16_t)(fold ? fold : 1);
-}
-
-static void say_deeper(struct worker *w, struct flow *f, unsigned dir)
-{
-	struct record *r = record_begin(w, RECORD_ANOMALY);
-	flow_record(w, f, r, RECORD_ANOMALY);
-	r->anomaly = ANOMALY_DECAP_DEEPER;
-	r->dir = (uint8_t)dir;
-	w->anomalies[ANOMALY_DECAP_DEEPER]++;
-	record_write(w);
-}
-
-// What the first frame of a direction says about a flow. Tags and network ids are said of the innermost tuple only:
-// they are known to lie outside of it, but not between which of the layers.
-static void say_start(struct worker *w, struct flow *f, const struct pkt *p, unsigned layer, unsigned dir,
-		      const uint8_t *frame)
-{
-	struct origin o = {.frame = p->frame};
-	struct record *r = record_begin(w, RECORD_FLOW_START);
-	flow_record(w, f, r, RECORD_FLOW_START);
-	r->dir = (uint8_t)dir;
-	if (f->pkts[0] + f->pkts[1] == 1)
-		record_num(w, FACT_FLOW, 1, o);
-	if (!f->key.outer) {
-		uint16_t *tags = flow_tags(f), now = tags_fold(p);
-		f->flags |= *tags && *tags != now ? FLOW_RETAGGED : 0;
-		*tags = now;
-		for (unsigned i = 0; i < p->nvlans; i++)
-			record_num(w, FACT_VLAN, p->vlan[i], o);
-		for (unsigned i = 0; i < p->nvnis; i++)
-			record_num(w, FACT_VNI, p->vni[i], o);
-		if (p->flags & PKT_DEEPER)
-			record_num(w, FACT_DECAP_DEEPER, 1, o);
-	}
-	say_outer(w, p, layer, frame);
-	record_write(w);
-	if (unlikely((p->flags & PKT_DEEPER) && !f->key.outer && f->pkts[0] + f->pkts[1] == 1))
-		say_deeper(w, f, dir);
-}
-
 // --- a new flow
 
 // Ports of services at 1024 and above that are met midstream (IANA), in order.
@@ -317,7 +249,7 @@ static inline unsigned account(struct worker *w, struct flow *f, const struct su
 		if (!first)
 			f->flags |= FLOW_REPLIED;
 		if (first || (!f->key.outer && (p->nvlans || p->nvnis || s->layer || (p->flags & PKT_TRANSPORT))))
-			say_start(w, f, p, s->layer, dir, s->frame);
+			flow_say_start(w, f, p, s->layer, dir, s->frame);
 	}
 	return dir;
 }
@@ -558,21 +490,6 @@ static inline void ask_flows(const struct flow_table *t, struct look *look, cons
 	}
 }
 
-// Frames of one flow may be tagged in more than one way (routers, bonds). What no first frame showed is said once more;
-// a third stack is not, lest two ways that alternate are said with each frame.
-static __rte_noinline void say_tags(struct worker *w, const struct burst *b)
-{
-	w->tagged = w->flows->rest.n > 0;
-	for (unsigned i = 0; i < b->n; i++) {
-		const struct pkt *p = pkt_of(b->m[i]);
-		struct flow *f = p->flow;
-		if (pkt_decided(p) || !f || !p->nvlans || (f->flags & FLOW_RETAGGED) || *flow_tags(f) == tags_fold(p))
-			continue;
-		worker_at(w, p);
-		say_start(w, f, p, p->nlayers - 1u, p->dir, pkt_data(b->m[i]));
-	}
-}
-
 // Payload is searched where nobody reads.
 static __rte_noinline void want_all(struct burst *b)
 {
@@ -605,7 +522,7 @@ void flow_burst(struct worker *w, struct burst *b)
 	}
 	b->wanted = wanted;
 	if (unlikely(w->tagged))
-		say_tags(w, b);
+		flow_say_tags(w, b);
 	if (unlikely(w->scans))
 		want_all(b);
 }

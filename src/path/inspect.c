@@ -17,6 +17,7 @@
 
 #include "base/eal.h"
 #include "hold.h"
+#include "inspect_in.h"
 #include "judge.h"
 #include "rooms.h"
 #include "rules.h"
@@ -26,53 +27,10 @@
 // Nobody's words wait for the other side's first, which may tell whose they are (FTP's FEAT before its greeting was
 // seen, a broken status line before its request was), up to so many bytes.
 #define OTHER_TELLS 4096
-#define DATAGRAM_TRIES 16 // datagrams of a flow that are tried before it counts as opaque
-
-static int dns_looks_tcp(const uint8_t *p, uint32_t len)
-{
-	return dns_looks(p, len, true);
-}
-
-struct parser {
-	enum app app; // 0: the parser sets flow->app itself
-	int (*looks)(const uint8_t *p, uint32_t len);
-	enum app_step (*data)(struct app_in *in);
-	void (*end)(struct app_in *in);
-	bool endless; // an end tells it nothing that the bytes before it did not
-	bool prelude; // what its client says leads to what is judged, and leaves before that
-	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
-	int (*home)(const struct flow *f, const uint8_t *p, uint32_t len);
-	int (*looks_midway)(const uint8_t *p, uint32_t len); // instead of looks, where a beginning was missed
-	bool late; // an open flow that was nobody's may turn to it (a STARTTLS of a protocol that nobody here knows)
-};
-
-// Order: cheapest and strictest first. Index 0 is "none yet".
-static const struct parser parsers[] = {
-	{.app = APP_NONE},
-	{.app = APP_TLS, .looks = tls_looks, .data = tls_data, .end = tls_end, .late = true, .endless = true},
-	{.app = APP_HTTP2,
-	 .looks = http2_looks,
-	 .data = http2_data,
-	 .end = http2_end,
-	 .prelude = true,
-	 .looks_midway = http2_looks_midway,
-	 .late = true},
-	{.app = APP_HTTP,
-	 .looks = http_looks,
-	 .data = http_data,
-	 .end = http_end,
-	 .looks_midway = http_looks_midway,
-	 .late = true},
-	{.app = APP_SSH, .looks = ssh_looks, .data = ssh_data, .end = ssh_end},
-	{.app = APP_NONE, .looks = prelude_looks, .data = prelude_data, .prelude = true},
-	{.app = APP_SOCKS, .looks = socks_looks, .data = socks_data, .prelude = true},
-	{.app = APP_DNS, .looks = dns_looks_tcp, .data = dns_data, .home = dns_looks_home},
-};
-#define PARSERS (sizeof(parsers) / sizeof(parsers[0]))
 
 // stream_inspect_words: what is known of a stream besides the parser's own state.
 struct words {
-	uint8_t parser;    // index into parsers[]
+	uint8_t parser;    // index into inspect_parsers[]
 	uint8_t wait;      // bit dir: waits for the other direction
 	uint8_t stopped;   // bit dir: nothing more is wanted
 	uint8_t not_start; // bit dir: past its first bytes, no parser found
@@ -159,9 +117,9 @@ static void let(struct worker *w, struct flow *f, struct words *s, const struct 
 	s->judged |= in->judged;
 	if (in->drop)
 		stream_let(w, f, 0, in->offset + in->allowed);
-	else if (parsers[s->parser].prelude && !s->judged && w->rules && hold_bars(f, w->rules->prelude))
+	else if (inspect_parsers[s->parser].prelude && !s->judged && w->rules && hold_bars(f, w->rules->prelude))
 		bar_prelude(w, f, s);
-	else if (s->judged || parsers[s->parser].prelude)
+	else if (s->judged || inspect_parsers[s->parser].prelude)
 		stream_let_parsed(w, f, 0);
 }
 
@@ -193,11 +151,11 @@ static bool turns(struct worker *w, struct flow *f, struct words *s, struct stre
 		stream_view(w, f, 0, v);
 		v->end |= end;
 	}
-	for (unsigned i = 1; i < PARSERS; i++) {
-		if (!parsers[i].late || (s->upgraded && parsers[i].app == APP_HTTP))
+	for (unsigned i = 1; i < INSPECT_PARSERS; i++) {
+		if (!inspect_parsers[i].late || (s->upgraded && inspect_parsers[i].app == APP_HTTP))
 			continue;
-		int yes = parsers[i].looks(v->data, v->len);
-		if (yes < 0 && parsers[i].app == APP_TLS && !v->end) { // letters are anybody's
+		int yes = inspect_parsers[i].looks(v->data, v->len);
+		if (yes < 0 && inspect_parsers[i].app == APP_TLS && !v->end) { // letters are anybody's
 			stream_need(w, f, 0, v->len + 1);
 			return true;
 		}
@@ -209,7 +167,7 @@ static bool turns(struct worker *w, struct flow *f, struct words *s, struct stre
 		s->parser = i;
 		s->wait = s->not_start = s->nobodys = 0;
 		stream_need(w, f, 1, 0);
-		f->app = parsers[i].app;
+		f->app = inspect_parsers[i].app;
 		return true;
 	}
 	return false;
@@ -223,8 +181,8 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 	bool midway_looks = midway || (s->upgraded && dir); // HTTP/2's server has no preface
 	if (start || ((f->flags & FLOW_MIDSTREAM) && s->tries[dir] < MIDSTREAM_TRIES)) {
 		bool unsure = false;
-		for (unsigned i = 1; i < PARSERS; i++) {
-			const struct parser *r = &parsers[i];
+		for (unsigned i = 1; i < INSPECT_PARSERS; i++) {
+			const struct parser *r = &inspect_parsers[i];
 			if (s->upgraded && r->app == APP_HTTP)
 				continue;
 			int yes =
@@ -237,8 +195,8 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 				s->wait = s->not_start = s->nobodys = 0;
 				s->by_server = dir;
 				stream_need(w, f, !dir, 0); // what other rows asked for; this side's parser says anew
-				if (parsers[i].app)
-					f->app = parsers[i].app;
+				if (inspect_parsers[i].app)
+					f->app = inspect_parsers[i].app;
 				return true;
 			}
 			unsure |= yes < 0;
@@ -276,9 +234,9 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 static void switch_protocol(struct worker *w, struct flow *f, struct words *s)
 {
 	void *state = stream_app_state(w, f);
-	if (parsers[s->parser].end) {
+	if (inspect_parsers[s->parser].end) {
 		struct app_in in = {.w = w, .f = f, .state = state, .scratch = w->inspect->scratch, .end = true};
-		parsers[s->parser].end(&in);
+		inspect_parsers[s->parser].end(&in);
 	}
 	memset(state, 0, APP_STATE_BYTES);
 	*s = (struct words){.stopped = s->stopped, .ended = s->ended, .upgraded = s->upgraded};
@@ -290,18 +248,18 @@ static void switch_protocol(struct worker *w, struct flow *f, struct words *s)
 // an HTTP response that nobody has asked for, says nothing about whether a hello follows. False: they are too few.
 static bool client_agrees(struct worker *w, struct flow *f, struct words *s, const struct stream_view *v)
 {
-	const struct parser *now = &parsers[s->parser];
+	const struct parser *now = &inspect_parsers[s->parser];
 	bool unsure = false;
 	int own = now->looks(v->data, v->len);
-	for (unsigned i = 1; i < PARSERS && own <= 0; i++) {
-		int yes = i == s->parser ? own : parsers[i].looks(v->data, v->len);
+	for (unsigned i = 1; i < INSPECT_PARSERS && own <= 0; i++) {
+		int yes = i == s->parser ? own : inspect_parsers[i].looks(v->data, v->len);
 		unsure |= yes < 0;
 		if (yes <= 0)
 			continue;
 		switch_protocol(w, f, s);
 		s->parser = i;
-		if (parsers[i].app)
-			f->app = parsers[i].app;
+		if (inspect_parsers[i].app)
+			f->app = inspect_parsers[i].app;
 		return true;
 	}
 	if (own <= 0 && unsure && !v->end) {
@@ -334,7 +292,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 	} else if (unlikely(s->by_server) && dir == 0 && v.len && !client_agrees(w, f, s, &v)) {
 		return 0;
 	}
-	if (v.len == 0 && parsers[s->parser].endless && !is_open(f, dir)) { // what is below would come to this
+	if (v.len == 0 && inspect_parsers[s->parser].endless && !is_open(f, dir)) { // what is below would come to this
 		s->wait &= ~(1 << dir);
 		s->ended |= 1 << dir;
 		stream_need(w, f, dir, 0);
@@ -355,7 +313,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		.offset = v.offset,
 		.scratch = w->inspect->scratch,
 	};
-	enum app_step st = parsers[s->parser].data(&in);
+	enum app_step st = inspect_parsers[s->parser].data(&in);
 	if (in.drop) {
 		*drop = in.drop;
 		f->flags |= FLOW_REFUSED << dir;
@@ -390,7 +348,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		stop(w, f, s, dir);
 		return MOVED | DRY;
 	case APP_CLOSE:
-		if (is_open(f, 0) && parsers[s->parser].prelude && f->app != APP_HTTP2 &&
+		if (is_open(f, 0) && inspect_parsers[s->parser].prelude && f->app != APP_HTTP2 &&
 		    !in.drop) { // what it leads to may come later
 			memset(v.app_state, 0, APP_STATE_BYTES);
 			s->parser = 0;
@@ -422,7 +380,7 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 bool inspect_ended(struct worker *w, struct flow *f, unsigned dir)
 {
 	struct words *s = words_of(w, f);
-	if (!s || !parsers[s->parser].endless || (f->policy & (POLICY_OPEN | POLICY_DENIED)))
+	if (!s || !inspect_parsers[s->parser].endless || (f->policy & (POLICY_OPEN | POLICY_DENIED)))
 		return false;
 	s->wait &= ~(1 << dir);
 	s->ended |= 1 << dir;
@@ -507,74 +465,6 @@ uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
 	}
 }
 
-// Datagrams of an open flow: what is not whole waits until it is judged, with what comes meanwhile under long headers
-// (parsers say so); what nobody reads leaves once names were judged as absent. The other side's pass.
-static __rte_noinline void datagram_open(struct worker *w, struct rte_mbuf *m, struct pkt *p, struct app_in *in)
-{
-	struct flow *f = p->flow;
-	if (in->judged)
-		f->far |= ASKED_SAID;
-	if (f->policy & POLICY_DENIED) {
-		hold_settle(w, f);
-		pkt_drop(p, REASON_POLICY_DENY);
-		return;
-	}
-	if (in->judged && !in->hold && f->holds && !(f->app == APP_QUIC && quic_waits(in, f)))
-		hold_release(w, f, UINT64_MAX);
-	if (pkt_decided(p) || (f->policy & POLICY_MARKED))
-		return;
-	if (in->hold) {
-		p->end = 0;
-		hold_frame(w, f, m);
-		return;
-	}
-	if (p->dir != 0 || f->far)
-		return;
-	if (judge_absent(w, f))
-		f->far |= ASKED_ABSENT;
-	else
-		pkt_drop(p, REASON_POLICY_DENY);
-}
-
-static __rte_noinline void datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p)
-{
-	const struct layer *l = p->inner;
-	if (!l->payload_len)
-		return;
-	struct flow *f = p->flow;
-	if (unlikely(f->holds))
-		hold_due(w, f, p->time_ns);
-	struct app_in in = {
-		.w = w,
-		.f = f,
-		.data = pkt_data(m) + l->payload,
-		.len = l->payload_len,
-		.dir = p->dir,
-		.m = m,
-		.end = true,
-		.cut = l->payload_len < l->wire_len,
-		.scratch = w->inspect->scratch,
-	};
-	static bool (*const table[])(struct app_in *) = {dtls_datagram, quic_datagram, dns_datagram};
-	static const uint8_t apps[] = {APP_DTLS, APP_QUIC, APP_DNS};
-	bool known = false;
-	for (unsigned i = 0; i < 3; i++)
-		if (f->app == apps[i])
-			known = table[i](&in);
-	for (unsigned i = 0; i < 3 && !known; i++)
-		if (f->app != apps[i] && (known = table[i](&in)))
-			f->app = apps[i];
-	if (in.drop)
-		pkt_drop(p, in.drop);
-	if (unlikely(f->policy & POLICY_OPEN))
-		datagram_open(w, m, p, &in);
-	if (!known && f->app == APP_NONE && ++f->unread >= DATAGRAM_TRIES) {
-		f->app = APP_OTHER;
-		if (!(f->policy & POLICY_OPEN)) // else a hello may come yet
-			f->flags |= FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
-	}
-}
-
 // stream marks TCP packets that brought bytes: most packets are passed over by one look at their flags.
 static inline void packet(struct worker *w, struct rte_mbuf *m)
 {
@@ -590,7 +480,7 @@ static inline void packet(struct worker *w, struct rte_mbuf *m)
 	worker_at(w, p);
 	w->packet = m;
 	if (f->key.proto == IPPROTO_UDP) {
-		datagram(w, m, p);
+		inspect_datagram(w, m, p);
 		if (unlikely(w->scans))
 			judge_payload(w, m);
 		return;
@@ -640,10 +530,10 @@ static void end_stream(struct worker *w, struct flow *f)
 		return;
 	if (!at_rest(w, f, s) && !(f->policy & POLICY_DENIED)) // what nobody will get is not read
 		read_rest(w, f);
-	if (parsers[s->parser].end) {
+	if (inspect_parsers[s->parser].end) {
 		struct app_in in = {
 			.w = w, .f = f, .state = stream_app_state(w, f), .end = true, .scratch = w->inspect->scratch};
-		parsers[s->parser].end(&in);
+		inspect_parsers[s->parser].end(&in);
 	}
 }
 

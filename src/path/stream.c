@@ -35,7 +35,6 @@
 #define ACK RTE_TCP_ACK_FLAG
 #define URG RTE_TCP_URG_FLAG
 #define STALE_SYN (1u << 24) // 64 places of 64 KiB, four times
-#define URGENT_POINTER 18    // offset in the TCP header
 
 // One segment on its walk through the room.
 struct segment {
@@ -318,36 +317,13 @@ static void inspect_earlier(struct worker *w, const struct burst *b, struct stre
 	pkt_of(m)->flags &= ~PKT_HAS_DATA;
 }
 
-// Stacks read the byte at the urgent pointer in line, skip it, or skip the one before (RFC 1122 4.2.2.4, RFC 6093 3.2):
-// three streams of one. While bytes of the direction may be evidence the pointer is taken out, so that every receiver
-// reads the one that is judged here. The pointer may be ahead of its byte, so segments without data are no exception.
-// Rejected: judging three streams (which one does the server read?). False: the packet does not leave.
-static bool in_line(struct worker *w, struct burst *b, unsigned i, struct pkt *p, const struct layer *l)
+// An urgent segment, after what the flow brought before it. False: the packet does not leave.
+static __rte_noinline bool urgent(struct worker *w, const struct burst *b, unsigned i)
 {
-	struct flow *f = p->flow;
-	struct stream *st = stream_of(w, f);
-	struct stream_side *s = st ? &st->side[p->dir] : NULL;
+	struct stream *st = stream_of(w, pkt_of(b->m[i])->flow);
 	if (st)
 		inspect_earlier(w, b, st);
-	if (s ? s->flags & STREAM_STOPPED : f->flags & FLOW_STREAM_TRIED)
-		return true;
-	if (p->flags & PKT_VIRTUAL) { // its fragments leave as they are, or not at all
-		pkt_drop(p, REASON_DEFRAG_REWRITE);
-		return false;
-	}
-	if (unlikely(w->mirrors))
-		mirror_keep(w, b->m[i]);
-	stream_not_urgent(pkt_data(b->m[i]) + l->l4);
-	p->flags |= PKT_REWRITTEN;
-	count(w, COUNTER_STREAM_URGENT);
-	if (s ? s->flags & STREAM_URGENT_SAID : f->flags & FLOW_AMBIGUOUS)
-		return true;
-	if (s)
-		s->flags |= STREAM_URGENT_SAID;
-	f->flags |= FLOW_AMBIGUOUS;
-	worker_at(w, p);
-	stream_anomaly(w, f, p->dir, ANOMALY_STREAM_URGENT, (struct origin){p->frame, l->l4 + URGENT_POINTER, 2});
-	return true;
+	return stream_in_line(w, b->m[i], st);
 }
 
 // The flow's stream; made with the first byte that somebody could read. NULL: none.
@@ -607,23 +583,11 @@ void stream_burst(struct worker *w, struct burst *b)
 			judge_payload(w, b->m[i]);
 			continue;
 		}
-		if (wants(f, p, l, streams, pkt_data(b->m[i])) &&
-		    (likely(!(l->tcp_flags & URG)) || in_line(w, b, i, p, l)))
+		if (wants(f, p, l, streams, pkt_data(b->m[i])) && (likely(!(l->tcp_flags & URG)) || urgent(w, b, i)))
 			segment(w, b, i, p, l);
 		idle |= (uint32_t) !(p->flags & PKT_HAS_DATA) << i;
 		if (unlikely(scans))
 			judge_payload(w, b->m[i]);
 	}
 	b->wanted &= ~idle;
-}
-
-void stream_end(struct worker *w, struct flow *f)
-{
-	struct stream *st = stream_of(w, f);
-	if (!st)
-		return;
-	RTE_VERIFY(!st->hold);
-	stream_chain_clear(w->streams, &st->side[0]);
-	stream_chain_clear(w->streams, &st->side[1]);
-	stream_pool_stream_free(w->streams, f);
 }

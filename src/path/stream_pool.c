@@ -82,3 +82,14 @@ void stream_pool_chunk_free(struct stream_pool *p, uint32_t i)
 	p->chunks[i].next = p->chunks_free;
 	p->chunks_free = i;
 }
+
+void stream_end(struct worker *w, struct flow *f)
+{
+	struct stream *st = stream_of(w, f);
+	if (!st)
+		return;
+	RTE_VERIFY(!st->hold);
+	stream_chain_clear(w->streams, &st->side[0]);
+	stream_chain_clear(w->streams, &st->side[1]);
+	stream_pool_stream_free(w->streams, f);
+}

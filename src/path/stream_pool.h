@@ -191,6 +191,11 @@ static inline uint32_t stream_pending(const struct stream_side *s)
 bool stream_differs(struct stream_pool *p, const struct stream_side *s, uint64_t at, const uint8_t *data, uint32_t len);
 // Takes flag and pointer of urgent data out of a TCP header, and mends the checksum.
 void stream_not_urgent(uint8_t *tcp);
+// Stacks read the byte at the urgent pointer in line, skip it, or skip the one before (RFC 1122 4.2.2.4, RFC 6093 3.2):
+// three streams of one. While bytes of the direction may be evidence the pointer is taken out, so that every receiver
+// reads the one that is judged here. The pointer may be ahead of its byte, so segments without data are no exception.
+// Rejected: judging three streams (which one does the server read?). False: the packet does not leave.
+bool stream_in_line(struct worker *w, struct rte_mbuf *m, struct stream *st);
 // Makes them equal, and mends the TCP checksum.
 void stream_rewrite(struct stream_pool *p, const struct stream_side *s, uint64_t at, uint8_t *tcp, uint8_t *data,
 		    uint32_t len);

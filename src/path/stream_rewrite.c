@@ -5,13 +5,16 @@
 //
 // The TCP checksum is mended by the difference (RFC 1624 eqn. 3), so a right one stays right and a wrong one stays
 // wrong, and a frame cut by the snap length needs no special care. Checksums around it (UDP of a tunnel, GRE) need
-// nothing: the one's complement sum over the segment with its checksum field does not change.
+// nothing: the one's complement sum over the segment with its checksum field does not change. The urgent pointer is
+// taken out here, too, for the same reason.
 #include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_tcp.h>
 
+#include "mirror.h"
+#include "rooms.h"
 #include "stream_pool.h"
 
 enum { TCP_FLAGS = 13, TCP_CSUM = 16, TCP_URGENT = 18 }; // offsets in the TCP header, RFC 9293 3.1
@@ -71,4 +74,31 @@ void stream_rewrite(struct stream_pool *p, const struct stream_side *s, uint64_t
 		}
 	}
 	put_sum(tcp, sum);
+}
+
+bool stream_in_line(struct worker *w, struct rte_mbuf *m, struct stream *st)
+{
+	struct pkt *p = pkt_of(m);
+	const struct layer *l = p->inner;
+	struct flow *f = p->flow;
+	struct stream_side *s = st ? &st->side[p->dir] : NULL;
+	if (s ? s->flags & STREAM_STOPPED : f->flags & FLOW_STREAM_TRIED)
+		return true;
+	if (p->flags & PKT_VIRTUAL) { // its fragments leave as they are, or not at all
+		pkt_drop(p, REASON_DEFRAG_REWRITE);
+		return false;
+	}
+	if (unlikely(w->mirrors))
+		mirror_keep(w, m);
+	stream_not_urgent(pkt_data(m) + l->l4);
+	p->flags |= PKT_REWRITTEN;
+	count(w, COUNTER_STREAM_URGENT);
+	if (s ? s->flags & STREAM_URGENT_SAID : f->flags & FLOW_AMBIGUOUS)
+		return true;
+	if (s)
+		s->flags |= STREAM_URGENT_SAID;
+	f->flags |= FLOW_AMBIGUOUS;
+	worker_at(w, p);
+	stream_anomaly(w, f, p->dir, ANOMALY_STREAM_URGENT, (struct origin){p->frame, l->l4 + TCP_URGENT, 2});
+	return true;
 }

@@ -26,16 +26,13 @@
 #include "../record_out.h"
 #include "base/be.h"
 #include "bytes.h"
+#include "dns_in.h"
 
 #define PORT_DNS 53
 #define PORT_NBNS 137
 #define PORT_MDNS 5353
 #define PORT_LLMNR 5355
 
-#define QUESTION_MIN 5 // root, type, class
-#define RR_MIN 11      // root, type, class, ttl, rdlength
-#define RR_FIXED 10    // the same without the name
-#define STRICT_NAMES 8 // questions that a message on an unknown port may have
 #define RDATA_MAX 6144 // kept of one record's data: fits a fact (FACT_VALUE_MAX) with its name
 #define HOME_MAX 1024  // bytes of a first message; queries have 20 to 500
 #define JUNK_MAX 8
@@ -51,123 +48,8 @@ enum {
 	TYPE_AAAA = 28,
 	TYPE_SRV = 33,
 	TYPE_DNAME = 39,
-	TYPE_OPT = 41,
-	TYPE_MAX = 65
+	TYPE_OPT = 41
 };
-
-struct header {
-	uint16_t id, flags, count[4]; // questions, answers, authority, additional
-};
-
-static bool is_answer(const struct header *h)
-{
-	return h->flags & 0x8000;
-}
-
-static bool header_read(const uint8_t *p, uint32_t len, struct header *h)
-{
-	if (len < DNS_HEADER_BYTES)
-		return false;
-	h->id = be16(p);
-	h->flags = be16(p + 2);
-	for (unsigned i = 0; i < 4; i++)
-		h->count[i] = be16(p + 4 + 2 * i);
-	return true;
-}
-
-// Could a message of `size` bytes have this header? Opcodes: query, status, notify, update; the Z bit is zero
-// (RFC 1035 4.1.1); a query has no error; there is room for what is counted.
-static bool header_sane(const struct header *h, uint32_t size)
-{
-	unsigned opcode = h->flags >> 11 & 15;
-	uint32_t least = DNS_HEADER_BYTES + h->count[0] * QUESTION_MIN;
-	for (unsigned i = 1; i < 4; i++)
-		least += h->count[i] * RR_MIN;
-	return (opcode == 0 || opcode == 2 || opcode == 4 || opcode == 5) && !(h->flags & 0x40) &&
-	       (is_answer(h) || !(h->flags & 15)) && least <= size && h->count[0] <= STRICT_NAMES;
-}
-
-static bool type_known(uint16_t type)
-{
-	return (type >= 1 && type <= TYPE_MAX) || (type >= 99 && type <= 109) || (type >= 249 && type <= 262) ||
-	       type == 32768 || type == 32769;
-}
-
-static bool class_known(uint16_t class)
-{
-	class &= 0x7fff; // top bit: mDNS "unicast response", "cache flush" (RFC 6762 5.4, 10.2)
-	return class == 1 || class == 3 || class == 4 || class == 254 || class == 255;
-}
-
-static bool printable(const struct dns_name *n)
-{
-	for (uint32_t i = 0; i < n->len; i++)
-		if (n->text[i] <= ' ' || n->text[i] > '~')
-			return false;
-	return true;
-}
-
-// One question, strictly. Returns the offset behind it, 0 where it is none, UINT32_MAX where the bytes end.
-static uint32_t question_strict(const uint8_t *p, uint32_t len, uint32_t at)
-{
-	struct dns_name n;
-	enum dns_name_end e = dns_name_read(p, len, at, &n);
-	if (e == DNS_NAME_BAD)
-		return 0;
-	if (e == DNS_NAME_CUT || at + n.wire + 4 > len)
-		return UINT32_MAX;
-	at += n.wire;
-	return printable(&n) && type_known(be16(p + at)) && class_known(be16(p + at + 2)) ? at + 4 : 0;
-}
-
-// Is p[0..len) a whole message, to its last byte?
-static bool message_strict(const uint8_t *p, uint32_t len)
-{
-	struct header h;
-	struct dns_name n;
-	if (!header_read(p, len, &h) || h.count[0] == 0 || !header_sane(&h, len))
-		return false;
-	uint32_t at = DNS_HEADER_BYTES;
-	for (unsigned i = 0; i < h.count[0]; i++) {
-		at = question_strict(p, len, at);
-		if (at == 0 || at == UINT32_MAX)
-			return false;
-	}
-	for (uint32_t i = 0, rrs = (uint32_t)h.count[1] + h.count[2] + h.count[3]; i < rrs; i++) {
-		if (dns_name_read(p, len, at, &n) != DNS_NAME_OK || at + n.wire + RR_FIXED > len)
-			return false;
-		at += n.wire + RR_FIXED;
-		at += be16(p + at - 2);
-	}
-	return at == len;
-}
-
-// TCP: the framed message need not be whole yet; a sane header under a fitting length and a whole question is
-// enough (about 80 bits that random bytes would have to hit). A bad name in an otherwise exact frame counts as DNS,
-// so that dns_data can drop it.
-static int stream_looks(const uint8_t *p, uint32_t len)
-{
-	struct header h;
-	if (len < 2 + DNS_HEADER_BYTES)
-		return len >= 2 && be16(p) < DNS_HEADER_BYTES + QUESTION_MIN ? 0 : -1;
-	uint32_t size = be16(p), have = len - 2 < size ? len - 2 : size;
-	header_read(p + 2, have, &h);
-	if (have < DNS_HEADER_BYTES || h.count[0] == 0 || !header_sane(&h, size))
-		return 0;
-	uint32_t at = question_strict(p + 2, have, DNS_HEADER_BYTES);
-	if (at == UINT32_MAX)
-		return have < size ? -1 : 0;
-	if (at)
-		return have < size || message_strict(p + 2, size) || size < len - 2;
-	struct dns_name n;
-	return size == len - 2 && h.count[0] == 1 && !h.count[1] && !h.count[2] &&
-	       dns_name_read(p + 2, have, DNS_HEADER_BYTES, &n) == DNS_NAME_BAD;
-}
-
-int dns_looks(const uint8_t *p, uint32_t len, bool tcp)
-{
-	return tcp ? stream_looks(p, len) : message_strict(p, len);
-}
 
 // ---- one message into one record ---------------------------------------------------------------------------
 
@@ -175,7 +57,7 @@ struct reading {
 	struct app_in *in;
 	const uint8_t *p; // the message
 	uint32_t len, at;
-	struct header h;
+	struct dns_header h;
 	struct record *record;
 	bool cut; // bytes are missing at its end, and that is the capture's doing
 	bool mdns;
@@ -199,7 +81,7 @@ static void open_record(struct reading *r)
 	rec->dir = in->dir;
 	rec->app = APP_DNS;
 	rec->tx_id = in->f->tx_count;
-	rec->tx_kind = is_answer(&r->h);
+	rec->tx_kind = dns_is_answer(&r->h);
 	record_num(in->w, FACT_DNS_ID, r->h.id, app_origin(in, r->p, 2));
 	record_num(in->w, FACT_DNS_FLAGS, r->h.flags, app_origin(in, r->p + 2, 2));
 }
@@ -207,7 +89,7 @@ static void open_record(struct reading *r)
 static void close_record(struct reading *r)
 {
 	struct app_in *in = r->in;
-	if (is_answer(&r->h))
+	if (dns_is_answer(&r->h))
 		record_num(in->w, FACT_DNS_RCODE, r->rcode_high | (r->h.flags & 15), app_origin(in, r->p + 3, 1));
 	if (unlikely(in->w->rules)) {
 		act_query(in->w, r->p, r->len);
@@ -431,7 +313,7 @@ static bool read_rr(struct reading *r, uint8_t section)
 	make_room(r);
 	record_fact(r->in->w, FACT_DNS_RR, head, sizeof(rr) + owner.len + d.n,
 		    app_origin(r->in, r->p + start, owner.wire + RR_FIXED + d.len));
-	if (section == DNS_ANSWER && is_answer(&r->h))
+	if (section == DNS_ANSWER && dns_is_answer(&r->h))
 		say_answer(r, &owner, start, &d, rr.form);
 	r->at = d.at + d.len;
 	return true;
@@ -466,7 +348,7 @@ static void read_body(struct reading *r)
 		for (unsigned i = 0; i < r->h.count[s]; i++)
 			if (!read_rr(r, s))
 				return;
-	if (unlikely(r->in->w->rules && r->at < r->len && !r->cut && !is_answer(&r->h)))
+	if (unlikely(r->in->w->rules && r->at < r->len && !r->cut && !dns_is_answer(&r->h)))
 		read_hidden(r);
 }
 
@@ -505,7 +387,7 @@ static void read_message(struct app_in *in, const uint8_t *p, uint32_t len, bool
 	r.cut = cut;
 	r.asked.len = r.last.len = 0; // all that counts of a name that was not read
 	r.mdns = on_port(in->f, PORT_MDNS);
-	header_read(p, len, &r.h);
+	dns_header_read(p, len, &r.h);
 	in->f->app = APP_DNS;
 	open_record(&r);
 	read_body(&r);
@@ -519,17 +401,18 @@ static void read_message(struct app_in *in, const uint8_t *p, uint32_t len, bool
 // follows may be cut, or bad).
 static bool message_lenient(const uint8_t *p, uint32_t len, uint32_t size)
 {
-	struct header h;
+	struct dns_header h;
 	struct dns_name n;
-	if (!header_read(p, len, &h))
+	if (!dns_header_read(p, len, &h))
 		return false;
 	if (h.count[0] == 0)
-		return header_sane(&h, size) || (header_sane(&h, 1 << 20) && h.count[1] + h.count[2] + h.count[3] < 64);
+		return dns_header_sane(&h, size) ||
+		       (dns_header_sane(&h, 1 << 20) && h.count[1] + h.count[2] + h.count[3] < 64);
 	uint32_t end = DNS_HEADER_BYTES + 4;
 	if (dns_name_read(p, len, DNS_HEADER_BYTES, &n) == DNS_NAME_OK && (end += n.wire) <= len &&
-	    class_known(be16(p + end - 2)))
+	    dns_class_known(be16(p + end - 2)))
 		return true;
-	return header_sane(&h, size);
+	return dns_header_sane(&h, size);
 }
 
 // A stream to port 53 whose first message would not do elsewhere: an odd opcode, no question, bytes behind it.
@@ -553,7 +436,7 @@ bool dns_datagram(struct app_in *in)
 	if (known || (own_port && (f->app == APP_NONE || f->app == APP_OTHER))) {
 		if (!message_lenient(in->data, in->len, in->cut ? in->len + UINT16_MAX : in->len))
 			return false;
-	} else if (!message_strict(in->data, in->len)) {
+	} else if (!dns_message_strict(in->data, in->len)) {
 		return false;
 	}
 	read_message(in, in->data, in->len, in->cut);
@@ -562,14 +445,14 @@ bool dns_datagram(struct app_in *in)
 
 bool dns_message_begins(const uint8_t *p, uint32_t size)
 {
-	struct header h;
-	return header_read(p, DNS_HEADER_BYTES, &h) && h.count[0] && header_sane(&h, size);
+	struct dns_header h;
+	return dns_header_read(p, DNS_HEADER_BYTES, &h) && h.count[0] && dns_header_sane(&h, size);
 }
 
 bool dns_message(struct app_in *in, const uint8_t *p, uint32_t len)
 {
 	uint8_t app = in->f->app;
-	if (!message_strict(p, len))
+	if (!dns_message_strict(p, len))
 		return false;
 	read_message(in, p, len, false);
 	in->f->app = app;
@@ -582,7 +465,7 @@ bool dns_message(struct app_in *in, const uint8_t *p, uint32_t len)
 static uint32_t resync(const uint8_t *p, uint32_t len)
 {
 	for (uint32_t at = 0; at < len; at++)
-		if (stream_looks(p + at, len - at) != 0)
+		if (dns_stream_looks(p + at, len - at) != 0)
 			return at;
 	return len;
 }

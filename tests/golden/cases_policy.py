@@ -3,7 +3,9 @@
 records say of it."""
 import cases_dns as dns
 import cases_http as http
+import cases_quic as quic
 import cases_tls as tls
+from aead import crypto, initial
 from handshakes import answer, extension, hello, message, records, sni
 from packets import eth, ip4, proto, tag, tcp, udp
 
@@ -157,6 +159,10 @@ CASES = {
     "policy_undecided": acts(
         tls.talk((0, HELLO), (1, AGREED)), [{"id": "n", "action": "deny", "when": {"host": "two.example"}, "respond": "drop"}],
         {"POLICY_UNDECIDED": [1, 2, 3]}, [verdict("allow", "default", SECURE, "tls")], undecided={"handshake": "drop"}),
+    "policy_memory": acts(
+        [quic.to_server(initial(crypto(quic.H, 0, 80), bytes([n + 16]) * 8)) for n in range(20)],
+        [{"id": "n", "action": "deny", "when": {"host": "two.example"}, "respond": "drop"}],
+        {"POLICY_MEMORY": list(range(1, 20))}, []),
     "policy_default_deny": acts(
         tls.talk((0, HELLO), (1, AGREED)) + [eth(ip4(A, B, tcp(5000, 25)))], [{"id": "a", "action": "allow", "when": {"host": "one.example", "dport": 443}}],
         {"POLICY_DENY": [6]}, [verdict("allow", "a", SECURE, "tls"), verdict("deny", "default", ["tcp", A, 5000, B, 25], "flow")],

@@ -4,6 +4,7 @@
 // force. Made where policies are loaded, read by the shipper and by whoever shows records; never changed.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct rule_name {
@@ -13,6 +14,7 @@ struct rule_name {
 	uint32_t sample; // one record of so many is written; 0, 1: all
 	uint8_t action;  // enum action
 	uint8_t severity;
+	bool shadow; // it is counted and named, and does nothing
 };
 
 struct policy_names {

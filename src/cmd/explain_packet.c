@@ -376,6 +376,14 @@ static int of_filter(struct packet *p, struct packet_query *q, const struct repl
 	return 0;
 }
 
+static bool has_tx(const struct packet *p, uint32_t tx_id)
+{
+	for (uint32_t i = 0; i < p->ntxs; i++)
+		if (p->txs[i]->tx_id == tx_id)
+			return true;
+	return false;
+}
+
 int packet_find(struct packet *p, const struct packet_query *query, const struct replayed_config *config)
 {
 	struct packet_query q = *query;
@@ -402,6 +410,10 @@ int packet_find(struct packet *p, const struct packet_query *query, const struct
 	}
 	if (p->chosen == HEARD_NONE && !p->flow && query->by != PACKET_NUMBER)
 		return none(p, "nothing in it fits");
+	if (p->chosen == HEARD_NONE && query->by == PACKET_RECORD && query->has_tx && !has_tx(p, query->tx_id)) {
+		snprintf(p->error, sizeof(p->error), "flow %lx has no transaction %u", query->flow_id, query->tx_id);
+		return -ENOENT;
+	}
 	return 0;
 }
 

@@ -66,7 +66,8 @@ static struct replay_names *names_new(const struct policy *policy, const char *f
 						.sid = r->sid,
 						.sample = r->sample,
 						.action = (uint8_t)r->action,
-						.severity = r->severity};
+						.severity = r->severity,
+						.shadow = r->shadow};
 	}
 	n->rule[policy->nrules] =
 		(struct rule_name){.id = strdup("default"), .action = (uint8_t)policy->default_action};

@@ -117,15 +117,20 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 	for (uint32_t i = 0; i < rs->nnodes; i++)
 		if (rs->nodes[i].op == NODE_FIELD && rs->nodes[i].field == FIELD_HTTP_HEADER)
 			note_header(p, rs->bytes + rs->nodes[i].at, rs->nodes[i].len);
+	uint64_t flow_fields = FLOW_FIELDS | BIT(TAG); // until a rule sets a tag by what comes later
 	for (uint32_t i = 0; i < rs->nrules; i++) {
 		const struct ruleset_rule *r = &rs->rules[i];
 		p->shadow |= r->shadow;
+		p->names |= !r->ends && !r->disabled;
+		p->quiet |= !r->ends && !r->disabled && r->shadow;
 		if (r->action == ACTION_MIRROR && !r->shadow && !r->disabled) {
 			p->mirrors = true;
 			p->before = RTE_MAX(p->before, rs->deeds[i].before);
 		}
 		uint64_t asks = fields_of(rs, rs->rules[i].node);
-		p->about[i] = (asks & ~FLOW_FIELDS ? 0 : ABOUT_FLOW) | (asks & BIT(DNS_ANSWER) ? ABOUT_ANSWER : 0);
+		p->about[i] = (asks & ~flow_fields ? 0 : ABOUT_FLOW) | (asks & BIT(DNS_ANSWER) ? ABOUT_ANSWER : 0);
+		if (r->action == ACTION_TAG && !r->disabled && !(p->about[i] & ABOUT_FLOW))
+			flow_fields &= ~BIT(TAG);
 	}
 	bool payload = p->fields & BIT(PAYLOAD);
 	if (payload && p->scratch)
@@ -249,7 +254,8 @@ static void would(struct judge *j, struct record *r)
 		second_word(p->second, j->facts.facts, &u);
 	else
 		policy_judge_would(p->rules, p->scratch, &j->facts.facts, &u);
-	bool said = p->second || u.rule != r->rule || u.action != r->action, open = p->second && u.open;
+	bool open = p->second && u.open; // and rules of two policies cannot be compared
+	bool said = open || u.action != r->action || (!p->second && u.rule != r->rule);
 	r->judged = (uint8_t)((r->judged & ~RECORD_WOULD) | (said ? RECORD_WOULD : 0));
 	r->would = !said || open ? RULE_NONE : u.rule;
 	r->would_action = open ? ACTION_COUNT : u.action;
@@ -316,6 +322,8 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 		if (unlikely(p->shadow))
 			would_flow(w, f, r);
 	}
+	if (r->policy == p->version)
+		judge_fired_flow(w, f, r);
 	return r->policy != p->version || r->rule >= p->nrules || w->config->ear ||
 	       p->rules->notes[r->rule].said != RULE_SAID_NONE;
 }

@@ -77,7 +77,7 @@ static void first_facts(struct judge_facts *j, const struct flow *f, const struc
 	list_end(j, FIELD_VNI);
 }
 
-void judge_flow_facts(struct worker *w, const struct flow *f)
+void judge_first_facts(struct worker *w, const struct flow *f)
 {
 	struct judge_facts *j = &w->judge->facts;
 	bool swapped = f->flags & FLOW_SWAPPED;
@@ -95,13 +95,19 @@ void judge_flow_facts(struct worker *w, const struct flow *f)
 		word(j, FIELD_DIRECTION,
 		     judge_direction(w->rules, &(struct fact_value){.p = t.src, .len = f->key.version == 4 ? 4 : 16},
 				     &(struct fact_value){.p = t.dst, .len = f->key.version == 4 ? 4 : 16}));
-	word(j, FIELD_FLOW_SEEN, f->pkts[0] && f->pkts[1] ? "both" : f->pkts[0] ? "client" : "server");
-	judge_facts_num(j, FIELD_STREAM_AMBIGUOUS, (f->flags & FLOW_AMBIGUOUS) != 0, NOWHERE);
-	if (unlikely(w->judge->policy->payloads != NULL))
-		judge_payload_facts(w, f);
 	if (!w->judge->first)
 		return;
 	const struct judge_first *k = &w->judge->first[flow_table_number(w->flows, f)];
 	if (k->known)
 		first_facts(j, f, k);
+}
+
+void judge_flow_facts(struct worker *w, const struct flow *f)
+{
+	struct judge_facts *j = &w->judge->facts;
+	judge_first_facts(w, f);
+	word(j, FIELD_FLOW_SEEN, f->pkts[0] && f->pkts[1] ? "both" : f->pkts[0] ? "client" : "server");
+	judge_facts_num(j, FIELD_STREAM_AMBIGUOUS, (f->flags & FLOW_AMBIGUOUS) != 0, NOWHERE);
+	if (unlikely(w->judge->policy->payloads != NULL))
+		judge_payload_facts(w, f);
 }

@@ -21,6 +21,8 @@ struct judge_policy {
 	uint64_t fields; // that rules ask for
 	uint16_t version;
 	bool shadow;                 // some rule is in shadow, or there is a second policy
+	bool names;                  // some rule does not end the search
+	bool quiet;                  // some such rule is in shadow
 	bool mirrors;                // some rule copies
 	uint32_t before;             // the most frames that one wants from before
 	struct judge_policy *second; // a whole policy in shadow: says what it would; NULL: none
@@ -87,6 +89,8 @@ void judge_flow_word(const struct worker *w, const struct flow *f, struct record
 void judge_flow_first(struct worker *w, const struct flow *f, const struct pkt *p);
 // Nothing is remembered of a flow's first packet.
 void judge_flow_unseen(struct worker *w, const struct flow *f);
+// What its first packet showed, and nothing else.
+void judge_first_facts(struct worker *w, const struct flow *f);
 // What is known of a flow.
 void judge_flow_facts(struct worker *w, const struct flow *f);
 
@@ -126,6 +130,10 @@ void judge_outer_say(const struct app_in *in, struct record *r, txn_t t);
 // Rules that were true and do not end the search. r: the transaction's record, with t where it is in the arena; NULL:
 // of the flow itself, by its first packet or because it shows no protocol (opaque).
 void judge_fired(struct worker *w, struct flow *f, struct record *r, const struct app_in *in, txn_t t, bool opaque);
+
+// The record of a flow is about to leave: the rules that were true of its first packet, and, where it showed no
+// protocol, of that, into it.
+void judge_fired_flow(struct worker *w, const struct flow *f, struct record *r);
 
 // A flow is judged again: limits and mirrors that are true for it begin; alerts have spoken.
 void judge_fired_again(struct worker *w, struct flow *f);

@@ -52,18 +52,28 @@ static void flags(struct jsonl *j, uint8_t judged)
 	}
 }
 
-// Rules that were true and do not end the search, and the tags that they set.
+static bool listed(const struct policy_names *p, const struct fact *f, enum fact_field field, bool shadow)
+{
+	uint64_t n;
+	if (f->field != field || field == FACT_TAG)
+		return f->field == field;
+	memcpy(&n, f->value, sizeof(n));
+	return policy_names_rule(p, (uint32_t)n)->shadow == shadow;
+}
+
+// Rules that were true and do not end the search, and the tags that they set; those in shadow stand by themselves.
 static void fired(struct jsonl *j, const struct policy_names *p, const struct record *rec)
 {
 	static const struct {
 		enum fact_field field;
+		bool shadow;
 		const char *name;
-	} lists[] = {{FACT_RULE, "rules"}, {FACT_TAG, "tags"}};
-	for (unsigned k = 0; k < 2; k++) {
+	} lists[] = {{FACT_RULE, false, "rules"}, {FACT_TAG, false, "tags"}, {FACT_RULE, true, "shadow"}};
+	for (unsigned k = 0; k < sizeof(lists) / sizeof(lists[0]); k++) {
 		const struct fact *f = record_first(rec);
 		bool any = false;
 		for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
-			if (f->field != lists[k].field)
+			if (!listed(p, f, lists[k].field, lists[k].shadow))
 				continue;
 			if (!any) {
 				jsonl_name(j, lists[k].name, strlen(lists[k].name));

@@ -140,6 +140,14 @@ CASES = {
         [{"id": "mark", "action": "tag", "tag": "odd", "when": {"tls.alpn": "h2"}},
          {"id": "n", "action": "deny", "when": {"tag": "odd", "host": "one.example"}, "respond": "drop"}],
         {"POLICY_DENY": [4, 5]}, [{"field": "tag", "value": "odd", "tuple": SECURE}, verdict("deny", "n", SECURE, "tls")]),
+    # true of the first packet: said of the flow and of its transactions; an alert on such a tag speaks once
+    "policy_tag_flow": acts(
+        tls.talk((0, HELLO), (1, AGREED)),
+        [{"id": "mark", "action": "tag", "tag": "web", "when": {"dport": 443}},
+         {"id": "pay", "action": "alert", "when": {"payload": {"contains": "nothing like this"}}},
+         {"id": "see", "action": "alert", "when": {"tag": "web"}}],
+        {}, [{"field": "tag", "value": "web", "tuple": SECURE}, {"field": "tag", "value": "web", "tuple": SECURE},
+             alert("see", SECURE), verdict("allow", "default", SECURE, "tls")]),
     "policy_shadow": acts(
         tls.talk((0, HELLO), (1, AGREED)), [{"id": "n", "action": "deny", "mode": "shadow", "when": {"host": "one.example"}}],
         {}, [verdict("allow", "default", SECURE, "tls") | {"would": "deny", "would_rule": "n"}]),

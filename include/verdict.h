@@ -44,7 +44,7 @@
 	X(HTTP_AMBIGUOUS, "HTTP message whose end two readers would see differently")                                  \
 	X(QUIC_CHANGED, "QUIC CRYPTO bytes that differ from those judged")                                             \
 	X(POLICY_DENY, "a rule of the policy refuses it")                                                              \
-	X(POLICY_UNDECIDED, "not judged yet, and no rule that could still be true allows it (undecided)")              \
+	X(POLICY_UNDECIDED, "not judged yet, and the policy's undecided does not let it pass")                         \
 	X(POLICY_HOLD, "held until the bound, and the policy does not let it pass unjudged (hold_exceeded)")           \
 	X(POLICY_MEMORY, "no memory is left to read it in, so it was not judged (out_of_memory)")                      \
 	X(LIMIT_EXCEEDED, "beyond the rate that a rule of the policy sets")

@@ -303,6 +303,10 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 			b->json = true;
 			break;
 		case 'p':
+			if (b->policy_file) {
+				fputs("sluice bench: --policy is given twice\n", stderr);
+				return EXIT_USAGE;
+			}
 			b->policy_file = optarg;
 			break;
 		case 'n':

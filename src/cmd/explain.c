@@ -86,6 +86,8 @@ struct row {
 
 static int set_policy(struct asked *a, const char *v)
 {
+	if (a->enforced.file)
+		return mistake("--policy is given twice:", v);
 	a->enforced.file = v;
 	return -1;
 }

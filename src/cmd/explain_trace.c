@@ -196,6 +196,25 @@ static void rule_words(const struct said *s, const struct explain_trace *t, uint
 			t->policy->rules[rule].place.line, t->policy->rules[rule].place.col, s->plain);
 }
 
+// No rule dropped it: of these, that which it is of (segments without data, the server's words, what leads to a name).
+static void say_undecided(const struct said *s, const struct explain_trace *t)
+{
+	const struct policy *p = t->policy;
+	const struct {
+		const char *name;
+		enum undecided is;
+	} settings[] = {{"handshake", p->handshake}, {"server_first", p->server_first}, {"prelude", p->prelude}};
+	bool possible = t->before && t->before->verdict.possible;
+	label(s, "undecided");
+	for (unsigned i = 0, n = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		if (settings[i].is == UNDECIDED_DROP)
+			fprintf(s->out, "%s%s: drop", n++ ? ", " : "", settings[i].name);
+		else if (settings[i].is == UNDECIDED_POSSIBLE && !possible)
+			fprintf(s->out, "%s%s: possible", n++ ? ", " : "", settings[i].name);
+	}
+	fprintf(s->out, "%s\n", possible ? "" : " (no rule that can still be true allows)");
+}
+
 void explain_trace_top(const struct explain_trace *t, FILE *out, bool colour)
 {
 	const struct exits_end *e = &t->packet->end;
@@ -209,7 +228,7 @@ void explain_trace_top(const struct explain_trace *t, FILE *out, bool colour)
 		: e->door == DOOR_DROP ? "dropped by "
 				       : door_names[e->door],
 		e->reason ? reason_names[e->reason] : "");
-	if (e->rule != RULE_NONE && e->reason) {
+	if (e->rule != RULE_NONE && e->reason && e->reason != REASON_POLICY_UNDECIDED) {
 		fprintf(out, ", rule ");
 		rule_words(&s, t, e->rule);
 	}
@@ -218,6 +237,8 @@ void explain_trace_top(const struct explain_trace *t, FILE *out, bool colour)
 		label(&s, "");
 		fprintf(out, "%s\n", reason_help[e->reason]);
 	}
+	if (e->reason == REASON_POLICY_UNDECIDED)
+		say_undecided(&s, t);
 }
 
 static void say_flow(const struct said *s, const struct record *r)

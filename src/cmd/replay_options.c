@@ -389,6 +389,9 @@ static void help(void)
 			 r->value ? r->value : "");
 		printf("  %s\n      %s\n      e.g. sluice replay in.pcap %s\n", head, r->help, r->example);
 	}
+	puts("\ncompiled patterns are kept in SLUICE_CACHE (else sluice in XDG_CACHE_HOME or ~/.cache); SLUICE_CACHE= "
+	     "keeps "
+	     "none");
 	puts("\nexit codes: 0 done, 1 findings (errors in the policy; frames held or lost: a bug), 2 usage, 3 "
 	     "environment (a file that is\n"
 	     "missing, damaged or not readable; a full disk)");
@@ -555,6 +558,10 @@ int options_parse(int argc, char **argv, struct options *o)
 			help();
 			return EXIT_DONE;
 		}
+		if (r->set == set_policy && o->policy)
+			return mistake(
+				"--policy is given twice; at another time: --policy-at; without effect: --shadow", NULL,
+				"");
 		if (!r->set(o, optarg)) {
 			fprintf(stderr, "sluice replay: --%s cannot be \"%.80s\": %s; sluice replay --help\n", r->name,
 				optarg, range_of(r));

@@ -18,16 +18,11 @@
 #include "policy/compile.h"
 #include "policy/policy.h"
 
-static bool make_folder(const char *path)
-{
-	return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
 const char *replay_policy_cache(char *room, size_t size)
 {
 	const char *own = getenv("SLUICE_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	if (own)
-		return *own && make_folder(own) ? own : "";
+		return own; // made when the first file is written, which says why it cannot be
 	if (xdg && *xdg)
 		snprintf(room, size, "%s", xdg);
 	else if (home && *home)
@@ -35,15 +30,20 @@ const char *replay_policy_cache(char *room, size_t size)
 	else
 		return "";
 	size_t len = strlen(room);
-	if (len + sizeof("/sluice") > size || !make_folder(room))
+	if (len + sizeof("/sluice") > size)
 		return "";
+	mkdir(room, 0700); // where that fails, what is below it does, too
 	memcpy(room + len, "/sluice", sizeof("/sluice"));
-	return make_folder(room) ? room : "";
+	return room;
 }
 
+// A policy is several databases in one folder: what is wrong with that is said once.
 static void warn(const char *text)
 {
-	fprintf(stderr, "sluice: %s\n", text);
+	static char last[512];
+	if (strncmp(last, text, sizeof(last) - 1))
+		fprintf(stderr, "sluice: %s\n", text);
+	snprintf(last, sizeof(last), "%s", text);
 }
 
 // ---- what rules are called ---------------------------------------------------------------------------------------
@@ -162,7 +162,8 @@ static int compile_policy(struct replay_policies *p, struct replay_policy *k)
 {
 	char room[4096], error[512];
 	const char *cache = replay_policy_cache(room, sizeof(room));
-	struct compile_options options = {.cache = *cache ? cache : NULL, .seed = p->seed, .warn = warn};
+	struct compile_options options = {
+		.cache = *cache ? cache : NULL, .seed = p->seed, .slow_ns = 500000000, .warn = warn};
 	k->rules = compile_ruleset(k->policy, &options, error, sizeof(error));
 	if (!k->rules)
 		fprintf(stderr, "sluice: %s: the policy cannot be compiled: %s\n", k->file, error);

@@ -5,6 +5,7 @@
 //
 //   default     TCP: RST to both ends; HTTP: page; DNS: NXDOMAIN; UDP, QUIC and the rest: ICMP unreachable; ICMP:
 //   silence
+//   unreachable of TCP: ICMP to a handshake; once the connection is open, RST to both ends behind it
 //
 // TCP believes a RST only at the very byte that it expects next (RFC 5961 3.2), and data only there, too. So numbers
 // are those of what left this box: to the client, the end of what the server's side let through; to the server, the
@@ -304,11 +305,22 @@ static void dns(struct worker *w, const struct denial *d)
 		send_own(w, d->f, answer_udp(w, d->m, answer == same ? ANSWER_ON : ANSWER_BACK, text, len));
 }
 
+// Of a TCP connection that is open, or that its server has taken? There ICMP is an advice that stacks keep for later
+// (RFC 5927 4.1): only a RST ends it.
+static bool is_open(struct rte_mbuf *m)
+{
+	const struct layer *l = pkt_of(m)->inner;
+	return pkt_of(m)->flow->key.proto == IPPROTO_TCP && readable(m, l) &&
+	       (pkt_data(m)[l->l4 + 13] & (SYN | ACK)) != SYN;
+}
+
 static void unreachable(struct worker *w, const struct denial *d)
 {
 	said_new(w, d);
 	if (pkt_of(d->m)->dir == 0) // who began is told; a server that answers what was denied is not
 		send_own(w, d->f, answer_unreachable(w, d->m));
+	if (is_open(d->m))
+		act_reset(w, d);
 }
 
 void act_answer(struct worker *w, const struct denial *d)
@@ -425,7 +437,7 @@ void act_answer_again(struct worker *w, struct rte_mbuf *m)
 	if (said->flow_id != p->flow->id || said->response == RESPONSE_DROP)
 		return;
 	worker_at(w, p);
-	if (said->response == RESPONSE_UNREACHABLE) {
+	if (said->response == RESPONSE_UNREACHABLE && !is_open(m)) {
 		if (p->dir == 0 && may_again(w, said))
 			send_own(w, p->flow, answer_unreachable(w, m));
 	} else if (p->flow->key.proto == IPPROTO_TCP) {

@@ -3,6 +3,7 @@
 // The tables of actions and responses with their names, and the values that only actions have: rates, bursts, answers.
 #include "action.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/word.h"
@@ -63,6 +64,33 @@ static bool is(const char *p, const char *end, const char *word)
 	return (size_t)(end - p) == strlen(word) && !strncasecmp(p, word, (size_t)(end - p));
 }
 
+// "MBps" is bytes a second to most people, eight times what "Mbps" is: it is asked for, not guessed.
+static bool is_bytes(const char *p, const char *end)
+{
+	return p < end && *p == 'B' && (is(p, end, "Bps") || is(p, end, "B/s"));
+}
+
+bool action_rate_bytes(const char *p, uint32_t len, char *meant, size_t size)
+{
+	const char *end = p + len;
+	uint64_t v;
+	if (!thousandths(&p, end, &v))
+		return false;
+	const char *unit = p;
+	uint64_t eighth = v * 8 % 1000;
+	factor(&p, end);
+	if (!is_bytes(p, end))
+		return false;
+	int n = snprintf(meant, size, "%lu", v * 8 / 1000);
+	if (eighth) {
+		n += snprintf(meant + n, size - (size_t)n, ".%03lu", eighth);
+		while (meant[n - 1] == '0')
+			n--;
+	}
+	snprintf(meant + n, size - (size_t)n, "%.*sbps", (int)(p - unit), unit);
+	return true;
+}
+
 bool action_rate(const char *p, uint32_t len, uint64_t *bits, uint64_t *packets)
 {
 	const char *end = p + len;
@@ -72,6 +100,8 @@ bool action_rate(const char *p, uint32_t len, uint64_t *bits, uint64_t *packets)
 		return false;
 	uint64_t f = factor(&p, end);
 	v = v / 1000 * f + v % 1000 * f / 1000;
+	if (is_bytes(p, end))
+		return false;
 	if (is(p, end, "bps") || is(p, end, "bit/s"))
 		*bits = v;
 	else if (is(p, end, "pps"))

@@ -52,8 +52,9 @@ struct cache_key cache_key(char *const *text, const unsigned *flags, uint32_t n,
 	return key;
 }
 
-static void path_of(const char *folder, const struct cache_key *key, char *path, size_t size)
+void cache_path(const char *folder, const struct cache_key *key, char path[CACHE_PATH])
 {
+	const size_t size = CACHE_PATH;
 	int at = snprintf(path, size, "%s/", folder);
 	for (unsigned i = 0; i < 16 && at + 3 < (int)size; i++)
 		at += snprintf(path + at, size - at, "%02x", key->digest[i]);
@@ -74,12 +75,13 @@ static struct hs_database *read_database(const uint8_t *file, size_t size, const
 	return hs_deserialize_database((const char *)(h + 1), h->len, &db) == HS_SUCCESS ? db : NULL;
 }
 
-struct hs_database *cache_get(const char *folder, const struct cache_key *key)
+struct hs_database *cache_get(const char *folder, const struct cache_key *key, bool *damaged)
 {
-	char path[4096];
+	char path[CACHE_PATH];
 	struct stat st;
 	struct hs_database *db = NULL;
-	path_of(folder, key, path, sizeof(path));
+	*damaged = false;
+	cache_path(folder, key, path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
@@ -93,6 +95,7 @@ struct hs_database *cache_get(const char *folder, const struct cache_key *key)
 		free(file);
 	}
 	close(fd);
+	*damaged = !db;
 	return db;
 }
 
@@ -109,18 +112,19 @@ static bool write_all(int fd, const void *p, size_t len)
 	return true;
 }
 
-bool cache_put(const char *folder, const struct cache_key *key, const struct hs_database *db)
+int cache_put(const char *folder, const struct cache_key *key, const struct hs_database *db)
 {
-	char path[4096], beside[4128], *bytes = NULL;
+	char path[CACHE_PATH], beside[CACHE_PATH + 32], *bytes = NULL;
 	size_t len = 0;
 	struct header h;
 	memcpy(h.magic, magic, sizeof(h.magic));
 	memcpy(h.key, key->digest, sizeof(h.key));
-	mkdir(folder, 0700);
-	path_of(folder, key, path, sizeof(path));
+	if (mkdir(folder, 0700) && errno != EEXIST)
+		return -errno;
+	cache_path(folder, key, path);
 	snprintf(beside, sizeof(beside), "%s.%d", path, getpid());
 	if (hs_serialize_database(db, &bytes, &len) != HS_SUCCESS)
-		return false;
+		return -ENOMEM;
 	h.len = len;
 	digest(bytes, len, h.contents);
 	int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -129,8 +133,9 @@ bool cache_put(const char *folder, const struct cache_key *key, const struct hs_
 		done = close(fd) == 0 && done;
 	if (done)
 		done = rename(beside, path) == 0;
+	int rc = done ? 0 : -errno;
 	if (!done)
 		unlink(beside);
 	free(bytes);
-	return done;
+	return rc;
 }

@@ -12,7 +12,9 @@ struct cache_key {
 
 // Key of a database: its patterns and their flags, Hyperscan's version and what it would compile for on this CPU.
 struct cache_key cache_key(char *const *text, const unsigned *flags, uint32_t n, unsigned mode);
-// NULL: not there, damaged, or made for something else.
-struct hs_database *cache_get(const char *folder, const struct cache_key *key);
-// Written beside and renamed, so that no reader sees half a file. False: it could not be.
-bool cache_put(const char *folder, const struct cache_key *key, const struct hs_database *db);
+#define CACHE_PATH 4096
+void cache_path(const char *folder, const struct cache_key *key, char path[CACHE_PATH]);
+// NULL: not there, or `damaged`: what is there is not what was written.
+struct hs_database *cache_get(const char *folder, const struct cache_key *key, bool *damaged);
+// Written beside and renamed, so that no reader sees half a file. 0, or -errno: it could not be.
+int cache_put(const char *folder, const struct cache_key *key, const struct hs_database *db);

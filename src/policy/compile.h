@@ -8,6 +8,7 @@ struct ruleset;
 struct compile_options {
 	const char *cache; // folder where Hyperscan databases are kept; NULL: nowhere
 	uint64_t seed;     // of the hashes of names, addresses and strings; of each load its own
+	uint64_t slow_ns;  // a compile that took longer is worth a word where it cannot be kept
 	void (*warn)(const char *text);
 };
 

@@ -319,6 +319,19 @@ static bool word(struct reading *r, uint32_t node, enum field f, struct operand 
 	return true;
 }
 
+// A number in quotes: what it should have been.
+static bool number_text(struct reading *r, uint32_t node)
+{
+	static const char no[] = "a whole number is expected, not a string";
+	struct doc_span s = doc_string(&r->doc, node);
+	struct operand o;
+	if (!field_ports(s.p, s.len, &o))
+		return reading_wrong(r, node, "%s", no);
+	if (o.num == o.num_high)
+		return reading_wrong(r, node, "%s: write %lu", no, o.num);
+	return reading_wrong(r, node, "%s: write {\"range\": \"%.*s\"}", no, (int)s.len, s.p);
+}
+
 bool field_operand(struct reading *r, uint32_t node, enum field f, enum test_op op, struct operand *out)
 {
 	bool yes = false;
@@ -328,6 +341,8 @@ bool field_operand(struct reading *r, uint32_t node, enum field f, enum test_op 
 		return address(r, node, out);
 	case FIELD_TYPE_PORT:
 	case FIELD_TYPE_NUM:
+		if (r->doc.node[node].type == DOC_STRING)
+			return number_text(r, node);
 		if (!reading_number(r, node, 0, highest(f), &out->num))
 			return false;
 		return f != FIELD_IP_VERSION || out->num == 4 || out->num == 6 ||

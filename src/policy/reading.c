@@ -106,14 +106,32 @@ const char *reading_near(const struct reading *r, const char *const *words, unsi
 	return r->complaints->nerrors < POLICY_SHOWN ? word_near(words, n, p, len) : NULL;
 }
 
+#define LISTED 8 // words that are said where none is near what was written
+
+static void wrong_word(struct reading *r, uint32_t node, const char *const *words, unsigned n, const char *what)
+{
+	char all[256] = "";
+	struct doc_span s = doc_string(&r->doc, node);
+	for (unsigned i = 0, at = 0; i < n && at < sizeof(all); i++)
+		at += (unsigned)snprintf(all + at, sizeof(all) - at, "%s%s",
+					 i == 0      ? ""
+					 : i + 1 < n ? ", "
+						     : " or ",
+					 words[i]);
+	reading_wrong(r, node, "unknown %s \"%.*s\": %s is expected", what, s.len > 80 ? 80 : (int)s.len, s.p, all);
+}
+
 unsigned reading_word(struct reading *r, uint32_t node, const char *const *words, unsigned n, const char *what)
 {
 	if (!reading_expect(r, node, DOC_STRING, "a string"))
 		return n;
 	struct doc_span s = doc_string(&r->doc, node);
 	unsigned i = word_find(words, n, s.p, s.len);
-	if (i == n)
-		reading_unknown(r, node, what, reading_near(r, words, n, s.p, s.len));
+	const char *near = i == n ? reading_near(r, words, n, s.p, s.len) : NULL;
+	if (i == n && !near && n <= LISTED)
+		wrong_word(r, node, words, n, what);
+	else if (i == n)
+		reading_unknown(r, node, what, near);
 	return i;
 }
 

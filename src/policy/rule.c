@@ -66,6 +66,9 @@ static bool read_rate(struct reading *r, struct rule *rule, uint32_t node)
 	if (!reading_expect(r, node, DOC_STRING, "a rate in a string, as \"10Mbps\" or \"100pps\""))
 		return false;
 	struct doc_span s = doc_string(&r->doc, node);
+	char meant[64];
+	if (action_rate_bytes(s.p, s.len, meant, sizeof(meant)))
+		return reading_wrong(r, node, "bits a second: did you mean \"%s\"?", meant);
 	return action_rate(s.p, s.len, &rule->rate_bits, &rule->rate_packets) ||
 	       reading_wrong(r, node, "no rate: \"10Mbps\" (bits a second; k, M, G) or \"100pps\" is expected");
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <hs/hs.h>
 
@@ -45,6 +46,31 @@ static hs_database_t *compile(char *const *text, const unsigned *flags, const un
 	return NULL;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+// A database made anew is kept. What makes the next start slow is said, once it was slow.
+static void keep(const struct hs_database *db, const struct cache_key *key, const struct compile_options *o,
+		 bool damaged, uint64_t took_ns)
+{
+	char path[CACHE_PATH], text[CACHE_PATH + 128];
+	int rc = cache_put(o->cache, key, db);
+	cache_path(o->cache, key, path);
+	if (rc && took_ns >= o->slow_ns)
+		snprintf(text, sizeof(text), "cannot write %s: %s; every start compiles anew", o->cache, strerror(-rc));
+	else if (damaged)
+		snprintf(text, sizeof(text), rc ? "cache %s is damaged, compiled anew" : "cache %s is damaged, rebuilt",
+			 path);
+	else
+		return;
+	if (o->warn)
+		o->warn(text);
+}
+
 struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, bool stream,
 				  const struct compile_options *o, uint32_t *bad, char *error, size_t size)
 {
@@ -63,11 +89,13 @@ struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, b
 	snprintf(error, size, "no memory");
 	if (whole) {
 		struct cache_key key = cache_key(text, flags, n, mode);
-		db = o->cache ? cache_get(o->cache, &key) : NULL;
+		bool damaged = false;
+		db = o->cache ? cache_get(o->cache, &key, &damaged) : NULL;
 		if (!db) {
+			uint64_t begun = now_ns();
 			db = compile(text, flags, ids, n, mode, bad, error, size);
-			if (db && o->cache && !cache_put(o->cache, &key, db) && o->warn)
-				o->warn("patterns compiled are not kept: the cache folder cannot be written");
+			if (db && o->cache)
+				keep(db, &key, o, damaged, now_ns() - begun);
 		}
 	}
 	for (uint32_t i = 0; text && i < n; i++)

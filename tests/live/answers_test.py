@@ -14,6 +14,7 @@ POLICY = {
     "rules": [
         {"id": "port", "action": "deny", "when": {"proto": "tcp", "dport": 81}},
         {"id": "prohibited", "action": "deny", "respond": "unreachable", "when": {"proto": "tcp", "dport": 82}},
+        {"id": "late", "action": "deny", "respond": "unreachable", "when": {"host": ["far.test", "far-tls.test"]}},
         {"id": "udp", "action": "deny", "when": {"proto": "udp", "dport": 9}},
         {"id": "page", "action": "deny", "reason": "Games are closed at work", "when": {"http.host": "games.test"}},
         {"id": "reset", "action": "deny", "when": {"tls.sni": "reset.test"}},
@@ -70,6 +71,8 @@ def web(ends, server, name):
     ends.expect(name + " page: an incident id", len(incident) > 2 and "." in incident, incident)
     out, rc, s = curl(ends, "http://games.test/", "games.test:80:" + at, "-I")
     ends.expect(name + " page to HEAD: no body", rc == 0 and "403 Forbidden" in out and "html>" not in out and s < 1, (out, rc, s))
+    out, rc, s = curl(ends, "http://far.test/", "far.test:80:" + at)
+    ends.expect(name + " request unreachable: reset at once", rc == 56 and "reset" in out and s < 1, (out, rc, s))
     out, rc, s = curl(ends, "http://quiet.test/", "quiet.test:80:" + at, "-m", "1")
     ends.expect(name + " drop: silence", rc == 28, (out, rc, s))
     out, rc, s = curl(ends, "http://x.test:81/", "x.test:81:" + at)
@@ -109,6 +112,8 @@ def tls(ends, server, name):
     if ":" not in server:
         out, rc, s = curl(ends, "https://reset.test/", "reset.test:443:" + server)
         ends.expect(name + " TLS reset: curl says so", rc == 35 and "reset" in out and s < 1, (out, rc, s))
+        out, rc, s = curl(ends, "https://far-tls.test/", "far-tls.test:443:" + server)
+        ends.expect(name + " TLS unreachable: reset at once", rc == 35 and "reset" in out and s < 1, (out, rc, s))
 
 
 def names(ends, server, name):

@@ -106,6 +106,8 @@ run 2 replay
 says "no capture given"
 run 2 replay "$good" --format xml
 says 'cannot be "xml"'
+run 2 replay "$good" -p a -p b
+says "given twice"
 run 2 replay "$good" --workers 0
 run 2 replay "$good" --nonsense
 says "unknown option --nonsense"

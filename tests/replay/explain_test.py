@@ -139,8 +139,11 @@ def stories(work):
     expect("a frame that was held", e["packet"]["held"] and e["packet"]["door"] == "tx", e["packet"])
     out = run("explain", "-p", path, CAPTURES / "browser_quic.pcap", "--packet", held[0]["frame"])[1]
     expect("held, in words", "\nheld           frame " in out and "\033" not in out, out)
+    path.write_text(json.dumps({"undecided": {"handshake": "drop"}, "rules": [rule("name", "deny", host="nobody.test")]}))
+    out = run("explain", "-p", path, CAPTURES / "http.pcap", "--packet", 6)[1]
+    expect("a handshake that may not pass, by which setting", "dropped by POLICY_UNDECIDED\n" in out and "undecided      handshake: drop\n" in out, out)
     for args, rc, says in ((("--ttl", 3), 1, "known only where"), (("--packet", 100000), 1, "no packet 100000"), (("--record", "ffff.1"), 1, "fits"),
-                           (("--guard", "10.0.0.0/8", "--packet", 1), 2, "--guard is an address")):
+                           (("--guard", "10.0.0.0/8", "--packet", 1), 2, "--guard is an address"), (("-p", path), 2, "given twice")):
         got, out, err = run("explain", "-p", path, CAPTURES / "http.pcap", *args)
         expect(f"explain {args}", got == rc and says in err, f"{got} {err}")
 

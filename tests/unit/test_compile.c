@@ -108,11 +108,16 @@ static void test_cache(void **state)
 	assert_int_equal(before.st_ino, after.st_ino);
 	for (long at = 0; at < 1000; at += 37) { // damage is noticed wherever it is, and mended
 		flip(path, at < before.st_size ? at : -1);
+		assert_int_equal(warnings, 0);
 		compiles(folder, "a[b]cd");
+		assert_int_equal(warnings, 1); // and said
+		warnings = 0;
 	}
 	for (off_t size = 0; size < before.st_size; size += 61) {
 		assert_int_equal(truncate(path, size), 0);
 		compiles(folder, "a[b]cd");
+		assert_int_equal(warnings, 1);
+		warnings = 0;
 	}
 	stat(path, &after);
 	assert_int_equal(before.st_size, after.st_size);

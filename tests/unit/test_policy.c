@@ -282,12 +282,20 @@ static void check_instants(void **state)
 static void check_rates(void **state)
 {
 	uint64_t bits, packets, n;
+	char meant[64];
 	assert_true(action_rate("10Mbps", 6, &bits, &packets) && bits == 10000000 && packets == 0);
 	assert_true(action_rate("2.5 gbit/s", 10, &bits, &packets) && bits == 2500000000);
 	assert_true(action_rate("100pps", 6, &bits, &packets) && packets == 100 && bits == 0);
 	assert_true(action_rate("1kpps", 5, &bits, &packets) && packets == 1000);
 	assert_false(action_rate("10", 2, &bits, &packets) || action_rate("0Mbps", 5, &bits, &packets));
 	assert_false(action_rate("99999999999999999999bps", 23, &bits, &packets));
+	assert_false(action_rate("10MBps", 6, &bits, &packets) || action_rate("10 MB/s", 7, &bits, &packets));
+	assert_true(action_rate_bytes("10MBps", 6, meant, sizeof(meant)));
+	assert_string_equal(meant, "80Mbps");
+	assert_true(action_rate_bytes("0.315 kB/s", 10, meant, sizeof(meant)));
+	assert_string_equal(meant, "2.52kbps");
+	assert_false(action_rate_bytes("10Mbps", 6, meant, sizeof(meant)));
+	assert_true(action_rate("10mbps", 6, &bits, &packets) && bits == 10000000);
 	assert_true(action_burst("64KB", 4, false, &n) && n == 64000);
 	assert_true(action_burst("20", 2, true, &n) && n == 20);
 	assert_false(action_burst("20B", 3, true, &n));

@@ -4,15 +4,18 @@
 grow while they are read, that are pipes or folders; a cache that cannot be written, is damaged, cut short, stale, or not a file;
 a policy that changes between its check and its time. Loading is all or nothing, in bounded time. usage: load_test.py SLUICE
 CAPTURES [--all]      --all: also what takes half a minute"""
+import fcntl
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
-from asked import CAPTURES, expect, failures, run
+from asked import CAPTURES, SLUICE, expect, failures, run
 
 
 def rule(i, when):
@@ -107,22 +110,20 @@ def caches(work):
 
 def swapped(work):
     """what is in force stays in force where the next one cannot be loaded at its time"""
-    p, capture, fifo = work / "good.json", CAPTURES / "http.pcap", work / "later.json"
-    p.write_text('{"rules": [{"id": "all", "action": "allow"}]}')
-    os.mkfifo(fifo)
-    texts = ['{"rules": [{"id": "none", "action": "deny"}]}', '{"rules": [']
-
-    def write():
-        for text in texts:  # once for the check, once for its time
-            with fifo.open("w") as f:
-                f.write(text)
-            time.sleep(0.05)
-    writer = threading.Thread(target=write)
-    writer.start()
-    rc, out, err = run("replay", "-p", p, "--policy-at", f"0.1={fifo}", "--format", "eve", capture)
-    writer.join()
+    good, later, capture = work / "good.json", work / "later.json", (CAPTURES / "http.pcap").read_bytes()
+    good.write_text('{"rules": [{"id": "all", "action": "allow"}]}')
+    later.write_text('{"rules": [{"id": "none", "action": "deny"}]}')
+    process = subprocess.Popen([SLUICE, "replay", "-p", good, "--policy-at", f"0.1={later}", "--format", "eve", "-"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(capture[:24])
+    process.stdin.flush()
+    while any(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))) and process.poll() is None:
+        time.sleep(0.01)  # what reads the capture has checked its policies
+    later.write_text('{"rules": [')
+    out, err = (text.decode() for text in process.communicate(capture[24:], timeout=60))
     rules = {json.loads(line).get("verdict", {}).get("rule") for line in out.splitlines()} - {None}
-    expect("what was in force stays", rc == 3 and rules == {"all"} and "what was in force stays" in err, f"{rc} {rules} {err}")
+    expect("what was in force stays", process.returncode == 3 and rules == {"all"} and "what was in force stays" in err,
+           f"{process.returncode} {rules} {err}")
 
 
 with tempfile.TemporaryDirectory() as tmp:

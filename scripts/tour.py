@@ -9,7 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOUR = [
     ("include/", r"include/", "the treaty shelf: the packet, the record, every reason, anomaly and counter"),
-    ("src/main.c, src/cmd/", r"src/(main\.c|cmd/)", "the verbs: `replay`, `check` and `bench`"),
+    ("src/main.c, src/cmd/", r"src/(main\.c|cmd/)", "the verbs: `replay`, `check`, `explain`, `diff` and `bench`"),
     ("src/path/", r"src/path/[^/]*$", "where a packet walks: one file (or a few) a room; `path.c` is the list"),
     ("src/path/app/", r"src/path/app/", "what inspect reads: one protocol a file"),
     ("src/policy/", r"src/policy/", "from text to a rule set: the language, what is wrong with a policy, compilation"),
@@ -19,6 +19,8 @@ TOUR = [
     ("tests/golden/", r"tests/golden/", "small captures made byte by byte, and what must come of them"),
     ("tests/policy/", r"tests/policy", "policies with what check says of them; the naive interpreter that the engine must agree with"),
     ("tests/fuzz/", r"tests/fuzz/", "libFuzzer targets, seeds, planted bugs"),
+    ("tests/replay/, tests/live/", r"tests/(replay|live)/", "stories told to the program; real clients and servers with it between them"),
+    ("tests/attack/", r"tests/attack/", "how a denied name may get past; models of receivers that must not read it"),
     ("tests/exam/, tests/gates/", r"tests/(exam|gates)/", "captures of others with independent expectations; what a machine checks"),
     ("tests/record/, tests/captures/", r"tests/record/", "our own captures, and the script that recorded them from real programs"),
 ]

@@ -175,9 +175,10 @@ enum flow_end {
 };
 
 enum record_judged {
-	RECORD_JUDGED = 1 << 0,  // there was a policy, and this is its word
-	RECORD_OPEN = 1 << 1,    // it ended before all was known
-	RECORD_DENIED = 1 << 2,  // nothing of it left
+	RECORD_JUDGED = 1 << 0, // there was a policy, and this is its word
+	RECORD_OPEN = 1 << 1,   // it ended before all was known
+	RECORD_LENIENT =
+		1 << 2, // denied for what a lenient server reads of its names or its path; what it says is not that
 	RECORD_EARLY = 1 << 3,   // final although rules above were unknown: all would do the same
 	RECORD_REVISED = 1 << 4, // a rule took over on what came later
 	RECORD_WOULD = 1 << 5,   // would, would_action are set

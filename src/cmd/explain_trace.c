@@ -359,6 +359,7 @@ static const struct {
 	const char *word;
 } judged_words[] = {{RECORD_OPEN, "before all was known"},
 		    {RECORD_EARLY, "early"},
+		    {RECORD_LENIENT, "by what a lenient server reads of its names or path"},
 		    {RECORD_REVISED, "revised by what came later"},
 		    {RECORD_HELD, "its client's bytes were held for it"},
 		    {RECORD_MARKED, "hold exceeded: went on before"}};

@@ -182,8 +182,7 @@ static void note(struct record *r, const struct judge_policy *p, const struct ve
 	r->rule = v->rule;
 	r->action = v->action;
 	r->response = v->response;
-	r->judged = RECORD_JUDGED | (v->open ? RECORD_OPEN : 0) | (v->early ? RECORD_EARLY : 0) |
-		    (v->action == ACTION_DENY ? RECORD_DENIED : 0);
+	r->judged = RECORD_JUDGED | (v->open ? RECORD_OPEN : 0) | (v->early ? RECORD_EARLY : 0);
 }
 
 static uint32_t hit_of(const struct judge_policy *p, uint32_t rule)
@@ -294,8 +293,7 @@ void judge_flow_word(const struct worker *w, const struct flow *f, struct record
 	r->rule = word.rule;
 	r->action = word.action;
 	r->response = word.response;
-	r->judged = RECORD_JUDGED | (word.action == ACTION_DENY ? RECORD_DENIED : 0) | (open ? RECORD_OPEN : 0) |
-		    (f->policy & POLICY_MARKED ? RECORD_MARKED : 0);
+	r->judged = RECORD_JUDGED | (open ? RECORD_OPEN : 0) | (f->policy & POLICY_MARKED ? RECORD_MARKED : 0);
 }
 
 bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
@@ -443,17 +441,20 @@ static void facts_of(const struct app_in *in, const struct record *r)
 	judge_facts_record(&j->facts, r);
 }
 
-// What a lenient server would read is denied, too.
-static void judge_again(const struct app_in *in, const struct record *r, struct verdict *v)
+// What a lenient server would read is denied, too. True: and so is this, and these facts stay for who listens.
+static bool judge_again(const struct app_in *in, const struct record *r, struct verdict *v)
 {
 	struct judge *j = in->w->judge;
 	struct verdict u;
 	if (likely(!judge_lenient(&j->facts, r)))
-		return;
+		return false;
 	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &u);
-	if (u.action == ACTION_DENY && !u.open)
+	bool denied = u.action == ACTION_DENY && !u.open;
+	if (denied)
 		*v = u;
-	facts_of(in, r);
+	else
+		facts_of(in, r);
+	return denied;
 }
 
 static void judge(struct app_in *in, struct record *r, txn_t t)
@@ -467,13 +468,15 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 		judge_outer_say(in, r, t);
 	facts_of(in, r);
 	policy_judge(in->w->rules, j->policy->scratch, &j->facts.facts, &v);
-	if (v.action != ACTION_DENY || v.open)
-		judge_again(in, r, &v);
+	bool lenient = (v.action != ACTION_DENY || v.open) && judge_again(in, r, &v);
 	if (v.open && j->facts.overflow) // more names, or longer values, than are looked at
 		v.action = ACTION_DENY;
 	judge_heard(in->w, &(struct judged){in->f, r, &j->facts, &v, JUDGE_TRANSACTION, before & RECORD_JUDGED, true});
+	if (unlikely(lenient))
+		facts_of(in, r);
 	tally(j->policy, r, -1ull);
 	note(r, j->policy, &v);
+	r->judged |= lenient ? RECORD_LENIENT : 0;
 	if ((before & RECORD_JUDGED) && version == r->policy && v.rule != rule)
 		r->judged |= RECORD_REVISED;
 	r->judged |= before & (RECORD_REVISED | RECORD_HELD | RECORD_MARKED);

@@ -39,11 +39,8 @@ static void flags(struct jsonl *j, uint8_t judged)
 	static const struct {
 		const char *name;
 		uint8_t bit;
-	} names[] = {{"open", RECORD_OPEN},
-		     {"early", RECORD_EARLY},
-		     {"revised", RECORD_REVISED},
-		     {"held", RECORD_HELD},
-		     {"hold_exceeded", RECORD_MARKED}};
+	} names[] = {{"open", RECORD_OPEN},       {"early", RECORD_EARLY}, {"lenient", RECORD_LENIENT},
+		     {"revised", RECORD_REVISED}, {"held", RECORD_HELD},   {"hold_exceeded", RECORD_MARKED}};
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!(judged & names[i].bit))
 			continue;
@@ -109,7 +106,7 @@ void judged_alert(const struct render *r, struct jsonl *j, const struct record *
 	JSONL_NAME(j, "alert");
 	jsonl_open(j, '{');
 	JSONL_NAME(j, "action");
-	jsonl_text(j, rec->judged & RECORD_DENIED ? "blocked" : "allowed");
+	jsonl_text(j, rec->action == ACTION_DENY ? "blocked" : "allowed");
 	JSONL_NAME(j, "gid");
 	jsonl_num(j, 1);
 	JSONL_NAME(j, "signature_id");

@@ -45,7 +45,7 @@ struct pool {
 static struct worker w;
 static struct judge_facts facts;
 static struct pool pool;
-static uint64_t transactions, decided, denied, open, differences;
+static uint64_t transactions, decided, denied, open, lenient, differences;
 
 static void facts_of(const struct record *r)
 {
@@ -97,6 +97,10 @@ static void compare(const struct record *r)
 		return;
 	facts_of(r);
 	naive_judge(policy, &facts.facts, false, &v, fired, 16);
+	if ((r->judged & RECORD_LENIENT) && r->action == ACTION_DENY && v.action != ACTION_DENY) {
+		lenient++; // by a reading that is in no record: tests/attack has these
+		return;
+	}
 	if (v.open && facts.overflow)
 		v.action = ACTION_DENY;
 	transactions++;
@@ -274,7 +278,7 @@ int main(int argc, char **argv)
 	random_fini(&r);
 	path_fini(&w);
 	printf("%" PRIu64 " transactions, %" PRIu64 " decided by a rule, %" PRIu64 " denied, %" PRIu64 " open, %" PRIu64
-	       " differences\n",
-	       transactions, decided, denied, open, differences);
+	       " denied by a lenient reading, %" PRIu64 " differences\n",
+	       transactions, decided, denied, open, lenient, differences);
 	return differences != 0;
 }

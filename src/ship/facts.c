@@ -8,6 +8,7 @@
 // other fact stands as the parser wrote it. -v adds the fields that are not asked for and frame, off, len: which
 // bytes of which frame the value came from (len 0: from none in particular). Shipper's thread; allocates at open.
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,8 +269,27 @@ static void verdict(struct render *r, const struct record *rec)
 	end(r, &j, rec, NULL);
 }
 
+static bool is_http2(const struct record *rec)
+{
+	const struct fact *f = rec->kind == RECORD_HTTP ? find(rec, FACT_HTTP_PROTOCOL) : NULL;
+	return f && f->len == 6 && !memcmp(f->value, "HTTP/2", 6);
+}
+
+// What a fact is called here: HTTP/2's are told from HTTP/1's, as tshark tells them, for they stand compressed in the
+// frame.
+static const char *name_of(const struct fact *f, bool http2, char room[64])
+{
+	const char *name = fact_names[f->field];
+	if (!http2 || strncmp(name, "http.", 5))
+		return name;
+	snprintf(room, 64, "http2.%s", name + 5);
+	return room;
+}
+
 static void facts_record(struct render *r, const struct record *rec)
 {
+	char room[64];
+	bool http2 = is_http2(rec);
 	tuple(r->state, rec);
 	by_kind(r, rec);
 	const struct fact *f = record_first(rec);
@@ -278,7 +298,7 @@ static void facts_record(struct render *r, const struct record *rec)
 			    f->field == FACT_ANOMALY || f->field == FACT_RULE || rec->kind == RECORD_ALERT;
 		if (said || !(fact_asked[f->field] || r->config->verbose))
 			continue;
-		struct jsonl j = line(r, frame_of(rec, f), fact_names[f->field]);
+		struct jsonl j = line(r, frame_of(rec, f), name_of(f, http2, room));
 		value(&j, f);
 		end(r, &j, rec, f);
 	}

@@ -96,15 +96,15 @@ CASES = {
         + [f for f in talk((0, CLIENT), sport=40003) if f[26:30] == bytes([10, 0, 0, 1])],
         "drops": {},
         "facts": [
-            placed("http.method", "GET", 4, CLIENT, FIRST), placed("http.host", "one.example", 4, CLIENT, FIRST),
-            placed("http.path", "/a/c", 4, CLIENT, SECOND), placed("http.user_agent", "curl/8", 4, CLIENT, SECOND),
-            placed("http.status", 404, 5, SERVER, ANSWERS[:22])]
+            placed("http2.method", "GET", 4, CLIENT, FIRST), placed("http2.host", "one.example", 4, CLIENT, FIRST),
+            placed("http2.path", "/a/c", 4, CLIENT, SECOND), placed("http2.user_agent", "curl/8", 4, CLIENT, SECOND),
+            placed("http2.status", 404, 5, SERVER, ANSWERS[:22])]
         + [{"field": f, "value": v, "tuple": ["tcp", A, 40000 + i, B, 80]} for i in range(3) for f, v in (
-            ("app", "http2"), ("http.method", "GET"), ("http.method", "POST"), ("http.uri", "/"), ("http.uri", "/a//b/../%63?q"),
-            ("host", "one.example"), ("http.port", 81), ("http.protocol", "HTTP/2"), ("http.status", 200), ("http.status", 404),
-            ("http.content_type", "text/plain"))]
-        + [{"field": "http.uri", "value": "/a//b/../%63?q", "tuple": ["tcp", A, 40003, B, 80]}],
-        "no_facts": [{"field": "anomaly"}, fact("http.status", 103)],
+            ("app", "http2"), ("http2.method", "GET"), ("http2.method", "POST"), ("http2.uri", "/"), ("http2.uri", "/a//b/../%63?q"),
+            ("host", "one.example"), ("http2.port", 81), ("http2.protocol", "HTTP/2"), ("http2.status", 200), ("http2.status", 404),
+            ("http2.content_type", "text/plain"))]
+        + [{"field": "http2.uri", "value": "/a//b/../%63?q", "tuple": ["tcp", A, 40003, B, 80]}],
+        "no_facts": [{"field": "anomaly"}, fact("http2.status", 103)],
         "same": True,
         "args": ["-v"],
         "most": 8000,
@@ -113,8 +113,8 @@ CASES = {
         # the server begins before the client's preface; stream 1 is the request that asked
         "frames": talk((0, UPGRADE % b"h2c"), (1, SWITCHED + settings() + frame(HEADERS, WHOLE, 1, b"\x8d")), (0, BEGIN),
                        (0, frame(HEADERS, WHOLE, 3, GET + HTTP + SLASH + NAME)), (1, frame(HEADERS, WHOLE, 3, b"\x88"))),
-        "facts": [fact("http.uri", "/up"), fact("http.status", 101), fact("http.status", 404), fact("http.uri", "/"),
-                  fact("http.host", "one.example"), fact("http.status", 200), fact("app", "http2")],
+        "facts": [fact("http.uri", "/up"), fact("http.status", 101), fact("http.status", 404), fact("http2.uri", "/"),
+                  fact("http2.host", "one.example"), fact("http2.status", 200), fact("app", "http2")],
         "no_facts": [{"field": "anomaly"}],
         "same": True,
     },
@@ -122,7 +122,7 @@ CASES = {
         # a header block each that one reader refuses and another may take for something else: it does not leave
         "frames": [f for i, (_, block) in enumerate(CLOSES) for f in talk((0, BEGIN + block), sport=40000 + i)],
         "drops": {"HTTP_AMBIGUOUS": [4 + 7 * i for i in range(len(CLOSES))]},
-        "facts": [{"field": "http.ambiguous", "value": cause, "tuple": ["tcp", A, 40000 + i, B, 80]}
+        "facts": [{"field": "http2.ambiguous", "value": cause, "tuple": ["tcp", A, 40000 + i, B, 80]}
                   for i, (cause, _) in enumerate(CLOSES)],
         "most": 20000,
     },
@@ -130,10 +130,10 @@ CASES = {
         # curl and nghttp with hypercorn: by prior knowledge, by upgrade, two streams with a body
         "frames": [frame for _, frame in pcap_file.records(REAL.read_bytes())],
         "drops": {},
-        "facts": [fact("http.uri", u) for u in ("/first?a=1", "/upgrade", "/second", "/post", "/big")]
-        + [fact("http.user_agent", a) for a in ("agent/1", "curl/7.88.1", "nghttp2/1.52.0")]
-        + [fact("http.status", 101), fact("http.status", 200), fact("http.host", "10.99.0.2"), fact("http.xff", "192.0.2.1"),
-           fact("http.content_type", "text/plain")],
+        "facts": [fact("http.uri", "/upgrade")] + [fact("http2.uri", u) for u in ("/first?a=1", "/second", "/post", "/big")]
+        + [fact("http2.user_agent", a) for a in ("agent/1", "curl/7.88.1", "nghttp2/1.52.0")]
+        + [fact("http.status", 101), fact("http2.status", 200), fact("http2.host", "10.99.0.2"), fact("http2.xff", "192.0.2.1"),
+           fact("http2.content_type", "text/plain")],
         "no_facts": [{"field": "anomaly"}],
         "args": ["-v"],
         "same": True,
@@ -142,15 +142,15 @@ CASES = {
     "http2_odd": {
         # two names, which any reader sees: both are said, and it passes
         "frames": talk((0, BEGIN + asked(*WELL, field(b"host", b"two.example"))), (1, settings() + frame(HEADERS, WHOLE, 1, b"\x88"))),
-        "facts": [fact("http.ambiguous", "host-two"), fact("host", "one.example"), fact("host", "two.example"),
-                  fact("http.status", 200)],
+        "facts": [fact("http2.ambiguous", "host-two"), fact("host", "one.example"), fact("host", "two.example"),
+                  fact("http2.status", 200)],
         "same": True,
     },
     "http2_midstream": {
         # picked up in its middle: its header blocks cannot be read
         "frames": talk((0, FIRST), (1, ANSWERS))[3:],
         "facts": [fact("app", "http2"), fact("anomaly", "http.midstream")],
-        "no_facts": [fact("http.method", "GET"), fact("http.status", 200)],
+        "no_facts": [fact("http2.method", "GET"), fact("http2.status", 200)],
         "same": True,
     },
     "policy_http2": fields(

@@ -237,16 +237,6 @@ def _(s):
     s.put(fragment(s, body[40:48], 40, True))
 
 
-@case("fragments.two_ends", loose=True, default="allow")
-def _(s):
-    # two last ones, at two places
-    opened(s)
-    body, false = raw(s, segment(s, tls(s.host))), raw(s, segment(s, tls(s.other)))
-    s.put(fragment(s, false[48:72], 48, False))
-    s.put(fragment(s, body[:48], 0, True))
-    s.put(fragment(s, body[48:], 48, False))
-
-
 @case("fragments.beyond_64k", versions=(4,), loose=True, default="allow")
 def _(s):
     opened(s)

@@ -73,7 +73,7 @@ def everything(kind):
 
 def main():
     why = wire.missing("chromium", "openssl")
-    if not why and (not VENV or subprocess.run([VENV + "/bin/python", "-c", "import aioquic"], capture_output=True).returncode):
+    if not why and (not os.path.exists(VENV + "/bin/python") or subprocess.run([VENV + "/bin/python", "-c", "import aioquic"], capture_output=True).returncode):
         why = "no aioquic: VENV is no Python that has it (tests/record/venv.sh makes one)"
     if why:
         print("skipped: " + why)

@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 OTHERWISE = {
     "df0a1bd4d73f-tcp-overlap.pcap": "a hello's bytes sent twice while what follows is missing",
     "f97f683a3ae2-tcp-overlap2.pcap": "the same",
+    "c78e77e0469e-input.pcap": "behind a request without a body comes what is no request: under a policy that closes",
 }
 ENDS = (0, 3)  # 3: a capture that is damaged, or of a link type that is not known
 

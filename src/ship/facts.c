@@ -272,7 +272,7 @@ static void verdict(struct render *r, const struct record *rec)
 static bool is_http2(const struct record *rec)
 {
 	const struct fact *f = rec->kind == RECORD_HTTP ? find(rec, FACT_HTTP_PROTOCOL) : NULL;
-	return f && f->len == 6 && !memcmp(f->value, "HTTP/2", 6);
+	return f ? f->len == 6 && !memcmp(f->value, "HTTP/2", 6) : rec->kind == RECORD_HTTP && rec->app == APP_HTTP2;
 }
 
 // What a fact is called here: HTTP/2's are told from HTTP/1's, as tshark tells them, for they stand compressed in the

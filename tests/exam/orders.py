@@ -21,6 +21,8 @@ OF_CAPTURE = {
     "bacnet-stack-services.pcap": {"app"},
     # segments of 4 KB moved by 64 places are more than the 64 KiB that a direction keeps
     "e0a12703e982-in.pcap": {"stream.gap"},
+    # HTTP/2: the client gives a stream up, and then it is answered: a transaction of its own, or not, by what comes first
+    "c9d792b4e380-input.pcap": {"http2.status"},
 }
 
 

@@ -113,7 +113,7 @@ CASES = {
         # the server begins before the client's preface; stream 1 is the request that asked
         "frames": talk((0, UPGRADE % b"h2c"), (1, SWITCHED + settings() + frame(HEADERS, WHOLE, 1, b"\x8d")), (0, BEGIN),
                        (0, frame(HEADERS, WHOLE, 3, GET + HTTP + SLASH + NAME)), (1, frame(HEADERS, WHOLE, 3, b"\x88"))),
-        "facts": [fact("http.uri", "/up"), fact("http.status", 101), fact("http.status", 404), fact("http2.uri", "/"),
+        "facts": [fact("http.uri", "/up"), fact("http.status", 101), fact("http2.status", 404), fact("http2.uri", "/"),
                   fact("http2.host", "one.example"), fact("http2.status", 200), fact("app", "http2")],
         "no_facts": [{"field": "anomaly"}],
         "same": True,

@@ -2,23 +2,13 @@
 """A name smuggled past the way in which TCP connections begin and end: several SYNs, both ends opening at once, a handshake of four,
 data in every segment of it, resets beside the window, data behind and before a FIN, the edges of timestamps and windows. After
 Ptacek and Newsham (1998), INTANG (IMC 2017), lib-erate (IMC 2017), Geneva (CCS 2019), SymTCP (NDSS 2020)."""
+from book import Book
 from payload import HTTP_OK, server_hello
 from scene import GONE, SERVER
-from smuggle_tcp import at, cut, stamps
-import smuggle_tcp
+from smuggle_tcp import MD5, at, cut, stamps
 
-CASES = {}
-
-
-def case(name, carriers=("tls", "http", "dns"), **marks):
-    def register(story):
-        before = set(smuggle_tcp.CASES)
-        smuggle_tcp.case(name, carriers, **marks)(story)
-        for new in set(smuggle_tcp.CASES) - before:
-            CASES[new] = smuggle_tcp.CASES.pop(new)
-        return story
-
-    return register
+CASES = Book()
+case = CASES.by_carrier
 
 
 # ---- beginnings -------------------------------------------------------------------------------------------------------
@@ -439,7 +429,7 @@ for options, name in ((b"\2\4\5\xb4\1\3\3\7", "usual"), (b"\xfe\4\1\1", "experim
 
 @case("option.md5_of_all", carriers=("tls", "http"))
 def _(s, port, says):
-    c = s.conn(port, options=lambda: smuggle_tcp.MD5).open()
+    c = s.conn(port, options=lambda: MD5).open()
     c.said(*cut(says(s.host), 30))
 
 

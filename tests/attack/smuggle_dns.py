@@ -2,19 +2,13 @@
 """A name asked for by DNS: in pieces, with odd counts, behind pointers, on odd ports."""
 import struct
 
+from book import Book
 from payload import dns, dns_head, framed, labels, question
 from scene import GONE
 
-CASES = {}
+CASES = Book()
+case = CASES.case
 TAIL = b"\0\1\0\1"
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[name] = (story, marks)
-        return story
-
-    return register
 
 
 def asked(name, message, port=53, twin="same", **marks):

@@ -2,19 +2,13 @@
 """A name smuggled by TLS and DTLS: records and fragments cut small, second hellos, names that are odd."""
 import struct
 
+from book import Book
 from handshakes import extension, fragment, hello, message, records, sni
 from payload import APPLICATION, TLS13, client_hello, get, server_hello, tls
 from scene import GONE
 
-CASES = {}
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[name] = (story, marks)
-        return story
-
-    return register
+CASES = Book()
+case = CASES.case
 
 
 def sent(name, says, port=443, twin=None):

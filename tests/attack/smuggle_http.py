@@ -1,24 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A name or a path smuggled by HTTP/1: later requests, several names, framings that two readers see differently, spellings."""
+from book import Book
 from payload import HTTP_OK, get, tls
 
 
-CASES = {}
+CASES = Book()
+case, sent = CASES.case, CASES.sent
 BODY = b"POST / HTTP/1.1\r\nHost: %s\r\n"
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[name] = (story, marks)
-        return story
-
-    return register
-
-
-def sent(name, says, port=80, twin=None, **marks):
-    @case(name, **marks)
-    def _(s):
-        s.conn(port).open().client(says(s), twin=twin)
 
 
 # ---- later requests ---------------------------------------------------------------------------------------------------

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A name or a path smuggled by HTTP/2 in the clear: later streams, blocks in pieces, two names, forms that one reader refuses and
 another may take, ways into the protocol."""
+from book import Book
 from payload import HTTP_OK, get, tls
 from scene import GONE
 
-CASES = {}
+CASES = Book()
+case = CASES.case
 DATA, HEADERS, PRIORITY, SETTINGS, PUSH, PING, WINDOW, CONTINUATION = 0, 1, 2, 4, 5, 6, 8, 9
 END_STREAM, END_HEADERS, PADDED, WITH_PRIORITY = 1, 4, 8, 32
 WHOLE = END_STREAM | END_HEADERS
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[name] = (story, marks)
-        return story
-
-    return register
 
 
 def frame(kind, flags, stream, payload=b""):

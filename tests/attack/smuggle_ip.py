@@ -2,19 +2,13 @@
 """A name smuggled below TCP and UDP: in fragments, behind header chains, in tunnels that users build."""
 import struct
 
+from book import Book
 from packets import eth, geneve, ip4, ip6, proto, tcp, udp, vxlan
 from payload import dns, get, tls
 from scene import CLIENT, GONE, SAME, tunnel_end
 
-CASES = {}
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[name] = (story, marks)
-        return story
-
-    return register
+CASES = Book()
+case = CASES.case
 
 
 def segment(s, data, at=0, **more):

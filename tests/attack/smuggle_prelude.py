@@ -2,18 +2,12 @@
 """A name behind a prelude: CONNECT, SOCKS, STARTTLS, the PROXY protocol. The outer name is allowed, or there is none."""
 import struct
 
+from book import Book
 from payload import get, tls
 
-CASES = {}
+CASES = Book()
+case = CASES.case
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[name] = (story, marks)
-        return story
-
-    return register
 
 
 def connect(host, port=443):

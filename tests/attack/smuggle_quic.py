@@ -4,22 +4,16 @@ versions. Packets are shorter than RFC 9000 14.1 wants, so that they can be enci
 import struct
 
 from aead import crypto, initial
+from book import Book
 from payload import client_hello
 from handshakes import extension
 from scene import GONE, SAME
 
-CASES = {}
+CASES = Book()
+case = CASES.case
 ID, OTHER_ID, THEIRS = b"\1\2\3\4\5\6\7\x08", b"\xa1\2\3\4\5\6\7\x08", b"\xee\2\3\4\5\6\7\x08"
 V2, D29 = 0x6B3343CF, 0xFF00001D
 QUIC = extension(43, b"\2\3\4") + extension(16, b"\0\3\2h3") + extension(57, b"\4\1\5")
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[name] = (story, marks)
-        return story
-
-    return register
 
 
 def said(host):

@@ -2,18 +2,12 @@
 """Who is the client, and what does it speak? A name smuggled where the box may take the wrong side for the one who asks (ports of
 services on the client's side, a middle without a beginning, answers that come first), or the wrong protocol for the one that is
 spoken, because of what the server has said, of the port, or of what came before on the same connection."""
+from book import Book
 from payload import APPLICATION, CARRIERS, HTTP_OK, dns, framed, get, server_hello, tls
 from scene import SERVER
 
-CASES = {}
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[f"role.{name}"] = (story, marks)
-        return story
-
-    return register
+CASES = Book("role.")
+case = CASES.case
 
 
 def cut(data, size):

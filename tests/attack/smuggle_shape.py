@@ -3,20 +3,14 @@
 versions and protocols that say one thing and are another, fragments at the edges."""
 import struct
 
+from book import Book
 from packets import csum, icmp, icmp6, ip6, proto, sctp, tcp, udp
 from payload import dns, get, tls
 from scene import SAME
 from smuggle_ip import fragment, opened, pad, raw, segment
 
-CASES = {}
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[f"shape.{name}"] = (story, marks)
-        return story
-
-    return register
+CASES = Book("shape.")
+case = CASES.case
 
 
 def query(s, name, **more):

@@ -3,25 +3,13 @@
 end at another place, records and extensions at their limits, labels and counts. What no server reads is not here."""
 import struct
 
+from book import Book
 from handshakes import extension, hello, message, records, sni
 from payload import APPLICATION, HTTP_OK, TLS13, client_hello, dns, dns_head, framed, get, labels, question, server_hello, tls
 
-CASES = {}
+CASES = Book("spell.")
+case, sent = CASES.case, CASES.sent
 BODY = b"POST / HTTP/1.1\r\nHost: %s\r\n"
-
-
-def case(name, **marks):
-    def register(story):
-        CASES[f"spell.{name}"] = (story, marks)
-        return story
-
-    return register
-
-
-def sent(name, says, port=80, twin=None, **marks):
-    @case(name, **marks)
-    def _(s):
-        s.conn(port).open().client(says(s), twin=twin)
 
 
 def asked(name, message_of, twin="same", **marks):

@@ -2,12 +2,12 @@
 """Starvation: each budget of the box is used up, by the flow itself or by others before it, and then a name is smuggled. Each case
 is a capture of its own, with options that make the budget small where there are such. CASES: story, options of replay, marks. A
 story gets the scene of the one who smuggles, and a function that makes scenes of others (whose names are allowed)."""
-from aead import crypto, initial
+from aead import initial
 from handshakes import extension
 from payload import client_hello, dns, get, records, tls
 from packets import udp
 from scene import GONE, SAME
-from smuggle_quic import QUIC, cuts, said
+from smuggle_quic import cuts, said
 
 CASES = {}
 ABSENT = dict(default="allow")  # what is not seen in time is absent: under a default of deny the twin does not pass

@@ -3,27 +3,12 @@
 after ends that were none. Each with every carrier of payload.py."""
 import struct
 
-from payload import APPLICATION, CARRIERS, server_hello
+from book import Book
+from payload import APPLICATION, server_hello
 from scene import GONE, HELD, SAME
 
-CASES = {}
-
-
-def case(name, carriers=("tls", "http", "dns"), **marks):
-    """registers one case a carrier; the story gets the scene, port and bytes of a name"""
-
-    def register(story):
-        for carrier in carriers:
-            port, says = CARRIERS[carrier]
-
-            def told(s, story=story, port=port, says=says):
-                s.whole = len(says(s.host))
-                story(s, port, says)
-
-            CASES[f"{name}/{carrier}"] = (told, marks)
-        return story
-
-    return register
+CASES = Book()
+case = CASES.by_carrier
 
 
 def cut(data, size):

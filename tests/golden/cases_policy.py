@@ -6,7 +6,7 @@ import cases_http as http
 import cases_quic as quic
 import cases_tls as tls
 from aead import crypto, initial
-from handshakes import answer, extension, hello, message, records, sni
+from handshakes import extension, hello, message, records, sni
 from packets import eth, ip4, proto, tag, tcp, udp
 
 A, B = "10.0.0.1", "10.0.0.2"

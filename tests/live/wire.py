@@ -250,3 +250,21 @@ def missing(*programs):
         return "no network namespaces here"
     subprocess.run(["ip", "netns", "del", NS["client"] + "t"])
     return None
+
+
+def main(why, policy, servers, acts):
+    """a test's: skipped where there is a reason; else `acts` (ends, server's address, name) for each wrap and version of IP"""
+    if why:
+        print("skipped: " + why)
+        return 77
+    n, failed = 0, []
+    for kind in sys.argv[2:] or ["plain", "vlan", "gwlb"]:
+        def both(ends, kind=kind):
+            for version, server in enumerate(ADDRESS["server"]):
+                acts(ends, server, "%s IPv%d" % (kind, 4 + 2 * version))
+
+        did, wrong = play(sys.argv[1], kind, policy, servers, both)
+        n += did
+        failed += wrong
+    print("%d of %d as expected" % (n - len(failed), n))
+    return 1 if failed else 0

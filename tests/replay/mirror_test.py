@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 
-import asked
 from asked import CAPTURES, SLUICE, expect, failures, run
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))

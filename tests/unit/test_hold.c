@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Holding, by the corridor's back half under a policy: what waits, when it leaves, by which door.
-#include "flow_fixture.h"
+#include "judged_fixture.h"
 
-#include "path/judge.h"
-#include "policy/compile.h"
-#include "policy/policy.h"
-
-static struct policy *policy;
-static struct ruleset *rules;
-static struct judge_policy *judge;
+static struct judged_policy policy;
 static uint16_t sport;
 static uint32_t at; // of the client's next byte
 
@@ -17,19 +11,13 @@ static const char text[] = "{\"rules\":[{\"id\":\"r\",\"action\":\"deny\",\"when
 
 static int open_world(void **state)
 {
-	struct complaints c = {0};
-	char error[256];
 	world_defaults();
 	config.held = 64;
 	config.hold_bytes = 4096;
 	config.hold_ns = 10 * SECOND;
 	world_open();
-	policy = policy_parse("p.json", text, strlen(text), &c);
-	assert_non_null(policy);
-	rules = compile_ruleset(policy, &(struct compile_options){0}, error, sizeof(error));
-	assert_non_null(rules);
-	judge = judge_policy_new(rules, 1);
-	judge_use(worker, judge);
+	judged_load(&policy, text, 1);
+	judge_use(worker, policy.judge);
 	return 0;
 }
 
@@ -37,30 +25,14 @@ static int close_world(void **state)
 {
 	path_drain(worker);
 	assert_int_equal(worker->held, 0);
-	judge_policy_free(judge);
-	compile_free(rules);
-	policy_free(policy);
+	judged_unload(&policy);
 	world_close();
 	return 0;
 }
 
 static void give(unsigned dir, uint8_t flags, uint32_t seq, uint32_t ack, const char *data)
 {
-	struct shape s = {.src = dir ? 2 : 1,
-			  .dst = dir ? 1 : 2,
-			  .sport = dir ? 80 : sport,
-			  .dport = dir ? sport : 80,
-			  .proto = IPPROTO_TCP,
-			  .flags = flags,
-			  .seq = seq,
-			  .ack = ack,
-			  .win = 60000,
-			  .data = data,
-			  .len = (uint32_t)strlen(data)};
-	struct burst b = {.m = {make(&s)}, .n = 1};
-	pkt_of(b.m[0])->order = frame_number;
-	steer_burst(worker, &b);
-	path_back(worker, &b);
+	judged_segment(sport, dir, flags, seq, ack, data);
 }
 
 static void connect_anew(void)

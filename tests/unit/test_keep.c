@@ -2,11 +2,9 @@
 //
 // Kept facts: the arena against a model that remembers all; and live flows that are judged again a few at a time, while
 // packets come.
-#include "flow_fixture.h"
+#include "judged_fixture.h"
 
 #include "path/judge_in.h"
-#include "policy/compile.h"
-#include "policy/policy.h"
 
 #define FLOWS 512
 
@@ -109,49 +107,13 @@ static void the_oldest_gives_way(void **state)
 
 // ---- a few flows at a time ---------------------------------------------------------------------------------------
 
-static struct in_force {
-	struct policy *policy;
-	struct ruleset *rules;
-	struct judge_policy *judge;
-} old, next;
-
-static void load(struct in_force *p, const char *text, uint16_t version)
-{
-	struct complaints c = {0};
-	char error[256];
-	p->policy = policy_parse("p.json", text, strlen(text), &c);
-	assert_non_null(p->policy);
-	p->rules = compile_ruleset(p->policy, &(struct compile_options){0}, error, sizeof(error));
-	assert_non_null(p->rules);
-	p->judge = judge_policy_new(p->rules, version);
-}
-
-static void unload(struct in_force *p)
-{
-	judge_policy_free(p->judge);
-	compile_free(p->rules);
-	policy_free(p->policy);
-}
+static struct judged_policy old, next;
 
 static uint16_t give(uint16_t sport, unsigned dir, uint8_t flags, uint32_t seq, uint32_t ack, const char *data)
 {
 	uint64_t dropped = worker->drops[REASON_POLICY_DENY];
-	struct shape s = {.src = dir ? 2 : 1,
-			  .dst = dir ? 1 : 2,
-			  .sport = dir ? 80 : sport,
-			  .dport = dir ? sport : 80,
-			  .proto = IPPROTO_TCP,
-			  .flags = flags,
-			  .seq = seq,
-			  .ack = ack,
-			  .win = 60000,
-			  .data = data,
-			  .len = (uint32_t)strlen(data)};
-	struct burst b = {.m = {make(&s)}, .n = 1};
-	pkt_of(b.m[0])->order = frame_number;
 	clock_ns += 1000;
-	steer_burst(worker, &b);
-	path_back(worker, &b);
+	judged_segment(sport, dir, flags, seq, ack, data);
 	return worker->drops[REASON_POLICY_DENY] > dropped ? REASON_POLICY_DENY : REASON_NONE;
 }
 
@@ -177,8 +139,8 @@ static void a_few_at_a_time(void **state)
 	config.hold_ns = 10 * SECOND;
 	config.streams = config.chunks = 1024;
 	world_open();
-	load(&old, "{\"rules\":[{\"id\":\"x\",\"action\":\"deny\",\"when\":{\"host\":\"x.test\"}}]}", 1);
-	load(&next, "{\"rules\":[{\"id\":\"y\",\"action\":\"deny\",\"when\":{\"host\":\"odd.test\"}}]}", 2);
+	judged_load(&old, "{\"rules\":[{\"id\":\"x\",\"action\":\"deny\",\"when\":{\"host\":\"x.test\"}}]}", 1);
+	judged_load(&next, "{\"rules\":[{\"id\":\"y\",\"action\":\"deny\",\"when\":{\"host\":\"odd.test\"}}]}", 2);
 	judge_use(worker, old.judge);
 	for (uint16_t i = 0; i < 400; i++)
 		seq[i] = asked(1000 + i, i & 1 ? "odd.test" : "even.test");
@@ -204,7 +166,7 @@ static void a_few_at_a_time(void **state)
 		assert_true(++bursts < 400 / 64 + 2);
 	}
 	assert_true(judge_swap_some(worker, 1));
-	unload(&old); // nobody's any more
+	judged_unload(&old); // nobody's any more
 	for (uint16_t i = 0; i < 397; i++)
 		denied += give(1000 + i, 0, 0x10, seq[i], 5001, "") == REASON_POLICY_DENY;
 	assert_int_equal(denied, 198);
@@ -216,7 +178,7 @@ static void a_few_at_a_time(void **state)
 	assert_int_equal(rejudged, 200);
 	path_drain(worker);
 	assert_int_equal(worker->held, 0);
-	unload(&next);
+	judged_unload(&next);
 	world_close();
 }
 

@@ -2,28 +2,21 @@
 //
 // Copies for rules that mirror, as the worker hands them over: which frames, in which order, as they came, and within
 // which bounds. What is written of them is tests/replay/mirror_test.py's.
-#include "flow_fixture.h"
+#include "judged_fixture.h"
 
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
-#include "path/judge.h"
 #include "path/mirror.h"
-#include "policy/compile.h"
-#include "policy/policy.h"
 
 #define COPIES 64 // the ring has one less
 
-static struct policy *policy;
-static struct ruleset *rules;
-static struct judge_policy *judge;
+static struct judged_policy policy;
 static struct mirrored got[COPIES];
 static unsigned ngot;
 
 static void open_world(const char *text, uint32_t before)
 {
-	struct complaints c = {0};
-	char error[256];
 	world_defaults();
 	config.policy_fields = UINT64_MAX;
 	config.payload_depth = 8192;
@@ -33,12 +26,8 @@ static void open_world(const char *text, uint32_t before)
 	worker->giants = NULL;
 	worker->copies = rte_ring_create_elem("copies", sizeof(struct mirrored), COPIES, SOCKET_ID_ANY, 0);
 	assert_non_null(worker->copies);
-	policy = policy_parse("p.json", text, strlen(text), &c);
-	assert_non_null(policy);
-	rules = compile_ruleset(policy, &(struct compile_options){0}, error, sizeof(error));
-	assert_non_null(rules);
-	judge = judge_policy_new(rules, 1);
-	judge_use(worker, judge);
+	judged_load(&policy, text, 1);
+	judge_use(worker, policy.judge);
 	assert_true(worker->mirrors);
 	ngot = 0;
 }
@@ -63,31 +52,21 @@ static void close_world(void)
 	take();
 	let_go();
 	judge_use(worker, NULL);
-	judge_policy_free(judge);
-	compile_free(rules);
-	policy_free(policy);
+	judged_unload(&policy);
 	rte_ring_free(worker->copies);
 	worker->giants = worker->frames;
 	world_close();
 }
 
-static void give(const struct shape *s)
-{
-	struct burst b = {.m = {make(s)}, .n = 1};
-	pkt_of(b.m[0])->order = frame_number;
-	steer_burst(worker, &b);
-	path_back(worker, &b);
-}
-
 static void datagram(uint16_t sport, const char *data)
 {
-	give(&(struct shape){.src = 1,
-			     .dst = 2,
-			     .sport = sport,
-			     .dport = 9,
-			     .proto = IPPROTO_UDP,
-			     .data = data,
-			     .len = (uint32_t)strlen(data)});
+	judged_frame(&(struct shape){.src = 1,
+				     .dst = 2,
+				     .sport = sport,
+				     .dport = 9,
+				     .proto = IPPROTO_UDP,
+				     .data = data,
+				     .len = (uint32_t)strlen(data)});
 }
 
 #define EVIL "\"when\":{\"payload\":{\"contains\":\"EVIL\"}}"
@@ -163,13 +142,13 @@ static void changed_are_copied_as_they_came(void **state)
 	struct shape s = {.src = 1, .dst = 2, .sport = 1000, .dport = 9, .proto = IPPROTO_TCP, .win = 60000};
 	struct shape r = {.src = 2, .dst = 1, .sport = 9, .dport = 1000, .proto = IPPROTO_TCP, .win = 60000};
 	s.seq = 1000, s.flags = 2, s.data = "";
-	give(&s);
+	judged_frame(&s);
 	r.seq = 5000, r.ack = 1001, r.flags = 0x12, r.data = "";
-	give(&r);
+	judged_frame(&r);
 	s.seq = 1001, s.ack = 5001, s.flags = 0x18, s.data = "GET / HT", s.len = 8;
-	give(&s);
+	judged_frame(&s);
 	s.data = "GET /xHT";
-	give(&s);
+	judged_frame(&s);
 	take();
 	assert_int_equal(ngot, 4);
 	assert_int_equal(worker->counters[COUNTER_STREAM_REWRITTEN], 1);

@@ -23,11 +23,11 @@
 
 #include "path/rooms.h"
 #include "policy_names.h"
+#include "replay_rings.h"
 #include "replay_summary.h"
 
 #define WINDOW (1u << 18)
 #define KEPT_MAX (64u << 20)
-#define RING 1024
 
 // A frame made here that waits for its place, in a list by flow and number.
 struct own {
@@ -59,8 +59,7 @@ struct exits {
 	unsigned ncaptures;
 	const struct policy_names *const *names; // by version, from 1
 	unsigned nnames;
-	struct rte_ring *rings[EXITS_SOURCES_MAX];
-	unsigned nrings;
+	struct rings rings;
 	struct slot slots[WINDOW];
 };
 
@@ -103,8 +102,7 @@ void exits_free(struct exits *x)
 {
 	if (!x)
 		return;
-	for (unsigned i = 0; i < x->nrings; i++)
-		rte_ring_free(x->rings[i]);
+	rings_free(&x->rings);
 	x->out = NULL;
 	for (unsigned i = 0; i < WINDOW; i++) {
 		write_kept(x, x->slots[i].kept);
@@ -116,15 +114,7 @@ void exits_free(struct exits *x)
 
 struct rte_ring *exits_ring(struct exits *x)
 {
-	char name[RTE_RING_NAMESIZE];
-	if (x->nrings == EXITS_SOURCES_MAX)
-		return NULL;
-	snprintf(name, sizeof(name), "exits%u", x->nrings);
-	struct rte_ring *r =
-		rte_ring_create_elem(name, sizeof(struct exit), RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (r)
-		x->rings[x->nrings++] = r;
-	return r;
+	return rings_add(&x->rings, "exits", sizeof(struct exit));
 }
 
 void exits_write_to(struct exits *x, struct capture_out *out)
@@ -303,9 +293,9 @@ bool exits_poll(struct exits *x, uint64_t limit)
 	struct exit e[BURST_SIZE];
 	bool any = false;
 	x->limit = limit;
-	for (unsigned i = 0; i < x->nrings; i++) {
+	for (unsigned i = 0; i < x->rings.n; i++) {
 		unsigned n;
-		while ((n = rte_ring_sc_dequeue_burst_elem(x->rings[i], e, sizeof(e[0]), BURST_SIZE, NULL)) > 0) {
+		while ((n = rte_ring_sc_dequeue_burst_elem(x->rings.ring[i], e, sizeof(e[0]), BURST_SIZE, NULL)) > 0) {
 			any = true;
 			for (unsigned j = 0; j < n; j++)
 				take(x, &e[j]);

@@ -7,8 +7,6 @@
 
 #include "base/capture_out.h"
 
-#define EXITS_SOURCES_MAX 40
-
 struct exits;
 
 // trace: lines go here, NULL: none. NULL returned: no memory.

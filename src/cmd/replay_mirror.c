@@ -20,10 +20,9 @@
 
 #include "path/mirror.h"
 #include "replay_options.h"
+#include "replay_rings.h"
 #include "ruleset.h"
 
-#define RING 1024
-#define SOURCES_MAX 40
 #define COMMENT_MAX 4096
 
 struct file {
@@ -50,8 +49,7 @@ struct mirrors {
 	unsigned nsums;
 	const struct policy_names *const *names;
 	unsigned nnames;
-	struct rte_ring *rings[SOURCES_MAX];
-	unsigned nrings;
+	struct rings rings;
 	struct waiting *heap; // the first in order is [0]
 	size_t nheap, room;
 	struct waiting *batch; // of one place in the walk
@@ -131,8 +129,7 @@ void mirrors_free(struct mirrors *x)
 {
 	if (!x)
 		return;
-	for (unsigned i = 0; i < x->nrings; i++)
-		rte_ring_free(x->rings[i]);
+	rings_free(&x->rings);
 	for (size_t i = 0; i < x->nheap; i++)
 		free(x->heap[i].frame);
 	free(x->heap);
@@ -144,15 +141,7 @@ void mirrors_free(struct mirrors *x)
 
 struct rte_ring *mirrors_ring(struct mirrors *x)
 {
-	char name[RTE_RING_NAMESIZE];
-	if (x->nrings == SOURCES_MAX)
-		return NULL;
-	snprintf(name, sizeof(name), "mirrors%u", x->nrings);
-	struct rte_ring *r =
-		rte_ring_create_elem(name, sizeof(struct mirrored), RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (r)
-		x->rings[x->nrings++] = r;
-	return r;
+	return rings_add(&x->rings, "mirrors", sizeof(struct mirrored));
 }
 
 const char *mirrors_open(struct mirrors *x, uint16_t link_type)
@@ -436,9 +425,9 @@ bool mirrors_poll(struct mirrors *x, uint64_t limit)
 {
 	struct mirrored e[BURST_SIZE];
 	bool any = false;
-	for (unsigned i = 0; i < x->nrings; i++) {
+	for (unsigned i = 0; i < x->rings.n; i++) {
 		unsigned n;
-		while ((n = rte_ring_sc_dequeue_burst_elem(x->rings[i], e, sizeof(e[0]), BURST_SIZE, NULL)) > 0) {
+		while ((n = rte_ring_sc_dequeue_burst_elem(x->rings.ring[i], e, sizeof(e[0]), BURST_SIZE, NULL)) > 0) {
 			any = true;
 			for (unsigned j = 0; j < n; j++)
 				take(x, &e[j]);

@@ -211,14 +211,14 @@ void handshake_answer_v2(struct handshake *h, struct app_in *in, struct origin a
 {
 	struct handshake_slot *s = slot_open(h, in, h->answers++, ANSWER, 512, HELLO_TLS);
 	say_version(in, s->t, 0x0002, at);
-	h->final = h->refused = true; // what follows is no record of TLS
+	h->final = true; // what follows is no record of TLS
 	slot_settle(h, s, in);
 }
 
 void handshake_dismiss(struct handshake *h, struct app_in *in, bool final)
 {
 	struct handshake_slot *s = &h->slot[h->answers & 1];
-	h->final = h->refused = final;
+	h->final = final;
 	if (h->answers++ < h->hellos && s->have)
 		slot_close(s, in);
 }

@@ -20,8 +20,7 @@ struct handshake {
 	uint8_t hellos, answers;       // seen so far; DTLS sets them to message_seq before each call
 	bool final;                    // an answer came that is no HelloRetryRequest, or a refusal
 	bool named;                    // sni is set, if only to 0
-	bool refused;                  // it was a refusal
-	uint8_t pad[3];
+	uint8_t pad[4];
 };
 
 // A ClientHello's body, whole or cut. False: malformed.

@@ -193,7 +193,7 @@ static bool answered(const struct tls *t)
 	return t->handshake.final && t->handshake.hellos >= t->handshake.answers;
 }
 
-// Nothing more of this direction can matter: what follows is in cipher, or was refused.
+// Nothing more of this direction can matter: what follows is in cipher, or the server is done.
 static bool settled(const struct tls *t, const struct side *s)
 {
 	if (s->role == ROLE_SERVER)

@@ -58,6 +58,7 @@ enum pkt_flag {
 	PKT_OWN = 1 << 8,         // made here: an answer, or a piece of a frame that was cut
 	PKT_AWAY = 1 << 9,        // held, and its burst is over
 	PKT_WAITED = 1 << 10,     // was held, if only for others of its burst
+	PKT_BACK = 1 << 11,       // PKT_OWN: leaves where `port` is, not where it leads to
 };
 
 // Both ends of a layer in canonical order, the lower (address, port) first: what a flow's key says of them.
@@ -87,6 +88,7 @@ struct pkt {
 	uint8_t nlayers;
 	uint8_t dir;     // of the innermost flow: 0 from the initiator, 1 to it; set by flow
 	bool swap;       // the sender is the tuple's second end; set by steer
+	uint8_t port;    // live: by which it came, its number in the config
 	uint8_t nparsed; // layers whose checksums parse has seen
 	union {
 		uint32_t hash; // symmetric hash of tenant and innermost five-tuple, set by steer
@@ -138,7 +140,7 @@ static inline void pkt_begin(struct pkt *p, uint64_t frame, uint64_t stamp_ns, u
 	p->flags = cut ? PKT_CUT : 0;
 	p->link_type = link_type;
 	p->l3 = 0;
-	p->nlayers = p->nvlans = p->nvnis = p->dir = p->nparsed = 0;
+	p->nlayers = p->nvlans = p->nvnis = p->dir = p->nparsed = p->port = 0;
 	p->swap = false;
 	p->hash = 0;
 	p->inner = NULL;

@@ -47,7 +47,10 @@
 	X(POLICY_UNDECIDED, "not judged yet, and the policy's undecided does not let it pass")                         \
 	X(POLICY_HOLD, "held until the bound, and the policy does not let it pass unjudged (hold_exceeded)")           \
 	X(POLICY_MEMORY, "no memory is left to read it in, so it was not judged (out_of_memory)")                      \
-	X(LIMIT_EXCEEDED, "beyond the rate that a rule of the policy sets")
+	X(LIMIT_EXCEEDED, "beyond the rate that a rule of the policy sets")                                            \
+	X(EGRESS_DOWN, "the port that it should leave by has no link, or is gone")                                     \
+	X(EGRESS_FULL, "the port that it should leave by took no more")                                                \
+	X(EGRESS_TOO_BIG, "longer than the port that it should leave by can send")
 
 // X(symbol, name, help). Reported as records of kind anomaly; the frame goes on. (One that
 // does not is such a record, too, under its reason's name: reason_event.)

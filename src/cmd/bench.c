@@ -349,7 +349,7 @@ static int load_policy(struct bench *b, struct path_config *c)
 	int rc = replay_policies_load(&b->policies, b->policy_file, NULL, 0, NULL, c->seed);
 	if (rc < 0)
 		return rc == -EINVAL ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
-	c->policy_fields = b->policies.fields;
+	c->policy_fields = b->policies.wants.fields;
 	c->held = 8192;
 	c->hold_bytes = 65536;
 	c->hold_ns = 10ull * 1000000000;

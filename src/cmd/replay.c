@@ -444,7 +444,7 @@ static bool start_policy(struct replay *r)
 		rc = replay_policies_shadow(&r->policies, r->o.shadow);
 	r->refused = rc == -EINVAL;
 	if (rc == 0)
-		r->config.policy_fields |= r->policies.fields;
+		r->config.policy_fields |= r->policies.wants.fields;
 	r->environment |= rc < 0 && !r->refused;
 	return rc == 0;
 }

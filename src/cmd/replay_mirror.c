@@ -81,9 +81,9 @@ bool mirrors_plan(const struct options *o, const struct replay_policies *p, stru
 			(int)to->sink_len, to->sink);
 		return false;
 	}
-	config->policy_acts = p->acts;
+	config->policy_acts = p->wants.acts;
 	config->copies = o->nmirrors && p->nsinks;
-	config->before = config->copies && p->before ? o->before_frames : 0;
+	config->before = config->copies && p->wants.before ? o->before_frames : 0;
 	return true;
 }
 

@@ -16,82 +16,31 @@
 #include <unistd.h>
 
 #include "policy/compile.h"
-#include "policy/policy.h"
-
-const char *replay_policy_cache(char *room, size_t size)
-{
-	const char *own = getenv("SLUICE_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	if (own)
-		return own; // made when the first file is written, which says why it cannot be
-	if (xdg && *xdg)
-		snprintf(room, size, "%s", xdg);
-	else if (home && *home)
-		snprintf(room, size, "%s/.cache", home);
-	else
-		return "";
-	size_t len = strlen(room);
-	if (len + sizeof("/sluice") > size)
-		return "";
-	mkdir(room, 0700); // where that fails, what is below it does, too
-	memcpy(room + len, "/sluice", sizeof("/sluice"));
-	return room;
-}
-
-// A policy is several databases in one folder: what is wrong with that is said once.
-static void warn(const char *text)
-{
-	static char last[512];
-	if (strncmp(last, text, sizeof(last) - 1))
-		fprintf(stderr, "sluice: %s\n", text);
-	snprintf(last, sizeof(last), "%s", text);
-}
 
 // ---- what rules are called ---------------------------------------------------------------------------------------
 
 static struct replay_names *names_new(const struct policy *policy, const char *file)
 {
 	struct replay_names *n = calloc(1, sizeof(*n));
-	if (!n)
-		abort();
-	*n = (struct replay_names){.file = strdup(file), .hash = strdup(policy->hash), .nrules = policy->nrules};
-	n->rule = calloc(policy->nrules + 1ul, sizeof(*n->rule));
-	n->hits = calloc(policy->nrules + 1ul, sizeof(*n->hits));
-	if (!n->file || !n->hash || !n->rule || !n->hits)
+	if (n)
+		n->hits = calloc(policy->nrules + 1ul, sizeof(*n->hits));
+	if (!n || !n->hits)
 		abort(); // the policy itself was read: there is no way on
-	for (uint32_t i = 0; i < policy->nrules; i++) {
-		const struct rule *r = &policy->rules[i];
-		n->rule[i] = (struct rule_name){.id = strdup(r->id),
-						.reason = r->reason ? strdup(r->reason) : NULL,
-						.sink = r->action == ACTION_MIRROR ? strdup(r->sink) : NULL,
-						.sid = r->sid,
-						.sample = r->sample,
-						.action = (uint8_t)r->action,
-						.severity = r->severity,
-						.shadow = r->shadow};
-	}
-	n->rule[policy->nrules] =
-		(struct rule_name){.id = strdup("default"), .action = (uint8_t)policy->default_action};
+	wants_names(&n->names, policy, file, 0);
 	return n;
 }
 
 static void names_free(struct replay_names *n)
 {
-	for (uint32_t i = 0; i <= n->nrules; i++) {
-		free((char *)(uintptr_t)n->rule[i].id);
-		free((char *)(uintptr_t)n->rule[i].reason);
-		free((char *)(uintptr_t)n->rule[i].sink);
-	}
-	free(n->rule);
+	wants_names_free(&n->names);
 	free(n->hits);
-	free(n->file);
-	free(n->hash);
 	free(n);
 }
 
 static void name(struct replay_policies *p, struct replay_policy *k, uint16_t version)
 {
 	struct replay_names *n = p->known;
-	while (n && (strcmp(n->hash, k->policy->hash) || strcmp(n->file, k->file)))
+	while (n && (strcmp(n->names.hash, k->policy->hash) || strcmp(n->names.file, k->file)))
 		n = n->next;
 	if (!n) {
 		n = names_new(k->policy, k->file);
@@ -101,20 +50,12 @@ static void name(struct replay_policies *p, struct replay_policy *k, uint16_t ve
 	if (k->of == n)
 		return; // the shipper may be reading it
 	k->of = n;
-	k->names = (struct policy_names){
-		.file = n->file, .hash = n->hash, .version = version, .nrules = n->nrules, .rule = n->rule};
+	k->names = n->names;
+	k->names.version = version;
 	p->names[version - 1] = &k->names;
 }
 
 // ---- one policy --------------------------------------------------------------------------------------------------
-
-static uint64_t asked(const struct condition *c)
-{
-	uint64_t fields = c && c->kind == CONDITION_FIELD ? 1ull << c->field : 0;
-	for (uint32_t i = 0; c && i < c->nchildren; i++)
-		fields |= asked(c->child[i]);
-	return fields;
-}
 
 static void note_sink(struct replay_policies *p, const char *sink)
 {
@@ -131,13 +72,10 @@ static void note_sink(struct replay_policies *p, const char *sink)
 // What workers need memory for, whenever this policy comes into force.
 static void note(struct replay_policies *p, const struct policy *policy)
 {
+	wants_add(&p->wants, policy);
 	for (uint32_t i = 0; i < policy->nrules; i++) {
 		const struct rule *r = &policy->rules[i];
-		bool mirrors = r->action == ACTION_MIRROR, acts = !r->disabled && !r->shadow;
-		p->fields |= asked(r->when);
-		p->acts |= acts && (mirrors || r->action == ACTION_LIMIT);
-		p->before |= acts && mirrors && r->before;
-		if (acts && mirrors)
+		if (r->action == ACTION_MIRROR && !r->disabled && !r->shadow)
 			note_sink(p, r->sink);
 	}
 }
@@ -161,9 +99,9 @@ static int read_policy(struct replay_policies *p, struct replay_policy *k, bool 
 static int compile_policy(struct replay_policies *p, struct replay_policy *k)
 {
 	char room[4096], error[512];
-	const char *cache = replay_policy_cache(room, sizeof(room));
+	const char *cache = wants_cache(room, sizeof(room));
 	struct compile_options options = {
-		.cache = *cache ? cache : NULL, .seed = p->seed, .slow_ns = 500000000, .warn = warn};
+		.cache = *cache ? cache : NULL, .seed = p->seed, .slow_ns = 500000000, .warn = wants_warn};
 	k->rules = compile_ruleset(k->policy, &options, error, sizeof(error));
 	if (!k->rules)
 		fprintf(stderr, "sluice: %s: the policy cannot be compiled: %s\n", k->file, error);
@@ -200,7 +138,7 @@ static void add_sums(struct replay_policies *p, struct replay_policy *k)
 		p->sums.would_unknown += one.would_unknown;
 		for (unsigned j = 0; j < JUDGE_AGAIN_COUNT; j++)
 			p->sums.rejudged[j] += one.rejudged[j];
-		for (uint32_t j = 0; j <= k->of->nrules; j++)
+		for (uint32_t j = 0; j <= k->of->names.nrules; j++)
 			k->of->hits[j] += one.hits[j];
 	}
 }
@@ -353,11 +291,11 @@ int replay_policies_shadow(struct replay_policies *p, const char *file)
 		rc = compile_policy(p, k);
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; i < k->policy->nrules; i++)
-		p->fields |= asked(k->policy->rules[i].when);
+	struct wants second = {0}; // it acts in nothing
+	wants_add(&second, k->policy);
+	p->wants.fields |= second.fields;
 	k->of = names_new(k->policy, file);
-	k->names = (struct policy_names){
-		.file = k->of->file, .hash = k->of->hash, .nrules = k->of->nrules, .rule = k->of->rule};
+	k->names = k->of->names;
 	return 0;
 }
 

@@ -3,8 +3,8 @@
 // The policies of a replay: text into rule sets, what each worker judges with, and which is in force when.
 #pragma once
 
-#include "policy_names.h"
 #include "policy/guard.h"
+#include "policy/wants.h"
 #include "replay_crew.h"
 
 #define REPLAY_SINKS 256
@@ -19,10 +19,8 @@ struct policy_at {
 // What rules are called, and how often each decided; equal policies share one, so that swaps back and forth need no
 // more memory. Lives until the replay is over: records name rules of policies long gone.
 struct replay_names {
-	char *file, *hash;
-	struct rule_name *rule; // [nrules]: the default
+	struct policy_names names; // without a version
 	uint64_t *hits;
-	uint32_t nrules;
 	struct replay_names *next;
 };
 
@@ -46,10 +44,9 @@ struct replay_policies {
 	unsigned now; // in force: index in list
 	struct guard guard;
 	struct replay_policy second; // --shadow; without a file: none
-	uint64_t seed, fields;       // enum field that any of them asks for
-	bool acts;                   // any has rules that limit or mirror
-	bool before;                 // any wants frames from before
-	char *sinks[REPLAY_SINKS];   // that any of them mirrors to
+	uint64_t seed;
+	struct wants wants;        // of all of them
+	char *sinks[REPLAY_SINKS]; // that any of them mirrors to
 	unsigned nsinks;
 	struct replay_names *known;
 	struct judge_sums sums; // of policies no longer in force; without hits
@@ -73,6 +70,3 @@ void replay_policies_begin(struct replay_policies *p);
 // The end, all are at rest: what was decided is complete in sums and in the hits of `known`.
 void replay_policies_sum(struct replay_policies *p);
 void replay_policies_free(struct replay_policies *p);
-
-// Where compiled databases are kept: SLUICE_CACHE, else sluice in XDG_CACHE_HOME or ~/.cache; "": nowhere.
-const char *replay_policy_cache(char *room, size_t size);

@@ -175,7 +175,7 @@ static void words_hits(const struct replay_names *n, FILE *out, bool colour, boo
 {
 	enum { SHOWN = 16 };
 	unsigned shown = 0, more = 0;
-	for (uint32_t i = 0; i <= n->nrules; i++) {
+	for (uint32_t i = 0; i <= n->names.nrules; i++) {
 		if (!n->hits[i])
 			continue;
 		if (shown == SHOWN) {
@@ -183,8 +183,8 @@ static void words_hits(const struct replay_names *n, FILE *out, bool colour, boo
 			continue;
 		}
 		heading(out, colour, shown ? "" : "rules");
-		fprintf(out, "%-22s %10lu%s%s\n", n->rule[i].id, n->hits[i], several && !shown ? "  of " : "",
-			several && !shown ? n->file : "");
+		fprintf(out, "%-22s %10lu%s%s\n", n->names.rule[i].id, n->hits[i], several && !shown ? "  of " : "",
+			several && !shown ? n->names.file : "");
 		shown++;
 	}
 	if (more)
@@ -364,10 +364,11 @@ static json_t *json_rules(const struct summary *s)
 {
 	json_t *o = json_object();
 	for (const struct replay_names *n = s->policies ? s->policies->known : NULL; n; n = n->next) {
-		for (uint32_t i = 0; i <= n->nrules; i++) {
-			json_int_t before = json_integer_value(json_object_get(o, n->rule[i].id));
+		for (uint32_t i = 0; i <= n->names.nrules; i++) {
+			json_int_t before = json_integer_value(json_object_get(o, n->names.rule[i].id));
 			if (n->hits[i])
-				json_object_set_new(o, n->rule[i].id, json_integer(before + (json_int_t)n->hits[i]));
+				json_object_set_new(o, n->names.rule[i].id,
+						    json_integer(before + (json_int_t)n->hits[i]));
 		}
 	}
 	return o;

@@ -454,7 +454,8 @@ static struct rte_mbuf *finish(struct draft *d, uint32_t at)
 	struct pkt *p = pkt_of(d->m);
 	pkt_begin(p, like->frame, like->stamp_ns, like->time_ns, d->end, d->link_type, false);
 	p->order = like->order;
-	p->flags = PKT_OWN;
+	p->port = like->port;
+	p->flags = d->mode == MODE_BACK ? PKT_OWN | PKT_BACK : PKT_OWN;
 	return d->m;
 }
 

@@ -3,8 +3,9 @@
 // The last room: every packet leaves here, by tx or by its reason, and is counted exactly once. A datagram put
 // together from fragments is not a frame: its fragments leave in its place, with its verdict, all or none.
 //
-// Where somebody wants to see the ends (-w, --trace) each is reported on the exit ring, and what is sent is handed
-// over with it; otherwise frames are freed here. Worker's thread; the exit ring's far end is the program's.
+// Live, what is sent goes on to egress.c. Where somebody wants to see the ends (-w, --trace) each is reported on the
+// exit ring, and what is sent is handed over with it; otherwise frames are freed here. Worker's thread; the exit ring's
+// far end is the program's.
 #include "rooms.h"
 
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "egress.h"
 #include "flow.h"
 #include "judge.h"
 
@@ -38,6 +40,13 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 			 .door = reason ? DOOR_DROP : DOOR_TX,
 			 .reason = reason,
 			 .rule = RULE_NONE};
+	if (!reason && w->egress) {
+		reason = egress_take(w, m);
+		if (!reason)
+			return;
+		p->reason = reason;
+		drop_say(w, m, 1, false);
+	}
 	if (reason) {
 		w->drops[reason]++;
 	} else {
@@ -98,6 +107,10 @@ void tx_own(struct worker *w, struct rte_mbuf *m, uint64_t flow_id)
 	w->own_order = p->order;
 	struct exit e = {.order = p->order, .frame = flow_id, .m = m, .door = DOOR_TX, .own = ++w->own_n};
 	w->own++;
+	if (w->egress) {
+		account(w, m, REASON_NONE);
+		return;
+	}
 	w->tx++;
 	w->tx_bytes += rte_pktmbuf_pkt_len(m);
 	if (w->exits)
@@ -137,7 +150,7 @@ void tx_burst(struct worker *w, struct burst *b)
 	unsigned sent = 0, n = b->n;
 	if (unlikely(n == 0))
 		return;
-	struct rte_mempool *pool = w->exits ? NULL : b->m[0]->pool;
+	struct rte_mempool *pool = w->exits || w->egress ? NULL : b->m[0]->pool;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = b->m[i];
 		if (unlikely(!plain(m, pool))) {

@@ -61,6 +61,7 @@ struct act;     // act.c
 struct mirror;  // mirror.c
 struct limits;  // limit.h
 struct ruleset; // rules.h
+struct egress;  // egress.h
 struct rte_ring;
 struct rte_mempool;
 
@@ -102,6 +103,7 @@ struct worker {
 	// none
 	void (*turn)(struct worker *, uint64_t order);
 	struct record_out *records;
+	struct egress *egress;        // live: the way out; NULL: frames end here (replay, bench)
 	struct rte_ring *exits;       // struct exit; see tx.h
 	struct rte_ring *copies;      // struct mirrored; see mirror.h
 	struct senders *senders;      // asked where a checksum is wrong; NULL: nobody offloads

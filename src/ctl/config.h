@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What `sluice run` was asked to do. One JSON file and --set key=value, checked against one table of keys
+// (config_keys.c), become this struct: plain values without a pointer, so that it can be copied and compared. Made by
+// the main thread, never changed after that; a reload makes another one. docs/config.md says what each key means.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CONFIG_NAME 32    // room for a name, its end included
+#define CONFIG_FILE 256   // for a file's
+#define CONFIG_DEVICE 108 // for a socket's, an interface's, a PCI address
+#define CONFIG_ADDRESS 64 // for an address in words, with its port
+#define CONFIG_CORES 32
+#define CONFIG_PORTS 16
+#define CONFIG_NETS 8 // addresses of a port
+#define CONFIG_PATHS 8
+#define CONFIG_GUARDS 64
+#define CONFIG_SINKS 8
+#define CONFIG_ETHERTYPES 16
+#define CONFIG_ORIGINS 1024 // values of a config in all
+
+// What each fault does (corridor.md 9); the words are in the order of the file's.
+enum config_open { CONFIG_OPEN, CONFIG_CLOSED };
+enum config_exceeded { CONFIG_EXCEEDED_ABSENT, CONFIG_EXCEEDED_PASS, CONFIG_EXCEEDED_DROP }; // as enum hold_mode
+enum config_ambiguous { CONFIG_AMBIGUOUS_CLOSE, CONFIG_AMBIGUOUS_PASS };
+enum config_bad_name { CONFIG_BAD_NAME_DROP, CONFIG_BAD_NAME_PASS };
+
+struct config_fail {
+	uint8_t no_policy, out_of_memory;   // enum config_open
+	uint8_t hold_exceeded;              // enum config_exceeded
+	uint8_t decap_depth;                // enum config_open
+	uint8_t http_ambiguous;             // enum config_ambiguous
+	uint8_t tls_bad_name, dns_bad_name; // enum config_bad_name
+	uint8_t stalled, midstream;         // enum config_open
+};
+
+enum config_idle { CONFIG_IDLE_BUSY, CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_INTERRUPT };
+
+struct config_workers {
+	uint16_t cores[CONFIG_CORES];
+	uint8_t ncores, idle; // enum config_idle
+	uint32_t drain_ms;    // SIGTERM: what is inside has so long to leave
+};
+
+// A network or an address: of a port, or of what is one hop away.
+struct config_net {
+	uint8_t bytes[16], len, bits; // len 4 or 16
+};
+
+enum config_port_type {
+	CONFIG_PORT_PCI,
+	CONFIG_PORT_AF_XDP,
+	CONFIG_PORT_AF_PACKET,
+	CONFIG_PORT_TAP,
+	CONFIG_PORT_MEMIF,
+	CONFIG_PORT_NULL,
+	CONFIG_PORT_PCAP,
+	CONFIG_PORT_TYPES
+};
+enum config_checksum { CONFIG_CHECKSUM_OFFLOAD_AWARE, CONFIG_CHECKSUM_ENFORCE, CONFIG_CHECKSUM_IGNORE };
+
+struct config_port {
+	char name[CONFIG_NAME];
+	uint8_t type;               // enum config_port_type
+	char device[CONFIG_DEVICE]; // PCI address, interface, memif's socket; null, pcap: none
+	char devargs[CONFIG_FILE];  // more for the driver, as DPDK's -a takes them
+	char rx_file[CONFIG_FILE];  // pcap: read from, written to
+	char tx_file[CONFIG_FILE];
+	char memif_secret[CONFIG_NAME];
+	uint16_t memif_id;
+	bool memif_server;
+	uint16_t queues;           // 0: as many as there are workers
+	uint16_t start_queue;      // af_xdp
+	uint16_t busy_budget;      // af_xdp
+	bool force_copy;           // af_xdp
+	uint16_t mtu_bytes;        // of layer 3
+	uint16_t rx_ring, tx_ring; // descriptors
+	bool promiscuous;
+	uint8_t checksum;                         // enum config_checksum: of frames that the port says nothing about
+	struct config_net addresses[CONFIG_NETS]; // routed: the appliance's own here; none: the interface's
+	uint8_t naddresses;
+	struct config_net
+		next_hop[2]; // routed: at most one of each family; what is not on a network of this port goes there
+	uint8_t nnext_hop;
+};
+
+enum config_mode { CONFIG_BRIDGE, CONFIG_ROUTED, CONFIG_MIRROR, CONFIG_GWLB, CONFIG_MODES };
+enum config_transport { CONFIG_TRANSPORT_NONE, CONFIG_TRANSPORT_GWLB, CONFIG_TRANSPORT_VXLAN, CONFIG_TRANSPORT_VLAN };
+enum config_tenant { CONFIG_TENANT_TRANSPORT, CONFIG_TENANT_PORT, CONFIG_TENANT_NONE };
+
+struct config_path {
+	uint8_t mode;                                // enum config_mode
+	uint8_t ports[2], nports;                    // numbers of ports[]; the first is the clients' side
+	uint8_t transport;                           // enum config_transport
+	uint8_t tenant;                              // enum config_tenant
+	bool fast_path;                              // settled flows stay in XDP
+	bool mtu_clamp;                              // ports of different MTU: the smaller one holds for the path
+	uint16_t mss_clamp_bytes;                    // of SYNs; 0: as they are
+	bool other_l2, link_local;                   // bridge: frames that are not IP, and link-local multicast, pass
+	uint16_t other_l2_except[CONFIG_ETHERTYPES]; // ethertypes for which other_l2 is the other way round
+	uint8_t nother_l2_except;
+	uint16_t health_port; // gwlb: where probes are answered; 0: nowhere
+};
+
+struct config_policy {
+	char file[CONFIG_FILE], shadow[CONFIG_FILE]; // "": none
+	char history[CONFIG_FILE];                   // folder of earlier policies; "": none are kept
+	uint32_t history_keep;
+	char guard[CONFIG_GUARDS][CONFIG_ADDRESS]; // addresses, as guard_add takes them
+	uint8_t nguard;
+	uint32_t payload_depth_bytes;
+};
+
+enum config_pages { CONFIG_PAGES_AUTO, CONFIG_PAGES_HUGE, CONFIG_PAGES_SMALL };
+
+// Per worker, but for the first three.
+struct config_memory {
+	uint8_t pages;    // enum config_pages
+	uint32_t dpdk_mb; // 0: as much as the rest asks for
+	uint32_t frames;  // buffers of the pool
+	uint32_t flows, streams, chunks, handshakes, fragments;
+	uint32_t held_frames, hold_bytes, hold_ms;
+	uint32_t kept_bytes, facts_bytes, record_cells, before_frames;
+};
+
+enum config_format { CONFIG_FORMAT_EVE, CONFIG_FORMAT_TABLE, CONFIG_FORMAT_FACTS };
+
+struct config_sink {
+	uint8_t type;                       // file is the only one
+	char path[CONFIG_FILE];             // "-": standard output
+	uint8_t format;                     // enum config_format
+	uint32_t rotate_mb, rotate_s, keep; // 0: never; all
+};
+
+struct config_control {
+	char socket[CONFIG_DEVICE], group[CONFIG_NAME]; // "": none; the group that may connect, "": that of the process
+	char http[CONFIG_ADDRESS];                      // "127.0.0.1:9180"; "": none
+};
+
+enum config_level { CONFIG_LEVEL_ERROR, CONFIG_LEVEL_WARNING, CONFIG_LEVEL_INFO, CONFIG_LEVEL_DEBUG };
+
+struct config {
+	char file[CONFIG_FILE]; // where it was read from
+	struct config_fail fail;
+	char node[CONFIG_ADDRESS]; // who writes the records
+	char user[CONFIG_NAME];    // who it becomes once all is open; "": stays who it is
+	struct config_workers workers;
+	struct config_port ports[CONFIG_PORTS];
+	uint8_t nports;
+	struct config_path paths[CONFIG_PATHS];
+	uint8_t npaths;
+	struct config_policy policy;
+	struct config_memory memory;
+	struct config_sink sinks[CONFIG_SINKS];
+	uint8_t nsinks;
+	struct config_control control;
+	uint8_t log_level;               // enum config_level
+	uint32_t origin[CONFIG_ORIGINS]; // config.c's: where each value came from
+};
+
+// Reads a file (NULL: none, only defaults; "-": standard input), then sets, "a.b=c" each, over it. All that is wrong is
+// written to `say`, one line each, warnings too. 0; -EINVAL: it has errors; -ENOENT: it cannot be read. On failure
+// *config is not to be used.
+int config_load(struct config *config, const char *file, const char *const *sets, unsigned nsets, FILE *say);
+
+// Every value in force, in the order of docs/config.md: "ports.lan.type", its value as JSON (secrets are not shown),
+// and "default", "--set" or "sluice.json:4".
+typedef void config_cb(void *arg, const char *key, const char *json, const char *origin);
+void config_each(const struct config *config, config_cb *cb, void *arg);
+
+// The words of enumerations as the file has them.
+extern const char *const config_port_types[CONFIG_PORT_TYPES];
+extern const char *const config_modes[CONFIG_MODES];

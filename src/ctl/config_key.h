@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The table of keys, as config_*.c and nobody else sees it: a key has a place in the struct, a default, what it may be,
+// and its help. Reading, --set, `show config`, docs/config.md and the schema are made of it.
+#pragma once
+
+#include "ctl/config.h"
+#include "policy/reading.h"
+
+enum config_kind {
+	CONFIG_WORD,     // one of words; uint8_t
+	CONFIG_NUMBER,   // low to high; size bytes
+	CONFIG_BOOL,     // uint8_t
+	CONFIG_TEXT,     // up to size - 1 bytes
+	CONFIG_HOST,     // an address, in words
+	CONFIG_ENDPOINT, // address:port, in words
+	CONFIG_NET_,     // struct config_net
+	CONFIG_PORT,     // the name of a port; its number
+	CONFIG_KINDS
+};
+
+struct config_key {
+	const char *name, *value; // the default, as --set takes it; NULL: has to be given
+	uint8_t kind, nwords;
+	bool secret;       // never shown
+	uint16_t size;     // of one value
+	uint16_t at;       // in the group's struct
+	uint16_t many;     // a list of up to so many; 0: one value
+	uint16_t count_at; // of the list's length, uint8_t
+	uint64_t low, high;
+	const char *const *words;
+	const char *help;
+};
+
+enum config_shape { CONFIG_ONE, CONFIG_NAMED, CONFIG_LISTED };
+
+struct config_group {
+	const char *name; // "": keys at the top
+	const char *one;  // what one of them is called
+	enum config_shape shape;
+	uint32_t at, count_at; // in struct config; NAMED and LISTED have a uint8_t of how many there are
+	uint32_t stride;
+	uint8_t room;
+	const struct config_key *keys;
+	uint8_t nkeys;
+	const char *help;
+};
+
+extern const struct config_group config_groups[];
+extern const unsigned config_group_count;
+
+// One element of a group; what NAMED ones are called stands first in their struct.
+static inline char *config_element(const struct config *c, const struct config_group *g, unsigned i)
+{
+	return (char *)(uintptr_t)c + g->at + i * g->stride;
+}
+
+static inline unsigned config_count(const struct config *c, const struct config_group *g)
+{
+	return g->shape == CONFIG_ONE ? 1 : *((const uint8_t *)c + g->count_at);
+}
+
+// Where a value came from: 0: it is the default; CONFIG_BY_SET; else line << 12 | column of the file. k: the key's
+// number, nkeys: the element itself.
+#define CONFIG_BY_SET UINT32_MAX
+uint32_t *config_origin(struct config *c, const struct config_group *g, unsigned i, unsigned k);
+
+// config_value.c: a node into the element; false: said. A default or a value of --set as JSON that the first reads.
+bool config_value_read(struct reading *r, const struct config_key *k, uint32_t node, struct config *c, char *element);
+char *config_value_json(struct arena *a, const struct config_key *k, const char *text);
+// The value as JSON.
+void config_value_print(const struct config *c, const struct config_key *k, const char *element, FILE *out);
+
+// config_check.c: what only several keys together can have wrong.
+void config_check(struct config *c, struct complaints *to);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The configuration in force, value by value, with where each came from. Out of the struct and the table of keys alone,
+// so that what is shown is what is used. Off the path; takes and gives back memory.
+#include <stdlib.h>
+
+#include "ctl/config_key.h"
+
+static void origin(const struct config *c, uint32_t at, char *out, size_t size)
+{
+	if (at == 0)
+		snprintf(out, size, "default");
+	else if (at == CONFIG_BY_SET)
+		snprintf(out, size, "--set");
+	else
+		snprintf(out, size, "%s:%u", c->file, at >> 12);
+}
+
+static void key_name(const struct config *c, const struct config_group *g, unsigned i, unsigned k, char *out,
+		     size_t size)
+{
+	const char *key = g->keys[k].name;
+	if (g->shape == CONFIG_NAMED)
+		snprintf(out, size, "%s.%s.%s", g->name, config_element(c, g, i), key);
+	else if (g->shape == CONFIG_LISTED)
+		snprintf(out, size, "%s.%u.%s", g->name, i, key);
+	else
+		snprintf(out, size, "%s%s%s", g->name, *g->name ? "." : "", key);
+}
+
+static void say(const struct config *c, const struct config_group *g, unsigned i, unsigned k, config_cb *cb, void *arg)
+{
+	char name[128], from[CONFIG_FILE + 16], *json;
+	size_t len;
+	FILE *f = open_memstream(&json, &len);
+	if (!f)
+		abort();
+	config_value_print(c, &g->keys[k], config_element(c, g, i), f);
+	fclose(f);
+	key_name(c, g, i, k, name, sizeof(name));
+	origin(c, *config_origin((struct config *)(uintptr_t)c, g, i, k), from, sizeof(from));
+	cb(arg, name, json, from);
+	free(json);
+}
+
+void config_each(const struct config *config, config_cb *cb, void *arg)
+{
+	for (unsigned j = 0; j < config_group_count; j++) {
+		const struct config_group *g = &config_groups[j];
+		for (unsigned i = 0; i < config_count(config, g); i++) {
+			for (unsigned k = 0; k < g->nkeys; k++)
+				say(config, g, i, k, cb, arg);
+		}
+	}
+}

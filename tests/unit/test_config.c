@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Configurations: what is read into the struct, what is said of those that are wrong, and where values came from.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl/config.h"
+
+static struct config config;
+static char said[65536];
+
+// The text as a file named t.json in the working folder, and sets over it.
+static int load(const char *text, const char *const *sets, unsigned nsets)
+{
+	FILE *f = text ? fopen("t.json", "w") : NULL;
+	if (f) {
+		fputs(text, f);
+		fclose(f);
+	}
+	FILE *out = fmemopen(said, sizeof(said), "w");
+	int rc = config_load(&config, text ? "t.json" : NULL, sets, nsets, out);
+	fclose(out);
+	return rc;
+}
+
+static void good(const char *text)
+{
+	int rc = load(text, NULL, 0);
+	if (rc)
+		print_error("%s", said);
+	assert_int_equal(rc, 0);
+}
+
+#define PORTS "\"ports\": {\"a\": {\"type\": \"null\"}, \"b\": {\"type\": \"null\"}}"
+#define BRIDGE "\"paths\": [{\"mode\": \"bridge\", \"ports\": [\"a\", \"b\"]}]"
+
+static void values_are_read(void **state)
+{
+	good("{\"fail\": {\"no_policy\": \"closed\"}, \"node\": \"n1\", \"workers\": {\"cores\": [0, 1]}," PORTS
+	     "," BRIDGE
+	     ", \"_\": \"a comment\", \"policy\": {\"_why\": [\"one\", \"two\"], \"guard\": [\"192.0.2.1\"]}}");
+	assert_int_equal(config.fail.no_policy, CONFIG_CLOSED);
+	assert_int_equal(config.fail.out_of_memory, CONFIG_CLOSED);
+	assert_int_equal(config.fail.stalled, CONFIG_OPEN);
+	assert_string_equal(config.node, "n1");
+	assert_int_equal(config.workers.ncores, 2);
+	assert_int_equal(config.workers.cores[1], 1);
+	assert_int_equal(config.nports, 2);
+	assert_string_equal(config.ports[1].name, "b");
+	assert_int_equal(config.ports[1].type, CONFIG_PORT_NULL);
+	assert_int_equal(config.ports[1].mtu_bytes, 1500);
+	assert_int_equal(config.npaths, 1);
+	assert_int_equal(config.paths[0].nports, 2);
+	assert_int_equal(config.paths[0].ports[1], 1);
+	assert_true(config.paths[0].other_l2);
+	assert_string_equal(config.policy.guard[0], "192.0.2.1");
+	assert_string_equal(config.control.socket, "/run/sluice/ctl.sock");
+	assert_int_equal(config.memory.flows, 262144);
+}
+
+static void sets_are_laid_over_it(void **state)
+{
+	const char *sets[] = {
+		"ports.a.mtu_bytes=9000", "paths.0.ports=b,a",     "ports.c.type=tap", "ports.c.device=t0", "node=x",
+		"workers.cores=1",        "ports.b.mtu_bytes=9000"};
+	assert_int_equal(load("{" PORTS "," BRIDGE "}", sets, 7), 0);
+	assert_int_equal(config.ports[0].mtu_bytes, 9000);
+	assert_int_equal(config.paths[0].ports[0], 1);
+	assert_int_equal(config.nports, 3);
+	assert_string_equal(config.ports[2].device, "t0");
+	assert_string_equal(config.node, "x");
+	assert_int_equal(config.workers.ncores, 1);
+}
+
+static void one_origin(void *arg, const char *key, const char *json, const char *origin)
+{
+	char line[512];
+	snprintf(line, sizeof(line), "%s=%s %s\n", key, json, origin);
+	strncat(arg, line, sizeof(said) - strlen(arg) - 1);
+}
+
+static void values_know_where_they_came_from(void **state)
+{
+	const char *sets[] = {"ports.a.mtu_bytes=9000", "ports.b.memif_secret=pss", "ports.b.mtu_bytes=9000"};
+	assert_int_equal(load("{" PORTS ",\n " BRIDGE "}", sets, 3), 0);
+	said[0] = 0;
+	config_each(&config, one_origin, said);
+	assert_non_null(strstr(said, "fail.no_policy=\"open\" default\n"));
+	assert_non_null(strstr(said, "ports.a.type=\"null\" t.json:1\n"));
+	assert_non_null(strstr(said, "ports.a.mtu_bytes=9000 --set\n"));
+	assert_non_null(strstr(said, "paths.0.ports=[\"a\", \"b\"] t.json:2\n"));
+	assert_non_null(strstr(said, "ports.b.memif_secret=\"(secret)\" --set\n"));
+	assert_null(strstr(said, "pss"));
+}
+
+int main(void)
+{
+	char folder[] = "/tmp/config_XXXXXX";
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(values_are_read),
+		cmocka_unit_test(sets_are_laid_over_it),
+		cmocka_unit_test(values_know_where_they_came_from),
+	};
+	if (!mkdtemp(folder) || chdir(folder) < 0)
+		return 1;
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink("t.json");
+	rmdir(folder);
+	return failed;
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// DPDK's environment for a program that has no NIC: replay, bench and the tests. Called on the main thread,
-// before any other. It never touches hugepages, PCI or /var/run, needs no root, and starts in some tens of
-// milliseconds because no driver is loaded but the mempool's.
+// DPDK's environment. Called on the main thread, before any other. For a program that has no NIC (replay, bench, the
+// tests) it never touches hugepages, PCI or /var/run, needs no root, and starts in some tens of milliseconds because
+// no driver is loaded but the mempool's. For live ports eal_live.c adds what they need.
 #include "base/eal.h"
 
 #include <sched.h>
@@ -19,8 +19,7 @@
 #include "base/eal_tsan.h"
 #endif
 
-// One lcore on all processors that we may use: EAL would pin the thread (and those it starts) to one of them.
-static void lcores_floating(char *out, size_t len)
+void eal_lcores(char *out, size_t len)
 {
 	cpu_set_t set;
 	size_t at = snprintf(out, len, "0");
@@ -40,7 +39,7 @@ int eal_init(unsigned mem_mb)
 {
 	char mem[16], lcores[512];
 	snprintf(mem, sizeof(mem), "%u", mem_mb);
-	lcores_floating(lcores, sizeof(lcores));
+	eal_lcores(lcores, sizeof(lcores));
 	// -d with the one driver needed: by default EAL opens every driver of its plugin folder (0.2 s)
 	char *argv[] = {"sluice",
 			"--no-huge",
@@ -53,7 +52,7 @@ int eal_init(unsigned mem_mb)
 			"--lcores",
 			lcores,
 			"-d",
-			"librte_mempool_ring.so",
+			"librte_mempool_ring" DPDK_PLUGIN,
 			NULL};
 	int rc = rte_eal_init(sizeof(argv) / sizeof(argv[0]) - 1, argv);
 	return rc < 0 ? -rte_errno : 0;

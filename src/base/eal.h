@@ -7,6 +7,23 @@
 // 0 or -errno; the reason is logged by DPDK.
 int eal_init(unsigned mem_mb);
 void eal_fini(void);
+// --lcores: one on all processors that we may use. EAL would pin the thread (and those it starts) to one of them.
+void eal_lcores(char *out, size_t len);
+
+// The same for live ports, as root: hugepages where enough are free (nothing of it is left in a file system), else
+// none; of the drivers only those that the ports need; the PCI bus only where one of them is on it.
+struct port_config;
+struct eal_live {
+	const struct port_config *ports;
+	unsigned nports;
+	unsigned mem_mb; // what pools and drivers take
+	bool verbose;    // DPDK's informational lines, too
+	// hears DPDK's log, a line at a time without its end, on whatever thread: level as in rte_log.h
+	void (*say)(void *arg, unsigned level, const char *line);
+	void *arg;
+};
+int eal_init_live(const struct eal_live *live);
+bool eal_huge(void); // after it: whether memory is of hugepages
 
 // Pools of frames whose mbufs have room for struct pkt. room: bytes of frame.
 struct rte_mempool *eal_pool(const char *name, unsigned count, unsigned room);

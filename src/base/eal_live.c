@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// DPDK's environment for live ports. In: the ports' configurations, how much memory they take. Out: an EAL that has
+// just the drivers that they need, and whose log goes to the caller. On the main thread, once.
+//
+// Nothing outlives the process: --in-memory takes hugepages without files, --no-shconf (which it implies) writes no
+// runtime configuration, so a kill -9 leaves nothing that the next start would trip over. Secondary processes and
+// DPDK's telemetry socket are lost with it; neither is wanted.
+#include "base/eal.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include "base/port_kind.h"
+
+#define ARGS_MAX 128
+#define TEXT_BYTES 8192
+
+struct arguments {
+	char *argv[ARGS_MAX];
+	int argc;
+	char text[TEXT_BYTES];
+	size_t used;
+};
+
+static struct {
+	void (*say)(void *arg, unsigned level, const char *line);
+	void *arg;
+	bool huge;
+} heard;
+
+__attribute__((format(printf, 2, 3))) static void add(struct arguments *a, const char *format, ...)
+{
+	va_list args;
+	if (a->argc + 1 >= ARGS_MAX || a->used >= TEXT_BYTES)
+		return;
+	va_start(args, format);
+	a->argv[a->argc++] = a->text + a->used;
+	a->used += vsnprintf(a->text + a->used, TEXT_BYTES - a->used, format, args) + 1;
+	va_end(args);
+	a->argv[a->argc] = NULL;
+}
+
+static uint64_t number_in(const char *path)
+{
+	uint64_t n = 0;
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+// MiB in hugepages of all sizes that nobody has.
+static uint64_t huge_free_mb(void)
+{
+	glob_t found;
+	uint64_t mb = 0;
+	if (glob("/sys/kernel/mm/hugepages/hugepages-*kB/free_hugepages", 0, NULL, &found) != 0)
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *kb = strstr(found.gl_pathv[i], "hugepages-");
+		mb += number_in(found.gl_pathv[i]) * strtoull(kb + strlen("hugepages-"), NULL, 10) / 1024;
+	}
+	globfree(&found);
+	return mb;
+}
+
+static void add_memory(struct arguments *a, unsigned mem_mb)
+{
+	heard.huge = huge_free_mb() >= mem_mb;
+	add(a, heard.huge ? "--in-memory" : "--no-huge");
+	if (!heard.huge)
+		add(a, "--no-shconf");
+	add(a, "-m");
+	add(a, "%u", mem_mb);
+}
+
+static void add_plugin(struct arguments *a, const char *name)
+{
+	char file[64];
+	snprintf(file, sizeof(file), "%s" DPDK_PLUGIN, name);
+	for (int i = 0; i < a->argc; i++) {
+		if (strcmp(a->argv[i], file) == 0)
+			return;
+	}
+	add(a, "-d");
+	add(a, "%s", file);
+}
+
+static void add_ports(struct arguments *a, const struct eal_live *live)
+{
+	bool pci = false;
+	add_plugin(a, "librte_mempool_ring");
+	for (unsigned i = 0; i < live->nports; i++) {
+		const struct port_config *c = &live->ports[i];
+		const char *plugins[PORT_PLUGINS_MAX];
+		unsigned n = port_plugins(c, plugins);
+		for (unsigned k = 0; k < n; k++)
+			add_plugin(a, plugins[k]);
+		if (c->type != PORT_PCI)
+			continue;
+		char args[256];
+		port_kinds[PORT_PCI].args(c, 0, 0, args, sizeof(args));
+		add(a, "-a");
+		add(a, "%s%s%s", c->device, args[0] ? "," : "", args);
+		pci = true;
+	}
+	if (!pci)
+		add(a, "--no-pci");
+}
+
+static ssize_t hear(void *cookie, const char *text, size_t size)
+{
+	char line[512];
+	size_t n = RTE_MIN(size, sizeof(line) - 1);
+	memcpy(line, text, n);
+	while (n && (line[n - 1] == '\n' || line[n - 1] == ' '))
+		n--;
+	line[n] = 0;
+	int level = rte_log_cur_msg_loglevel();
+	if (n)
+		heard.say(heard.arg, level < 0 ? RTE_LOG_ERR : (unsigned)level, line);
+	return (ssize_t)size;
+}
+
+static void log_to(const struct eal_live *live)
+{
+	heard.say = live->say;
+	heard.arg = live->arg;
+	FILE *f = live->say ? fopencookie(&heard, "w", (cookie_io_functions_t){.write = hear}) : NULL;
+	if (!f)
+		return;
+	setvbuf(f, NULL, _IOLBF, 0);
+	rte_openlog_stream(f);
+}
+
+int eal_init_live(const struct eal_live *live)
+{
+	struct arguments a = {.argc = 0};
+	char lcores[512];
+	eal_lcores(lcores, sizeof(lcores));
+	add(&a, "sluice");
+	add_memory(&a, live->mem_mb);
+	add(&a, "--no-telemetry");
+	add(&a, "--log-level=%s", live->verbose ? "info" : "warning");
+	add(&a, "--lcores");
+	add(&a, "%s", lcores);
+	add_ports(&a, live);
+	log_to(live);
+	setenv("LIBXDP_OBJECT_PATH", "/usr/lib/x86_64-linux-gnu/bpf",
+	       0); // where Debian has them; libxdp looks elsewhere
+	int rc = rte_eal_init(a.argc, a.argv);
+	return rc < 0 ? -rte_errno : 0;
+}
+
+bool eal_huge(void)
+{
+	return heard.huge;
+}

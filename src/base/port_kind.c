@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// From a port's configuration to DPDK's words for it: driver, shared object, arguments. All that knows of one type
+// of port and is not the kernel's business (port_kernel.c) stands in this table.
+#include "base/port_kind.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+// Headers of Ethernet with two VLAN tags.
+#define L2_BYTES 22
+// tpacket2_hdr, aligned, and sockaddr_ll before the frame, with what the kernel aligns (packet(7), TPACKET2_HDRLEN).
+#define RING_HEADER 96
+
+static int args_none(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
+{
+	return snprintf(out, size, "%s", c->extra);
+}
+
+static int args_af_xdp(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
+{
+	// busy polling stays on (64, the driver's own): without it rx may sleep for a second in poll()
+	return snprintf(out, size, "iface=%s,start_queue=0,queue_count=%u%s%s", c->device, queues,
+			c->xdp_prog[0] ? ",xdp_prog=" : "", c->xdp_prog);
+}
+
+// Slots of the kernel's ring lie back to back, in blocks of whole pages: a multiple of 512 bytes, eight to a block. A
+// frame that is longer than the MTU allows (GRO, TSO) is cut to the slot, and so still seen to be too long.
+#define SLOT_UNIT 512
+#define SLOTS_A_BLOCK 8
+
+static unsigned ring_slot(unsigned mtu)
+{
+	return RTE_ALIGN_CEIL(mtu + L2_BYTES + RING_HEADER, SLOT_UNIT);
+}
+
+static int args_af_packet(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
+{
+	unsigned slot = ring_slot(mtu);
+	return snprintf(out, size, "iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u,qdisc_bypass=1", c->device,
+			queues, slot * SLOTS_A_BLOCK, slot, c->rx_ring ? RTE_MAX(c->rx_ring, SLOTS_A_BLOCK) : 1024);
+}
+
+static int args_tap(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
+{
+	return snprintf(out, size, "iface=%s", c->device);
+}
+
+static int args_memif(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
+{
+	return snprintf(out, size, "id=%u,role=%s,socket=%s,socket-abstract=no,bsize=%u", c->id,
+			c->server ? "server" : "client", c->device, rte_align32pow2(mtu + L2_BYTES));
+}
+
+static int args_null(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
+{
+	return snprintf(out, size, "%s", c->flood ? "copy=1" : "no-rx=1");
+}
+
+static int args_pcap(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
+{
+	return snprintf(out, size, "%s%s%s%s%s%s", c->rx_file[0] ? "rx_pcap=" : "", c->rx_file,
+			c->rx_file[0] && c->tx_file[0] ? "," : "", c->tx_file[0] ? "tx_pcap=" : "", c->tx_file,
+			c->rewind ? ",infinite_rx=1" : "");
+}
+
+const struct port_kind port_kinds[PORT_TYPES] = {
+	[PORT_PCI] = {"pci", NULL, NULL, false, false, false, PORT_CHECKSUM_CHECK, args_none},
+	[PORT_AF_XDP] = {"af_xdp", "net_af_xdp", "librte_net_af_xdp", true, false, false, PORT_CHECKSUM_PARTIAL,
+			 args_af_xdp},
+	[PORT_AF_PACKET] = {"af_packet", "net_af_packet", "librte_net_af_packet", true, false, false,
+			    PORT_CHECKSUM_PARTIAL, args_af_packet},
+	[PORT_TAP] = {"tap", "net_tap", "librte_net_tap", false, true, false, PORT_CHECKSUM_CHECK, args_tap},
+	[PORT_MEMIF] = {"memif", "net_memif", "librte_net_memif", false, false, false, PORT_CHECKSUM_CHECK, args_memif},
+	[PORT_NULL] = {"null", "net_null", "librte_net_null", false, false, false, PORT_CHECKSUM_GOOD, args_null},
+	[PORT_PCAP] = {"pcap", "net_pcap", "librte_net_pcap", false, false, true, PORT_CHECKSUM_CHECK, args_pcap},
+};
+
+// Of PCI devices the maker tells which drivers may know it.
+static const struct maker {
+	unsigned id;
+	const char *plugins[PORT_PLUGINS_MAX];
+} makers[] = {
+	{0x1d0f, {"librte_net_ena"}},
+	{0x8086,
+	 {"librte_net_e1000", "librte_net_igc", "librte_net_ixgbe", "librte_net_i40e", "librte_net_ice",
+	  "librte_net_iavf", "librte_net_idpf"}},
+	{0x15b3, {"librte_net_mlx5", "librte_net_mlx4"}},
+	{0x1af4, {"librte_net_virtio"}},
+	{0x15ad, {"librte_net_vmxnet3"}},
+	{0x1ae0, {"librte_net_gve"}},
+	{0x14e4, {"librte_net_bnxt", "librte_net_bnx2x"}},
+	{0x1425, {"librte_net_cxgbe"}},
+	{0x1077, {"librte_net_qede"}},
+	{0x1924, {"librte_net_sfc"}},
+	{0x1137, {"librte_net_enic"}},
+	{0x1dd8, {"librte_net_ionic"}},
+};
+
+static unsigned pci_maker(const char *device)
+{
+	char path[160];
+	unsigned id = 0;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vendor", device);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%x", &id) != 1)
+		id = 0;
+	fclose(f);
+	return id;
+}
+
+unsigned port_plugins(const struct port_config *config, const char *out[PORT_PLUGINS_MAX])
+{
+	if (config->type != PORT_PCI) {
+		out[0] = port_kinds[config->type].plugin;
+		return 1;
+	}
+	unsigned id = pci_maker(config->device), n = 0;
+	for (size_t i = 0; i < RTE_DIM(makers); i++) {
+		for (; makers[i].id == id && n < PORT_PLUGINS_MAX && makers[i].plugins[n]; n++)
+			out[n] = makers[i].plugins[n];
+	}
+	return n;
+}
+
+const char *port_type_name(enum port_type type)
+{
+	return port_kinds[type].name;
+}
+
+int port_type_of(const char *name)
+{
+	for (int i = 0; i < PORT_TYPES; i++) {
+		if (strcmp(port_kinds[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+void port_room(const struct port_config *config, unsigned *least, unsigned *most)
+{
+	unsigned mtu = config->mtu ? config->mtu : 1500;
+	*least = mtu + L2_BYTES;
+	*most = 0;
+	if (config->type == PORT_AF_PACKET) // the driver wants room for a slot of the ring, whatever is in it
+		*least = ring_slot(mtu) - 32;
+}

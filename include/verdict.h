@@ -36,6 +36,7 @@
 	X(FLOW_TCP_PAWS, "stale timestamp (RFC 7323 5.3)")                                                             \
 	X(FLOW_TCP_SIGNATURE, "MD5 or AO option that the flow does not use, or lacks")                                 \
 	X(FLOW_TCP_BAD_RST, "RST outside the window, of which its receiver takes no notice (RFC 5961 3.2)")            \
+	X(FLOW_TCP_MIDSTREAM, "TCP connection under way that no SYN was seen of (midstream: drop)")                    \
 	X(STREAM_NO_COPY, "overlaps evidence of which no copy is left to compare")                                     \
 	X(STREAM_DUPLICATE, "retransmission of bytes that are held")                                                   \
 	X(STREAM_UNJUDGED, "its receiver takes no byte of it, and what stands there is not judged yet")                \
@@ -43,6 +44,7 @@
 	X(DNS_BAD_NAME, "DNS name that cannot be (dns_bad_name: drop)")                                                \
 	X(HTTP_AMBIGUOUS, "HTTP message whose end two readers would see differently")                                  \
 	X(QUIC_CHANGED, "QUIC CRYPTO bytes that differ from those judged")                                             \
+	X(POLICY_NONE, "no policy is in force (no_policy: closed)")                                                    \
 	X(POLICY_DENY, "a rule of the policy refuses it")                                                              \
 	X(POLICY_UNDECIDED, "not judged yet, and the policy's undecided does not let it pass")                         \
 	X(POLICY_HOLD, "held until the bound, and the policy does not let it pass unjudged (hold_exceeded)")           \

@@ -51,6 +51,11 @@ def docs():
     for option in ("--fields", "--actions"):
         table = check(option)[1]
         expect(f"docs/policy.md holds what check {option} prints", table in page, table[:300])
+    shown = subprocess.run([SLUICE, "replay", "--help"], capture_output=True, text=True).stdout.split("fail modes")[1].split("\n\n")[0]
+    for mode in re.findall(r"^  (\w+)=(\S+)$", shown, re.M):
+        first, *others = mode[1].split("|")
+        row = f"| `{mode[0]}` | `{first}` | {' '.join(f'`{o}`' for o in others)} |"
+        expect(f"docs/policy.md has the fail mode {mode[0]}", row in page, row)
     expect("docs/policy.schema.json is what check --schema prints", (DOCS / "policy.schema.json").read_text() == check("--schema")[1])
     with tempfile.TemporaryDirectory() as work:  # examples of the page load
         for i, text in enumerate(re.findall(r"```json\n(.*?)```", page, re.S)):

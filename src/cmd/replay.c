@@ -461,8 +461,7 @@ static bool start(struct replay *r)
 					 .kept_bytes = o->nswaps ? o->kept_bytes : 0,
 					 .hold_bytes = o->hold_bytes,
 					 .hold_ns = o->hold_ns,
-					 .hold_exceeded = o->hold_exceeded,
-					 .memory_open = o->memory_open,
+					 .fail = o->fail,
 					 .arena_bytes = 8 << 20,
 					 .record_cells = 1 << 15,
 					 .transports = o->transports,
@@ -504,6 +503,7 @@ static void summarise(struct replay *r)
 	struct summary *s = r->summary;
 	summary_add(s, &r->crew);
 	s->mirrors = r->mirrors;
+	s->fail = &r->o.fail;
 	if (r->policies.n)
 		summary_policy(s, &r->policies);
 	s->seconds = progress_seconds(&r->progress);

@@ -262,22 +262,20 @@ static bool set_kept_bytes(struct options *o, const char *v)
 	return true;
 }
 
+static bool set_fail(struct options *o, const char *v)
+{
+	size_t key = strcspn(v, "=");
+	return v[key] && fail_set(&o->fail, v, key, v + key + 1, o->wrong) == 0;
+}
+
 static bool set_hold_exceeded(struct options *o, const char *v)
 {
-	static const char *const names[] = {"absent", "pass", "drop"}; // order of enum hold_mode
-	for (unsigned i = 0; i < 3; i++) {
-		if (!strcmp(v, names[i])) {
-			o->hold_exceeded = i;
-			return true;
-		}
-	}
-	return false;
+	return fail_set(&o->fail, "hold_exceeded", 13, v, o->wrong) == 0;
 }
 
 static bool set_out_of_memory(struct options *o, const char *v)
 {
-	o->memory_open = !strcmp(v, "open");
-	return o->memory_open || !strcmp(v, "closed");
+	return fail_set(&o->fail, "out_of_memory", 13, v, o->wrong) == 0;
 }
 
 static const struct row {
@@ -295,12 +293,12 @@ static const struct row {
 	 "--hold-time 2.5"},
 	{"held-frames", 0, "N", set_held_frames, "frames that a worker may have waiting (default 8192)",
 	 "--held-frames 65536"},
+	{"fail", 0, "KEY=VALUE", set_fail, "what is done where something cannot be; see below; repeatable",
+	 "--fail hold_exceeded=drop --fail http_ambiguous=pass"},
 	{"hold-exceeded", 0, "absent|pass|drop", set_hold_exceeded,
-	 "beyond that: what was not seen is absent and the policy decides (default), pass, or drop",
-	 "--hold-exceeded drop"},
+	 "the same as --fail hold_exceeded=", "--hold-exceeded drop"},
 	{"out-of-memory", 0, "closed|open", set_out_of_memory,
-	 "what there is no memory to read in does not leave (default), or goes on as --hold-exceeded says",
-	 "--out-of-memory open"},
+	 "the same as --fail out_of_memory=", "--out-of-memory open"},
 	{"shadow", 0, "FILE", set_shadow,
 	 "a second policy that decides nothing: records say what it would; alone, all is allowed",
 	 "-p policy.json --shadow candidate.json"},
@@ -388,6 +386,12 @@ static void help(void)
 		snprintf(head, sizeof(head), "%s--%s%s%s", letter, r->name, r->value ? " " : "",
 			 r->value ? r->value : "");
 		printf("  %s\n      %s\n      e.g. sluice replay in.pcap %s\n", head, r->help, r->example);
+	}
+	puts("\nfail modes, the default first:");
+	for (unsigned i = 0; i < FAIL_ROWS; i++) {
+		char words[64];
+		printf("  %s=%s\n      %s\n", fail_rows[i].key, fail_values(&fail_rows[i], words, sizeof(words)),
+		       fail_rows[i].help);
 	}
 	puts("\ncompiled patterns are kept in SLUICE_CACHE (else sluice in XDG_CACHE_HOME or ~/.cache); SLUICE_CACHE= "
 	     "keeps "
@@ -563,6 +567,8 @@ int options_parse(int argc, char **argv, struct options *o)
 				"--policy is given twice; at another time: --policy-at; without effect: --shadow", NULL,
 				"");
 		if (!r->set(o, optarg)) {
+			if (*o->wrong)
+				return mistake(o->wrong, NULL, "");
 			fprintf(stderr, "sluice replay: --%s cannot be \"%.80s\": %s; sluice replay --help\n", r->name,
 				optarg, range_of(r));
 			return EXIT_USAGE;

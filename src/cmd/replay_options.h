@@ -3,9 +3,9 @@
 // What a replay was asked to do: one table of options, used for parsing and for --help.
 #pragma once
 
+#include "base/fail.h"
 #include "replay_mirror.h"
 #include "replay_policy.h"
-#include "ship/ship.h"
 
 #define WORKERS_MAX 32
 
@@ -33,8 +33,8 @@ struct options {
 	uint32_t transports, flows;
 	uint32_t hold_bytes, held_frames, kept_bytes;
 	uint64_t hold_ns;
-	enum hold_mode hold_exceeded;
-	bool memory_open;
+	struct fail_modes fail;
+	char wrong[FAIL_SAY]; // what is wrong with a value, in more words than its option has; "": nothing
 	enum checksum_mode checksum;
 	uint64_t seed;
 };

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/fail.h"
 #include "path/keep.h"
 #include "replay_mirror.h"
 #include "ship/text.h"
@@ -254,6 +255,21 @@ static void words_mirrors(const struct summary *s, FILE *out, bool colour)
 	}
 }
 
+static void words_fail(const struct summary *s, FILE *out, bool colour)
+{
+	bool any = false;
+	for (unsigned i = 0; i < FAIL_ROWS; i++) {
+		if (fail_usual(s->fail, &fail_rows[i]))
+			continue;
+		if (!any)
+			heading(out, colour, "fail");
+		fprintf(out, "%s%s=%s", any ? ", " : "", fail_rows[i].key, fail_value(s->fail, &fail_rows[i]));
+		any = true;
+	}
+	if (any)
+		fputc('\n', out);
+}
+
 void summary_words(const struct summary *s, FILE *out, bool colour)
 {
 	static const char *const bytes[] = {"B", "kB", "MB", "GB", "TB"};
@@ -267,6 +283,7 @@ void summary_words(const struct summary *s, FILE *out, bool colour)
 	heading(out, colour, "ledger");
 	fprintf(out, "rx %lu + own %lu = tx %lu + kernel %lu + mirrored %lu + dropped %lu + held %lu\n", s->rx, s->own,
 		s->tx, s->kernel, s->mirrored, drops, s->held);
+	words_fail(s, out, colour);
 	words_policy(s, out, colour);
 	words_mirrors(s, out, colour);
 	list(out, colour, "drops", s->drops, 1, REASON_COUNT, reason_names, reason_help);
@@ -391,10 +408,21 @@ static json_t *json_mirrors(const struct summary *s)
 	return a;
 }
 
+// Those that are not the default.
+static json_t *json_fail(const struct summary *s)
+{
+	json_t *o = json_object();
+	for (unsigned i = 0; i < FAIL_ROWS; i++)
+		if (!fail_usual(s->fail, &fail_rows[i]))
+			json_object_set_new(o, fail_rows[i].key, json_string(fail_value(s->fail, &fail_rows[i])));
+	return o;
+}
+
 int summary_json(const struct summary *s, FILE *out)
 {
 	json_t *o = json_object();
 	json_object_set_new(o, "ledger", json_ledger(s));
+	json_object_set_new(o, "fail", json_fail(s));
 	json_object_set_new(o, "counters", json_counts(s->counters, 0, COUNTER_COUNT, counter_names, true));
 	json_object_set_new(o, "anomalies", json_counts(s->anomalies, 1, ANOMALY_COUNT, anomaly_names, false));
 	json_object_set_new(o, "records", json_integer(s->records));

@@ -33,6 +33,7 @@ struct summary {
 	double seconds;
 	const struct replay_policies *policies; // NULL: there were none
 	const struct mirrors *mirrors;
+	const struct fail_modes *fail;
 	const struct outcome *outcomes;
 	unsigned noutcomes;
 	uint64_t noffloaders; // found

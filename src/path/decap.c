@@ -96,13 +96,13 @@ void decap_transport(struct walk *k, uint64_t tenant)
 	decap_tenant(k, tenant);
 }
 
-// What lies deeper is judged by nobody. Fail mode decap_depth is closed (corridor.md 9), but a policy that asks for
-// decap.deeper has its own word on it.
+// What lies deeper is judged by nobody. Where decap_depth is closed (corridor.md 9) it does not leave, but a policy
+// that asks for decap.deeper has its own word on it.
 enum header decap_deeper(struct walk *k)
 {
 	k->p->flags |= PKT_DEEPER;
 	count(k->w, COUNTER_DECAP_DEPTH);
-	if (k->w->rules && !judge_asks_deeper(k->w))
+	if (k->w->rules && !k->w->config->fail.depth_open && !judge_asks_deeper(k->w))
 		k->reason = REASON_DECAP_DEPTH;
 	return HEADER_STOP;
 }

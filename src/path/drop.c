@@ -22,14 +22,15 @@
 #define SAID_MAX 64
 #define NS 1000000000ull
 
-// A flow remembers what was said of it in 16 bits where it is TCP, else in one: only parsers drop datagrams.
+// A flow remembers what was said of it in 16 bits where it is TCP, else in one: only parsers drop datagrams, or all is.
 #define FIRST_OF_FLOW REASON_DEFRAG_REWRITE
+#define FIRST_OF_ALL REASON_POLICY_NONE
 #define FIRST_OF_POLICY REASON_POLICY_DENY // said by the verdict's own record
-static_assert(FIRST_OF_POLICY - FIRST_OF_FLOW <= 16, "flow->tcp_said has room");
+static_assert(FIRST_OF_ALL - FIRST_OF_FLOW <= 16, "flow->tcp_said has room");
 
 static bool first_of_flow(struct flow *f, uint16_t reason)
 {
-	if (f->key.proto == IPPROTO_TCP && reason >= FIRST_OF_FLOW) {
+	if (f->key.proto == IPPROTO_TCP && reason >= FIRST_OF_FLOW && reason < FIRST_OF_ALL) {
 		uint16_t bit = (uint16_t)(1u << (reason - FIRST_OF_FLOW));
 		bool said = f->tcp_said & bit;
 		f->tcp_said |= bit;

@@ -277,7 +277,15 @@ static bool give_way(struct worker *w, const struct burst *b, unsigned n)
 	return true;
 }
 
-// Finds or makes the flow of a subject. NULL: no room. *cut: the burst must be cut before packet n.
+// midstream: drop. No flow is made of it, or a flood of ACKs would fill the table.
+static bool unwelcome(const struct worker *w, const struct subject *s)
+{
+	return w->config->fail.midstream_drop && s->l->proto == IPPROTO_TCP &&
+	       !(s->segment && flow_tcp_opens(s->segment));
+}
+
+// Finds or makes the flow of a subject. NULL: it is not welcome, or there is no room. *cut: the burst must be cut
+// before packet n.
 static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const struct subject *s, bool *cut)
 {
 	struct flow_table *t = w->flows;
@@ -299,6 +307,8 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 		key = f->key;
 		flow_end(w, f, expired ? FLOW_END_TIMEOUT : FLOW_END_REUSED);
 	}
+	if (unlikely(unwelcome(w, s)))
+		return NULL;
 	if (unlikely(flow_table_full(t)) && (*cut = !give_way(w, b, n)))
 		return NULL;
 	return flow_new(w, s, &key);
@@ -369,7 +379,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	struct flow *f = flow_of(w, b, i, &s, &cut);
 	if (unlikely(!f)) {
 		if (!cut)
-			pkt_drop(p, REASON_FLOW_TABLE_FULL);
+			pkt_drop(p, unwelcome(w, &s) ? REASON_FLOW_TCP_MIDSTREAM : REASON_FLOW_TABLE_FULL);
 		return !cut;
 	}
 	unsigned dir = account(w, f, &s);

@@ -256,7 +256,7 @@ void hold_settle(struct worker *w, struct flow *f)
 void hold_exceeded(struct worker *w, struct flow *f)
 {
 	judge_catch_up(w, f);
-	enum hold_mode mode = w->config->hold_exceeded;
+	enum hold_mode mode = w->config->fail.hold_exceeded;
 	bool held = f->holds;
 	if (mode == HOLD_ABSENT && inspect_hurry(w, f)) {
 		hold_settle(w, f);
@@ -277,7 +277,7 @@ void hold_exceeded(struct worker *w, struct flow *f)
 
 void hold_starved(struct worker *w, struct flow *f)
 {
-	if (w->config->memory_open) {
+	if (w->config->fail.memory_open) {
 		hold_exceeded(w, f);
 		return;
 	}

@@ -446,7 +446,7 @@ uint16_t inspect_refusal(const struct worker *w, const struct flow *f)
 {
 	if (f->policy & (POLICY_DENIED | POLICY_ENDING))
 		return REASON_POLICY_DENY;
-	if ((f->policy & POLICY_MARKED) && w->config->hold_exceeded == HOLD_DROP)
+	if ((f->policy & POLICY_MARKED) && w->config->fail.hold_exceeded == HOLD_DROP)
 		return REASON_POLICY_HOLD;
 	if ((f->policy & POLICY_MARKED) && f->key.proto == IPPROTO_TCP && stream_starved(w, f, 0))
 		return REASON_POLICY_MEMORY;

@@ -381,10 +381,20 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	return false;
 }
 
+// no_policy: closed.
+static __rte_noinline void refuse_all(struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		pkt_drop(pkt_of(b->m[i]), REASON_POLICY_NONE);
+}
+
 void judge_admit_burst(struct worker *w, struct burst *b)
 {
-	if (likely(!w->rules))
+	if (likely(!w->rules)) {
+		if (unlikely(w->config->fail.no_policy_closed))
+			refuse_all(b);
 		return;
+	}
 	bool denied = w->swapping;
 	if (unlikely(w->swapping))
 		judge_swap_burst(w, b);

@@ -21,6 +21,19 @@ enum hold_mode {
 	HOLD_DROP
 };
 
+// What is done where the corridor cannot know, or cannot do, what it should: corridor.md 9. All zero is the default of
+// each; base/fail.h has their words.
+struct fail_modes {
+	uint8_t no_policy_closed; // nothing leaves while there is no policy
+	uint8_t memory_open;      // out_of_memory: what cannot be read goes on by hold_exceeded; else it does not leave
+	uint8_t hold_exceeded;    // enum hold_mode
+	uint8_t depth_open;       // decap_depth: what lies deeper than is looked at goes on
+	uint8_t ambiguous_pass;   // http_ambiguous: the message leaves as it was read here
+	uint8_t tls_name_absent;  // tls_bad_name: the hello counts as one without a name, and goes on
+	uint8_t dns_name_pass;    // dns_bad_name: the message goes on with the names that could be read
+	uint8_t midstream_drop;   // TCP that no SYN began for us does not leave
+};
+
 enum checksum_mode { CHECKSUM_OFFLOAD_AWARE, CHECKSUM_ENFORCE, CHECKSUM_IGNORE };
 
 // What is set before start and never changes after. Sizes are per worker.
@@ -34,8 +47,7 @@ struct path_config {
 	uint32_t held;       // frames that wait for a verdict; 0: there will be no policy
 	uint32_t hold_bytes; // of one flow
 	uint64_t hold_ns;    // the same, from its first
-	enum hold_mode hold_exceeded;
-	bool memory_open;       // out_of_memory: what cannot be read goes on by hold_exceeded; else it does not leave
+	struct fail_modes fail;
 	uint32_t payload_depth; // bytes of each direction that rules on payload see
 	uint32_t arena_bytes;   // facts of transactions that wait for their answer
 	uint32_t record_cells;  // record ring, cells of RECORD_CELL bytes, a power of two

@@ -235,8 +235,8 @@ static void begin(uint32_t isn)
 		t.config.held = 40; // of 63 frames
 		t.config.hold_bytes = 16384;
 		t.config.hold_ns = 10000000000;
-		t.config.hold_exceeded = HOLD_PASS;
-		t.config.memory_open = true;
+		t.config.fail.hold_exceeded = HOLD_PASS;
+		t.config.fail.memory_open = true;
 		t.w.exits = rte_ring_create_elem("left", sizeof(struct exit), 1024, SOCKET_ID_ANY,
 						 RING_F_SP_ENQ | RING_F_SC_DEQ);
 		if (!t.w.exits || hold_init(&t.w) < 0)

@@ -125,7 +125,7 @@ run 0 --help
 run 0 --version
 run 0 replay --help
 for option in output format verbose write summary trace speed join workers transport checksum seed flows policy hold-bytes hold-time \
-	held-frames hold-exceeded out-of-memory help; do
+	held-frames fail hold-exceeded out-of-memory help; do
 	grep -q -- "--$option" out || fail "--help without --$option"
 done
 [ "$(grep -c 'e.g. sluice replay' out)" = "$(grep -cE '^  (-., |    )--' out)" ] || fail "an option without its example"
@@ -139,6 +139,14 @@ done
 run 0 replay "$captures/dns.pcap" -o /dev/null -w /dev/null --summary /dev/null
 run 2 replay "$captures/dns.pcap" --workers 99
 says '"99": 1 to 32'
+run 2 replay "$captures/dns.pcap" --fail http_ambigous=pass
+says 'unknown fail mode "http_ambigous" (did you mean "http_ambiguous"?)'
+run 2 replay "$captures/dns.pcap" --fail midstream=pickup
+says '(did you mean "pick_up"?): midstream is pick_up|drop'
+run 2 replay "$captures/dns.pcap" --fail midstream
+says "KEY=VALUE"
+run 0 replay "$captures/dns.pcap" -o /dev/null --fail midstream=drop --fail no_policy=open
+grep -qx "fail       midstream=drop" err || fail "the summary does not say which fail mode is not the default"
 run 2 replay "$captures/dns.pcap" --transport gwlb,none
 says "or none"
 

@@ -372,7 +372,7 @@ static void judge(struct reading *r)
 		uint32_t at = r->at < r->len ? r->at : 0;
 		app_anomaly_at(in, ANOMALY_DNS_MALFORMED, r->p + at, r->len - at);
 	}
-	if (r->bad_name || hidden)
+	if ((r->bad_name || hidden) && !in->w->config->fail.dns_name_pass)
 		app_refuse(in, REASON_DNS_BAD_NAME);
 }
 

@@ -354,22 +354,35 @@ static struct origin place(const struct saying *s, struct piece v)
 	return hello_place(s->src, s->p, s->len, (uint32_t)(v.p - s->p), v.len);
 }
 
-// A name that is no host name. Two readers see two names where one stops at a NUL, or has no room for all of it.
-static uint64_t say_odd_name(const struct saying *s, struct piece n, uint8_t *faults)
+static struct piece without_dot(struct piece n)
 {
-	uint8_t host[NAME_MAX_BYTES];
+	return (struct piece){n.p, n.len && n.p[n.len - 1] == '.' ? n.len - 1 : n.len};
+}
+
+// Two readers see two names where one stops at a NUL, or has no room for all of it.
+static bool is_bad(struct piece n)
+{
 	uint32_t label = 0;
-	if (n.len && n.p[n.len - 1] == '.')
-		n.len--;
+	n = without_dot(n);
 	bool bad = n.len > NAME_MAX_BYTES || memchr(n.p, 0, n.len);
 	for (uint32_t i = 0; i < n.len && !bad; i++) {
 		label = n.p[i] == '.' ? 0 : label + 1;
 		bad = label > LABEL_MAX_BYTES;
-		host[i] = lower(n.p[i]);
 	}
+	return bad;
+}
+
+// A name that is no host name.
+static uint64_t say_odd_name(const struct saying *s, struct piece n, uint8_t *faults)
+{
+	uint8_t host[NAME_MAX_BYTES];
+	bool bad = is_bad(n);
+	n = without_dot(n);
 	*faults |= bad ? NAME_BAD : NAME_ODD;
 	if (bad || n.len == 0)
 		return hello_hash(n.p, n.len);
+	for (uint32_t i = 0; i < n.len; i++)
+		host[i] = lower(n.p[i]);
 	txn_str_from(s->src->in, s->t, FACT_HOST, host, n.len, place(s, n));
 	return hello_hash(host, n.len);
 }
@@ -388,16 +401,29 @@ static uint64_t say_name(const struct saying *s, struct piece n, uint8_t *faults
 	return hello_hash(host, len);
 }
 
+// tls_bad_name: absent. Where one of the names cannot be, none is said: whoever allows the good one would let the other
+// through.
+static bool any_bad(const struct hello *h)
+{
+	bool bad = h->name_faults & NAME_BAD;
+	for (uint32_t i = 0; i < h->nnames && i < NAMES_MAX; i++)
+		bad |= is_bad(h->name[i]);
+	return bad;
+}
+
 static uint64_t say_names(const struct saying *s, const struct hello *h)
 {
 	uint64_t hash = 0;
 	uint8_t faults = h->name_faults;
+	bool absent = unlikely(s->src->in->w->config->fail.tls_name_absent) && any_bad(h);
 	for (uint32_t i = 0; i < h->nnames && i < NAMES_MAX; i++)
-		hash = hash * 31 + say_name(s, h->name[i], &faults);
+		hash = hash * 31 +
+		       (absent ? hello_hash(h->name[i].p, h->name[i].len) : say_name(s, h->name[i], &faults));
+	faults |= absent ? NAME_BAD : 0;
 	if (faults) {
 		struct piece n = h->nnames ? h->name[0] : (struct piece){s->p, s->len};
 		app_anomaly_from(s->src->in, ANOMALY_TLS_BAD_NAME, h->nnames ? n.p : NULL, n.len, place(s, n));
-		if (faults & NAME_BAD)
+		if ((faults & NAME_BAD) && !absent)
 			app_refuse(s->src->in, REASON_TLS_BAD_NAME);
 	}
 	return hash;

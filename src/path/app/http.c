@@ -150,7 +150,7 @@ static __rte_noinline void say_fresh(struct app_in *in, struct http *s, txn_t t,
 	}
 	s->said[in->dir] |= causes;
 	if (causes & http_head_closes[is_client(in, s)])
-		app_refuse(in, REASON_HTTP_AMBIGUOUS);
+		http_say_ends(in);
 }
 
 static void say_causes(struct app_in *in, struct http *s, txn_t t, const struct http_head *h)
@@ -331,8 +331,9 @@ static int lost(struct app_in *in, struct http *s)
 	if (s->phase[in->dir] != PHASE_LOST && s->spoke[in->dir])
 		app_anomaly(in, ANOMALY_HTTP_MALFORMED, b.p, b.len < 64 ? b.len : 64);
 	if (is_client(in, s) && in->f->policy & POLICY_OPEN && s->spoke[in->dir] && !s->gap[in->dir]) {
-		app_refuse(in, REASON_HTTP_AMBIGUOUS); // behind a request no other protocol begins by itself
-		return APP_CLOSE;
+		http_say_ends(in); // behind a request no other protocol begins by itself
+		if (in->drop)
+			return APP_CLOSE;
 	}
 	s->scanned[in->dir] = 0;
 	return seek(in, s, 1);

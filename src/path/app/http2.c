@@ -87,7 +87,7 @@ void http2_free(struct http2 *h)
 static int starved(struct app_in *in)
 {
 	count(in->w, COUNTER_APP_POOL_EMPTY);
-	if ((in->f->policy & POLICY_OPEN) && in->dir == 0 && !in->w->config->memory_open)
+	if ((in->f->policy & POLICY_OPEN) && in->dir == 0 && !in->w->config->fail.memory_open)
 		app_refuse(in, REASON_POLICY_MEMORY);
 	return APP_DONE;
 }

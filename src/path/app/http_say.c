@@ -91,7 +91,7 @@ void http_say_causes(struct app_in *in, txn_t t, const struct http_head *h, stru
 			app_anomaly_from(in, ANOMALY_HTTP_AMBIGUOUS, name, strlen(name), o);
 	}
 	if (h->causes & http_head_closes[h->request])
-		app_refuse(in, REASON_HTTP_AMBIGUOUS);
+		http_say_ends(in);
 }
 
 // Arena bytes for a request: its values once as sent, path and names once more.

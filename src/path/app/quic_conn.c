@@ -143,7 +143,7 @@ static void give_way(struct quic *q, struct app_in *in, struct quic_conn *c)
 {
 	if (c->hellos == 0)
 		count(in->w, COUNTER_APP_POOL_EMPTY);
-	bool open = in->w->config->memory_open;
+	bool open = in->w->config->fail.memory_open;
 	if (unlikely(!open && c->flow->id == c->flow_id && c->flow->holds && quic_conn_waits(c)))
 		hold_drop(in->w, c->flow, REASON_POLICY_MEMORY); // what is forgotten is judged by nobody
 	quic_conn_free(q, c);

@@ -195,7 +195,8 @@ static void say_chlo(struct app_in *in, struct quic_conn *c, const uint8_t *p, c
 	} else if (sni->len) {
 		app_anomaly_from(in, ANOMALY_TLS_BAD_NAME, p + sni->at, sni->len,
 				 (struct origin){at.frame, at.off + sni->at, sni->len});
-		app_refuse(in, REASON_TLS_BAD_NAME);
+		if (!in->w->config->fail.tls_name_absent)
+			app_refuse(in, REASON_TLS_BAD_NAME);
 	}
 	if (uaid->len)
 		txn_str_from(in, t, FACT_QUIC_USER_AGENT, p + uaid->at, uaid->len,

@@ -17,8 +17,7 @@
 #include "policy/complaints.h"
 #include "policy/source.h"
 
-#define TEXT_MAX (1u << 20) // of a file: a thousand times what one needs
-#define WORDS_MAX 32        // keys of a group, groups
+#define WORDS_MAX 32 // keys of a group, groups
 
 struct loading {
 	struct config *config;
@@ -39,12 +38,10 @@ uint32_t *config_origin(struct config *c, const struct config_group *g, unsigned
 static void came_from(struct loading *l, const struct config_group *g, unsigned i, unsigned k, uint32_t node)
 {
 	uint32_t *o = config_origin(l->config, g, i, k);
-	if (l->set) {
-		*o = CONFIG_BY_SET;
-		return;
-	}
-	struct place at = doc_place(&l->reading.doc, node);
-	*o = at.line << 12 | (at.col < 4095 ? at.col : 4095);
+	struct place at = {0};
+	if (!l->set)
+		at = doc_place(&l->reading.doc, node);
+	*o = l->set ? CONFIG_BY_SET : at.line << 12 | (at.col < 4095 ? at.col : 4095);
 }
 
 // ---- elements ---------------------------------------------------------------------------------------------------
@@ -147,26 +144,27 @@ static unsigned group_of(struct doc_span name)
 
 static void read_value(struct loading *l, const struct config_group *g, unsigned i, unsigned k, uint32_t node)
 {
-	if (config_value_read(&l->reading, &g->keys[k], node, l->config, config_element(l->config, g, i)))
-		came_from(l, g, i, k, node);
+	came_from(l, g, i, k, node);
+	if (!config_value_read(&l->reading, &g->keys[k], node, l->config, config_element(l->config, g, i)))
+		*config_origin(l->config, g, i, k) |= CONFIG_BAD;
 }
 
 // A key that the group lacks; of the top, which has groups, too.
 static void unknown(struct reading *r, const struct config_group *g, uint32_t node, struct doc_span key)
 {
 	const char *words[2 * WORDS_MAX];
-	char what[64];
 	unsigned n = 0;
 	for (unsigned k = 0; k < g->nkeys; k++)
 		words[n++] = g->keys[k].name;
 	for (unsigned i = 1; g == config_groups && i < config_group_count; i++)
 		words[n++] = config_groups[i].name;
-	snprintf(what, sizeof(what), "key of %s%s",
-		 g == config_groups       ? "the "
-		 : g->shape == CONFIG_ONE ? ""
-					  : "a ",
-		 g->one);
-	reading_unknown(r, node, what, reading_near(r, words, n, key.p, key.len));
+	const char *near = reading_near(r, words, n, key.p, key.len);
+	reading_wrong(r, node, "unknown key of %s%s \"%.*s\"%s%s%s",
+		      g == config_groups       ? "the "
+		      : g->shape == CONFIG_ONE ? ""
+					       : "a ",
+		      g->one, key.len > 80 ? 80 : (int)key.len, key.p, near ? " (did you mean \"" : "",
+		      near ? near : "", near ? "\"?)" : "");
 }
 
 static void read_element(struct loading *l, const struct config_group *g, unsigned i, uint32_t node)
@@ -251,14 +249,19 @@ static void read_top(struct loading *l)
 	}
 }
 
-static void read_file(struct config *c, const char *name, const char *text, size_t len, struct complaints *to)
+// -1: it is no JSON.
+static int read_file(struct config *c, const char *name, const char *text, size_t len, struct complaints *to)
 {
 	struct arena a = {0};
 	struct loading l = {.config = c, .reading = {.arena = &a, .complaints = to}};
-	if (doc_read(&l.reading.doc, name, text, len, &a, to) == 0)
+	const char *slash = strrchr(name, '/');
+	l.reading.folder = slash ? arena_text(&a, name, slash == name ? 1 : (size_t)(slash - name)) : NULL;
+	int rc = doc_read(&l.reading.doc, name, text, len, &a, to);
+	if (rc == 0)
 		read_top(&l);
 	doc_free(&l.reading.doc);
 	arena_free(&a);
+	return rc;
 }
 
 // ---- --set ------------------------------------------------------------------------------------------------------
@@ -318,7 +321,9 @@ static void set_path(struct loading *l, const char *path, const char *end, const
 		return;
 	if (group < config_group_count)
 		word = next_word(&at, end);
-	if (at != end)
+	if (at != end && group == config_group_count && key_of(g, word) == g->nkeys)
+		unknown(&l->reading, g, 0, word);
+	else if (at != end)
 		reading_wrong(&l->reading, 0, "\"%.*s\" has nothing in it that could be set", (int)(at - 1 - path),
 			      path);
 	else
@@ -357,38 +362,45 @@ static void init(struct config *c)
 	}
 }
 
-// False: it cannot be read.
-static bool load_file(struct config *c, const char *file, struct complaints *to)
+// 0; -ENOENT: it cannot be read; -EINVAL: it is no JSON, and nothing is known of it.
+static int load_file(struct config *c, const char *file, struct complaints *to)
 {
 	struct arena a = {0};
 	const char *why, *name = strcmp(file, SOURCE_STDIN) ? file : "stdin";
 	size_t len = 0;
-	struct place at = {.file = name};
-	char *text = source_read(file, TEXT_MAX, &a, &len, &why);
-	snprintf(c->file, sizeof(c->file), "%s", name);
-	if (!text)
+	struct place at = {.file = c->file};
+	bool fits = (size_t)snprintf(c->file, sizeof(c->file), "%s", name) < sizeof(c->file);
+	char *text = fits ? source_read(file, CONFIG_TEXT_MAX, &a, &len, &why) : NULL;
+	if (!fits)
+		complaints_add(to, false, &at, "the file's name is longer than %u bytes", CONFIG_FILE - 1);
+	else if (!text)
 		complaints_add(to, false, &at, "cannot read it: %s", why);
-	else if (len > TEXT_MAX)
-		complaints_add(to, false, &at, "more than %u bytes, which a configuration may have", TEXT_MAX);
-	else
-		read_file(c, name, text, len, to);
+	else if (len > CONFIG_TEXT_MAX)
+		complaints_add(to, false, &at, "longer than %u bytes: no configuration is", CONFIG_TEXT_MAX);
+	int rc = !text ? -ENOENT : len > CONFIG_TEXT_MAX || read_file(c, c->file, text, len, to) < 0 ? -EINVAL : 0;
 	arena_free(&a);
 	to->unreadable = !text;
-	return text;
+	return rc;
+}
+
+int config_read(struct config *config, const char *file, const char *const *sets, unsigned nsets, bool here,
+		struct complaints *to)
+{
+	init(config);
+	int rc = file ? load_file(config, file, to) : 0;
+	for (unsigned i = 0; i < nsets && rc == 0; i++)
+		read_set(config, sets[i], to);
+	if (rc == 0)
+		config_check(config, here, to);
+	complaints_sort(to, config->file);
+	return rc < 0 || to->nerrors == 0 ? rc : -EINVAL;
 }
 
 int config_load(struct config *config, const char *file, const char *const *sets, unsigned nsets, FILE *say)
 {
 	struct complaints wrong = {0};
-	init(config);
-	bool there = !file || load_file(config, file, &wrong);
-	for (unsigned i = 0; i < nsets && there; i++)
-		read_set(config, sets[i], &wrong);
-	if (there && wrong.nerrors == 0)
-		config_check(config, &wrong);
-	complaints_sort(&wrong, config->file);
+	int rc = config_read(config, file, sets, nsets, true, &wrong);
 	complaints_print(&wrong, say);
-	int rc = !there ? -ENOENT : wrong.nerrors ? -EINVAL : 0;
 	complaints_clear(&wrong);
 	return rc;
 }

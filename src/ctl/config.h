@@ -60,30 +60,22 @@ enum config_port_type {
 	CONFIG_PORT_PCAP,
 	CONFIG_PORT_TYPES
 };
-enum config_checksum { CONFIG_CHECKSUM_OFFLOAD_AWARE, CONFIG_CHECKSUM_ENFORCE, CONFIG_CHECKSUM_IGNORE };
+// What a frame's L4 checksum is worth, as enum port_checksum.
+enum config_checksum { CONFIG_CHECKSUM_AUTO, CONFIG_CHECKSUM_CHECK, CONFIG_CHECKSUM_PARTIAL, CONFIG_CHECKSUM_GOOD };
 
 struct config_port {
 	char name[CONFIG_NAME];
-	uint8_t type;               // enum config_port_type
-	char device[CONFIG_DEVICE]; // PCI address, interface, memif's socket; null, pcap: none
-	char devargs[CONFIG_FILE];  // more for the driver, as DPDK's -a takes them
-	char rx_file[CONFIG_FILE];  // pcap: read from, written to
-	char tx_file[CONFIG_FILE];
-	char memif_secret[CONFIG_NAME];
-	uint16_t memif_id;
-	bool memif_server;
-	uint16_t queues;           // 0: as many as there are workers
-	uint16_t start_queue;      // af_xdp
-	uint16_t busy_budget;      // af_xdp
-	bool force_copy;           // af_xdp
-	uint16_t mtu_bytes;        // of layer 3
-	uint16_t rx_ring, tx_ring; // descriptors
-	bool promiscuous;
-	uint8_t checksum;                         // enum config_checksum: of frames that the port says nothing about
-	struct config_net addresses[CONFIG_NETS]; // routed: the appliance's own here; none: the interface's
+	uint8_t type;                                        // enum config_port_type
+	char device[CONFIG_DEVICE];                          // PCI address, interface, memif's socket; null, pcap: none
+	char devargs[CONFIG_DEVICE];                         // more for the driver, as DPDK has them
+	char rx_file[CONFIG_DEVICE], tx_file[CONFIG_DEVICE]; // pcap
+	uint32_t memif_id;
+	bool memif_server, null_flood, pcap_rewind;
+	uint16_t queues, mtu, rx_ring, tx_ring;   // 0: as many as there are workers; as they are
+	uint8_t checksum;                         // enum config_checksum
+	struct config_net addresses[CONFIG_NETS]; // routed, gwlb: the appliance's own here; none: the interface's
 	uint8_t naddresses;
-	struct config_net
-		next_hop[2]; // routed: at most one of each family; what is not on a network of this port goes there
+	struct config_net next_hop[2]; // routed: at most one of each family; what is not on a network of this port
 	uint8_t nnext_hop;
 };
 
@@ -165,6 +157,12 @@ struct config {
 // written to `say`, one line each, warnings too. 0; -EINVAL: it has errors; -ENOENT: it cannot be read. On failure
 // *config is not to be used.
 int config_load(struct config *config, const char *file, const char *const *sets, unsigned nsets, FILE *say);
+
+// The same, said to complaints. here: what this machine lacks (cores, user, interfaces of other kinds) is an error;
+// else a warning, for a configuration may be checked elsewhere.
+struct complaints;
+int config_read(struct config *config, const char *file, const char *const *sets, unsigned nsets, bool here,
+		struct complaints *to);
 
 // Every value in force, in the order of docs/config.md: "ports.lan.type", its value as JSON (secrets are not shown),
 // and "default", "--set" or "sluice.json:4".

@@ -1,6 +1,412 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What only several keys together can have wrong.
-#include "ctl/config_key.h"
+// What only several keys together can have wrong, or a key and this machine. In: a configuration whose values are each
+// right by themselves, or were refused and said; out: complaints, each at the place that wrote the value. All are said
+// in one run; what hangs on a value that was refused is not looked at.
+//
+// What the machine lacks is an error where the configuration is for `here`, else a warning.
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-void config_check(struct config *c, struct complaints *to) {}
+#include "ctl/config_key.h"
+#include "policy/complaints.h"
+
+#define AF_XDP_MTU 3498 // of native XDP on ENA; DPDK's driver takes 3542
+#define GWLB_MTU 8568   // a packet of 8500 bytes and what a Gateway Load Balancer puts around it
+
+struct checking {
+	struct config *c;
+	struct complaints *to;
+	bool here;
+};
+
+// A value: where it stands is where it is complained about.
+struct spot {
+	const struct config_group *g;
+	unsigned i, k;
+};
+
+static struct spot spot(const char *group, unsigned i, const char *key)
+{
+	struct spot s = {config_groups, i, 0};
+	while (strcmp(s.g->name, group))
+		s.g++;
+	while (s.k < s.g->nkeys && strcmp(s.g->keys[s.k].name, key))
+		s.k++;
+	return s;
+}
+
+static uint32_t origin(const struct checking *k, struct spot s)
+{
+	return *config_origin(k->c, s.g, s.i, s.k);
+}
+
+static bool bad(const struct checking *k, const char *group, unsigned i, const char *key)
+{
+	return origin(k, spot(group, i, key)) & CONFIG_BAD;
+}
+
+__attribute__((format(printf, 4, 5))) static void say(const struct checking *k, bool warning, struct spot s,
+						      const char *format, ...)
+{
+	char name[128], pointer[160], *text;
+	struct place at = {.file = k->c->file, .pointer = pointer};
+	va_list args;
+	if (origin(k, s) == 0 && s.g->shape != CONFIG_ONE) // a default: its element stands somewhere
+		s.k = s.g->nkeys;
+	uint32_t o = origin(k, s);
+	config_key_name(k->c, s.g, s.i, s.k, o & CONFIG_BY_SET ? '.' : '/', name, sizeof(name));
+	snprintf(pointer, sizeof(pointer), "%s%s", o & CONFIG_BY_SET ? "--set " : "/", name);
+	if (o & CONFIG_BY_SET)
+		at = (struct place){.file = pointer};
+	else if (o)
+		at = (struct place){k->c->file, o >> 12, o & 4095, pointer};
+	else if (!*at.file)
+		at = (struct place){.file = pointer + 1};
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	va_end(args);
+	complaints_add(k->to, warning, &at, "%s", text);
+	free(text);
+}
+#define WRONG(k, ...) say(k, false, __VA_ARGS__)
+#define WARN(k, ...) say(k, true, __VA_ARGS__)
+
+// ---- by the table -----------------------------------------------------------------------------------------------
+
+// What has to be given, and what is for other types or modes than this element's.
+static void element(const struct checking *k, const struct config_group *g, unsigned i)
+{
+	char words[128];
+	const struct config_key *first = g->keys;
+	unsigned what = first->kind == CONFIG_WORD ? (uint8_t)config_element(k->c, g, i)[first->at] : 0;
+	uint32_t known = *config_origin(k->c, g, i, 0);
+	for (unsigned j = 0; j < g->nkeys; j++) {
+		const struct config_key *key = &g->keys[j];
+		uint32_t o = *config_origin(k->c, g, i, j);
+		if (!key->value && !o)
+			WRONG(k, (struct spot){g, i, j}, "a %s needs \"%s\"", g->one, key->name);
+		if (!key->only || !o || (o & CONFIG_BAD) || !known || (known & CONFIG_BAD) || key->only >> what & 1)
+			continue;
+		size_t at = 0;
+		for (unsigned w = 0; w < first->nwords; w++) {
+			if (key->only >> w & 1)
+				at += (size_t)snprintf(words + at, sizeof(words) - at, "%s%s", at ? ", " : "",
+						       first->words[w]);
+		}
+		WRONG(k, (struct spot){g, i, j}, "\"%s\" is for %s, not for %s", key->name, words, first->words[what]);
+	}
+}
+
+static void elements(const struct checking *k)
+{
+	for (unsigned j = 0; j < config_group_count; j++) {
+		const struct config_group *g = &config_groups[j];
+		for (unsigned i = 0; g->shape != CONFIG_ONE && i < config_count(k->c, g); i++)
+			element(k, g, i);
+	}
+}
+
+// ---- workers ----------------------------------------------------------------------------------------------------
+
+static void cores(const struct checking *k)
+{
+	const struct config_workers *w = &k->c->workers;
+	struct spot s = spot("workers", 0, "cores");
+	long has = sysconf(_SC_NPROCESSORS_CONF);
+	if (bad(k, "workers", 0, "cores"))
+		return;
+	if (w->ncores == 0)
+		WRONG(k, s, "at least one core is needed");
+	for (unsigned i = 0; i < w->ncores; i++) {
+		unsigned j = 0;
+		while (j < i && w->cores[j] != w->cores[i])
+			j++;
+		if (j < i)
+			WRONG(k, s, "core %u stands twice: a worker needs one for itself", w->cores[i]);
+		else if (has > 0 && w->cores[i] >= has)
+			say(k, !k->here, s, "there is no core %u here: 0 to %ld (nproc)", w->cores[i], has - 1);
+	}
+}
+
+// ---- ports ------------------------------------------------------------------------------------------------------
+
+static bool pci_address(const char *p)
+{
+	static const char form[] = "xxxx:xx:xx.x";
+	if (strlen(p) != sizeof(form) - 1)
+		return false;
+	for (unsigned i = 0; form[i]; i++) {
+		if (form[i] == 'x' ? !isxdigit((unsigned char)p[i]) : p[i] != form[i])
+			return false;
+	}
+	return true;
+}
+
+static bool of_kernel(const struct config_port *p)
+{
+	return p->type == CONFIG_PORT_AF_XDP || p->type == CONFIG_PORT_AF_PACKET;
+}
+
+static void device(const struct checking *k, unsigned i)
+{
+	const struct config_port *p = &k->c->ports[i];
+	struct spot s = spot("ports", i, "device");
+	bool interface = of_kernel(p) || p->type == CONFIG_PORT_TAP;
+	if (bad(k, "ports", i, "device") || p->type == CONFIG_PORT_NULL || p->type == CONFIG_PORT_PCAP)
+		return;
+	if (!*p->device)
+		WRONG(k, s, "a port of type %s needs \"device\"", config_port_types[p->type]);
+	else if (p->type == CONFIG_PORT_PCI && !pci_address(p->device))
+		WRONG(k, s, "a PCI address is expected, as 0000:00:06.0 (lspci -D)");
+	else if (interface && (strlen(p->device) > 15 || strchr(p->device, '/')))
+		WRONG(k, s, "the name of an interface has up to 15 bytes and no /");
+	for (unsigned j = 0; j < i && *p->device; j++) {
+		const struct config_port *o = &k->c->ports[j];
+		if (!strcmp(o->device, p->device) && (p->type != CONFIG_PORT_MEMIF || o->memif_id == p->memif_id))
+			WRONG(k, s, "port %s has this device already", o->name);
+	}
+}
+
+// What has no device behind it is veth, a tunnel, a bridge.
+static bool virtual(const char *interface)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "/sys/class/net/%s", interface);
+	if (access(name, F_OK) < 0)
+		return false;
+	strcat(name, "/device");
+	return access(name, F_OK) < 0;
+}
+
+static void af_xdp(const struct checking *k, unsigned i)
+{
+	const struct config_port *p = &k->c->ports[i];
+	if (p->mtu > AF_XDP_MTU && !bad(k, "ports", i, "mtu"))
+		WRONG(k, spot("ports", i, "mtu"), "an af_xdp port carries up to %u bytes", AF_XDP_MTU);
+	if (p->queues > 1 && virtual(p->device))
+		say(k, !k->here, spot("ports", i, "queues"),
+		    "%s is no hardware (veth): it has one queue for af_xdp, not %u", p->device, p->queues);
+}
+
+static void port(const struct checking *k, unsigned i)
+{
+	const struct config_port *p = &k->c->ports[i];
+	if (p->mtu && p->mtu < 68)
+		WRONG(k, spot("ports", i, "mtu"), "0 or a number from 68 to 9216 is expected (RFC 791)");
+	if (!origin(k, spot("ports", i, "type")) || bad(k, "ports", i, "type"))
+		return;
+	device(k, i);
+	if (p->type == CONFIG_PORT_AF_XDP)
+		af_xdp(k, i);
+	if (p->type == CONFIG_PORT_PCAP && !*p->rx_file && !*p->tx_file)
+		WRONG(k, spot("ports", i, "rx_file"), "a pcap port needs \"rx_file\" or \"tx_file\"");
+}
+
+// ---- addresses --------------------------------------------------------------------------------------------------
+
+static bool within(const struct config_net *net, const struct config_net *address)
+{
+	unsigned whole = net->bits / 8, rest = net->bits % 8;
+	if (net->len != address->len || memcmp(net->bytes, address->bytes, whole))
+		return false;
+	return rest == 0 || (net->bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
+}
+
+static void next_hops(const struct checking *k, unsigned i)
+{
+	static const struct config_net link_local = {.bytes = {0xfe, 0x80}, .len = 16, .bits = 10};
+	const struct config_port *p = &k->c->ports[i];
+	struct spot s = spot("ports", i, "next_hop");
+	if (p->nnext_hop == 2 && p->next_hop[0].len == p->next_hop[1].len)
+		WRONG(k, s, "one next hop of IPv4 and one of IPv6 are expected");
+	for (unsigned h = 0; h < p->nnext_hop; h++) {
+		bool on_link = p->naddresses == 0 || within(&link_local, &p->next_hop[h]);
+		for (unsigned a = 0; a < p->naddresses; a++)
+			on_link |= within(&p->addresses[a], &p->next_hop[h]);
+		if (!on_link)
+			WRONG(k, s,
+			      "this next hop is on no network of the port's addresses: it could not be asked for its "
+			      "MAC");
+	}
+}
+
+// Only the kernel's interfaces have addresses that could be taken over.
+static void addressed(const struct checking *k, unsigned i, unsigned path)
+{
+	const struct config_port *p = &k->c->ports[i];
+	if (!of_kernel(p) && p->type != CONFIG_PORT_NULL && p->type != CONFIG_PORT_PCAP && p->naddresses == 0 &&
+	    !bad(k, "ports", i, "addresses"))
+		WRONG(k, spot("ports", i, "addresses"), "a port of type %s in a %s path (paths/%u) needs \"addresses\"",
+		      config_port_types[p->type], config_modes[k->c->paths[path].mode], path);
+}
+
+// ---- paths ------------------------------------------------------------------------------------------------------
+
+static void mtus(const struct checking *k, unsigned i)
+{
+	const struct config_path *p = &k->c->paths[i];
+	const struct config_port *a = &k->c->ports[p->ports[0]], *b = &k->c->ports[p->ports[p->nports - 1]];
+	if (bad(k, "ports", p->ports[0], "mtu") || bad(k, "ports", p->ports[p->nports - 1], "mtu"))
+		return;
+	if (a->mtu && b->mtu && a->mtu != b->mtu && !p->mtu_clamp)
+		WRONG(k, spot("paths", i, "ports"),
+		      "%s has an mtu of %u, %s of %u: make them equal, or set \"mtu_clamp\": true", a->name, a->mtu,
+		      b->name, b->mtu);
+	if (p->mode == CONFIG_GWLB && a->mtu < GWLB_MTU)
+		WARN(k, spot("paths", i, "ports"),
+		     "a Gateway Load Balancer sends up to %u bytes; port %s has an mtu of %u%s", GWLB_MTU, a->name,
+		     a->mtu, a->mtu ? "" : " (as its driver has it)");
+}
+
+static void mode(const struct checking *k, unsigned i)
+{
+	const struct config_path *p = &k->c->paths[i];
+	struct spot transport = spot("paths", i, "transport");
+	if (p->mode == CONFIG_GWLB && p->transport != CONFIG_TRANSPORT_NONE && p->transport != CONFIG_TRANSPORT_GWLB)
+		WRONG(k, transport, "a gwlb path has its own transport");
+	else if (p->mode != CONFIG_GWLB && p->mode != CONFIG_MIRROR && p->transport == CONFIG_TRANSPORT_GWLB)
+		WRONG(k, transport, "this transport is for gwlb and mirror paths");
+	else if (p->mode != CONFIG_MIRROR && p->transport == CONFIG_TRANSPORT_VXLAN)
+		WRONG(k, transport, "this transport is for mirror paths");
+	for (unsigned j = 0; j < p->nports && p->fast_path; j++) {
+		const struct config_port *o = &k->c->ports[p->ports[j]];
+		if (o->type != CONFIG_PORT_AF_XDP)
+			WRONG(k, spot("paths", i, "fast_path"), "both ports have to be af_xdp: %s is %s", o->name,
+			      config_port_types[o->type]);
+	}
+	for (unsigned j = 0; j < p->nports && (p->mode == CONFIG_ROUTED || p->mode == CONFIG_GWLB); j++) {
+		if (j == 0 || p->ports[j] != p->ports[0])
+			addressed(k, p->ports[j], i);
+	}
+}
+
+static void count(const struct checking *k, unsigned i)
+{
+	static const struct {
+		uint8_t least, most;
+		const char *says;
+	} wants[CONFIG_MODES] = {[CONFIG_BRIDGE] = {2, 2, "two ports"},
+				 [CONFIG_ROUTED] = {1, 2, "one port or two"},
+				 [CONFIG_MIRROR] = {1, 1, "one port"},
+				 [CONFIG_GWLB] = {1, 1, "one port"}};
+	const struct config_path *p = &k->c->paths[i];
+	if (p->nports < wants[p->mode].least || p->nports > wants[p->mode].most)
+		WRONG(k, spot("paths", i, "ports"), "a %s path has %s", config_modes[p->mode], wants[p->mode].says);
+}
+
+// used: by which path, from 1.
+static void path(const struct checking *k, unsigned i, uint8_t *used)
+{
+	const struct config_path *p = &k->c->paths[i];
+	struct spot s = spot("paths", i, "ports");
+	if (p->nports == 0 || bad(k, "paths", i, "ports") || bad(k, "paths", i, "mode"))
+		return;
+	for (unsigned j = 0; j < p->nports; j++) {
+		uint8_t *by = &used[p->ports[j]];
+		if (*by == i + 1)
+			WRONG(k, s, "port %s stands twice: the ports of a path differ", k->c->ports[p->ports[j]].name);
+		else if (*by)
+			WRONG(k, s, "port %s is in paths/%u already", k->c->ports[p->ports[j]].name, *by - 1u);
+		*by = (uint8_t)(i + 1);
+	}
+	if (!origin(k, spot("paths", i, "mode")))
+		return;
+	count(k, i);
+	mode(k, i);
+	mtus(k, i);
+}
+
+static void paths(const struct checking *k)
+{
+	uint8_t used[CONFIG_PORTS] = {0};
+	bool refused = false;
+	for (unsigned i = 0; i < k->c->npaths; i++) {
+		path(k, i, used);
+		refused |= bad(k, "paths", i, "ports");
+	}
+	for (unsigned i = 0; i < k->c->nports && !refused; i++) {
+		if (!used[i])
+			WARN(k, (struct spot){spot("ports", i, "").g, i, spot("ports", i, "").k},
+			     "no path has this port");
+	}
+	if (k->c->npaths == 0)
+		WARN(k, spot("paths", 0, ""), "there is no path: nothing is forwarded");
+}
+
+// ---- the rest ---------------------------------------------------------------------------------------------------
+
+static void policies(const struct checking *k)
+{
+	static const char *const keys[] = {"file", "shadow"};
+	const char *files[] = {k->c->policy.file, k->c->policy.shadow};
+	for (unsigned i = 0; i < 2; i++) {
+		if (*files[i] && access(files[i], R_OK) < 0)
+			WARN(k, spot("policy", 0, keys[i]), "%s cannot be read: %s", files[i], strerror(errno));
+	}
+	if (*files[0] && !strcmp(files[0], files[1]))
+		WARN(k, spot("policy", 0, "shadow"), "the policy itself: it will say nothing else");
+}
+
+// Frames wait in rings and for verdicts; what comes then finds no buffer.
+static void memory(const struct checking *k)
+{
+	const struct config_memory *m = &k->c->memory;
+	uint64_t workers = k->c->workers.ncores, need = m->held_frames * workers;
+	for (unsigned i = 0; i < k->c->nports; i++) {
+		const struct config_port *p = &k->c->ports[i];
+		uint64_t queues = p->queues ? p->queues : workers;
+		need += queues * ((p->rx_ring ? p->rx_ring : 1024u) + (p->tx_ring ? p->tx_ring : 1024u));
+	}
+	if (m->frames < need)
+		WARN(k, spot("memory", 0, "frames"), "rings and held frames can take %lu buffers of these %u", need,
+		     m->frames);
+	if (m->record_cells & (m->record_cells - 1))
+		WRONG(k, spot("memory", 0, "record_cells"), "a power of two is expected");
+}
+
+static void sinks(const struct checking *k)
+{
+	const struct config_sink *s = k->c->sinks;
+	for (unsigned i = 0; i < k->c->nsinks; i++) {
+		for (unsigned j = 0; j < i && *s[i].path; j++) {
+			if (!strcmp(s[i].path, s[j].path))
+				WRONG(k, spot("sinks", i, "path"), "sinks/%u writes there already", j);
+		}
+	}
+}
+
+static void people(const struct checking *k)
+{
+	const struct config_control *t = &k->c->control;
+	if (*t->http && strncmp(t->http, "127.", 4) && strncmp(t->http, "[::1]", 5))
+		WARN(k, spot("control", 0, "http"), "not a loopback address: whoever reaches it can read metrics");
+	if (*t->group && !getgrnam(t->group))
+		say(k, !k->here, spot("control", 0, "group"), "there is no group %s here", t->group);
+	if (*k->c->user && !getpwnam(k->c->user))
+		say(k, !k->here, spot("", 0, "user"), "there is no user %s here", k->c->user);
+}
+
+void config_check(struct config *c, bool here, struct complaints *to)
+{
+	struct checking k = {c, to, here};
+	elements(&k);
+	cores(&k);
+	for (unsigned i = 0; i < c->nports; i++) {
+		port(&k, i);
+		next_hops(&k, i);
+	}
+	paths(&k);
+	policies(&k);
+	memory(&k);
+	sinks(&k);
+	people(&k);
+}

@@ -12,6 +12,7 @@ enum config_kind {
 	CONFIG_NUMBER,   // low to high; size bytes
 	CONFIG_BOOL,     // uint8_t
 	CONFIG_TEXT,     // up to size - 1 bytes
+	CONFIG_BESIDE,   // a file's name; relative to the folder of the file that says it
 	CONFIG_HOST,     // an address, in words
 	CONFIG_ENDPOINT, // address:port, in words
 	CONFIG_NET_,     // struct config_net
@@ -22,12 +23,13 @@ enum config_kind {
 struct config_key {
 	const char *name, *value; // the default, as --set takes it; NULL: has to be given
 	uint8_t kind, nwords;
-	bool secret;       // never shown
+	bool secret;       // what stands behind secret= in it is not shown
 	uint16_t size;     // of one value
 	uint16_t at;       // in the group's struct
 	uint16_t many;     // a list of up to so many; 0: one value
 	uint16_t count_at; // of the list's length, uint8_t
 	uint64_t low, high;
+	uint16_t only; // bits of the element's own first word (type, mode) that have this key; 0: all
 	const char *const *words;
 	const char *help;
 };
@@ -60,10 +62,15 @@ static inline unsigned config_count(const struct config *c, const struct config_
 	return g->shape == CONFIG_ONE ? 1 : *((const uint8_t *)c + g->count_at);
 }
 
-// Where a value came from: 0: it is the default; CONFIG_BY_SET; else line << 12 | column of the file. k: the key's
-// number, nkeys: the element itself.
-#define CONFIG_BY_SET UINT32_MAX
+// Where a value came from: 0: it is the default; else line << 12 | column of the file, or CONFIG_BY_SET; CONFIG_BAD: it
+// was refused, and the default stands there. k: the key's number; nkeys: the element itself.
+#define CONFIG_BY_SET (1u << 30)
+#define CONFIG_BAD (1u << 31)
+#define CONFIG_TEXT_MAX (1u << 18) // bytes of a file, hence lines
 uint32_t *config_origin(struct config *c, const struct config_group *g, unsigned i, unsigned k);
+// "ports.lan.mtu"; '/' for the dots: as pointers have it.
+void config_key_name(const struct config *c, const struct config_group *g, unsigned i, unsigned k, char dot, char *out,
+		     size_t size);
 
 // config_value.c: a node into the element; false: said. A default or a value of --set as JSON that the first reads.
 bool config_value_read(struct reading *r, const struct config_key *k, uint32_t node, struct config *c, char *element);
@@ -72,4 +79,4 @@ char *config_value_json(struct arena *a, const struct config_key *k, const char 
 void config_value_print(const struct config *c, const struct config_key *k, const char *element, FILE *out);
 
 // config_check.c: what only several keys together can have wrong.
-void config_check(struct config *c, struct complaints *to);
+void config_check(struct config *c, bool here, struct complaints *to);

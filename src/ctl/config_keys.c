@@ -11,7 +11,7 @@ static const char *const open_words[] = {"open", "closed"}, *const exceeded_word
 			 *const dns_name_words[] = {"drop", "pass"};
 static const char *const idle_words[] = {"busy", "adaptive", "interrupt"};
 const char *const config_port_types[CONFIG_PORT_TYPES] = {"pci", "af_xdp", "af_packet", "tap", "memif", "null", "pcap"};
-static const char *const checksum_words[] = {"offload-aware", "enforce", "ignore"};
+static const char *const checksum_words[] = {"auto", "check", "partial", "good"};
 const char *const config_modes[CONFIG_MODES] = {"bridge", "routed", "mirror", "gwlb"};
 static const char *const transport_words[] = {"none", "gwlb", "vxlan", "vlan"}, *const tenant_words[] = {
 											"transport", "port", "none"};
@@ -20,197 +20,173 @@ static const char *const pages_words[] = {"auto", "huge", "small"};
 static const char *const sink_words[] = {"file"}, *const format_words[] = {"eve", "table", "facts"};
 static const char *const level_words[] = {"error", "warning", "info", "debug"};
 
+#define STALLED_HELP                                                                                                   \
+	"a worker that does not move: af_xdp ports pass frames from port to port (open) or drop them (closed) in the " \
+	"kernel; with other ports the health probe fails and the process starts itself again"
+
 #define SIZE(type, field) sizeof(((type *)0)->field)
-#define WORD(type, field, list, def, text)                                                                             \
+// What stands behind the help is for few rows: which types or modes have the key.
+#define ROW(key, def, what, bytes, type, field, text, ...)                                                             \
 	{                                                                                                              \
-		.name = #field, .value = def, .kind = CONFIG_WORD, .size = 1, .at = offsetof(type, field),             \
-		.words = list, .nwords = sizeof(list) / sizeof(*list), .help = text                                    \
+		.name = key, .value = def, .kind = what, .size = bytes, .at = offsetof(type, field), .help = text,     \
+		__VA_ARGS__                                                                                            \
 	}
-#define NUMBER(type, field, from, to, def, text)                                                                       \
-	{                                                                                                              \
-		.name = #field, .value = def, .kind = CONFIG_NUMBER, .size = SIZE(type, field),                        \
-		.at = offsetof(type, field), .low = from, .high = to, .help = text                                     \
-	}
-#define BOOL(type, field, def, text)                                                                                   \
-	{                                                                                                              \
-		.name = #field, .value = def, .kind = CONFIG_BOOL, .size = 1, .at = offsetof(type, field),             \
-		.help = text                                                                                           \
-	}
-#define TEXT(type, field, def, text)                                                                                   \
-	{                                                                                                              \
-		.name = #field, .value = def, .kind = CONFIG_TEXT, .size = SIZE(type, field),                          \
-		.at = offsetof(type, field), .help = text                                                              \
-	}
-#define LIST(type, field, what, from, to, def, text)                                                                   \
-	{                                                                                                              \
-		.name = #field, .value = def, .kind = what, .size = SIZE(type, field[0]), .at = offsetof(type, field), \
-		.many = SIZE(type, field) / SIZE(type, field[0]), .count_at = offsetof(type, n##field), .low = from,   \
-		.high = to, .help = text                                                                               \
-	}
+#define WORD(type, field, key, list, def, text, ...)                                                                   \
+	ROW(key, def, CONFIG_WORD, 1, type, field, text, .words = list, .nwords = sizeof(list) / sizeof(*(list)),      \
+	    __VA_ARGS__)
+#define NUMBER(type, field, key, from, to, def, text, ...)                                                             \
+	ROW(key, def, CONFIG_NUMBER, SIZE(type, field), type, field, text, .low = from, .high = to, __VA_ARGS__)
+#define BOOL(type, field, key, def, text, ...) ROW(key, def, CONFIG_BOOL, 1, type, field, text, __VA_ARGS__)
+#define TEXT(type, field, key, def, text, ...)                                                                         \
+	ROW(key, def, CONFIG_TEXT, SIZE(type, field), type, field, text, __VA_ARGS__)
+#define LIST(type, field, key, what, from, to, def, text, ...)                                                         \
+	ROW(key, def, what, SIZE(type, field[0]), type, field, text, .low = from, .high = to,                          \
+	    .many = SIZE(type, field) / SIZE(type, field[0]), .count_at = offsetof(type, n##field), __VA_ARGS__)
 
 #define C struct config
 static const struct config_key top_keys[] = {
-	TEXT(C, node, "", "who writes the records; empty: the host's name"),
-	TEXT(C, user, "", "who the process becomes once all is open; empty: it stays who it is"),
+	TEXT(C, node, "node", "", "who writes the records; empty: the host's name"),
+	TEXT(C, user, "user", "", "who the process becomes once all is open; empty: it stays who it is"),
 };
 
 #define F struct config_fail
 static const struct config_key fail_keys[] = {
-	WORD(F, no_policy, open_words, "open", "no policy is loaded: all passes, or nothing does"),
-	WORD(F, out_of_memory, open_words, "closed",
+	WORD(F, no_policy, "no_policy", open_words, "open", "no policy is loaded: all passes, or nothing does"),
+	WORD(F, out_of_memory, "out_of_memory", open_words, "closed",
 	     "no memory to read a frame in: it goes on as hold_exceeded says, or does not leave"),
-	WORD(F, hold_exceeded, exceeded_words, "absent",
+	WORD(F, hold_exceeded, "hold_exceeded", exceeded_words, "absent",
 	     "held beyond the budget: what was not seen is absent and the policy decides, pass, or drop"),
-	WORD(F, decap_depth, open_words, "closed", "more layers than are looked at: pass or drop"),
-	WORD(F, http_ambiguous, ambiguous_words, "close",
+	WORD(F, decap_depth, "decap_depth", open_words, "closed", "more layers than are looked at: pass or drop"),
+	WORD(F, http_ambiguous, "http_ambiguous", ambiguous_words, "close",
 	     "a message whose end two readers would see differently: the connection is closed before it leaves, or it "
 	     "passes"),
-	WORD(F, tls_bad_name, tls_name_words, "drop", "a server name that cannot be: drop, or it is absent"),
-	WORD(F, dns_bad_name, dns_name_words, "drop", "a DNS name that cannot be: drop or pass"),
-	WORD(F, stalled, open_words, "open",
-	     "a worker that does not move: af_xdp ports pass frames from port to port (open) or drop them (closed) in "
-	     "the "
-	     "kernel; with other ports the health probe fails and the process starts itself again"),
-	WORD(F, midstream, open_words, "open",
+	WORD(F, tls_bad_name, "tls_bad_name", tls_name_words, "drop",
+	     "a server name that cannot be: drop, or it is absent"),
+	WORD(F, dns_bad_name, "dns_bad_name", dns_name_words, "drop", "a DNS name that cannot be: drop or pass"),
+	WORD(F, stalled, "stalled", open_words, "open", STALLED_HELP),
+	WORD(F, midstream, "midstream", open_words, "open",
 	     "a flow whose beginning was not seen: followed from there on, or dropped"),
 };
 
 #define W struct config_workers
 static const struct config_key workers_keys[] = {
-	LIST(W, cores, CONFIG_NUMBER, 0, 1023, "1", "the processor cores that forward, one worker each"),
-	WORD(W, idle, idle_words, "adaptive",
+	LIST(W, cores, "cores", CONFIG_NUMBER, 0, 1023, "1", "the processor cores that forward, one worker each"),
+	WORD(W, idle, "idle", idle_words, "adaptive",
 	     "when nothing comes: poll on, poll less and less, or sleep until the port wakes it"),
-	NUMBER(W, drain_ms, 0, 600000, "5000", "after SIGTERM: how long what is inside may take to leave"),
+	NUMBER(W, drain_ms, "drain_ms", 0, 600000, "5000", "after SIGTERM: how long what is inside may take to leave"),
 };
 
 #define P struct config_port
+#define KERNEL (1 << CONFIG_PORT_AF_XDP | 1 << CONFIG_PORT_AF_PACKET)
 static const struct config_key port_keys[] = {
-	{.name = "type",
-	 .kind = CONFIG_WORD,
-	 .size = 1,
-	 .at = offsetof(P, type),
-	 .words = config_port_types,
-	 .nwords = CONFIG_PORT_TYPES,
-	 .help = "what the port is"},
-	TEXT(P, device, "", "PCI address, interface, or memif's socket; null and pcap have none"),
-	TEXT(P, devargs, "", "more for DPDK's driver, as in \"large_llq_hdr=1\""),
-	NUMBER(P, queues, 0, 64, "0", "receive queues; 0: as many as there are workers, where the port can"),
-	NUMBER(P, mtu_bytes, 68, 9216, "1500", "the largest layer 3 packet"),
-	NUMBER(P, rx_ring, 64, 16384, "1024", "receive descriptors of a queue"),
-	NUMBER(P, tx_ring, 64, 16384, "1024", "transmit descriptors of a queue"),
-	BOOL(P, promiscuous, "true", "takes frames for other MAC addresses, where the port can"),
-	WORD(P, checksum, checksum_words, "enforce",
-	     "wrong checksums that the port does not mark: excused where a sender's are all wrong, dropped, or not "
-	     "looked at"),
-	LIST(P, addresses, CONFIG_NET_, 0, 128, "",
-	     "routed and gwlb: the appliance's own here, as 192.0.2.1/24; none: those that the interface has"),
-	LIST(P, next_hop, CONFIG_NET_, 32, 128, "",
-	     "routed: the router for what is on no network of this port, at most one of IPv4 and one of IPv6"),
-	NUMBER(P, start_queue, 0, 1023, "0", "af_xdp: the interface's first queue that is taken"),
-	NUMBER(P, busy_budget, 1, 1024, "64", "af_xdp: frames of a busy poll"),
-	BOOL(P, force_copy, "false", "af_xdp: no zero copy even where the driver has it"),
-	NUMBER(P, memif_id, 0, 65535, "0", "memif: which connection of the socket"),
-	BOOL(P, memif_server, "false", "memif: makes the socket, instead of connecting to it"),
-	{.name = "memif_secret",
-	 .value = "",
-	 .kind = CONFIG_TEXT,
-	 .secret = true,
-	 .size = 24, // DPDK's bound, its end included
-	 .at = offsetof(P, memif_secret),
-	 .help = "memif: what both ends have to know"},
-	TEXT(P, rx_file, "", "pcap: read from here"),
-	TEXT(P, tx_file, "", "pcap: written here"),
+	WORD(P, type, "type", config_port_types, NULL, "what the port is"),
+	TEXT(P, device, "device", "", "PCI address, interface, or memif's socket",
+	     .only = KERNEL | 1 << CONFIG_PORT_PCI | 1 << CONFIG_PORT_TAP | 1 << CONFIG_PORT_MEMIF),
+	TEXT(P, devargs, "devargs", "", "more for DPDK's driver, as in \"large_llq_hdr=1\"", .secret = true),
+	NUMBER(P, queues, "queues", 0, 64, "0", "receive queues; 0: as many as there are workers, where the port can"),
+	NUMBER(P, mtu, "mtu", 0, 9216, "0",
+	       "bytes of the largest layer 3 packet, from 68; 0: as the interface or the driver has it"),
+	NUMBER(P, rx_ring, "rx_ring", 0, 16384, "0", "receive descriptors of a queue; 0: as the driver likes"),
+	NUMBER(P, tx_ring, "tx_ring", 0, 16384, "0", "transmit descriptors of a queue; 0: as the driver likes"),
+	WORD(P, checksum, "checksum", checksum_words, "auto",
+	     "of layer 4: what the driver is known to do; wrong is wrong; the sum of the pseudo header alone is this "
+	     "host's own sender; or good, whatever it says"),
+	LIST(P, addresses, "addresses", CONFIG_NET_, 0, 128, "",
+	     "routed and gwlb paths: the appliance's own here, as 192.0.2.1/24; none: those that the interface has"),
+	LIST(P, next_hop, "next_hop", CONFIG_NET_, 32, 128, "",
+	     "routed paths: the router for what is on no network of this port, one of IPv4 and one of IPv6"),
+	NUMBER(P, memif_id, "memif_id", 0, 65535, "0", "which connection of the socket",
+	       .only = 1 << CONFIG_PORT_MEMIF),
+	BOOL(P, memif_server, "memif_server", "false", "makes the socket, instead of connecting to it",
+	     .only = 1 << CONFIG_PORT_MEMIF),
+	BOOL(P, null_flood, "null_flood", "false", "brings frames of zeroes as fast as they are taken; else none",
+	     .only = 1 << CONFIG_PORT_NULL),
+	TEXT(P, rx_file, "rx_file", "", "frames that come in are read from here", .only = 1 << CONFIG_PORT_PCAP),
+	TEXT(P, tx_file, "tx_file", "", "those that leave are written here", .only = 1 << CONFIG_PORT_PCAP),
+	BOOL(P, pcap_rewind, "pcap_rewind", "false", "rx_file again and again", .only = 1 << CONFIG_PORT_PCAP),
 };
 
 #define H struct config_path
+#define TWO (1 << CONFIG_BRIDGE | 1 << CONFIG_ROUTED)
 static const struct config_key path_keys[] = {
-	{.name = "mode",
-	 .kind = CONFIG_WORD,
-	 .size = 1,
-	 .at = offsetof(H, mode),
-	 .words = config_modes,
-	 .nwords = CONFIG_MODES,
-	 .help = "how frames go through"},
-	LIST(H, ports, CONFIG_PORT, 0, 0, NULL,
-	     "bridge: two; routed: one or two; mirror and gwlb: one; the first is the "
-	     "clients' side"),
-	WORD(H, transport, transport_words, "none",
+	WORD(H, mode, "mode", config_modes, NULL, "how frames go through"),
+	LIST(H, ports, "ports", CONFIG_PORT, 0, 0, NULL,
+	     "bridge: two; routed: one or two; mirror and gwlb: one; the first is the clients' side"),
+	WORD(H, transport, "transport", transport_words, "none",
 	     "the encapsulation that is taken off and names the tenant; a gwlb path has its own"),
-	WORD(H, tenant, tenant_words, "transport",
+	WORD(H, tenant, "tenant", tenant_words, "transport",
 	     "what keeps customers of equal addresses apart: what the transport says, the port, or nothing"),
-	BOOL(H, fast_path, "false", "settled flows stay in XDP; both ports have to be af_xdp"),
-	BOOL(H, mtu_clamp, "false", "the ports' MTUs may differ: the smaller one holds"),
-	NUMBER(H, mss_clamp_bytes, 0, 9176, "0", "the largest segment size that a SYN may ask for; 0: any"),
-	WORD(H, other_l2, pass_words, "pass", "bridge: frames that are not IP"),
-	LIST(H, other_l2_except, CONFIG_NUMBER, 0x600, 0xffff, "",
-	     "bridge: ethertypes for which it is the other way round"),
-	WORD(H, link_local, pass_words, "pass", "bridge: link-local multicast"),
-	NUMBER(H, health_port, 0, 65535, "80", "gwlb: the TCP port whose probes are answered; 0: none"),
+	BOOL(H, fast_path, "fast_path", "false", "settled flows stay in XDP; both ports have to be af_xdp",
+	     .only = TWO),
+	BOOL(H, mtu_clamp, "mtu_clamp", "false", "the ports' MTUs may differ: the smaller one holds", .only = TWO),
+	NUMBER(H, mss_clamp_bytes, "mss_clamp_bytes", 0, 9176, "0",
+	       "the largest segment size that a SYN may ask for; 0: any", .only = TWO | 1 << CONFIG_GWLB),
+	WORD(H, other_l2, "other_l2", pass_words, "pass", "frames that are not IP", .only = 1 << CONFIG_BRIDGE),
+	LIST(H, other_l2_except, "other_l2_except", CONFIG_NUMBER, 0x600, 0xffff, "",
+	     "ethertypes for which it is the other way round", .only = 1 << CONFIG_BRIDGE),
+	WORD(H, link_local, "link_local", pass_words, "pass", "link-local multicast", .only = 1 << CONFIG_BRIDGE),
+	NUMBER(H, health_port, "health_port", 0, 65535, "80", "the TCP port whose probes are answered; 0: none",
+	       .only = 1 << CONFIG_GWLB),
 };
 
 #define L struct config_policy
 static const struct config_key policy_keys[] = {
-	TEXT(L, file, "", "the policy; empty: none, and fail.no_policy holds"),
-	TEXT(L, shadow, "", "a second policy that decides nothing: records say what it would"),
-	TEXT(L, history, "/var/lib/sluice/policy", "folder of the policies before; empty: none are kept"),
-	NUMBER(L, history_keep, 1, 10000, "100", "how many of them"),
-	LIST(L, guard, CONFIG_HOST, 0, 0, "", "addresses that no policy can cut off: management, health probes"),
-	NUMBER(L, payload_depth_bytes, 1, 1 << 20, "8192", "of each direction, that rules on payload see"),
+	ROW("file", "", CONFIG_BESIDE, CONFIG_FILE, L, file, "the policy; empty: none, and fail.no_policy holds"),
+	ROW("shadow", "", CONFIG_BESIDE, CONFIG_FILE, L, shadow,
+	    "a second policy that decides nothing: records say what it would"),
+	TEXT(L, history, "history", "/var/lib/sluice/policy", "folder of the policies before; empty: none are kept"),
+	NUMBER(L, history_keep, "history_keep", 1, 10000, "100", "how many of them"),
+	LIST(L, guard, "guard", CONFIG_HOST, 0, 0, "",
+	     "addresses that no policy can cut off: management, health probes"),
+	NUMBER(L, payload_depth_bytes, "payload_depth_bytes", 1, 1 << 20, "8192",
+	       "of each direction, that rules on payload see"),
 };
 
 #define M struct config_memory
 static const struct config_key memory_keys[] = {
-	WORD(M, pages, pages_words, "auto", "huge pages, small ones, or what there is"),
-	NUMBER(M, dpdk_mb, 0, 1 << 20, "0", "for DPDK's pools; 0: what the rest asks for"),
-	NUMBER(M, frames, 1024, 1 << 24, "32768", "buffers for frames, of all workers together"),
-	NUMBER(M, flows, 8, 1 << 26, "262144", "entries of a worker's flow table"),
-	NUMBER(M, streams, 64, 1 << 26, "65536", "TCP flows of a worker that are put in order at a time"),
-	NUMBER(M, chunks, 64, 1 << 24, "16384", "a worker's memory for that, in pieces of 2 KiB"),
-	NUMBER(M, handshakes, 64, 1 << 20, "1024", "handshakes over datagrams that a worker follows at a time"),
-	NUMBER(M, fragments, 16, 1 << 20, "1024", "IP fragments that a worker may have waiting"),
-	NUMBER(M, held_frames, 16, 1 << 20, "8192", "frames of a worker that may wait for a verdict"),
-	NUMBER(M, hold_bytes, 0, 1 << 24, "65536", "bytes that a flow may have waiting for its verdict"),
-	NUMBER(M, hold_ms, 0, 3600000, "10000", "and for how long, from the first of them"),
-	NUMBER(M, kept_bytes, 64, 1 << 30, "8388608",
+	WORD(M, pages, "pages", pages_words, "auto", "huge pages, small ones, or what there is"),
+	NUMBER(M, dpdk_mb, "dpdk_mb", 0, 1 << 20, "0", "for DPDK's pools; 0: what the rest asks for"),
+	NUMBER(M, frames, "frames", 1024, 1 << 24, "32768", "buffers for frames, of all workers together"),
+	NUMBER(M, flows, "flows", 8, 1 << 26, "262144", "entries of a worker's flow table"),
+	NUMBER(M, streams, "streams", 64, 1 << 26, "65536", "TCP flows of a worker that are put in order at a time"),
+	NUMBER(M, chunks, "chunks", 64, 1 << 24, "16384", "a worker's memory for that, in pieces of 2 KiB"),
+	NUMBER(M, handshakes, "handshakes", 64, 1 << 20, "1024",
+	       "handshakes over datagrams that a worker follows at a time"),
+	NUMBER(M, fragments, "fragments", 16, 1 << 20, "1024", "IP fragments that a worker may have waiting"),
+	NUMBER(M, held_frames, "held_frames", 16, 1 << 20, "8192", "frames of a worker that may wait for a verdict"),
+	NUMBER(M, hold_bytes, "hold_bytes", 0, 1 << 24, "65536", "bytes that a flow may have waiting for its verdict"),
+	NUMBER(M, hold_ms, "hold_ms", 0, 3600000, "10000", "and for how long, from the first of them"),
+	NUMBER(M, kept_bytes, "kept_bytes", 64, 1 << 30, "8388608",
 	       "of a worker, for facts of live flows that the next policy judges again"),
-	NUMBER(M, facts_bytes, 1 << 16, 1 << 30, "8388608",
+	NUMBER(M, facts_bytes, "facts_bytes", 1 << 16, 1 << 30, "8388608",
 	       "of a worker, for facts of transactions that wait for their answer"),
-	NUMBER(M, record_cells, 1 << 10, 1 << 24, "32768", "of a worker's record ring, a power of two"),
-	NUMBER(M, before_frames, 0, 1 << 20, "8192",
+	NUMBER(M, record_cells, "record_cells", 1 << 10, 1 << 24, "32768", "of a worker's record ring, a power of two"),
+	NUMBER(M, before_frames, "before_frames", 0, 1 << 20, "8192",
 	       "how many frames back `before` of mirror rules finds those of its flow"),
 };
 
 #define S struct config_sink
 static const struct config_key sink_keys[] = {
-	WORD(S, type, sink_words, "file", "where records go"),
-	TEXT(S, path, NULL, "the file; -: standard output"),
-	WORD(S, format, format_words, "eve", "JSON lines as Suricata names them, a table for eyes, or one fact a line"),
-	NUMBER(S, rotate_mb, 0, 1 << 20, "0", "a new file when this one has so much; 0: never"),
-	NUMBER(S, rotate_s, 0, 31536000, "0", "or when it is so old"),
-	NUMBER(S, keep, 0, 100000, "0", "how many earlier files stay; 0: all"),
+	WORD(S, type, "type", sink_words, "file", "what takes the records"),
+	TEXT(S, path, "path", NULL, "the file; -: standard output"),
+	WORD(S, format, "format", format_words, "eve",
+	     "JSON lines as Suricata names them, a table for eyes, or one fact a line"),
+	NUMBER(S, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never"),
+	NUMBER(S, rotate_s, "rotate_s", 0, 31536000, "0", "or when it is so old"),
+	NUMBER(S, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all"),
 };
 
 #define T struct config_control
 static const struct config_key control_keys[] = {
-	TEXT(T, socket, "/run/sluice/ctl.sock", "where `sluice ctl` connects; empty: nowhere"),
-	TEXT(T, group, "", "who may connect, besides root; empty: the process's own group"),
-	{.name = "http",
-	 .value = "127.0.0.1:9180",
-	 .kind = CONFIG_ENDPOINT,
-	 .size = SIZE(T, http),
-	 .at = offsetof(T, http),
-	 .help = "where /metrics, /healthz and /readyz are; empty: nowhere"},
+	TEXT(T, socket, "socket", "/run/sluice/ctl.sock", "where `sluice ctl` connects; empty: nowhere"),
+	TEXT(T, group, "group", "", "who may connect, besides root; empty: the process's own group"),
+	ROW("http", "127.0.0.1:9180", CONFIG_ENDPOINT, SIZE(T, http), T, http,
+	    "where /metrics, /healthz and /readyz are; empty: nowhere"),
 };
 
 static const struct config_key log_keys[] = {
-	{.name = "level",
-	 .value = "info",
-	 .kind = CONFIG_WORD,
-	 .size = 1,
-	 .at = offsetof(C, log_level),
-	 .words = level_words,
-	 .nwords = 4,
-	 .help = "what is said on standard error; `log level` changes it for a room"},
+	WORD(C, log_level, "level", level_words, "info",
+	     "what is said on standard error; `log level` changes it for a room"),
 };
 
 #define KEYS(list) .keys = list, .nkeys = sizeof(list) / sizeof(*(list))

@@ -6,26 +6,27 @@
 
 #include "ctl/config_key.h"
 
+void config_key_name(const struct config *c, const struct config_group *g, unsigned i, unsigned k, char dot, char *out,
+		     size_t size)
+{
+	const char *key = k < g->nkeys ? g->keys[k].name : "";
+	size_t at = (size_t)snprintf(out, size, "%s", g->name);
+	if (g->shape == CONFIG_NAMED)
+		at += (size_t)snprintf(out + at, size - at, "%c%s", dot, config_element(c, g, i));
+	else if (g->shape == CONFIG_LISTED)
+		at += (size_t)snprintf(out + at, size - at, "%c%u", dot, i);
+	if (*key)
+		snprintf(out + at, size - at, "%.*s%s", at > 0, &dot, key);
+}
+
 static void origin(const struct config *c, uint32_t at, char *out, size_t size)
 {
 	if (at == 0)
 		snprintf(out, size, "default");
-	else if (at == CONFIG_BY_SET)
+	else if (at & CONFIG_BY_SET)
 		snprintf(out, size, "--set");
 	else
 		snprintf(out, size, "%s:%u", c->file, at >> 12);
-}
-
-static void key_name(const struct config *c, const struct config_group *g, unsigned i, unsigned k, char *out,
-		     size_t size)
-{
-	const char *key = g->keys[k].name;
-	if (g->shape == CONFIG_NAMED)
-		snprintf(out, size, "%s.%s.%s", g->name, config_element(c, g, i), key);
-	else if (g->shape == CONFIG_LISTED)
-		snprintf(out, size, "%s.%u.%s", g->name, i, key);
-	else
-		snprintf(out, size, "%s%s%s", g->name, *g->name ? "." : "", key);
 }
 
 static void say(const struct config *c, const struct config_group *g, unsigned i, unsigned k, config_cb *cb, void *arg)
@@ -37,7 +38,7 @@ static void say(const struct config *c, const struct config_group *g, unsigned i
 		abort();
 	config_value_print(c, &g->keys[k], config_element(c, g, i), f);
 	fclose(f);
-	key_name(c, g, i, k, name, sizeof(name));
+	config_key_name(c, g, i, k, '.', name, sizeof(name));
 	origin(c, *config_origin((struct config *)(uintptr_t)c, g, i, k), from, sizeof(from));
 	cb(arg, name, json, from);
 	free(json);

@@ -27,7 +27,7 @@ static uint64_t get_number(const char *from, unsigned size)
 
 static bool read_word(struct reading *r, const struct config_key *k, uint32_t node, char *to)
 {
-	unsigned w = reading_word(r, node, k->words, k->nwords, k->name);
+	unsigned w = reading_word(r, node, k->words, k->nwords, "value");
 	if (w < k->nwords)
 		*to = (char)w;
 	return w < k->nwords;
@@ -45,6 +45,22 @@ static bool read_text(struct reading *r, const struct config_key *k, uint32_t no
 		return false;
 	memset(to, 0, k->size);
 	memcpy(to, text, strlen(text));
+	return true;
+}
+
+// A relative name in a file is meant from the file's folder.
+static bool read_beside(struct reading *r, const struct config_key *k, uint32_t node, char *to)
+{
+	size_t len = r->folder ? strlen(r->folder) : 0;
+	if (!read_text(r, k, node, to))
+		return false;
+	if (!*to || *to == '/' || len == 0)
+		return true;
+	if (len + 1 + strlen(to) >= k->size)
+		return reading_wrong(r, node, "with its folder, %s, longer than %u bytes", r->folder, k->size - 1u);
+	memmove(to + len + 1, to, strlen(to) + 1);
+	memcpy(to, r->folder, len);
+	to[len] = '/';
 	return true;
 }
 
@@ -136,6 +152,8 @@ static bool read_one(struct reading *r, const struct config_key *k, uint32_t nod
 		return true;
 	case CONFIG_TEXT:
 		return read_text(r, k, node, to);
+	case CONFIG_BESIDE:
+		return read_beside(r, k, node, to);
 	case CONFIG_HOST:
 		return read_host(r, k, node, to);
 	case CONFIG_ENDPOINT:
@@ -235,10 +253,21 @@ static void print_net(const struct config_net *n, bool network, FILE *out)
 	putc('"', out);
 }
 
-static void print_text(const char *s, FILE *out)
+// secret: what stands behind "secret=" (memif's) is stars.
+static void print_text(const char *s, bool secret, FILE *out)
 {
+	const char *hidden = secret ? strstr(s, "secret=") : NULL;
+	hidden = hidden ? hidden + strlen("secret=") : NULL;
 	putc('"', out);
 	for (; *s; s++) {
+		if (s == hidden) {
+			fputs("***", out);
+			s += strcspn(s, ",");
+			hidden = strstr(s, "secret=");
+			hidden = hidden ? hidden + strlen("secret=") : NULL;
+			if (!*s)
+				break;
+		}
 		if (*s == '"' || *s == '\\')
 			putc('\\', out);
 		putc(*s, out);
@@ -250,7 +279,7 @@ static void print_one(const struct config *c, const struct config_key *k, const 
 {
 	switch ((enum config_kind)k->kind) {
 	case CONFIG_WORD:
-		print_text(k->words[(uint8_t)*at], out);
+		print_text(k->words[(uint8_t)*at], false, out);
 		break;
 	case CONFIG_NUMBER:
 		fprintf(out, "%" PRIu64, get_number(at, k->size));
@@ -262,10 +291,10 @@ static void print_one(const struct config *c, const struct config_key *k, const 
 		print_net((const struct config_net *)at, k->low == 0, out);
 		break;
 	case CONFIG_PORT:
-		print_text(c->ports[(uint8_t)*at].name, out);
+		print_text(c->ports[(uint8_t)*at].name, false, out);
 		break;
 	default:
-		print_text(k->secret && *at ? "(secret)" : at, out);
+		print_text(at, k->secret, out);
 	}
 }
 

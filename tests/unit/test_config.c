@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ctl/config.h"
+#include "policy/policy.h"
 
 static struct config config;
 static char said[65536];
@@ -24,7 +25,10 @@ static int load(const char *text, const char *const *sets, unsigned nsets)
 		fclose(f);
 	}
 	FILE *out = fmemopen(said, sizeof(said), "w");
-	int rc = config_load(&config, text ? "t.json" : NULL, sets, nsets, out);
+	struct complaints wrong = {0};
+	int rc = config_read(&config, text ? "t.json" : NULL, sets, nsets, false, &wrong);
+	complaints_print(&wrong, out);
+	complaints_clear(&wrong);
 	fclose(out);
 	return rc;
 }
@@ -54,7 +58,7 @@ static void values_are_read(void **state)
 	assert_int_equal(config.nports, 2);
 	assert_string_equal(config.ports[1].name, "b");
 	assert_int_equal(config.ports[1].type, CONFIG_PORT_NULL);
-	assert_int_equal(config.ports[1].mtu_bytes, 1500);
+	assert_int_equal(config.ports[1].mtu, 0);
 	assert_int_equal(config.npaths, 1);
 	assert_int_equal(config.paths[0].nports, 2);
 	assert_int_equal(config.paths[0].ports[1], 1);
@@ -66,11 +70,10 @@ static void values_are_read(void **state)
 
 static void sets_are_laid_over_it(void **state)
 {
-	const char *sets[] = {
-		"ports.a.mtu_bytes=9000", "paths.0.ports=b,a",     "ports.c.type=tap", "ports.c.device=t0", "node=x",
-		"workers.cores=1",        "ports.b.mtu_bytes=9000"};
+	const char *sets[] = {"ports.a.mtu=9000", "paths.0.ports=b,a", "ports.c.type=tap", "ports.c.device=t0",
+			      "node=x",           "workers.cores=1",   "ports.b.mtu=9000"};
 	assert_int_equal(load("{" PORTS "," BRIDGE "}", sets, 7), 0);
-	assert_int_equal(config.ports[0].mtu_bytes, 9000);
+	assert_int_equal(config.ports[0].mtu, 9000);
 	assert_int_equal(config.paths[0].ports[0], 1);
 	assert_int_equal(config.nports, 3);
 	assert_string_equal(config.ports[2].device, "t0");
@@ -87,15 +90,15 @@ static void one_origin(void *arg, const char *key, const char *json, const char 
 
 static void values_know_where_they_came_from(void **state)
 {
-	const char *sets[] = {"ports.a.mtu_bytes=9000", "ports.b.memif_secret=pss", "ports.b.mtu_bytes=9000"};
+	const char *sets[] = {"ports.a.mtu=9000", "ports.b.devargs=a=1,secret=pss,b=2", "ports.b.mtu=9000"};
 	assert_int_equal(load("{" PORTS ",\n " BRIDGE "}", sets, 3), 0);
 	said[0] = 0;
 	config_each(&config, one_origin, said);
 	assert_non_null(strstr(said, "fail.no_policy=\"open\" default\n"));
 	assert_non_null(strstr(said, "ports.a.type=\"null\" t.json:1\n"));
-	assert_non_null(strstr(said, "ports.a.mtu_bytes=9000 --set\n"));
+	assert_non_null(strstr(said, "ports.a.mtu=9000 --set\n"));
 	assert_non_null(strstr(said, "paths.0.ports=[\"a\", \"b\"] t.json:2\n"));
-	assert_non_null(strstr(said, "ports.b.memif_secret=\"(secret)\" --set\n"));
+	assert_non_null(strstr(said, "ports.b.devargs=\"a=1,secret=***,b=2\" --set\n"));
 	assert_null(strstr(said, "pss"));
 }
 

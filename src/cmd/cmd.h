@@ -16,4 +16,5 @@ int replay_heard(int argc, char **argv, struct judge_ear *ear); // its judge is 
 int check_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int diff_main(int argc, char **argv);
+int ctl_main(int argc, char **argv);
 int bench_main(int argc, char **argv);

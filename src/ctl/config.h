@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/port.h"
+
 #define CONFIG_NAME 32    // room for a name, its end included
 #define CONFIG_FILE 256   // for a file's
 #define CONFIG_DEVICE 108 // for a socket's, an interface's, a PCI address
@@ -50,29 +52,8 @@ struct config_net {
 	uint8_t bytes[16], len, bits; // len 4 or 16
 };
 
-enum config_port_type {
-	CONFIG_PORT_PCI,
-	CONFIG_PORT_AF_XDP,
-	CONFIG_PORT_AF_PACKET,
-	CONFIG_PORT_TAP,
-	CONFIG_PORT_MEMIF,
-	CONFIG_PORT_NULL,
-	CONFIG_PORT_PCAP,
-	CONFIG_PORT_TYPES
-};
-// What a frame's L4 checksum is worth, as enum port_checksum.
-enum config_checksum { CONFIG_CHECKSUM_AUTO, CONFIG_CHECKSUM_CHECK, CONFIG_CHECKSUM_PARTIAL, CONFIG_CHECKSUM_GOOD };
-
 struct config_port {
-	char name[CONFIG_NAME];
-	uint8_t type;                                        // enum config_port_type
-	char device[CONFIG_DEVICE];                          // PCI address, interface, memif's socket; null, pcap: none
-	char devargs[CONFIG_DEVICE];                         // more for the driver, as DPDK has them
-	char rx_file[CONFIG_DEVICE], tx_file[CONFIG_DEVICE]; // pcap
-	uint32_t memif_id;
-	bool memif_server, null_flood, pcap_rewind;
-	uint16_t queues, mtu, rx_ring, tx_ring;   // 0: as many as there are workers; as they are
-	uint8_t checksum;                         // enum config_checksum
+	struct port_config port;                  // its name first
 	struct config_net addresses[CONFIG_NETS]; // routed, gwlb: the appliance's own here; none: the interface's
 	uint8_t naddresses;
 	struct config_net next_hop[2]; // routed: at most one of each family; what is not on a network of this port
@@ -170,5 +151,5 @@ typedef void config_cb(void *arg, const char *key, const char *json, const char 
 void config_each(const struct config *config, config_cb *cb, void *arg);
 
 // The words of enumerations as the file has them.
-extern const char *const config_port_types[CONFIG_PORT_TYPES];
+extern const char *const config_port_types[PORT_TYPES];
 extern const char *const config_modes[CONFIG_MODES];

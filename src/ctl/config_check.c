@@ -151,27 +151,27 @@ static bool pci_address(const char *p)
 	return true;
 }
 
-static bool of_kernel(const struct config_port *p)
+static bool of_kernel(const struct port_config *p)
 {
-	return p->type == CONFIG_PORT_AF_XDP || p->type == CONFIG_PORT_AF_PACKET;
+	return p->type == PORT_AF_XDP || p->type == PORT_AF_PACKET;
 }
 
 static void device(const struct checking *k, unsigned i)
 {
-	const struct config_port *p = &k->c->ports[i];
+	const struct port_config *p = &k->c->ports[i].port;
 	struct spot s = spot("ports", i, "device");
-	bool interface = of_kernel(p) || p->type == CONFIG_PORT_TAP;
-	if (bad(k, "ports", i, "device") || p->type == CONFIG_PORT_NULL || p->type == CONFIG_PORT_PCAP)
+	bool interface = of_kernel(p) || p->type == PORT_TAP;
+	if (bad(k, "ports", i, "device") || p->type == PORT_NULL || p->type == PORT_PCAP)
 		return;
 	if (!*p->device)
 		WRONG(k, s, "a port of type %s needs \"device\"", config_port_types[p->type]);
-	else if (p->type == CONFIG_PORT_PCI && !pci_address(p->device))
+	else if (p->type == PORT_PCI && !pci_address(p->device))
 		WRONG(k, s, "a PCI address is expected, as 0000:00:06.0 (lspci -D)");
 	else if (interface && (strlen(p->device) > 15 || strchr(p->device, '/')))
 		WRONG(k, s, "the name of an interface has up to 15 bytes and no /");
 	for (unsigned j = 0; j < i && *p->device; j++) {
-		const struct config_port *o = &k->c->ports[j];
-		if (!strcmp(o->device, p->device) && (p->type != CONFIG_PORT_MEMIF || o->memif_id == p->memif_id))
+		const struct port_config *o = &k->c->ports[j].port;
+		if (!strcmp(o->device, p->device) && (p->type != PORT_MEMIF || o->id == p->id))
 			WRONG(k, s, "port %s has this device already", o->name);
 	}
 }
@@ -189,7 +189,7 @@ static bool virtual(const char *interface)
 
 static void af_xdp(const struct checking *k, unsigned i)
 {
-	const struct config_port *p = &k->c->ports[i];
+	const struct port_config *p = &k->c->ports[i].port;
 	if (p->mtu > AF_XDP_MTU && !bad(k, "ports", i, "mtu"))
 		WRONG(k, spot("ports", i, "mtu"), "an af_xdp port carries up to %u bytes", AF_XDP_MTU);
 	if (p->queues > 1 && virtual(p->device))
@@ -199,15 +199,15 @@ static void af_xdp(const struct checking *k, unsigned i)
 
 static void port(const struct checking *k, unsigned i)
 {
-	const struct config_port *p = &k->c->ports[i];
+	const struct port_config *p = &k->c->ports[i].port;
 	if (p->mtu && p->mtu < 68)
 		WRONG(k, spot("ports", i, "mtu"), "0 or a number from 68 to 9216 is expected (RFC 791)");
 	if (!origin(k, spot("ports", i, "type")) || bad(k, "ports", i, "type"))
 		return;
 	device(k, i);
-	if (p->type == CONFIG_PORT_AF_XDP)
+	if (p->type == PORT_AF_XDP)
 		af_xdp(k, i);
-	if (p->type == CONFIG_PORT_PCAP && !*p->rx_file && !*p->tx_file)
+	if (p->type == PORT_PCAP && !*p->rx_file && !*p->tx_file)
 		WRONG(k, spot("ports", i, "rx_file"), "a pcap port needs \"rx_file\" or \"tx_file\"");
 }
 
@@ -243,10 +243,10 @@ static void next_hops(const struct checking *k, unsigned i)
 static void addressed(const struct checking *k, unsigned i, unsigned path)
 {
 	const struct config_port *p = &k->c->ports[i];
-	if (!of_kernel(p) && p->type != CONFIG_PORT_NULL && p->type != CONFIG_PORT_PCAP && p->naddresses == 0 &&
+	if (!of_kernel(&p->port) && p->port.type != PORT_NULL && p->port.type != PORT_PCAP && p->naddresses == 0 &&
 	    !bad(k, "ports", i, "addresses"))
 		WRONG(k, spot("ports", i, "addresses"), "a port of type %s in a %s path (paths/%u) needs \"addresses\"",
-		      config_port_types[p->type], config_modes[k->c->paths[path].mode], path);
+		      config_port_types[p->port.type], config_modes[k->c->paths[path].mode], path);
 }
 
 // ---- paths ------------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ static void addressed(const struct checking *k, unsigned i, unsigned path)
 static void mtus(const struct checking *k, unsigned i)
 {
 	const struct config_path *p = &k->c->paths[i];
-	const struct config_port *a = &k->c->ports[p->ports[0]], *b = &k->c->ports[p->ports[p->nports - 1]];
+	const struct port_config *a = &k->c->ports[p->ports[0]].port, *b = &k->c->ports[p->ports[p->nports - 1]].port;
 	if (bad(k, "ports", p->ports[0], "mtu") || bad(k, "ports", p->ports[p->nports - 1], "mtu"))
 		return;
 	if (a->mtu && b->mtu && a->mtu != b->mtu && !p->mtu_clamp)
@@ -278,8 +278,8 @@ static void mode(const struct checking *k, unsigned i)
 	else if (p->mode != CONFIG_MIRROR && p->transport == CONFIG_TRANSPORT_VXLAN)
 		WRONG(k, transport, "this transport is for mirror paths");
 	for (unsigned j = 0; j < p->nports && p->fast_path; j++) {
-		const struct config_port *o = &k->c->ports[p->ports[j]];
-		if (o->type != CONFIG_PORT_AF_XDP)
+		const struct port_config *o = &k->c->ports[p->ports[j]].port;
+		if (o->type != PORT_AF_XDP)
 			WRONG(k, spot("paths", i, "fast_path"), "both ports have to be af_xdp: %s is %s", o->name,
 			      config_port_types[o->type]);
 	}
@@ -313,9 +313,10 @@ static void path(const struct checking *k, unsigned i, uint8_t *used)
 	for (unsigned j = 0; j < p->nports; j++) {
 		uint8_t *by = &used[p->ports[j]];
 		if (*by == i + 1)
-			WRONG(k, s, "port %s stands twice: the ports of a path differ", k->c->ports[p->ports[j]].name);
+			WRONG(k, s, "port %s stands twice: the ports of a path differ",
+			      k->c->ports[p->ports[j]].port.name);
 		else if (*by)
-			WRONG(k, s, "port %s is in paths/%u already", k->c->ports[p->ports[j]].name, *by - 1u);
+			WRONG(k, s, "port %s is in paths/%u already", k->c->ports[p->ports[j]].port.name, *by - 1u);
 		*by = (uint8_t)(i + 1);
 	}
 	if (!origin(k, spot("paths", i, "mode")))
@@ -362,7 +363,7 @@ static void memory(const struct checking *k)
 	const struct config_memory *m = &k->c->memory;
 	uint64_t workers = k->c->workers.ncores, need = m->held_frames * workers;
 	for (unsigned i = 0; i < k->c->nports; i++) {
-		const struct config_port *p = &k->c->ports[i];
+		const struct port_config *p = &k->c->ports[i].port;
 		uint64_t queues = p->queues ? p->queues : workers;
 		need += queues * ((p->rx_ring ? p->rx_ring : 1024u) + (p->tx_ring ? p->tx_ring : 1024u));
 	}

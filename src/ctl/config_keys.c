@@ -10,7 +10,7 @@ static const char *const open_words[] = {"open", "closed"}, *const exceeded_word
 			 *const ambiguous_words[] = {"close", "pass"}, *const tls_name_words[] = {"drop", "absent"},
 			 *const dns_name_words[] = {"drop", "pass"};
 static const char *const idle_words[] = {"busy", "adaptive", "interrupt"};
-const char *const config_port_types[CONFIG_PORT_TYPES] = {"pci", "af_xdp", "af_packet", "tap", "memif", "null", "pcap"};
+const char *const config_port_types[PORT_TYPES] = {"pci", "af_xdp", "af_packet", "tap", "memif", "null", "pcap"};
 static const char *const checksum_words[] = {"auto", "check", "partial", "good"};
 const char *const config_modes[CONFIG_MODES] = {"bridge", "routed", "mirror", "gwlb"};
 static const char *const transport_words[] = {"none", "gwlb", "vxlan", "vlan"}, *const tenant_words[] = {
@@ -77,33 +77,33 @@ static const struct config_key workers_keys[] = {
 };
 
 #define P struct config_port
-#define KERNEL (1 << CONFIG_PORT_AF_XDP | 1 << CONFIG_PORT_AF_PACKET)
+#define KERNEL (1 << PORT_AF_XDP | 1 << PORT_AF_PACKET)
 static const struct config_key port_keys[] = {
-	WORD(P, type, "type", config_port_types, NULL, "what the port is"),
-	TEXT(P, device, "device", "", "PCI address, interface, or memif's socket",
-	     .only = KERNEL | 1 << CONFIG_PORT_PCI | 1 << CONFIG_PORT_TAP | 1 << CONFIG_PORT_MEMIF),
-	TEXT(P, devargs, "devargs", "", "more for DPDK's driver, as in \"large_llq_hdr=1\"", .secret = true),
-	NUMBER(P, queues, "queues", 0, 64, "0", "receive queues; 0: as many as there are workers, where the port can"),
-	NUMBER(P, mtu, "mtu", 0, 9216, "0",
+	WORD(P, port.type, "type", config_port_types, NULL, "what the port is"),
+	TEXT(P, port.device, "device", "", "PCI address, interface, or memif's socket",
+	     .only = KERNEL | 1 << PORT_PCI | 1 << PORT_TAP | 1 << PORT_MEMIF),
+	TEXT(P, port.extra, "devargs", "", "more for DPDK's driver, as in \"large_llq_hdr=1\"", .secret = true),
+	NUMBER(P, port.queues, "queues", 0, 64, "0",
+	       "receive queues; 0: as many as there are workers, where the port can"),
+	NUMBER(P, port.mtu, "mtu", 0, 9216, "0",
 	       "bytes of the largest layer 3 packet, from 68; 0: as the interface or the driver has it"),
-	NUMBER(P, rx_ring, "rx_ring", 0, 16384, "0", "receive descriptors of a queue; 0: as the driver likes"),
-	NUMBER(P, tx_ring, "tx_ring", 0, 16384, "0", "transmit descriptors of a queue; 0: as the driver likes"),
-	WORD(P, checksum, "checksum", checksum_words, "auto",
+	NUMBER(P, port.rx_ring, "rx_ring", 0, 16384, "0", "receive descriptors of a queue; 0: as the driver likes"),
+	NUMBER(P, port.tx_ring, "tx_ring", 0, 16384, "0", "transmit descriptors of a queue; 0: as the driver likes"),
+	WORD(P, port.checksum, "checksum", checksum_words, "auto",
 	     "of layer 4: what the driver is known to do; wrong is wrong; the sum of the pseudo header alone is this "
 	     "host's own sender; or good, whatever it says"),
 	LIST(P, addresses, "addresses", CONFIG_NET_, 0, 128, "",
 	     "routed and gwlb paths: the appliance's own here, as 192.0.2.1/24; none: those that the interface has"),
 	LIST(P, next_hop, "next_hop", CONFIG_NET_, 32, 128, "",
 	     "routed paths: the router for what is on no network of this port, one of IPv4 and one of IPv6"),
-	NUMBER(P, memif_id, "memif_id", 0, 65535, "0", "which connection of the socket",
-	       .only = 1 << CONFIG_PORT_MEMIF),
-	BOOL(P, memif_server, "memif_server", "false", "makes the socket, instead of connecting to it",
-	     .only = 1 << CONFIG_PORT_MEMIF),
-	BOOL(P, null_flood, "null_flood", "false", "brings frames of zeroes as fast as they are taken; else none",
-	     .only = 1 << CONFIG_PORT_NULL),
-	TEXT(P, rx_file, "rx_file", "", "frames that come in are read from here", .only = 1 << CONFIG_PORT_PCAP),
-	TEXT(P, tx_file, "tx_file", "", "those that leave are written here", .only = 1 << CONFIG_PORT_PCAP),
-	BOOL(P, pcap_rewind, "pcap_rewind", "false", "rx_file again and again", .only = 1 << CONFIG_PORT_PCAP),
+	NUMBER(P, port.id, "memif_id", 0, 65535, "0", "which connection of the socket", .only = 1 << PORT_MEMIF),
+	BOOL(P, port.server, "memif_server", "false", "makes the socket, instead of connecting to it",
+	     .only = 1 << PORT_MEMIF),
+	BOOL(P, port.flood, "null_flood", "false", "brings frames of zeroes as fast as they are taken; else none",
+	     .only = 1 << PORT_NULL),
+	TEXT(P, port.rx_file, "rx_file", "", "frames that come in are read from here", .only = 1 << PORT_PCAP),
+	TEXT(P, port.tx_file, "tx_file", "", "those that leave are written here", .only = 1 << PORT_PCAP),
+	BOOL(P, port.rewind, "pcap_rewind", "false", "rx_file again and again", .only = 1 << PORT_PCAP),
 };
 
 #define H struct config_path

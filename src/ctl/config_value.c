@@ -126,7 +126,7 @@ static bool read_port(struct reading *r, uint32_t node, const struct config *c, 
 {
 	const char *names[CONFIG_PORTS];
 	for (unsigned i = 0; i < c->nports; i++)
-		names[i] = c->ports[i].name;
+		names[i] = c->ports[i].port.name;
 	unsigned i = reading_word(r, node, names, c->nports, "port");
 	if (i < c->nports)
 		*to = (char)i;
@@ -291,7 +291,7 @@ static void print_one(const struct config *c, const struct config_key *k, const 
 		print_net((const struct config_net *)at, k->low == 0, out);
 		break;
 	case CONFIG_PORT:
-		print_text(c->ports[(uint8_t)*at].name, false, out);
+		print_text(c->ports[(uint8_t)*at].port.name, false, out);
 		break;
 	default:
 		print_text(at, k->secret, out);

@@ -56,9 +56,9 @@ static void values_are_read(void **state)
 	assert_int_equal(config.workers.ncores, 2);
 	assert_int_equal(config.workers.cores[1], 1);
 	assert_int_equal(config.nports, 2);
-	assert_string_equal(config.ports[1].name, "b");
-	assert_int_equal(config.ports[1].type, CONFIG_PORT_NULL);
-	assert_int_equal(config.ports[1].mtu, 0);
+	assert_string_equal(config.ports[1].port.name, "b");
+	assert_int_equal(config.ports[1].port.type, PORT_NULL);
+	assert_int_equal(config.ports[1].port.mtu, 0);
 	assert_int_equal(config.npaths, 1);
 	assert_int_equal(config.paths[0].nports, 2);
 	assert_int_equal(config.paths[0].ports[1], 1);
@@ -73,10 +73,10 @@ static void sets_are_laid_over_it(void **state)
 	const char *sets[] = {"ports.a.mtu=9000", "paths.0.ports=b,a", "ports.c.type=tap", "ports.c.device=t0",
 			      "node=x",           "workers.cores=1",   "ports.b.mtu=9000"};
 	assert_int_equal(load("{" PORTS "," BRIDGE "}", sets, 7), 0);
-	assert_int_equal(config.ports[0].mtu, 9000);
+	assert_int_equal(config.ports[0].port.mtu, 9000);
 	assert_int_equal(config.paths[0].ports[0], 1);
 	assert_int_equal(config.nports, 3);
-	assert_string_equal(config.ports[2].device, "t0");
+	assert_string_equal(config.ports[2].port.device, "t0");
 	assert_string_equal(config.node, "x");
 	assert_int_equal(config.workers.ncores, 1);
 }

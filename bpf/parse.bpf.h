@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+//
+// From a frame to the key of its flow, as far as the verdict map needs it; what is odd comes up and is read by the
+// rooms decap and parse, which know more. In: the frame. Out: key and offsets, or the door by which it comes up.
+// Whatever would be another flow there, or several, must not get a key here.
+#pragma once
+
+#include "fastpath.h"
+
+#define EXTENSIONS_MAX 6 // of IPv6; RFC 8200 4.1 has at most 7 in a sound packet, one of them for fragments
+
+struct parsed {
+	struct fastpath_key key;
+	uint32_t l3, l4;
+	uint32_t vlans;
+	uint32_t type;  // ethertype behind the tags
+	uint32_t first; // first byte of UDP's payload
+};
+
+#define BY_THE_MAP FASTPATH_DOOR_COUNT // no door yet: it has a key
+
+static __always_inline uint32_t be16(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 8 | p[1];
+}
+
+static __always_inline int is_tag(uint32_t type)
+{
+	return type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200;
+}
+
+// As decap_tunnel.c has them; what the content says is looked at there.
+static __always_inline int is_tunnel(uint32_t port)
+{
+	switch (port) {
+	case 4789: // VXLAN
+	case 8472:
+	case 4790: // VXLAN-GPE
+	case 6081: // GENEVE
+	case 2152: // GTP-U
+	case 3544: // Teredo
+	case 5072: // AYIYA
+	case 1701: // L2TP
+	case 4754: // GRE in UDP
+		return 1;
+	}
+	return 0;
+}
+
+// l: the L4 header, of which and of whose payload the IP header promises left bytes.
+static __always_inline uint32_t parse_tcp(const uint8_t *l, const uint8_t *end, uint32_t left, struct parsed *p)
+{
+	if (l + 20 > end || left < 20)
+		return FASTPATH_DOOR_UP_OTHER;
+	uint32_t header = (l[12] >> 4) * 4;
+	if (header < 20 || header > left)
+		return FASTPATH_DOOR_UP_OTHER;
+	__builtin_memcpy(&p->key.sport_be, l, 4);
+	return l[13] & 0x07 ? FASTPATH_DOOR_UP_TCP : BY_THE_MAP; // FIN, SYN, RST
+}
+
+static __always_inline uint32_t parse_udp(const uint8_t *l, const uint8_t *end, uint32_t left, struct parsed *p)
+{
+	if (l + 8 > end || left < 8 || be16(l + 4) != left)
+		return FASTPATH_DOOR_UP_OTHER;
+	__builtin_memcpy(&p->key.sport_be, l, 4);
+	if (is_tunnel(be16(l)) || is_tunnel(be16(l + 2)))
+		return FASTPATH_DOOR_UP_TUNNEL;
+	if (left > 8 && l + 9 <= end)
+		p->first = l[8];
+	return BY_THE_MAP;
+}
+
+static __always_inline uint32_t parse_l4(const uint8_t *l, const uint8_t *end, uint32_t left, uint32_t proto,
+					 struct parsed *p)
+{
+	p->key.proto = proto;
+	switch (proto) {
+	case 6:
+		return parse_tcp(l, end, left, p);
+	case 17:
+		return parse_udp(l, end, left, p);
+	case 50: // ESP: one flow between two hosts, and nothing that anybody reads
+		return BY_THE_MAP;
+	case 4:   // IP in IP
+	case 41:  // IPv6
+	case 47:  // GRE
+	case 97:  // EtherIP
+	case 137: // MPLS
+		return FASTPATH_DOOR_UP_TUNNEL;
+	}
+	return FASTPATH_DOOR_UP_OTHER;
+}
+
+static __always_inline uint32_t parse_ip4(const uint8_t *h, const uint8_t *end, struct parsed *p)
+{
+	if (h + 20 > end)
+		return FASTPATH_DOOR_UP_OTHER;
+	uint32_t header = (h[0] & 15) * 4, total = be16(h + 2);
+	p->key.version = 4;
+	__builtin_memcpy(p->key.src, h + 12, 4);
+	__builtin_memcpy(p->key.dst, h + 16, 4);
+	if (h[0] >> 4 != 4 || header < 20 || total < header || h + total > end)
+		return FASTPATH_DOOR_UP_OTHER;
+	if (be16(h + 6) & 0x3fff) // more to come, or not the first (RFC 791 3.1)
+		return FASTPATH_DOOR_UP_FRAGMENT;
+	p->l4 = p->l3 + header;
+	return parse_l4(h + header, end, total - header, h[9], p);
+}
+
+// Hop-by-hop, routing, destination options and AH are passed over (RFC 8200 4.2, RFC 4302 2.2).
+static __always_inline uint32_t parse_ip6(const uint8_t *h, const uint8_t *end, struct parsed *p)
+{
+	if (h + 40 > end)
+		return FASTPATH_DOOR_UP_OTHER;
+	uint32_t left = be16(h + 4), next = h[6], at = 40;
+	p->key.version = 6;
+	__builtin_memcpy(p->key.src, h + 8, 32);
+	if (h[0] >> 4 != 6 || h + 40 + left > end)
+		return FASTPATH_DOOR_UP_OTHER;
+	for (int i = 0; i < EXTENSIONS_MAX; i++) {
+		if (next == 44)
+			return FASTPATH_DOOR_UP_FRAGMENT;
+		if (next != 0 && next != 43 && next != 60 && next != 51)
+			break;
+		const uint8_t *x = h + at;
+		if (x + 8 > end)
+			return FASTPATH_DOOR_UP_OTHER;
+		uint32_t len = next == 51 ? (x[1] + 2u) * 4 : (x[1] + 1u) * 8;
+		if (len > left)
+			return FASTPATH_DOOR_UP_OTHER;
+		next = x[0];
+		at += len;
+		left -= len;
+	}
+	p->l4 = p->l3 + at;
+	return parse_l4(h + at, end, left, next, p);
+}
+
+// p is all 0 but for key.port.
+static __always_inline uint32_t parse_frame(const uint8_t *d, const uint8_t *end, struct parsed *p)
+{
+	const uint8_t *h = d + 14;
+	if (h > end)
+		return FASTPATH_DOOR_UP_OTHER;
+	p->type = be16(d + 12);
+	p->l3 = 14;
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		if (!is_tag(p->type))
+			break;
+		if (h + 4 > end)
+			return FASTPATH_DOOR_UP_OTHER;
+		p->key.vlan[i] = FASTPATH_TAGGED | (be16(h) & 0x0fff);
+		p->type = be16(h + 2);
+		p->vlans++;
+		p->l3 += 4;
+		h += 4;
+	}
+	if (p->type == 0x0800)
+		return parse_ip4(h, end, p);
+	if (p->type == 0x86dd)
+		return parse_ip6(h, end, p);
+	return FASTPATH_DOOR_UP_OTHER;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+//
+// What the XDP program (bpf/fastpath.bpf.c) and the process share: keys and values of the maps, the tag in front of
+// each frame that comes up, and what workers and the thread of ctl/fastpath.c say to each other. Fixed-width types and
+// the machine's byte order, but for names in _be. Nothing here knows DPDK, libbpf or the kernel.
+//
+//   sluice_flows  key -> number of a slot            written by the thread, in batches
+//   sluice_slots  number -> verdict and counters     mapped into the process: a store changes a verdict, a load reads
+//   sluice_ports  place -> port                      mapped: heartbeats, fail mode, secret
+//   sluice_doors  port number -> doors, each CPU     by which every frame left
+//   sluice_own    address -> 1                       what is for the machine itself
+//   xsks_map      queue -> AF_XDP socket             the driver's, a map of its own for each port; the others are one
+#pragma once
+
+#include <stdint.h>
+
+#define FASTPATH_PROGRAM "sluice_fastpath" // 15 characters: all that the kernel keeps of a name
+#define FASTPATH_FLOWS 131072
+#define FASTPATH_PORTS 64
+#define FASTPATH_PROBES 4  // places in which a port can be, by its interface's number
+#define FASTPATH_QUEUES 64 // of a port
+#define FASTPATH_OWN 1024
+
+// A flow in one direction, as its frames show it.
+struct fastpath_key {
+	uint8_t src[16], dst[16]; // IPv4: the first 4 bytes, the rest is 0
+	uint16_t sport_be, dport_be;
+	uint16_t vlan[2]; // outermost first, with FASTPATH_TAGGED; 0: no tag. Frames with more come up
+	uint16_t port;    // number of the port that it comes in by
+	uint8_t version, proto;
+};
+#define FASTPATH_TAGGED 0x8000
+
+enum fastpath_verdict {
+	FASTPATH_UP,     // to the worker, which is told its own hint
+	FASTPATH_DROP,   // denied, and nothing is said to anybody
+	FASTPATH_FORWARD // settled: out of the port across, as it came
+};
+
+struct fastpath_slot {
+	uint32_t verdict; // enum fastpath_verdict
+	uint32_t quic;    // 1: QUIC; other UDP may have the top bit set, as RTP has
+	uint32_t hint;
+	uint32_t pad;
+	uint64_t packets, bytes; // dropped or forwarded here; frames with their Ethernet header
+	uint64_t last_ns;        // CLOCK_MONOTONIC, of the last; coarse
+	uint64_t pad2;
+};
+
+// What happens where no worker is there to ask: its heartbeat is too old, or it has no socket.
+enum fastpath_fail { FASTPATH_CLOSED, FASTPATH_OPEN_PEER, FASTPATH_OPEN_KERNEL };
+
+// How the tag travels: in the frame's metadata, where the driver has such a thing, or as the first bytes of the frame.
+enum fastpath_carrier { FASTPATH_METADATA, FASTPATH_PREFIX };
+
+struct fastpath_port {
+	uint32_t ifindex; // 0: nobody's place
+	uint32_t peer;    // interface across; 0: none
+	uint32_t pid;     // of the process that answers for it
+	uint16_t number;
+	uint8_t fail;    // enum fastpath_fail
+	uint8_t carrier; // enum fastpath_carrier
+	uint8_t own;     // 1: ARP, link-local multicast and what sluice_own names are the kernel's
+	uint8_t pad[3];
+	uint32_t stale_ms;
+	uint64_t secret[2];
+	uint64_t beat_ns[FASTPATH_QUEUES]; // CLOCK_MONOTONIC; 0: never
+};
+
+struct fastpath_own {
+	uint8_t addr[16]; // as in the key
+	uint16_t port;
+	uint16_t version;
+};
+
+// X(symbol, whose, word, help): every frame leaves by one.
+#define FASTPATH_DOORS(X)                                                                                              \
+	X(FORWARDED, TX, "forwarded", "settled flow, out of the port across")                                          \
+	X(FAIL_FORWARDED, TX, "fail_forwarded", "no worker, fail mode open: out of the port across")                   \
+	X(DENIED, DROP, "denied", "denied flow")                                                                       \
+	X(FAIL_DROPPED, DROP, "fail_dropped", "no worker, fail mode closed")                                           \
+	X(NO_TAG, DROP, "no_tag", "the driver left no room for the tag")                                               \
+	X(UP_NEW, WORKER, "up_new", "flow without an entry")                                                           \
+	X(UP_KNOWN, WORKER, "up_known", "flow whose entry names its worker's number")                                  \
+	X(UP_TCP, WORKER, "up_tcp", "SYN, FIN or RST")                                                                 \
+	X(UP_QUIC, WORKER, "up_quic", "QUIC long header")                                                              \
+	X(UP_FRAGMENT, WORKER, "up_fragment", "fragment; from here on the tag is void")                                \
+	X(UP_TUNNEL, WORKER, "up_tunnel", "carries a packet of its own")                                               \
+	X(UP_OTHER, WORKER, "up_other", "not IP, or nothing that has an entry: ICMP, SCTP, lengths that do not agree") \
+	X(OWN, KERNEL, "own", "for this machine")                                                                      \
+	X(FAIL_KERNEL, KERNEL, "fail_kernel", "no worker, fail mode open: to the kernel")
+
+enum fastpath_door {
+#define X(symbol, whose, word, help) FASTPATH_DOOR_##symbol,
+	FASTPATH_DOORS(X)
+#undef X
+		FASTPATH_DOOR_COUNT
+};
+
+enum fastpath_whose { FASTPATH_TX, FASTPATH_DROPPED, FASTPATH_WORKER, FASTPATH_KERNEL };
+#define FASTPATH_WHOSE_DROP FASTPATH_DROPPED
+#define FASTPATH_WHOSE_TX FASTPATH_TX
+#define FASTPATH_WHOSE_WORKER FASTPATH_WORKER
+#define FASTPATH_WHOSE_KERNEL FASTPATH_KERNEL
+
+struct fastpath_doors {
+	uint64_t rx, rx_bytes; // counted where frames come in: the doors have to add up to it
+	uint64_t frames[FASTPATH_DOOR_COUNT], bytes[FASTPATH_DOOR_COUNT];
+};
+
+// In front of every frame that comes up, freshly written: buffers are used again.
+//
+//    0        4        8    10   12     13    14     15
+//   | check  | hint   | l3 | l4 | proto| why | vlans| 6? |      4 + 4 + 2 + 2 + 1 + 1 + 1 + 1 bytes
+//
+// l4 is 0 in a void tag, which says no more than why the frame came up.
+struct fastpath_tag {
+	uint32_t check; // of the rest, the frame's length and the secret: a stranger's bytes are no tag
+	uint32_t hint;  // the worker's own number of the flow; 0: none. The flow still has to be compared
+	uint16_t l3, l4;
+	uint8_t proto;
+	uint8_t why; // enum fastpath_door
+	uint8_t vlans;
+	uint8_t version;
+};
+#define FASTPATH_TAG_BYTES 16
+
+// Two multiplications with secret operands, as steer.c's but of 64 bits, which is what BPF has. Nobody who sends frames
+// ever sees one.
+static inline uint32_t fastpath_tag_check(const struct fastpath_tag *t, uint32_t len, const uint64_t *secret)
+{
+	uint64_t a = (uint64_t)t->hint << 32 | (uint32_t)t->l3 << 16 | t->l4;
+	uint64_t b = (uint64_t)len << 32 | (uint32_t)t->proto << 24 | t->why << 16 | t->vlans << 8 | t->version;
+	uint64_t h = (a ^ secret[0]) * 0x9e3779b97f4a7c15;
+	h = ((h ^ h >> 32) ^ b ^ secret[1]) * (secret[0] | 1);
+	return h >> 32;
+}
+
+// What a worker asks for, in the order in which it asks. Each ADD is answered by one end, sooner or later; nothing else
+// is, and behind an end nothing comes of that ADD.
+enum fastpath_ask {
+	FASTPATH_ADD,    // a new entry; one that another flow left there ends
+	FASTPATH_CHANGE, // another verdict or hint, the counters stay; not there: its end is on the way
+	FASTPATH_DEL     // comes to its end within a fifth of a second. Not there: likewise
+};
+struct fastpath_op {
+	struct fastpath_key key;
+	uint8_t ask;     // enum fastpath_ask
+	uint8_t verdict; // enum fastpath_verdict
+	uint8_t quic;    // 1: as in the slot
+	uint8_t dir;     // comes back
+	uint32_t hint;
+	uint32_t pad;
+	uint64_t flow; // comes back
+};
+
+// What it is told: frames that left without it since it was last told (about once a second while there are any), and
+// the entry's end.
+enum fastpath_end {
+	FASTPATH_LIVES,
+	FASTPATH_DELETED,
+	FASTPATH_AGED,    // no frame for a while
+	FASTPATH_REFUSED, // no room
+	FASTPATH_VOIDED   // by the control thread
+};
+struct fastpath_count {
+	uint64_t flow;
+	uint64_t packets, bytes;
+	uint64_t last_ns; // CLOCK_REALTIME; 0: none left yet
+	uint32_t hint;
+	uint8_t dir;
+	uint8_t end; // enum fastpath_end
+	uint16_t pad;
+};
+
+#ifndef __bpf__
+#include <assert.h>
+#include <string.h>
+
+static_assert(sizeof(struct fastpath_key) == 44 && sizeof(struct fastpath_op) == 64 &&
+		      sizeof(struct fastpath_slot) == 48 && sizeof(struct fastpath_tag) == FASTPATH_TAG_BYTES,
+	      "no holes that the kernel would compare or hash");
+
+// Worker: the frame of len bytes has its tag behind it (metadata) or in it (prefix), at tag. False: it is none.
+static inline int fastpath_tag_read(const uint8_t *tag, uint32_t len, const struct fastpath_port *p,
+				    struct fastpath_tag *t)
+{
+	memcpy(t, tag, sizeof(*t));
+	return t->check == fastpath_tag_check(t, len, p->secret);
+}
+
+// Worker: it lives. now_ns: CLOCK_MONOTONIC (its coarse form will do).
+static inline void fastpath_beat(struct fastpath_port *p, uint16_t queue, uint64_t now_ns)
+{
+	__atomic_store_n(&p->beat_ns[queue % FASTPATH_QUEUES], now_ns, __ATOMIC_RELAXED);
+}
+#endif

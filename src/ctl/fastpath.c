@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Opens the fast path's maps before the AF_XDP driver does, names the ports in them, and runs the thread that carries
+// verdicts in and counts out (fastpath_flows.c).
+//
+// The driver opens the object by itself, from xdp_prog=, and shows nobody what it made. Maps that are pinned by name
+// are taken again by libbpf where they are there: so they are made here first, from the same bytes, which also says
+// what the kernel thinks of the program before a port depends on it. The object is part of this binary, so that the two
+// are never of different versions; the driver gets it as a file in memory.
+//
+// One process has /sys/fs/bpf: names are libbpf's to choose, the driver gives it no folder of ours. Who has it holds a
+// lock on the folder sluice/, which the kernel takes away with the process. What a dead one left: pinned maps, which
+// are of no use (their secret is gone with it) and unpinned here, and its program on the ports, which goes on acting by
+// the fail mode until fastpath_take.
+#include "ctl/fastpath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <rte_common.h>
+#include <sys/ioctl.h>
+
+#include "ctl/fastpath_flows.h"
+
+#include "fastpath_object.h" // fastpath_bytes[], made by the build of bpf/fastpath.bpf.c
+
+#define PINS "/sys/fs/bpf"
+#define ROUND_NS 10000000 // a verdict is in the map within this; 100 wake-ups a second are 0.1 % of a core
+
+const struct fastpath_door_row fastpath_door_rows[] = {
+#define X(symbol, whose, word, help) [FASTPATH_DOOR_##symbol] = {word, help, FASTPATH_WHOSE_##whose},
+	FASTPATH_DOORS(X)
+#undef X
+};
+
+struct fastpath {
+	struct bpf_object *object;
+	int doors, own;
+	struct fastpath_slot *slots;
+	struct fastpath_port *ports;
+	struct fastpath_link links[FASTPATH_PORTS];
+	struct fastpath_port *port[FASTPATH_PORTS]; // of each link; NULL: its interface is not there
+	unsigned nlinks;
+	uint32_t stale_ms;
+	uint64_t secret[2];
+	int lock; // the folder sluice/
+	int image;
+	char image_path[32];
+	char pins[64];
+	pthread_mutex_t busy; // around flows
+	struct fastpath_flows *flows;
+	pthread_t thread;
+	bool started;
+	_Atomic bool stop;
+};
+
+static int fail(int rc, char *why, size_t size, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(why, size, format, args);
+	va_end(args);
+	return rc;
+}
+
+// Maps.
+
+static const char *const names[] = {"sluice_flows", "sluice_slots", "sluice_ports", "sluice_doors", "sluice_own"};
+
+static void unpin(const struct fastpath *f)
+{
+	for (unsigned i = 0; i < RTE_DIM(names); i++) {
+		char path[128];
+		snprintf(path, sizeof(path), "%s/%s", f->pins, names[i]);
+		unlink(path);
+	}
+}
+
+static int hold(struct fastpath *f, char *why, size_t size)
+{
+	char folder[128];
+	struct statfs fs;
+	if (statfs(f->pins, &fs) || fs.f_type != BPF_FS_MAGIC)
+		return fail(-ENODEV, why, size, "%s is no bpffs: mount -t bpf bpf %s", f->pins, PINS);
+	snprintf(folder, sizeof(folder), "%s/sluice", f->pins);
+	if (mkdir(folder, 0700) && errno != EEXIST)
+		return fail(-errno, why, size, "%s: %s", folder, strerror(errno));
+	f->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->lock < 0 || flock(f->lock, LOCK_EX | LOCK_NB))
+		return fail(f->lock < 0 ? -errno : -EBUSY, why, size,
+			    "the fast path is held by another process: fuser %s says which", folder);
+	return 0;
+}
+
+static void *map_shared(const struct bpf_map *map)
+{
+	size_t bytes = bpf_map__value_size(map) * (size_t)bpf_map__max_entries(map);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void unmap(void *p, const char *name, const struct fastpath *f)
+{
+	const struct bpf_map *map = p ? bpf_object__find_map_by_name(f->object, name) : NULL;
+	if (map)
+		munmap(p, bpf_map__value_size(map) * (size_t)bpf_map__max_entries(map));
+}
+
+static int load(struct fastpath *f, char *why, size_t size)
+{
+	if (sizeof(fastpath_bytes) == 0)
+		return fail(-ENOTSUP, why, size, "built without the fast path (meson option bpf)");
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "sluice", .pin_root_path = f->pins);
+	f->object = bpf_object__open_mem(fastpath_bytes, sizeof(fastpath_bytes), &opts);
+	int rc = f->object ? bpf_object__load(f->object) : -errno;
+	if (rc)
+		return fail(rc, why, size, "the kernel does not take the XDP program: %s", strerror(-rc));
+	f->doors = bpf_object__find_map_fd_by_name(f->object, "sluice_doors");
+	f->own = bpf_object__find_map_fd_by_name(f->object, "sluice_own");
+	f->slots = map_shared(bpf_object__find_map_by_name(f->object, "sluice_slots"));
+	f->ports = map_shared(bpf_object__find_map_by_name(f->object, "sluice_ports"));
+	return f->slots && f->ports ? 0 : fail(-errno, why, size, "maps of the XDP program: %s", strerror(errno));
+}
+
+static int image(struct fastpath *f, char *why, size_t size)
+{
+	f->image = memfd_create("fastpath.bpf.o", MFD_CLOEXEC);
+	if (f->image < 0 || write(f->image, fastpath_bytes, sizeof(fastpath_bytes)) != sizeof(fastpath_bytes))
+		return fail(-errno, why, size, "memfd: %s", strerror(errno));
+	snprintf(f->image_path, sizeof(f->image_path), "/proc/self/fd/%d", f->image);
+	return 0;
+}
+
+const char *fastpath_object(const struct fastpath *f)
+{
+	return f->image_path;
+}
+
+// Ports.
+
+// Drivers whose receive path leaves room for metadata (xdp_prepare_buff with meta_valid, Linux 6.1). ENA's does not.
+static enum fastpath_carrier carrier_of(const char *interface)
+{
+	static const char *const able[] = {"veth", "virtio_net", "i40e", "ice", "igc", "ixgbe", "mlx5_core"};
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq r = {.ifr_data = (void *)&info};
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc = ioctl(s, SIOCETHTOOL, &r);
+	close(s);
+	for (unsigned i = 0; rc == 0 && i < RTE_DIM(able); i++)
+		if (strcmp(info.driver, able[i]) == 0)
+			return FASTPATH_METADATA;
+	return FASTPATH_PREFIX;
+}
+
+static struct fastpath_port *place(struct fastpath *f, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < FASTPATH_PROBES; i++) {
+		struct fastpath_port *p = &f->ports[(ifindex + i) % FASTPATH_PORTS];
+		if (p->ifindex == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static void leave_place(struct fastpath *f, unsigned link)
+{
+	if (f->port[link])
+		__atomic_store_n(&f->port[link]->ifindex, 0, __ATOMIC_RELEASE);
+	f->port[link] = NULL;
+}
+
+// The program looks at a place from when ifindex stands in it, and must not be there before the port's place is right:
+// only fastpath_take comes between.
+static int name_port(struct fastpath *f, unsigned link, uint32_t ifindex)
+{
+	const struct fastpath_link *l = &f->links[link];
+	leave_place(f, link);
+	struct fastpath_port *p = place(f, ifindex);
+	if (!p)
+		return -ENOSPC;
+	*p = (struct fastpath_port){.peer = l->peer >= 0 ? if_nametoindex(f->links[l->peer].interface) : 0,
+				    .pid = getpid(),
+				    .number = link,
+				    .fail = l->fail,
+				    .carrier = carrier_of(l->interface),
+				    .own = l->own,
+				    .stale_ms = f->stale_ms};
+	memcpy(p->secret, f->secret, sizeof(p->secret));
+	f->port[link] = p;
+	__atomic_store_n(&p->ifindex, ifindex, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < f->nlinks; i++)
+		if (f->port[i] && f->links[i].peer == (int)link)
+			__atomic_store_n(&f->port[i]->peer, ifindex, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int sweep_port(uint32_t ifindex, const char *interface, char *why, size_t size)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, q);
+	struct bpf_prog_info info = {0};
+	uint32_t bytes = sizeof(info);
+	if (bpf_xdp_query(ifindex, 0, &q) || q.prog_id == 0)
+		return 0;
+	int fd = bpf_prog_get_fd_by_id(q.prog_id);
+	int rc = fd < 0 ? -errno : bpf_obj_get_info_by_fd(fd, &info, &bytes);
+	close(fd);
+	if (rc || strcmp(info.name, FASTPATH_PROGRAM) != 0)
+		return fail(-EBUSY, why, size, "%s has another XDP program (%s): ip link set dev %s xdp off", interface,
+			    info.name[0] ? info.name : "?", interface);
+	rc = bpf_xdp_detach(ifindex, 0, NULL);
+	return rc ? fail(rc, why, size, "%s: the XDP program of before stays: %s", interface, strerror(-rc)) : 0;
+}
+
+int fastpath_take(struct fastpath *f, unsigned link, char *why, size_t size)
+{
+	const char *interface = f->links[link].interface;
+	uint32_t ifindex = if_nametoindex(interface);
+	if (ifindex == 0)
+		return fail(-ENODEV, why, size, "%s: no such interface", interface);
+	if (name_port(f, link, ifindex))
+		return fail(-ENOSPC, why, size, "%s: interfaces' numbers leave it no place", interface);
+	return sweep_port(ifindex, interface, why, size);
+}
+
+struct fastpath_port *fastpath_port(const struct fastpath *f, unsigned link)
+{
+	return f->port[link];
+}
+
+int fastpath_own(struct fastpath *f, unsigned link, unsigned version, const uint8_t *addr, bool is)
+{
+	struct fastpath_own key = {.port = link, .version = version};
+	uint32_t one = 1;
+	memcpy(key.addr, addr, version == 4 ? 4 : 16);
+	int rc = is ? bpf_map_update_elem(f->own, &key, &one, BPF_ANY) : bpf_map_delete_elem(f->own, &key);
+	return rc ? -errno : 0;
+}
+
+int fastpath_doors(const struct fastpath *f, unsigned link, struct fastpath_doors *sum)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t number = link;
+	memset(sum, 0, sizeof(*sum));
+	struct fastpath_doors *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
+	int rc = each ? bpf_map_lookup_elem(f->doors, &number, each) : -ENOMEM;
+	for (int cpu = 0; rc == 0 && cpu < cpus; cpu++)
+		for (unsigned i = 0; i < sizeof(*sum) / 8; i++)
+			((uint64_t *)sum)[i] += ((const uint64_t *)&each[cpu])[i];
+	free(each);
+	return rc;
+}
+
+// The thread.
+
+static void *rounds(void *arg)
+{
+	struct fastpath *f = arg;
+	while (!f->stop) {
+		pthread_mutex_lock(&f->busy);
+		fastpath_flows_round(f->flows);
+		pthread_mutex_unlock(&f->busy);
+		nanosleep(&(struct timespec){.tv_nsec = ROUND_NS}, NULL);
+	}
+	return NULL;
+}
+
+int fastpath_start(struct fastpath *f)
+{
+	int rc = pthread_create(&f->thread, NULL, rounds, f);
+	f->started = rc == 0;
+	if (f->started)
+		pthread_setname_np(f->thread, "fastpath");
+	return -rc;
+}
+
+void fastpath_void(struct fastpath *f)
+{
+	pthread_mutex_lock(&f->busy);
+	fastpath_flows_void(f->flows);
+	pthread_mutex_unlock(&f->busy);
+}
+
+void fastpath_numbers(struct fastpath *f, struct fastpath_numbers *n)
+{
+	pthread_mutex_lock(&f->busy);
+	*n = *fastpath_flows_numbers(f->flows);
+	pthread_mutex_unlock(&f->busy);
+}
+
+struct rte_ring *fastpath_ops(const struct fastpath *f, unsigned worker)
+{
+	return fastpath_flows_ops(f->flows, worker);
+}
+
+struct rte_ring *fastpath_counts(const struct fastpath *f, unsigned worker)
+{
+	return fastpath_flows_counts(f->flows, worker);
+}
+
+static int open_all(struct fastpath *f, const struct fastpath_options *o, char *why, size_t size)
+{
+	int rc = hold(f, why, size);
+	if (rc)
+		return rc;
+	unpin(f);
+	rc = load(f, why, size);
+	if (rc == 0)
+		rc = image(f, why, size);
+	if (rc)
+		return rc;
+	if (getrandom(f->secret, sizeof(f->secret), 0) != sizeof(f->secret))
+		return fail(-errno, why, size, "getrandom: %s", strerror(errno));
+	f->flows = fastpath_flows_new(bpf_object__find_map_fd_by_name(f->object, "sluice_flows"), f->slots, o);
+	return f->flows ? 0 : fail(-ENOMEM, why, size, "no memory for %u entries of the fast path", FASTPATH_FLOWS);
+}
+
+int fastpath_open(struct fastpath **out, const struct fastpath_options *o, char *why, size_t size)
+{
+	struct fastpath *f = calloc(1, sizeof(*f));
+	*out = NULL;
+	if (!f)
+		return fail(-ENOMEM, why, size, "no memory");
+	f->lock = f->image = -1;
+	f->stale_ms = o->stale_ms;
+	f->nlinks = RTE_MIN(o->nlinks, (unsigned)FASTPATH_PORTS);
+	memcpy(f->links, o->links, f->nlinks * sizeof(f->links[0]));
+	snprintf(f->pins, sizeof(f->pins), "%s", o->pins ? o->pins : PINS);
+	pthread_mutex_init(&f->busy, NULL);
+	int rc = open_all(f, o, why, size);
+	if (rc)
+		fastpath_close(f);
+	else
+		*out = f;
+	return rc;
+}
+
+void fastpath_close(struct fastpath *f)
+{
+	if (!f)
+		return;
+	f->stop = true;
+	if (f->started)
+		pthread_join(f->thread, NULL);
+	fastpath_flows_free(f->flows);
+	if (f->object) {
+		unmap(f->slots, "sluice_slots", f);
+		unmap(f->ports, "sluice_ports", f);
+		unpin(f);
+		bpf_object__close(f->object);
+	}
+	if (f->image >= 0)
+		close(f->image);
+	if (f->lock >= 0)
+		close(f->lock);
+	pthread_mutex_destroy(&f->busy);
+	free(f);
+}

@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// sluice check: reads policies as replay would, and says all that is wrong with them: on standard output, for that is
-// what was asked for. Nothing is run. Exit codes: 1 where a policy has errors, or warnings under --strict; 3 where a
-// file cannot be read at all.
+// sluice check: reads policies as replay would and configurations as run would, told apart by their keys, and says all
+// that is wrong with them: on standard output, for that is what was asked for. Nothing is run. The policy that a
+// configuration names is read, too, with the addresses that it guards. Exit codes: 1 where something has errors, or
+// warnings under --strict; 3 where a file cannot be read at all.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
 #include "cmd.h"
+#include "ctl/config.h"
+#include "ctl/config_doc.h"
 #include "policy/grammar.h"
 #include "policy/guard.h"
 #include "policy/policy.h"
+#include "policy/source.h"
 #include "policy/trial.h"
+
+#define SETS_MAX 256
 
 struct check {
 	bool strict, json;
 	const char *tests;
 	struct guard guard;
+	const char *sets[SETS_MAX];
+	unsigned nsets;
 	json_t *results;
 };
 
@@ -36,12 +45,18 @@ static const char *plural(uint32_t n)
 	return n == 1 ? "" : "s";
 }
 
-static void say(const char *file, const struct policy *p, const struct complaints *c, double ms, bool several)
+static void say(const char *file, const struct policy *p, const struct config *config, const struct complaints *c,
+		double ms, bool several)
 {
 	complaints_print(c, stdout);
+	if (config)
+		config_stalled(config, stdout);
 	if (several)
 		printf("%s: ", file);
-	if (p)
+	if (config)
+		printf("loaded %u port%s, %u path%s, ", config->nports, plural(config->nports), config->npaths,
+		       plural(config->npaths));
+	else if (p)
 		printf("loaded %u rule%s, %u set%s, ", p->nrules, plural(p->nrules), p->nsets, plural(p->nsets));
 	else
 		printf("refused: ");
@@ -64,11 +79,16 @@ static json_t *words(const struct complaints *c)
 	return list;
 }
 
-static json_t *result(const char *file, const struct policy *p, const struct complaints *c, double ms,
-		      const struct trial_result *t)
+static json_t *result(const char *file, bool loaded, const struct complaints *c, double ms)
 {
-	json_t *o = json_pack("{s:s,s:b,s:i,s:i,s:f,s:o}", "file", file, "loaded", p != NULL, "errors", (int)c->nerrors,
-			      "warnings", (int)c->nwarnings, "ms", ms, "complaints", words(c));
+	return json_pack("{s:s,s:b,s:i,s:i,s:f,s:o}", "file", file, "loaded", loaded, "errors", (int)c->nerrors,
+			 "warnings", (int)c->nwarnings, "ms", ms, "complaints", words(c));
+}
+
+static json_t *policy_result(const char *file, const struct policy *p, const struct complaints *c, double ms,
+			     const struct trial_result *t)
+{
+	json_t *o = result(file, p != NULL, c, ms);
 	if (o && p) {
 		json_object_set_new(o, "rules", json_integer(p->nrules));
 		json_object_set_new(o, "sets", json_integer(p->nsets));
@@ -103,7 +123,7 @@ static bool try_cases(const struct check *k, const struct policy *p, struct comp
 	return there;
 }
 
-static int one(struct check *k, const char *file, bool several)
+static int policy(struct check *k, const struct guard *guard, const char *file, bool several)
 {
 	struct complaints c = {0};
 	struct trial_result t = {0};
@@ -113,30 +133,75 @@ static int one(struct check *k, const char *file, bool several)
 		complaints_clear(&c);
 		return EXIT_ENVIRONMENT;
 	}
-	if (p && !guard_policy(&k->guard, p, &c)) {
+	if (p && !guard_policy(guard, p, &c)) {
 		policy_free(p);
 		p = NULL;
 	}
 	double ms = now_ms() - begin;
 	uint32_t warnings = c.nwarnings;
 	if (!k->json)
-		say(file, p, &c, ms, several);
+		say(file, p, NULL, &c, ms, several);
 	bool tried = !p || !k->tests || try_cases(k, p, &c, &t);
 	if (k->json)
-		json_array_append_new(k->results, result(file, p, &c, ms, &t));
+		json_array_append_new(k->results, policy_result(file, p, &c, ms, &t));
 	int rc = !tried ? EXIT_ENVIRONMENT : c.nerrors || (k->strict && warnings) ? EXIT_FINDINGS : EXIT_DONE;
 	policy_free(p);
 	complaints_clear(&c);
 	return rc;
 }
 
+// The policies that a configuration names, under its guard.
+static int policies_of(struct check *k, const struct config *config)
+{
+	const char *files[] = {config->policy.file, config->policy.shadow};
+	struct guard guard = {0};
+	int worst = EXIT_DONE;
+	for (unsigned i = 0; i < config->policy.nguard; i++)
+		guard_add(&guard, config->policy.guard[i]);
+	for (unsigned i = 0; i < 2; i++) {
+		if (*files[i] && access(files[i], R_OK) == 0) { // what is not there was warned of
+			int rc = policy(k, &guard, files[i], true);
+			worst = rc > worst ? rc : worst;
+		}
+	}
+	return worst;
+}
+
+static int config(struct check *k, const char *file, bool several)
+{
+	static struct config config;
+	struct complaints c = {0};
+	double begin = now_ms();
+	int rc = config_read(&config, file, k->sets, k->nsets, false, &c);
+	if (readable(&c) && k->json)
+		json_array_append_new(k->results, result(file, rc == 0, &c, now_ms() - begin));
+	else if (!c.unreadable)
+		say(file, NULL, rc == 0 ? &config : NULL, &c, now_ms() - begin, several);
+	int worst = c.unreadable ? EXIT_ENVIRONMENT : rc < 0 || (k->strict && c.nwarnings) ? EXIT_FINDINGS : EXIT_DONE;
+	complaints_clear(&c);
+	rc = rc == 0 ? policies_of(k, &config) : EXIT_DONE;
+	return rc > worst ? rc : worst;
+}
+
+// By its keys; what cannot be read is said where it is read again.
+static int one(struct check *k, const char *file, bool several)
+{
+	struct arena a = {0};
+	const char *why;
+	size_t len;
+	const char *text = source_read(file, CONFIG_TEXT_MAX, &a, &len, &why);
+	bool is_config = text && config_is_one(text, len);
+	arena_free(&a);
+	return is_config ? config(k, file, several) : policy(k, &k->guard, file, several);
+}
+
 static void usage(FILE *out)
 {
 	fputs("usage: sluice check FILE... [OPTION...]\n\n"
-	      "Reads policies (-: standard input) as the corridor would, and says all that is wrong with them, by "
-	      "file, line and "
-	      "column.\n\n"
+	      "Reads policies and configurations (-: standard input) as the corridor would, and says all that is wrong "
+	      "with them, by\nfile, line and column; the policy that a configuration names, too.\n\n"
 	      "  -s, --strict      warnings fail it too\n"
+	      "  -S, --set A.B=C   over the configuration, as run takes it; repeatable\n"
 	      "  -t, --tests FILE  judge cases by the policy: [{\"given\": {fields}, \"expect\": {\"verdict\", "
 	      "\"rule\"}}]\n"
 	      "  -g, --guard ADDR  no rule may decide about this address; repeatable\n"
@@ -144,6 +209,8 @@ static void usage(FILE *out)
 	      "      --fields      the fields that rules may ask for, as a table\n"
 	      "      --actions     what rules can do, their keys and the answers, as tables\n"
 	      "      --schema      the JSON schema of policies\n"
+	      "      --keys        the keys of configurations, as tables\n"
+	      "      --config-schema  the JSON schema of configurations\n"
 	      "  -h, --help        this\n\n"
 	      "example: sluice check --strict policy.json\n"
 	      "exit codes: 0 loaded, 1 errors (or warnings, where --strict), 2 usage, 3 a file that cannot be read\n",
@@ -152,10 +219,11 @@ static void usage(FILE *out)
 
 static int options(int argc, char **argv, struct check *k)
 {
-	static const struct option table[] = {{"strict", 0, 0, 's'}, {"tests", 1, 0, 't'},  {"guard", 1, 0, 'g'},
-					      {"json", 0, 0, 'j'},   {"fields", 0, 0, 'f'}, {"actions", 0, 0, 'a'},
-					      {"schema", 0, 0, 'S'}, {"help", 0, 0, 'h'},   {0}};
-	for (int o; (o = getopt_long(argc, argv, "st:g:jh", table, NULL)) != -1;) {
+	static const struct option table[] = {
+		{"strict", 0, 0, 's'}, {"tests", 1, 0, 't'},   {"guard", 1, 0, 'g'},         {"json", 0, 0, 'j'},
+		{"fields", 0, 0, 'f'}, {"actions", 0, 0, 'a'}, {"schema", 0, 0, 'G'},        {"help", 0, 0, 'h'},
+		{"set", 1, 0, 'S'},    {"keys", 0, 0, 'k'},    {"config-schema", 0, 0, 'c'}, {0}};
+	for (int o; (o = getopt_long(argc, argv, "st:g:jhS:", table, NULL)) != -1;) {
 		switch (o) {
 		case 's':
 			k->strict = true;
@@ -178,9 +246,22 @@ static int options(int argc, char **argv, struct check *k)
 		case 'a':
 			grammar_actions(stdout);
 			return EXIT_DONE;
-		case 'S':
+		case 'G':
 			grammar_schema(stdout);
 			return EXIT_DONE;
+		case 'k':
+			config_doc_keys(stdout);
+			return EXIT_DONE;
+		case 'c':
+			config_doc_schema(stdout);
+			return EXIT_DONE;
+		case 'S':
+			if (k->nsets < SETS_MAX) {
+				k->sets[k->nsets++] = optarg;
+				break;
+			}
+			fprintf(stderr, "sluice check: at most %u times --set\n", SETS_MAX);
+			return EXIT_USAGE;
 		case 'h':
 			usage(stdout);
 			return EXIT_DONE;
@@ -190,7 +271,7 @@ static int options(int argc, char **argv, struct check *k)
 		}
 	}
 	if (optind == argc) {
-		fputs("sluice check: no policy given; sluice check --help\n", stderr);
+		fputs("sluice check: no file given; sluice check --help\n", stderr);
 		return EXIT_USAGE;
 	}
 	return -1;

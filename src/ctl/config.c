@@ -264,6 +264,38 @@ static int read_file(struct config *c, const char *name, const char *text, size_
 	return rc;
 }
 
+// ---- configuration or policy? -----------------------------------------------------------------------------------
+
+// Behind the string whose first quote is at p.
+static const char *behind_string(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++)
+		p += *p == '\\';
+	return p < end ? p + 1 : end;
+}
+
+// Keys of the outermost object, without a parser: the text may be anything.
+bool config_is_one(const char *text, size_t len)
+{
+	const char *end = text + (len < CONFIG_TEXT_MAX ? len : CONFIG_TEXT_MAX);
+	unsigned depth = 0;
+	for (const char *p = text; p < end; p++) {
+		depth += *p == '{' || *p == '[';
+		depth -= depth && (*p == '}' || *p == ']');
+		if (*p != '"')
+			continue;
+		const char *next = behind_string(p, end);
+		struct doc_span key = {p + 1, (uint32_t)(next - p) - (next - p > 1 ? 2 : 1)};
+		p = next - 1;
+		while (next < end && strchr(" \t\r\n", *next) && *next)
+			next++;
+		if (depth == 1 && next < end && *next == ':' &&
+		    (group_of(key) < config_group_count || key_of(config_groups, key) < config_groups->nkeys))
+			return true;
+	}
+	return false;
+}
+
 // ---- --set ------------------------------------------------------------------------------------------------------
 
 static struct doc_span next_word(const char **at, const char *end)
@@ -355,6 +387,7 @@ static void read_set(struct config *c, const char *set, struct complaints *to)
 
 static void init(struct config *c)
 {
+	config_keys_init();
 	memset(c, 0, sizeof(*c));
 	for (unsigned i = 0; i < config_group_count; i++) {
 		if (config_groups[i].shape == CONFIG_ONE)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/port.h"
+#include "path/worker.h"
 
 #define CONFIG_NAME 32    // room for a name, its end included
 #define CONFIG_FILE 256   // for a file's
@@ -23,21 +24,6 @@
 #define CONFIG_SINKS 8
 #define CONFIG_ETHERTYPES 16
 #define CONFIG_ORIGINS 1024 // values of a config in all
-
-// What each fault does (corridor.md 9); the words are in the order of the file's.
-enum config_open { CONFIG_OPEN, CONFIG_CLOSED };
-enum config_exceeded { CONFIG_EXCEEDED_ABSENT, CONFIG_EXCEEDED_PASS, CONFIG_EXCEEDED_DROP }; // as enum hold_mode
-enum config_ambiguous { CONFIG_AMBIGUOUS_CLOSE, CONFIG_AMBIGUOUS_PASS };
-enum config_bad_name { CONFIG_BAD_NAME_DROP, CONFIG_BAD_NAME_PASS };
-
-struct config_fail {
-	uint8_t no_policy, out_of_memory;   // enum config_open
-	uint8_t hold_exceeded;              // enum config_exceeded
-	uint8_t decap_depth;                // enum config_open
-	uint8_t http_ambiguous;             // enum config_ambiguous
-	uint8_t tls_bad_name, dns_bad_name; // enum config_bad_name
-	uint8_t stalled, midstream;         // enum config_open
-};
 
 enum config_idle { CONFIG_IDLE_BUSY, CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_INTERRUPT };
 
@@ -116,8 +102,9 @@ struct config_control {
 enum config_level { CONFIG_LEVEL_ERROR, CONFIG_LEVEL_WARNING, CONFIG_LEVEL_INFO, CONFIG_LEVEL_DEBUG };
 
 struct config {
-	char file[CONFIG_FILE]; // where it was read from
-	struct config_fail fail;
+	char file[CONFIG_FILE];    // where it was read from
+	struct fail_modes fail;    // what each fault does (corridor.md 9)
+	bool stalled_closed;       // a worker that does not move: nothing is forwarded in its place
 	char node[CONFIG_ADDRESS]; // who writes the records
 	char user[CONFIG_NAME];    // who it becomes once all is open; "": stays who it is
 	struct config_workers workers;
@@ -144,6 +131,13 @@ int config_load(struct config *config, const char *file, const char *const *sets
 struct complaints;
 int config_read(struct config *config, const char *file, const char *const *sets, unsigned nsets, bool here,
 		struct complaints *to);
+
+// Is this text a configuration, and no policy? By its first keys, from up to the first CONFIG_TEXT_MAX bytes.
+#define CONFIG_TEXT_MAX (1u << 18) // bytes that a configuration may have
+bool config_is_one(const char *text, size_t len);
+
+// What `fail.stalled` means for each path, one line each.
+void config_stalled(const struct config *config, FILE *out);
 
 // Every value in force, in the order of docs/config.md: "ports.lan.type", its value as JSON (secrets are not shown),
 // and "default", "--set" or "sluice.json:4".

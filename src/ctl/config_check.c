@@ -57,6 +57,8 @@ __attribute__((format(printf, 4, 5))) static void say(const struct checking *k, 
 						      const char *format, ...)
 {
 	char name[128], pointer[160], *text;
+	if (origin(k, s) & CONFIG_BAD) // refused, and said
+		return;
 	struct place at = {.file = k->c->file, .pointer = pointer};
 	va_list args;
 	if (origin(k, s) == 0 && s.g->shape != CONFIG_ONE) // a default: its element stands somewhere
@@ -122,8 +124,6 @@ static void cores(const struct checking *k)
 	const struct config_workers *w = &k->c->workers;
 	struct spot s = spot("workers", 0, "cores");
 	long has = sysconf(_SC_NPROCESSORS_CONF);
-	if (bad(k, "workers", 0, "cores"))
-		return;
 	if (w->ncores == 0)
 		WRONG(k, s, "at least one core is needed");
 	for (unsigned i = 0; i < w->ncores; i++) {
@@ -161,7 +161,7 @@ static void device(const struct checking *k, unsigned i)
 	const struct port_config *p = &k->c->ports[i].port;
 	struct spot s = spot("ports", i, "device");
 	bool interface = of_kernel(p) || p->type == PORT_TAP;
-	if (bad(k, "ports", i, "device") || p->type == PORT_NULL || p->type == PORT_PCAP)
+	if (p->type == PORT_NULL || p->type == PORT_PCAP)
 		return;
 	if (!*p->device)
 		WRONG(k, s, "a port of type %s needs \"device\"", config_port_types[p->type]);
@@ -190,11 +190,23 @@ static bool virtual(const char *interface)
 static void af_xdp(const struct checking *k, unsigned i)
 {
 	const struct port_config *p = &k->c->ports[i].port;
-	if (p->mtu > AF_XDP_MTU && !bad(k, "ports", i, "mtu"))
+	if (p->mtu > AF_XDP_MTU)
 		WRONG(k, spot("ports", i, "mtu"), "an af_xdp port carries up to %u bytes", AF_XDP_MTU);
 	if (p->queues > 1 && virtual(p->device))
 		say(k, !k->here, spot("ports", i, "queues"),
 		    "%s is no hardware (veth): it has one queue for af_xdp, not %u", p->device, p->queues);
+}
+
+// What goes into DPDK's arguments, where commas stand between them.
+static void commas(const struct checking *k, unsigned i)
+{
+	static const char *const keys[] = {"device", "rx_file", "tx_file"};
+	const struct port_config *p = &k->c->ports[i].port;
+	const char *texts[] = {p->device, p->rx_file, p->tx_file};
+	for (unsigned j = 0; j < 3; j++) {
+		if (strpbrk(texts[j], ",[]"))
+			WRONG(k, spot("ports", i, keys[j]), "there can be no comma and no bracket in it");
+	}
 }
 
 static void port(const struct checking *k, unsigned i)
@@ -202,6 +214,7 @@ static void port(const struct checking *k, unsigned i)
 	const struct port_config *p = &k->c->ports[i].port;
 	if (p->mtu && p->mtu < 68)
 		WRONG(k, spot("ports", i, "mtu"), "0 or a number from 68 to 9216 is expected (RFC 791)");
+	commas(k, i);
 	if (!origin(k, spot("ports", i, "type")) || bad(k, "ports", i, "type"))
 		return;
 	device(k, i);
@@ -243,8 +256,7 @@ static void next_hops(const struct checking *k, unsigned i)
 static void addressed(const struct checking *k, unsigned i, unsigned path)
 {
 	const struct config_port *p = &k->c->ports[i];
-	if (!of_kernel(&p->port) && p->port.type != PORT_NULL && p->port.type != PORT_PCAP && p->naddresses == 0 &&
-	    !bad(k, "ports", i, "addresses"))
+	if (!of_kernel(&p->port) && p->port.type != PORT_NULL && p->port.type != PORT_PCAP && p->naddresses == 0)
 		WRONG(k, spot("ports", i, "addresses"), "a port of type %s in a %s path (paths/%u) needs \"addresses\"",
 		      config_port_types[p->port.type], config_modes[k->c->paths[path].mode], path);
 }
@@ -289,7 +301,7 @@ static void mode(const struct checking *k, unsigned i)
 	}
 }
 
-static void count(const struct checking *k, unsigned i)
+static void port_count(const struct checking *k, unsigned i)
 {
 	static const struct {
 		uint8_t least, most;
@@ -321,7 +333,7 @@ static void path(const struct checking *k, unsigned i, uint8_t *used)
 	}
 	if (!origin(k, spot("paths", i, "mode")))
 		return;
-	count(k, i);
+	port_count(k, i);
 	mode(k, i);
 	mtus(k, i);
 }
@@ -340,7 +352,8 @@ static void paths(const struct checking *k)
 			     "no path has this port");
 	}
 	if (k->c->npaths == 0)
-		WARN(k, spot("paths", 0, ""), "there is no path: nothing is forwarded");
+		complaints_add(k->to, true, &(struct place){.file = *k->c->file ? k->c->file : "paths", .pointer = ""},
+			       "there is no path: nothing is forwarded");
 }
 
 // ---- the rest ---------------------------------------------------------------------------------------------------

@@ -48,6 +48,8 @@ struct config_group {
 	const char *help;
 };
 
+// Fills in what other tables know; before config_groups is used.
+void config_keys_init(void);
 extern const struct config_group config_groups[];
 extern const unsigned config_group_count;
 
@@ -66,7 +68,6 @@ static inline unsigned config_count(const struct config *c, const struct config_
 // was refused, and the default stands there. k: the key's number; nkeys: the element itself.
 #define CONFIG_BY_SET (1u << 30)
 #define CONFIG_BAD (1u << 31)
-#define CONFIG_TEXT_MAX (1u << 18) // bytes of a file, hence lines
 uint32_t *config_origin(struct config *c, const struct config_group *g, unsigned i, unsigned k);
 // "ports.lan.mtu"; '/' for the dots: as pointers have it.
 void config_key_name(const struct config *c, const struct config_group *g, unsigned i, unsigned k, char dot, char *out,

@@ -4,11 +4,10 @@
 // name. Defaults are texts, read by what reads --set, so that one that its own range refuses does not start.
 #include <stddef.h>
 
+#include "base/fail.h"
 #include "ctl/config_key.h"
 
-static const char *const open_words[] = {"open", "closed"}, *const exceeded_words[] = {"absent", "pass", "drop"},
-			 *const ambiguous_words[] = {"close", "pass"}, *const tls_name_words[] = {"drop", "absent"},
-			 *const dns_name_words[] = {"drop", "pass"};
+static const char *const stalled_words[] = {"open", "closed"};
 static const char *const idle_words[] = {"busy", "adaptive", "interrupt"};
 const char *const config_port_types[PORT_TYPES] = {"pci", "af_xdp", "af_packet", "tap", "memif", "null", "pcap"};
 static const char *const checksum_words[] = {"auto", "check", "partial", "good"};
@@ -49,24 +48,26 @@ static const struct config_key top_keys[] = {
 	TEXT(C, user, "user", "", "who the process becomes once all is open; empty: it stays who it is"),
 };
 
-#define F struct config_fail
-static const struct config_key fail_keys[] = {
-	WORD(F, no_policy, "no_policy", open_words, "open", "no policy is loaded: all passes, or nothing does"),
-	WORD(F, out_of_memory, "out_of_memory", open_words, "closed",
-	     "no memory to read a frame in: it goes on as hold_exceeded says, or does not leave"),
-	WORD(F, hold_exceeded, "hold_exceeded", exceeded_words, "absent",
-	     "held beyond the budget: what was not seen is absent and the policy decides, pass, or drop"),
-	WORD(F, decap_depth, "decap_depth", open_words, "closed", "more layers than are looked at: pass or drop"),
-	WORD(F, http_ambiguous, "http_ambiguous", ambiguous_words, "close",
-	     "a message whose end two readers would see differently: the connection is closed before it leaves, or it "
-	     "passes"),
-	WORD(F, tls_bad_name, "tls_bad_name", tls_name_words, "drop",
-	     "a server name that cannot be: drop, or it is absent"),
-	WORD(F, dns_bad_name, "dns_bad_name", dns_name_words, "drop", "a DNS name that cannot be: drop or pass"),
-	WORD(F, stalled, "stalled", open_words, "open", STALLED_HELP),
-	WORD(F, midstream, "midstream", open_words, "open",
-	     "a flow whose beginning was not seen: followed from there on, or dropped"),
+// The corridor's, out of their own table (config_keys_init), and one that is the appliance's.
+static struct config_key fail_keys[FAIL_ROWS + 1] = {
+	[FAIL_ROWS] = WORD(C, stalled_closed, "stalled", stalled_words, "open", STALLED_HELP),
 };
+
+void config_keys_init(void)
+{
+	for (unsigned i = 0; i < FAIL_ROWS; i++) {
+		const struct fail_row *r = &fail_rows[i];
+		fail_keys[i] = (struct config_key){.name = r->key,
+						   .value = r->values[0],
+						   .kind = CONFIG_WORD,
+						   .size = 1,
+						   .at = (uint16_t)(offsetof(C, fail) + r->at),
+						   .words = r->values,
+						   .help = r->help};
+		while (fail_keys[i].nwords < 4 && r->values[fail_keys[i].nwords])
+			fail_keys[i].nwords++;
+	}
+}
 
 #define W struct config_workers
 static const struct config_key workers_keys[] = {
@@ -203,7 +204,10 @@ static const struct config_key log_keys[] = {
 
 const struct config_group config_groups[] = {
 	{.name = "", .one = "configuration", KEYS(top_keys), .help = "Keys at the top."},
-	ONE(fail, fail_keys, "What each fault does. They stand first, for they are what a night's sleep hangs on."),
+	{.name = "fail",
+	 .one = "fail",
+	 KEYS(fail_keys),
+	 .help = "What each fault does. They stand first, for they are what a night's sleep hangs on."},
 	ONE(workers, workers_keys, "The threads that forward."),
 	SOME(ports, port_keys, "port", CONFIG_NAMED, "Network ports, each by a name of its own."),
 	SOME(paths, path_keys, "path", CONFIG_LISTED, "What is forwarded from where to where."),

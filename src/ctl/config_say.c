@@ -54,3 +54,19 @@ void config_each(const struct config *config, config_cb *cb, void *arg)
 		}
 	}
 }
+
+void config_stalled(const struct config *config, FILE *out)
+{
+	const char *does = config->stalled_closed ? "drops" : "forwards from port to port";
+	for (unsigned i = 0; i < config->npaths; i++) {
+		const struct config_path *p = &config->paths[i];
+		bool xdp = true;
+		for (unsigned j = 0; j < p->nports; j++)
+			xdp &= config->ports[p->ports[j]].port.type == PORT_AF_XDP;
+		fprintf(out, "paths/%u (%s): a worker that stalls: ", i, config_modes[p->mode]);
+		if (xdp)
+			fprintf(out, "XDP %s within a second\n", does);
+		else
+			fputs("the health probe fails and the process starts itself again\n", out);
+	}
+}

@@ -195,24 +195,31 @@ bool config_value_read(struct reading *r, const struct config_key *k, uint32_t n
 
 // ---- a value of --set -------------------------------------------------------------------------------------------
 
-static bool is_quoted(const struct config_key *k)
+// Numbers, true and false are themselves where the key wants such; what is none is a string there, and refused as one.
+static bool bare(const struct config_key *k, const char *p, size_t len)
 {
-	return k->kind != CONFIG_NUMBER && k->kind != CONFIG_BOOL;
+	if (k->kind == CONFIG_BOOL)
+		return (len == 4 && !memcmp(p, "true", 4)) || (len == 5 && !memcmp(p, "false", 5));
+	size_t sign = len && *p == '-', n = sign;
+	while (n < len && ((p[n] >= '0' && p[n] <= '9') || p[n] == '.'))
+		n++;
+	return k->kind == CONFIG_NUMBER && n == len && n > sign;
 }
 
 static char *put_json(char *to, const struct config_key *k, const char *p, size_t len)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
-	bool quote = is_quoted(k) || strspn(p, plain) < len || len == 0;
-	if (quote)
-		*to++ = '"';
+	if (bare(k, p, len))
+		return (char *)memcpy(to, p, len) + len;
+	*to++ = '"';
 	for (size_t i = 0; i < len; i++) {
-		if (quote && (p[i] == '"' || p[i] == '\\'))
+		if (p[i] == '"' || p[i] == '\\')
 			*to++ = '\\';
-		*to++ = p[i];
+		if ((uint8_t)p[i] < 0x20)
+			to += sprintf(to, "\\u%04x", p[i]);
+		else
+			*to++ = p[i];
 	}
-	if (quote)
-		*to++ = '"';
+	*to++ = '"';
 	return to;
 }
 
@@ -220,7 +227,7 @@ static char *put_json(char *to, const struct config_key *k, const char *p, size_
 char *config_value_json(struct arena *a, const struct config_key *k, const char *text)
 {
 	size_t len = strlen(text);
-	char *json = (char *)arena_bytes(a, 4 * len + 8), *to = json;
+	char *json = (char *)arena_bytes(a, 6 * len + 8), *to = json;
 	if (!k->many) {
 		to = put_json(to, k, text, len);
 	} else if (*text == '[') {

@@ -217,7 +217,7 @@ static void escape(struct reader *r, uint32_t inside)
 		else if ((high && (w < 0xdc00 || w > 0xdfff)) || (v >= 0xdc00 && v < 0xe000))
 			wrong(r, inside, "half a surrogate pair is no character");
 		else if (v == 0)
-			wrong(r, inside, "\\u0000 cannot be in a policy (in a regex: \\\\x00)");
+			wrong(r, inside, "\\u0000 cannot be in a string (in a regex: \\\\x00)");
 		else
 			r->p += high ? 12 : 6;
 	} else if (p[1] && strchr("\"\\/bfnrt", p[1])) {
@@ -536,7 +536,7 @@ int doc_read(struct doc *d, const char *name, const char *text, size_t len, stru
 	value(&r, 0, 1);
 	space(&r);
 	if (!r.bad && r.p < r.end)
-		wrong(&r, 0, "something stands behind the policy");
+		wrong(&r, 0, "something stands behind its end");
 	if (r.bad)
 		return -1;
 	for (uint32_t i = 0; i < d->n; i++) {

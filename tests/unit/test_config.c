@@ -49,9 +49,9 @@ static void values_are_read(void **state)
 	good("{\"fail\": {\"no_policy\": \"closed\"}, \"node\": \"n1\", \"workers\": {\"cores\": [0, 1]}," PORTS
 	     "," BRIDGE
 	     ", \"_\": \"a comment\", \"policy\": {\"_why\": [\"one\", \"two\"], \"guard\": [\"192.0.2.1\"]}}");
-	assert_int_equal(config.fail.no_policy, CONFIG_CLOSED);
-	assert_int_equal(config.fail.out_of_memory, CONFIG_CLOSED);
-	assert_int_equal(config.fail.stalled, CONFIG_OPEN);
+	assert_true(config.fail.no_policy_closed);
+	assert_false(config.fail.memory_open);
+	assert_false(config.stalled_closed);
 	assert_string_equal(config.node, "n1");
 	assert_int_equal(config.workers.ncores, 2);
 	assert_int_equal(config.workers.cores[1], 1);

@@ -37,18 +37,20 @@ struct port_config {
 	uint16_t rx_ring, tx_ring;       // 0: as the driver likes
 	uint32_t id;                     // memif
 	bool server;                     // memif: makes the socket
+	bool large_headers;              // pci, ENA: frames of gwlb, whose headers are more than 96 bytes
 	bool flood;                      // null: brings frames of zeroes, as fast as they are taken
 	bool rewind;                     // pcap: rx_file again and again
 	enum port_checksum checksum;
 };
 
-enum port_event_kind { PORT_LINK_UP, PORT_LINK_DOWN, PORT_GONE, PORT_RESET, PORT_BACK };
+// PORT_NOTE: what it cannot do, once at open. PORT_RESET: it was away for some milliseconds, on purpose.
+enum port_event_kind { PORT_NOTE, PORT_LINK_UP, PORT_LINK_DOWN, PORT_GONE, PORT_RESET, PORT_BACK };
 
 struct port;
 struct port_event {
 	enum port_event_kind kind;
 	const struct port *port;
-	const char *text; // what happened and, where there is one, the command that mends it
+	const char *text; // one line: what happened and, where there is one, the command that mends it
 };
 
 // The owner's ears, on the control thread.
@@ -60,23 +62,41 @@ struct port_owner {
 
 #define PORT_NO_ID RTE_MAX_ETHPORTS
 
+struct port_counters {
+	uint64_t rx, rx_bytes, tx, tx_bytes; // what the port brought and took
+	uint64_t missed;                     // were there, and nobody fetched them in time
+	uint64_t too_long;                   // frame_max
+	uint64_t rx_errors, tx_errors;
+	uint64_t no_mbuf;
+	uint64_t kernel_rx_dropped, kernel_tx_dropped; // of the interface under it; 0 where there is none
+	uint64_t cloud;                                // ENA's allowances exceeded
+};
+
+#define PORT_QUEUES_MAX 64
+
 struct port {
-	_Atomic bool up; // workers may use it
-	uint16_t id;     // DPDK's; PORT_NO_ID while closed
-	uint16_t queues; // of each direction; a worker without one leaves the port to the others
-	uint16_t mtu;    // as read back
+	_Atomic bool up;    // workers may use it
+	uint16_t id;        // DPDK's; PORT_NO_ID while closed
+	uint16_t queues;    // of each direction; a worker without one leaves the port to the others
+	uint16_t mtu;       // as read back
+	uint32_t frame_max; // longer ones are not frames of a wire (GRO, TSO) and go no further; 0: the driver sees to
+			    // it
+	uint64_t marks;     // on each frame that comes: RTE_MBUF_F_RX_L4_CKSUM_GOOD, or _NONE: may be partial
 	struct rte_ether_addr mac;
-	enum port_checksum checksum; // never AUTO
+	bool symmetric; // both directions of a flow come by the same queue, where queues are several
+	bool link;
+	_Atomic uint64_t too_long[PORT_QUEUES_MAX];
 	// the rest is the control thread's
 	struct port_config config;
 	struct port_owner owner;
 	struct rte_mempool *pool;
-	_Atomic int signal; // set by DPDK's interrupt thread: enum port_event_kind + 1
+	unsigned wanted; // queues
+	struct port_counters past, begin;
+	_Atomic int signal; // set by DPDK's interrupt thread: what it heard, 0: nothing
 	int hold;           // socket that says that the port is ours
 	int promiscuous;    // socket whose end ends it
 	unsigned ifindex;   // of the kernel's interface, 0: has none
-	bool link;
-	unsigned tries; // to open it again
+	unsigned away_s;    // seconds that it has been gone
 };
 
 // Opens and starts it. queues: workers that want one each; the port may have fewer (port->queues). owner may be NULL.
@@ -85,16 +105,30 @@ int port_open(struct port *port, const struct port_config *config, struct rte_me
 	      const struct port_owner *owner, char *why, size_t why_size);
 void port_close(struct port *port);
 
+// Each second. Link, reset and what goes away are told to the owner as they are seen; what went away is opened again as
+// soon as it is there. 0: the port works; -errno: it is away.
+int port_tick(struct port *port);
+
+// Since open, or since port_counters_clear; what it counted before it went away is in it.
+void port_counters(const struct port *port, struct port_counters *counters);
+void port_counters_clear(struct port *port);
+// All that the driver counts, by its names, and the kernel's of the interface as "kernel_NAME".
+void port_xstats(const struct port *port, void (*each)(void *arg, const char *name, uint64_t value), void *arg);
+
 // Bytes of frame that mbufs of a pool for such a port need, and the most that they may have (0: no bound): af_xdp lends
 // mbufs to the kernel, which wants each within a page.
 void port_room(const struct port_config *config, unsigned *least, unsigned *most);
+
+// port_rx's, where frames can be longer than a wire has them or are marked: how many stay in m.
+uint16_t port_sift(const struct port *port, uint16_t queue, struct rte_mbuf **m, uint16_t n);
 
 // Up to n frames of a queue. 0 while the port is away.
 static inline uint16_t port_rx(const struct port *port, uint16_t queue, struct rte_mbuf **m, uint16_t n)
 {
 	if (unlikely(!atomic_load_explicit(&port->up, memory_order_acquire)))
 		return 0;
-	return rte_eth_rx_burst(port->id, queue, m, n);
+	n = rte_eth_rx_burst(port->id, queue, m, n);
+	return n && (port->frame_max | port->marks) ? port_sift(port, queue, m, n) : n;
 }
 
 // Frames that were taken: the first so many of m, freed by the driver. The rest is the caller's. 0 while it is away.

@@ -4,9 +4,12 @@
 #include "base/port_kernel.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -56,12 +59,6 @@ int port_kernel_up(const char *device)
 	return ask(device, SIOCSIFFLAGS, &r);
 }
 
-bool port_kernel_link(const char *device)
-{
-	struct ifreq r = {0};
-	return ask(device, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_RUNNING);
-}
-
 int port_kernel_promiscuous(unsigned ifindex)
 {
 	struct packet_mreq all = {.mr_ifindex = (int)ifindex, .mr_type = PACKET_MR_PROMISC};
@@ -73,4 +70,51 @@ int port_kernel_promiscuous(unsigned ifindex)
 	int rc = -errno;
 	close(s);
 	return rc;
+}
+
+const char *const port_kernel_names[PORT_KERNEL_NUMBERS] = {
+	"rx_bytes",       "rx_packets", "rx_errors",         "rx_dropped",   "rx_fifo_errors", "rx_frame_errors",
+	"rx_compressed",  "multicast",  "tx_bytes",          "tx_packets",   "tx_errors",      "tx_dropped",
+	"tx_fifo_errors", "collisions", "tx_carrier_errors", "tx_compressed"};
+
+static bool counted_line(const char *line, const char *device, uint64_t out[PORT_KERNEL_NUMBERS])
+{
+	size_t n = strlen(device);
+	line += strspn(line, " ");
+	if (strncmp(line, device, n) != 0 || line[n] != ':')
+		return false;
+	char *at = (char *)line + n + 1;
+	for (unsigned i = 0; i < PORT_KERNEL_NUMBERS; i++)
+		out[i] = strtoull(at, &at, 10);
+	return true;
+}
+
+bool port_kernel_counted(const char *device, uint64_t out[PORT_KERNEL_NUMBERS])
+{
+	char line[512];
+	bool found = false;
+	memset(out, 0, PORT_KERNEL_NUMBERS * sizeof(*out));
+	FILE *f = fopen("/proc/thread-self/net/dev", "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = counted_line(line, device, out);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+bool port_kernel_feature(const char *device, uint32_t command)
+{
+	struct ethtool_value v = {.cmd = command};
+	struct ifreq r = {.ifr_data = (void *)&v};
+	return ask(device, SIOCETHTOOL, &r) == 0 && v.data;
+}
+
+// The carrier by ethtool, which is at once; IFF_RUNNING, for drivers without, may be a second late.
+bool port_kernel_link(const char *device)
+{
+	struct ethtool_value v = {.cmd = ETHTOOL_GLINK};
+	struct ifreq flags = {0}, link = {.ifr_data = (void *)&v};
+	if (ask(device, SIOCGIFFLAGS, &flags) < 0 || !(flags.ifr_flags & IFF_UP))
+		return false;
+	return ask(device, SIOCETHTOOL, &link) == 0 ? v.data != 0 : (flags.ifr_flags & IFF_RUNNING) != 0;
 }

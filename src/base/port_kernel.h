@@ -18,3 +18,10 @@ bool port_kernel_link(const char *device);
 // All frames on its wire, as long as the socket is open, which is returned: a flag on the interface would outlive a
 // process that is killed. -errno.
 int port_kernel_promiscuous(unsigned ifindex);
+// What it counts, as /proc/net/dev has it: in /sys stands the network namespace that mounted it, which may be another.
+// Names are those of /sys/class/net/X/statistics; rx_dropped has rx_missed_errors in it. False: no such interface.
+enum { PORT_KERNEL_RX_DROPPED = 3, PORT_KERNEL_TX_DROPPED = 11, PORT_KERNEL_NUMBERS = 16 };
+extern const char *const port_kernel_names[PORT_KERNEL_NUMBERS];
+bool port_kernel_counted(const char *device, uint64_t out[PORT_KERNEL_NUMBERS]);
+// Whether one of its features is on: ETHTOOL_GGRO and such.
+bool port_kernel_feature(const char *device, uint32_t command);

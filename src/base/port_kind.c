@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-// Headers of Ethernet with two VLAN tags.
-#define L2_BYTES 22
 // tpacket2_hdr, aligned, and sockaddr_ll before the frame, with what the kernel aligns (packet(7), TPACKET2_HDRLEN).
 #define RING_HEADER 96
 
@@ -32,7 +30,7 @@ static int args_af_xdp(const struct port_config *c, unsigned queues, unsigned mt
 
 static unsigned ring_slot(unsigned mtu)
 {
-	return RTE_ALIGN_CEIL(mtu + L2_BYTES + RING_HEADER, SLOT_UNIT);
+	return RTE_ALIGN_CEIL(mtu + PORT_L2_BYTES + RING_HEADER, SLOT_UNIT);
 }
 
 static int args_af_packet(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
@@ -50,7 +48,7 @@ static int args_tap(const struct port_config *c, unsigned queues, unsigned mtu, 
 static int args_memif(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
 {
 	return snprintf(out, size, "id=%u,role=%s,socket=%s,socket-abstract=no,bsize=%u", c->id,
-			c->server ? "server" : "client", c->device, rte_align32pow2(mtu + L2_BYTES));
+			c->server ? "server" : "client", c->device, rte_align32pow2(mtu + PORT_L2_BYTES));
 }
 
 static int args_null(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
@@ -66,15 +64,14 @@ static int args_pcap(const struct port_config *c, unsigned queues, unsigned mtu,
 }
 
 const struct port_kind port_kinds[PORT_TYPES] = {
-	[PORT_PCI] = {"pci", NULL, NULL, false, false, false, PORT_CHECKSUM_CHECK, args_none},
-	[PORT_AF_XDP] = {"af_xdp", "net_af_xdp", "librte_net_af_xdp", true, false, false, PORT_CHECKSUM_PARTIAL,
-			 args_af_xdp},
-	[PORT_AF_PACKET] = {"af_packet", "net_af_packet", "librte_net_af_packet", true, false, false,
-			    PORT_CHECKSUM_PARTIAL, args_af_packet},
-	[PORT_TAP] = {"tap", "net_tap", "librte_net_tap", false, true, false, PORT_CHECKSUM_CHECK, args_tap},
-	[PORT_MEMIF] = {"memif", "net_memif", "librte_net_memif", false, false, false, PORT_CHECKSUM_CHECK, args_memif},
-	[PORT_NULL] = {"null", "net_null", "librte_net_null", false, false, false, PORT_CHECKSUM_GOOD, args_null},
-	[PORT_PCAP] = {"pcap", "net_pcap", "librte_net_pcap", false, false, true, PORT_CHECKSUM_CHECK, args_pcap},
+	[PORT_PCI] = {"pci", NULL, NULL, false, false, PORT_CHECKSUM_CHECK, args_none},
+	[PORT_AF_XDP] = {"af_xdp", "net_af_xdp", "librte_net_af_xdp", true, false, PORT_CHECKSUM_PARTIAL, args_af_xdp},
+	[PORT_AF_PACKET] = {"af_packet", "net_af_packet", "librte_net_af_packet", true, false, PORT_CHECKSUM_PARTIAL,
+			    args_af_packet},
+	[PORT_TAP] = {"tap", "net_tap", "librte_net_tap", false, true, PORT_CHECKSUM_CHECK, args_tap},
+	[PORT_MEMIF] = {"memif", "net_memif", "librte_net_memif", false, false, PORT_CHECKSUM_CHECK, args_memif},
+	[PORT_NULL] = {"null", "net_null", "librte_net_null", false, false, PORT_CHECKSUM_GOOD, args_null},
+	[PORT_PCAP] = {"pcap", "net_pcap", "librte_net_pcap", false, false, PORT_CHECKSUM_CHECK, args_pcap},
 };
 
 // Of PCI devices the maker tells which drivers may know it.
@@ -143,7 +140,7 @@ int port_type_of(const char *name)
 void port_room(const struct port_config *config, unsigned *least, unsigned *most)
 {
 	unsigned mtu = config->mtu ? config->mtu : 1500;
-	*least = mtu + L2_BYTES;
+	*least = mtu + PORT_L2_BYTES;
 	*most = 0;
 	if (config->type == PORT_AF_PACKET) // the driver wants room for a slot of the ring, whatever is in it
 		*least = ring_slot(mtu) - 32;

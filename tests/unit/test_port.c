@@ -2,16 +2,20 @@
 //
 // Ports of every type that a machine without a NIC has, in network namespaces of the test's own: frames go out of one
 // and come in at another, byte for byte. Needs root; says so and skips where it is not.
+#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/if_packet.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +23,8 @@
 
 #include "base/eal.h"
 #include "base/port.h"
+#include "base/port_hold.h"
+#include "base/port_kernel.h"
 
 #define FRAMES 20
 
@@ -168,19 +174,276 @@ static void af_xdp_carries(void **state)
 	across(PORT_AF_XDP, 1500, 1514);
 }
 
+static int wire_open(const char *device)
+{
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(0x88b5), .sll_ifindex = (int)port_kernel_index(device)};
+	int s = socket(AF_PACKET, SOCK_RAW, htons(0x88b5));
+	struct timeval second = {1, 0};
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	assert_int_equal(bind(s, (struct sockaddr *)&to, sizeof(to)), 0);
+	return s;
+}
+
 static void tap_carries(void **state)
 {
-	struct port tap, sock;
+	struct port tap;
+	uint8_t wanted[1514], came[2048];
 	if (!alone)
 		skip();
 	open_port(&tap, (struct port_config){.name = "t", .type = PORT_TAP, .device = "slt0"});
-	open_port(&sock, (struct port_config){.name = "s", .type = PORT_AF_PACKET, .device = "slt0"});
+	assert_int_not_equal(tap.ifindex, 0);
+	int wire = wire_open("slt0");
 	assert_int_equal(send_frames(&tap, 1514), FRAMES);
-	assert_int_equal(receive_frames(&sock, 1514), FRAMES);
-	assert_int_equal(send_frames(&sock, 100), FRAMES);
+	for (unsigned i = 0; i < FRAMES; i++) {
+		frame_write(wanted, 1514, i);
+		assert_int_equal(recv(wire, came, sizeof(came), 0), 1514);
+		assert_memory_equal(came, wanted, 1514);
+		frame_write(wanted, 100, i);
+		assert_int_equal(send(wire, wanted, 100, 0), 100);
+	}
 	assert_int_equal(receive_frames(&tap, 100), FRAMES);
-	port_close(&sock);
+	close(wire);
 	port_close(&tap);
+	assert_int_equal(port_kernel_index("slt0"), 0);
+}
+
+// What the owner was told, and how often workers were asked to leave.
+static struct {
+	enum port_event_kind kind;
+	char text[256];
+	unsigned events, left;
+	bool seen_up; // while workers leave, nobody may begin
+} told;
+
+static void on_event(void *arg, const struct port_event *e)
+{
+	told.kind = e->kind;
+	told.events++;
+	snprintf(told.text, sizeof(told.text), "%s", e->text);
+}
+
+static void on_quiesce(void *arg, const struct port *p)
+{
+	told.left++;
+	told.seen_up |= atomic_load(&p->up);
+}
+
+static const struct port_owner owner = {on_event, on_quiesce, NULL};
+
+static void open_watched(struct port *p, struct port_config c)
+{
+	char why[256] = "";
+	memset(&told, 0, sizeof(told));
+	if (port_open(p, &c, pool, 1, &owner, why, sizeof(why)) != 0)
+		fail_msg("%s [%s]", why, last_said);
+	told.events = 0;
+}
+
+static void expect_event(struct port *p, int rc, enum port_event_kind kind, const char *text)
+{
+	told.events = 0;
+	assert_int_equal(port_tick(p), rc);
+	assert_int_equal(told.events, 1);
+	assert_int_equal(told.kind, kind);
+	assert_string_equal(told.text, text);
+}
+
+// The interface is deleted under the port and made again, as a container's is.
+static void goes_and_comes_back(enum port_type type)
+{
+	struct port p, far;
+	struct port_counters c;
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb");
+	open_watched(&p, (struct port_config){.name = "lan", .type = type, .device = "wa"});
+	sh("ip link set wb up");
+	port_tick(&p);
+	told.events = 0;
+	assert_int_equal(port_tick(&p), 0);
+	assert_int_equal(told.events, 0);
+	assert_int_equal(send_frames(&p, 60), FRAMES);
+	unsigned used = rte_mempool_in_use_count(pool);
+	for (unsigned round = 1; round < 4; round++) {
+		sh("ip link del wa");
+		expect_event(&p, -ENODEV, PORT_GONE, "lan: wa is gone; looked for each second");
+		assert_int_equal(told.left, round);
+		assert_int_equal(send_frames(&p, 60), 0);
+		told.events = 0;
+		assert_int_equal(port_tick(&p), -ENODEV);
+		assert_int_equal(told.events, 0);
+		sh("ip link add wa type veth peer name wb && ip link set wb up");
+		expect_event(&p, 0, PORT_BACK, "lan: back after 1 s");
+		assert_int_equal(send_frames(&p, 60), FRAMES);
+	}
+	assert_false(told.seen_up);
+	assert_int_equal(rte_mempool_in_use_count(pool), used);
+	port_counters(&p, &c);
+	assert_int_equal(c.tx, 4 * FRAMES);
+	open_port(&far, (struct port_config){.name = "far", .type = PORT_AF_PACKET, .device = "wb"});
+	assert_int_equal(send_frames(&far, 60), FRAMES);
+	assert_int_equal(receive_frames(&p, 60), FRAMES);
+	port_close(&far);
+	port_close(&p);
+	sh("ip link del wa");
+}
+
+static void af_packet_goes_and_comes_back(void **state)
+{
+	goes_and_comes_back(PORT_AF_PACKET);
+}
+
+static void link_is_told(void **state)
+{
+	struct port p;
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb && ip link set wb up");
+	open_watched(&p, (struct port_config){.name = "lan", .type = PORT_AF_PACKET, .device = "wa"});
+	assert_int_equal(port_tick(&p), 0);
+	sh("ip link set wb down");
+	expect_event(&p, 0, PORT_LINK_DOWN,
+		     "lan: no link: nothing comes in or goes out until it is back (ip link show wa)");
+	sh("ip link set wb up");
+	expect_event(&p, 0, PORT_LINK_UP, "lan: link up");
+	sh("ip link set wa mtu 1300");
+	expect_event(&p, 0, PORT_RESET, "lan: was reset");
+	assert_int_equal(p.mtu, 1300);
+	port_close(&p);
+	sh("ip link del wa");
+}
+
+// DPDK's own, for drivers: how a watchdog like ENA's asks for a reset.
+struct rte_eth_dev *rte_eth_dev_get_by_name(const char *name);
+int rte_eth_dev_callback_process(struct rte_eth_dev *dev, enum rte_eth_event_type event, void *param);
+
+static void driver_asks_for_a_reset(void **state)
+{
+	struct port p;
+	open_watched(&p, (struct port_config){.name = "sink", .type = PORT_NULL});
+	assert_int_equal(port_tick(&p), 0);
+	rte_eth_dev_callback_process(rte_eth_dev_get_by_name("net_null_sink"), RTE_ETH_EVENT_INTR_RESET, NULL);
+	expect_event(&p, 0, PORT_RESET, "sink: was reset");
+	assert_int_equal(told.left, 1);
+	assert_int_equal(send_frames(&p, 60), FRAMES);
+	rte_eth_dev_callback_process(rte_eth_dev_get_by_name("net_null_sink"), RTE_ETH_EVENT_INTR_RMV, NULL);
+	expect_event(&p, -ENODEV, PORT_GONE, "sink: its device is gone; looked for each second");
+	expect_event(&p, 0, PORT_BACK, "sink: back after 0 s");
+	port_close(&p);
+}
+
+static void queues_spread_alike(void **state)
+{
+	struct port p;
+	char why[256] = "";
+	struct port_config c = {.name = "sink", .type = PORT_NULL};
+	assert_int_equal(port_open(&p, &c, pool, 4, NULL, why, sizeof(why)), 0);
+	assert_int_equal(p.queues, 4);
+	assert_true(p.symmetric);
+	port_close(&p);
+}
+
+static void marks_are_on_frames(void **state)
+{
+	static const struct {
+		enum port_checksum checksum;
+		uint64_t mark;
+	} cases[] = {{PORT_CHECKSUM_AUTO, RTE_MBUF_F_RX_L4_CKSUM_GOOD},
+		     {PORT_CHECKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_GOOD},
+		     {PORT_CHECKSUM_PARTIAL, RTE_MBUF_F_RX_L4_CKSUM_NONE},
+		     {PORT_CHECKSUM_CHECK, 0}};
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		struct port p;
+		struct rte_mbuf *m;
+		open_port(&p, (struct port_config){
+				      .name = "sink", .type = PORT_NULL, .flood = true, .checksum = cases[i].checksum});
+		assert_int_equal(port_rx(&p, 0, &m, 1), 1);
+		assert_int_equal(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK, cases[i].mark);
+		rte_pktmbuf_free(m);
+		port_close(&p);
+	}
+}
+
+// A frame that was never on a wire so long: veth hands over what TSO left whole.
+static void too_long_is_counted(void **state)
+{
+	struct port p;
+	struct port_counters c;
+	uint8_t frame[1900];
+	if (!alone)
+		skip();
+	sh("ip link add wa mtu 1500 type veth peer name wb mtu 1900 && ip link set wb up");
+	open_port(&p, (struct port_config){.name = "lan", .type = PORT_AF_PACKET, .device = "wa"});
+	int wire = wire_open("wb");
+	frame_write(frame, sizeof(frame), 0);
+	p.frame_max = 1000; // veth drops itself what is longer than wa's MTU, but not GSO's
+	assert_int_equal(send(wire, frame, 1001, 0), 1001);
+	assert_int_equal(send(wire, frame, 1000, 0), 1000);
+	usleep(20000);
+	struct rte_mbuf *m[4];
+	assert_int_equal(port_rx(&p, 0, m, 4), 1);
+	assert_int_equal(rte_pktmbuf_pkt_len(m[0]), 1000);
+	rte_pktmbuf_free(m[0]);
+	port_counters(&p, &c);
+	assert_int_equal(c.too_long, 1);
+	assert_int_equal(c.rx, 2);
+	port_counters_clear(&p);
+	port_counters(&p, &c);
+	assert_int_equal(c.too_long + c.rx + c.rx_bytes, 0);
+	close(wire);
+	port_close(&p);
+	sh("ip link del wa");
+}
+
+static void holder_is_named(void **state)
+{
+	int ready[2];
+	char who[64], why[256] = "", wanted[256];
+	struct port p;
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		int rc = port_hold_take("slhold0", who, sizeof(who));
+		rc = write(ready[1], &rc, sizeof(rc)) == sizeof(rc);
+		pause();
+		_exit(rc);
+	}
+	int rc = -1;
+	assert_int_equal(read(ready[0], &rc, sizeof(rc)), sizeof(rc));
+	assert_true(rc >= 0);
+	struct port_config c = {.name = "lan", .type = PORT_AF_PACKET, .device = "slhold0"};
+	assert_int_equal(port_open(&p, &c, pool, 1, NULL, why, sizeof(why)), -EBUSY);
+	snprintf(wanted, sizeof(wanted), "lan: slhold0 is held by test_port, pid %d", child);
+	assert_string_equal(why, wanted);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	rc = port_hold_take("slhold0", who, sizeof(who));
+	assert_true(rc >= 0);
+	close(rc);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void count_name(void *arg, const char *name, uint64_t value)
+{
+	if (strcmp(name, "tx_good_packets") == 0 || strcmp(name, "kernel_tx_packets") == 0)
+		assert_int_equal(value, FRAMES), ++*(unsigned *)arg;
+}
+
+static void all_counters_have_names(void **state)
+{
+	struct port p;
+	unsigned found = 0;
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb && ip link set wb up");
+	open_port(&p, (struct port_config){.name = "lan", .type = PORT_AF_PACKET, .device = "wa"});
+	assert_int_equal(send_frames(&p, 60), FRAMES);
+	port_xstats(&p, count_name, &found);
+	assert_int_equal(found, 2);
+	port_close(&p);
+	sh("ip link del wa");
 }
 
 static void what_is_not_there_is_said(void **state)
@@ -207,7 +470,8 @@ static int set_up(void **state)
 	alone = geteuid() == 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0;
 	if (alone) {
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-		alone = system("ip link set lo up && ip link add slprobe type veth peer name slprobe2 &&"
+		alone = system("ip link set lo up && sysctl -qw net.ipv6.conf.default.disable_ipv6=1 && ip link add "
+			       "slprobe type veth peer name slprobe2 &&"
 			       " ip link del slprobe") == 0;
 	}
 	if (!alone)
@@ -229,6 +493,14 @@ int main(void)
 		cmocka_unit_test(af_packet_carries_jumbo),
 		cmocka_unit_test(tap_carries),
 		cmocka_unit_test(af_xdp_carries),
+		cmocka_unit_test(af_packet_goes_and_comes_back),
+		cmocka_unit_test(link_is_told),
+		cmocka_unit_test(driver_asks_for_a_reset),
+		cmocka_unit_test(queues_spread_alike),
+		cmocka_unit_test(marks_are_on_frames),
+		cmocka_unit_test(too_long_is_counted),
+		cmocka_unit_test(holder_is_named),
+		cmocka_unit_test(all_counters_have_names),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

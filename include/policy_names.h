@@ -24,13 +24,16 @@ struct policy_names {
 	const struct rule_name *rule; // [nrules]: the default
 };
 
-#define POLICY_NAMES_REJUDGE (UINT32_MAX - 2) // RULE_REJUDGE: a setting of the policy, no rule
+#define POLICY_NAMES_REJUDGE (UINT32_MAX - 2) // RULE_REJUDGE, and those below it: settings of the policy, no rules
 
 // The names of a rule of a record.
 static inline const struct rule_name *policy_names_rule(const struct policy_names *p, uint32_t rule)
 {
-	static const struct rule_name unknown = {.id = "rejudge_unknown"};
-	if (rule == POLICY_NAMES_REJUDGE)
-		return &unknown;
+	static const struct rule_name settings[] = {{.id = "rejudge_unknown"},
+						    {.id = "undecided.handshake"},
+						    {.id = "undecided.server_first"},
+						    {.id = "undecided.prelude"}};
+	if (POLICY_NAMES_REJUDGE - rule < sizeof(settings) / sizeof(settings[0]))
+		return &settings[POLICY_NAMES_REJUDGE - rule];
 	return &p->rule[rule < p->nrules ? rule : p->nrules];
 }

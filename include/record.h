@@ -103,7 +103,10 @@ enum record_kind {
 	X(ANOMALY, "anomaly", STR, 1)                                                                                  \
 	X(HOST_OUTER, "host.outer", STR, 0) /* what a CONNECT or SOCKS before it asked for */                          \
 	X(RULE, "rule", NUM, 0)             /* number of one that was true and does not end the search */              \
-	X(TAG, "tag", STR, 1)
+	X(TAG, "tag", STR, 1)                                                                                          \
+	X(RULE_BEFORE, "rule.before", NUM, 0) /* RULE_OF: by which it stood before another policy came */
+
+#define RULE_OF(version, rule) ((uint64_t)(version) << 32 | (rule))
 
 enum fact_type { FACT_TYPE_STR, FACT_TYPE_NUM, FACT_TYPE_IP, FACT_TYPE_BYTES };
 

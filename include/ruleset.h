@@ -176,7 +176,10 @@ extern const char *const rejudge_names[REJUDGE_COUNT];
 
 #define RULE_NONE UINT32_MAX
 #define RULE_DEFAULT (UINT32_MAX - 1)
-#define RULE_REJUDGE (UINT32_MAX - 2) // no rule: rejudge_unknown
+#define RULE_REJUDGE (UINT32_MAX - 2)   // no rule: rejudge_unknown
+#define RULE_HANDSHAKE (UINT32_MAX - 3) // nor are these: undecided
+#define RULE_SERVER_FIRST (UINT32_MAX - 4)
+#define RULE_PRELUDE (UINT32_MAX - 5)
 
 struct verdict {
 	bool open;          // not decided: waiting for `waits`

@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "diff_changes.h"
 #include "diff_frames.h"
+#include "policy/guard.h"
 #include "replayed.h"
 #include "ship/ship.h"
 
@@ -19,6 +20,8 @@ struct diff {
 	struct policy *owned[2];
 	char **captures;
 	unsigned ncaptures;
+	struct guard guard;
+	char *guards[GUARD_MAX]; // the same in words
 	bool json;
 	struct replayed *side[2];
 	struct diff_changes *changes;
@@ -31,6 +34,7 @@ static void usage(FILE *out)
 	      "Replays captures by two policies and says which verdicts change, from what to what, by which rule.\n"
 	      "One policy may be -, standard input.\n\n"
 	      "  -f, --format table|json  for eyes (default), or one JSON object\n"
+	      "      --guard ADDR         no rule decides about this address, as for replay; repeatable\n"
 	      "  -h, --help               this\n\n"
 	      "example: sluice diff policy.json candidate.json office.pcap\n"
 	      "exit codes: 0 nothing changes, 1 something does, or a policy has errors, 2 usage, 3 a file that cannot "
@@ -46,12 +50,19 @@ static int mistake(const char *what, const char *word)
 
 static int arguments(struct diff *d, int argc, char **argv)
 {
-	static const struct option table[] = {{"format", 1, 0, 'f'}, {"help", 0, 0, 'h'}, {0}};
+	static const struct option table[] = {{"format", 1, 0, 'f'}, {"guard", 1, 0, 'g'}, {"help", 0, 0, 'h'}, {0}};
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "f:h", table, NULL)) != -1;) {
 		if (o == 'h') {
 			usage(stdout);
 			return EXIT_DONE;
+		}
+		if (o == 'g') {
+			unsigned n = d->guard.n;
+			if (!guard_add(&d->guard, optarg))
+				return mistake("--guard is an address, at most 64 of them, not", optarg);
+			d->guards[n] = optarg;
+			continue;
 		}
 		if (o != 'f')
 			return mistake("unknown option, or one without its value:", argv[optind - 1]);
@@ -77,9 +88,10 @@ static int load(struct diff *d, enum diff_side side)
 {
 	struct complaints c = {0};
 	d->owned[side] = policy_load(d->policy[side].file, &c);
+	bool good = d->owned[side] && guard_policy(&d->guard, d->owned[side], &c);
 	d->policy[side].policy = d->owned[side];
 	complaints_print(&c, stderr);
-	int rc = d->owned[side] ? -1 : c.unreadable ? EXIT_ENVIRONMENT : EXIT_FINDINGS;
+	int rc = good ? -1 : c.unreadable ? EXIT_ENVIRONMENT : EXIT_FINDINGS;
 	complaints_clear(&c);
 	return rc;
 }
@@ -149,6 +161,8 @@ static int run(struct diff *d)
 		return rc;
 	for (unsigned i = 0; i < 2; i++) {
 		struct replayed_config config = {.policy = d->policy[i].file,
+						 .guards = d->guards,
+						 .nguards = d->guard.n,
 						 .captures = d->captures,
 						 .ncaptures = d->ncaptures,
 						 .ends = true,

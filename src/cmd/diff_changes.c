@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain.h"
 #include "policy/action.h"
 #include "replay_exits.h"
 #include "replay_summary.h"
@@ -131,8 +132,8 @@ static void forget(struct diff_changes *d, struct pending *p)
 
 static const char *id_of(const struct diff_changes *d, enum diff_side side, const struct verdict_of *v)
 {
-	const struct policy *p = d->policy[side].policy;
-	return v->rule < p->nrules ? p->rules[v->rule].id : "default";
+	const char *id = explain_rule_id(d->policy[side].policy, v->rule);
+	return id ? id : "default";
 }
 
 // A flow that is open was not refused, whatever the rule that would stand.

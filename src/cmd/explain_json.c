@@ -6,13 +6,16 @@
 #include "explain.h"
 #include "policy/action.h"
 #include "policy/field.h"
+#include "policy_names.h"
 
 const char *const explain_truth_names[] = {"false", "true", "unknown"};
 const char *const explain_state_names[] = {"unknown", "some", "all", "absent"};
 
 const char *explain_rule_id(const struct policy *p, uint32_t rule)
 {
-	return rule < p->nrules ? p->rules[rule].id : rule == RULE_DEFAULT ? "default" : NULL;
+	static const struct rule_name none = {.id = "default"};
+	const struct policy_names names = {.rule = &none};
+	return rule < p->nrules ? p->rules[rule].id : rule == RULE_NONE ? NULL : policy_names_rule(&names, rule)->id;
 }
 
 static json_t *text(const char *s)

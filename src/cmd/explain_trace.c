@@ -196,23 +196,17 @@ static void rule_words(const struct said *s, const struct explain_trace *t, uint
 			t->policy->rules[rule].place.line, t->policy->rules[rule].place.col, s->plain);
 }
 
-// No rule dropped it: of these, that which it is of (segments without data, the server's words, what leads to a name).
+// No rule dropped it, but a setting: of segments without data, of the server's words, of what leads to a name.
 static void say_undecided(const struct said *s, const struct explain_trace *t)
 {
+	const char *words[] = {"possible (no rule that can still be true allows)", "pass", "drop", "hold"};
 	const struct policy *p = t->policy;
-	const struct {
-		const char *name;
-		enum undecided is;
-	} settings[] = {{"handshake", p->handshake}, {"server_first", p->server_first}, {"prelude", p->prelude}};
-	bool possible = t->before && t->before->verdict.possible;
+	uint32_t rule = t->packet->end.rule;
+	enum undecided is = rule == RULE_HANDSHAKE      ? p->handshake
+			    : rule == RULE_SERVER_FIRST ? p->server_first
+							: p->prelude;
 	label(s, "undecided");
-	for (unsigned i = 0, n = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		if (settings[i].is == UNDECIDED_DROP)
-			fprintf(s->out, "%s%s: drop", n++ ? ", " : "", settings[i].name);
-		else if (settings[i].is == UNDECIDED_POSSIBLE && !possible)
-			fprintf(s->out, "%s%s: possible", n++ ? ", " : "", settings[i].name);
-	}
-	fprintf(s->out, "%s\n", possible ? "" : " (no rule that can still be true allows)");
+	fprintf(s->out, "%s: %s\n", strchr(explain_rule_id(p, rule), '.') + 1, words[is]);
 }
 
 void explain_trace_top(const struct explain_trace *t, FILE *out, bool colour)

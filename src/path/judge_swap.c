@@ -178,6 +178,8 @@ static void say(struct worker *w, const struct flow *f, const struct again *a, b
 	w->anomalies[ANOMALY_POLICY_REJUDGED]++;
 	judge_flow_word(w, f, r);
 	record_fact(w, FACT_ANOMALY, text, (uint32_t)strlen(text), (struct origin){0});
+	if (a->judged)
+		record_num(w, FACT_RULE_BEFORE, RULE_OF(a->was.version, a->was.rule), (struct origin){0});
 	record_write(w);
 }
 

@@ -28,6 +28,8 @@ static uint32_t rule_of(const struct worker *w, const struct pkt *p, uint32_t *v
 	if (p->reason < REASON_POLICY_DENY)
 		return RULE_NONE;
 	uint32_t rule = judge_rule(w, p->flow, version);
+	if (p->reason == REASON_POLICY_UNDECIDED) // no rule has decided yet
+		return p->inner && !p->inner->wire_len ? RULE_HANDSHAKE : p->dir ? RULE_SERVER_FIRST : RULE_PRELUDE;
 	return p->reason == REASON_LIMIT_EXCEEDED ? p->rule : rule;
 }
 
@@ -78,9 +80,12 @@ static void let_go(struct worker *w, struct rte_mbuf *m)
 	for (struct rte_mbuf *f = p->fragments, *next; f; f = next) {
 		next = pkt_of(f)->next;
 		pkt_of(f)->flow = p->flow;
+		pkt_of(f)->dir = p->dir;
 		// a fragment of a fragmented tunnel packet may itself stand for fragments
-		if (reason)
+		if (reason) {
+			pkt_of(f)->rule = p->rule;
 			pkt_drop(pkt_of(f), reason);
+		}
 		let_go(w, f);
 	}
 	rte_pktmbuf_free(m);

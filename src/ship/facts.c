@@ -200,6 +200,8 @@ static void by_kind(struct render *r, const struct record *rec)
 	const struct fact *f;
 	const struct policy_names *p;
 	char event[REASON_EVENT_MAX];
+	const char *before;
+	unsigned version;
 	switch (rec->kind) {
 	case RECORD_ALERT:
 		alert(r, rec);
@@ -236,6 +238,10 @@ static void by_kind(struct render *r, const struct record *rec)
 			jsonl_num(&j, rec->pkts[0]);
 			JSONL_NAME(&j, "bytes");
 			jsonl_num(&j, rec->bytes[0]);
+		}
+		if ((before = judged_before(r, rec, &version))) {
+			JSONL_NAME(&j, "rule_before");
+			jsonl_bytes(&j, before, strlen(before));
 		}
 		if (r->config->verbose && f && f->len) {
 			JSONL_NAME(&j, "detail");
@@ -295,7 +301,8 @@ static void facts_record(struct render *r, const struct record *rec)
 	const struct fact *f = record_first(rec);
 	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
 		bool said = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP ||
-			    f->field == FACT_ANOMALY || f->field == FACT_RULE || rec->kind == RECORD_ALERT;
+			    f->field == FACT_ANOMALY || f->field == FACT_RULE || f->field == FACT_RULE_BEFORE ||
+			    rec->kind == RECORD_ALERT;
 		if (said || !(fact_asked[f->field] || r->config->verbose))
 			continue;
 		struct jsonl j = line(r, frame_of(rec, f), name_of(f, http2, room));

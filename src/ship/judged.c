@@ -8,7 +8,8 @@
 
 #include "ruleset.h"
 
-static_assert(POLICY_NAMES_REJUDGE == RULE_REJUDGE, "in two headers of the treaty shelf");
+static_assert(POLICY_NAMES_REJUDGE == RULE_REJUDGE && POLICY_NAMES_REJUDGE - 3 == RULE_PRELUDE,
+	      "in two headers of the treaty shelf");
 
 const struct policy_names *judged_policy(const struct render *r, const struct record *rec)
 {
@@ -124,6 +125,37 @@ void judged_alert(const struct render *r, struct jsonl *j, const struct record *
 	jsonl_close(j, '}');
 }
 
+const char *judged_before(const struct render *r, const struct record *rec, unsigned *version)
+{
+	const struct fact *f = record_first(rec);
+	uint64_t n;
+	for (unsigned i = 0; rec->anomaly && i < rec->nfacts; i++, f = fact_next(f)) {
+		if (f->field != FACT_RULE_BEFORE)
+			continue;
+		memcpy(&n, f->value, sizeof(n));
+		*version = (unsigned)(n >> 32);
+		const struct policy_names *p =
+			*version <= r->config->npolicies ? r->config->policies[*version - 1] : NULL;
+		return p ? policy_names_rule(p, (uint32_t)n)->id : NULL;
+	}
+	return NULL;
+}
+
+static void before(const struct render *r, struct jsonl *j, const struct record *rec)
+{
+	unsigned version;
+	const char *id = judged_before(r, rec, &version);
+	if (!id)
+		return;
+	JSONL_NAME(j, "before");
+	jsonl_open(j, '{');
+	JSONL_NAME(j, "rule");
+	jsonl_bytes(j, id, strlen(id));
+	JSONL_NAME(j, "version");
+	jsonl_num(j, version);
+	jsonl_close(j, '}');
+}
+
 void judged_member(const struct render *r, struct jsonl *j, const struct record *rec)
 {
 	const struct policy_names *p = judged_policy(r, rec);
@@ -152,6 +184,7 @@ void judged_member(const struct render *r, struct jsonl *j, const struct record 
 		JSONL_NAME(j, "rejudged");
 		jsonl_bool(j, true);
 	}
+	before(r, j, rec);
 	if (policy_names_rule(p, rec->rule)->sample > 1) {
 		JSONL_NAME(j, "sample");
 		jsonl_num(j, policy_names_rule(p, rec->rule)->sample);

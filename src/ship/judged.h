@@ -13,6 +13,8 @@ const struct policy_names *judged_policy(const struct render *r, const struct re
 const char *judged_id(const struct policy_names *p, const struct fact *f);
 // What its `would` is by, and the id of that rule.
 const char *judged_would(const struct render *r, const struct record *rec);
+// Of policy.rejudged: the id of the rule that it stood by before, and of which version that is. NULL: of none.
+const char *judged_before(const struct render *r, const struct record *rec, unsigned *version);
 const char *judged_action(uint8_t action);
 // "alert":{...} of a RECORD_ALERT, as Suricata has it.
 void judged_alert(const struct render *r, struct jsonl *j, const struct record *rec);

@@ -465,8 +465,9 @@ static void what_flow(struct table *t, const struct record *rec)
 static void what(const struct render *r, const struct record *rec)
 {
 	struct table *t = r->state;
-	const struct policy_names *p;
-	const struct rule_name *says;
+	const struct policy_names *p = judged_policy(r, rec);
+	const struct rule_name *says = p ? policy_names_rule(p, rec->alert) : NULL;
+	const char *before = judged_before(r, rec, &(unsigned){0});
 	char event[REASON_EVENT_MAX];
 	bool any;
 	switch (rec->kind) {
@@ -496,8 +497,6 @@ static void what(const struct render *r, const struct record *rec)
 		say(t, rec, FACT_SSH_SERVER_SOFTWARE, false);
 		break;
 	case RECORD_ALERT:
-		p = judged_policy(r, rec);
-		says = p ? policy_names_rule(p, rec->alert) : NULL;
 		text(t, "alert  ");
 		text(t, says ? says->reason ? says->reason : says->id : "");
 		say(t, rec, FACT_HOST, true);
@@ -511,7 +510,8 @@ static void what(const struct render *r, const struct record *rec)
 			text(t, size(rec->pkts[0], (char[16]){0}));
 		}
 		say(t, rec, FACT_ANOMALY, true);
-		break;
+		text(t, before ? " by " : "");
+		text(t, before ? before : "");
 	}
 }
 
@@ -543,13 +543,12 @@ static void verdict(struct render *r, const struct record *rec)
 	const struct policy_names *p = judged_policy(r, rec);
 	unsigned end = t->column + (t->narrow ? WIDTH_VERDICT_NARROW + 2 : WIDTH_VERDICT);
 	if (p && (rec->judged & RECORD_JUDGED)) {
-		char id[WIDTH_VERDICT - 6];
+		char id[WIDTH_VERDICT - 5] = "";
 		text(t, judged_action(rec->action));
-		if (!t->narrow) {
-			snprintf(id, sizeof(id), "%s", policy_names_rule(p, rec->rule)->id);
-			text(t, " ");
-			text(t, id);
-		}
+		if (!t->narrow &&
+		    snprintf(id, sizeof(id), " %s", policy_names_rule(p, rec->rule)->id) >= (int)sizeof(id))
+			memcpy(id + sizeof(id) - 4, "...", 4);
+		text(t, id);
 	}
 	pad(t, end);
 }

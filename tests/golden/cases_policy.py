@@ -166,7 +166,8 @@ CASES = {
         rules={"slow": [3, 4, 5, 7, 8, 9]}),
     "policy_undecided": acts(
         tls.talk((0, HELLO), (1, AGREED)), [{"id": "n", "action": "deny", "when": {"host": "two.example"}, "respond": "drop"}],
-        {"POLICY_UNDECIDED": [1, 2, 3]}, [verdict("allow", "default", SECURE, "tls")], undecided={"handshake": "drop"}),
+        {"POLICY_UNDECIDED": [1, 2, 3]}, [verdict("allow", "default", SECURE, "tls")],
+        rules={"undecided.handshake": [1, 2, 3]}, undecided={"handshake": "drop"}),
     "policy_memory": acts(
         [quic.to_server(initial(crypto(quic.H, 0, 80), bytes([n + 16]) * 8)) for n in range(20)],
         [{"id": "n", "action": "deny", "when": {"host": "two.example"}, "respond": "drop"}],

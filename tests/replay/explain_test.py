@@ -142,6 +142,8 @@ def stories(work):
     path.write_text(json.dumps({"undecided": {"handshake": "drop"}, "rules": [rule("name", "deny", host="nobody.test")]}))
     out = run("explain", "-p", path, CAPTURES / "http.pcap", "--packet", 6)[1]
     expect("a handshake that may not pass, by which setting", "dropped by POLICY_UNDECIDED\n" in out and "undecided      handshake: drop\n" in out, out)
+    e = json.loads(run("explain", "-p", path, CAPTURES / "http.pcap", "--packet", 6, "-j")[1])
+    expect("the same as JSON", e["packet"]["rule"] == "undecided.handshake", e["packet"])
     for args, rc, says in ((("--ttl", 3), 1, "known only where"), (("--packet", 100000), 1, "no packet 100000"), (("--record", "ffff.1"), 1, "fits"),
                            (("--guard", "10.0.0.0/8", "--packet", 1), 2, "--guard is an address"), (("-p", path), 2, "given twice")):
         got, out, err = run("explain", "-p", path, CAPTURES / "http.pcap", *args)

@@ -317,6 +317,8 @@ def check(c, work, v):
     said = [e for e in events if e["event_type"] == "anomaly" and e["anomaly"]["event"] == "policy.rejudged"]
     changed = sum(c.rejudged.get(k, 0) for k in ("denied", "allowed", "dropped"))
     expect(f"{name}: said", len(said) == changed, said)
+    stood = [e["verdict"].get("before", {}).get("version") for e in said]  # none: it came before any policy
+    expect(f"{name}: what stood before", "third" in c.more or set(stood) <= {1, None}, said)
     flow = [e for e in events if e["event_type"] == "flow"][-1].get("verdict", {})
     expect(f"{name}: the flow's rule", flow.get("rule") == c.rule, flow)
     if c.rule:

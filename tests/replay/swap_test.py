@@ -122,6 +122,7 @@ def again(work):
     lines = [json.loads(line) for line in (work / "o").read_text().splitlines()]
     said = [e for e in lines if e["event_type"] == "anomaly" and e["anomaly"]["event"] == "policy.rejudged"]
     expect("which flows changed is said", len(said) == 1 and said[0]["verdict"]["rule"] == "no-ssh", lines)
+    expect("and by which rule they stood", said[0]["verdict"]["before"] == {"rule": "default", "version": 1}, said)
     flow = [e for e in lines if e["event_type"] == "flow"][0]
     expect("the flow's own word is the new one", flow["verdict"]["rule"] == "no-ssh" and flow["verdict"]["version"] == 2, flow)
     rc, out, err = run("replay", "-p", work / "port.json", "--policy-at", f"{half}={work / 'none.json'}", "-t", work / "t", "-o", work / "o", "--format", "eve", capture)

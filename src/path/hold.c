@@ -33,6 +33,9 @@
 #define GIANTS 32          // one in so many of the frames held may be larger than ordinary frames are
 #define AGE_WORK 64        // frames let go in one call of hold_age, and the rest of that flow's
 #define PIECE_NS 200000000 // longer than the answer to what came before takes, mostly
+// Of a message that went on unjudged, how much is read again with each packet: hellos and heads have less; beyond it
+// the message is judged when it is whole, so that work stays in proportion to bytes.
+#define GLIMPSE_AGAIN (16 * 1024)
 #define NOBODY 0
 
 struct held {
@@ -263,6 +266,10 @@ void hold_exceeded(struct worker *w, struct flow *f)
 		if ((held && !f->holds) || (f->policy & POLICY_DENIED))
 			return;
 	}
+	if (mode == HOLD_ABSENT && inspect_glimpse(w, f, UINT32_MAX)) { // absent is only what was not seen
+		hold_settle(w, f);
+		return;
+	}
 	f->policy |= POLICY_MARKED;
 	count(w, COUNTER_HOLD_EXCEEDED);
 	if (mode == HOLD_PASS || (mode == HOLD_ABSENT && judge_absent(w, f))) {
@@ -273,6 +280,12 @@ void hold_exceeded(struct worker *w, struct flow *f)
 	}
 	f->flags |= FLOW_REFUSED;
 	hold_drop(w, f, inspect_refusal(w, f));
+}
+
+bool hold_went_on(struct worker *w, struct flow *f)
+{
+	return w->config->fail.hold_exceeded == HOLD_ABSENT && stream_line(w, f, 0) == UINT64_MAX &&
+	       inspect_glimpse(w, f, GLIMPSE_AGAIN);
 }
 
 void hold_starved(struct worker *w, struct flow *f)

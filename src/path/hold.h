@@ -27,6 +27,9 @@ void hold_drop(struct worker *w, struct flow *f, uint16_t reason);
 void hold_settle(struct worker *w, struct flow *f);
 // A bound is reached: the flow goes on unjudged, or is refused.
 void hold_exceeded(struct worker *w, struct flow *f);
+// A flow that is marked brought bytes. True: while it goes on unjudged they make a message that is denied as far as it
+// can be read.
+bool hold_went_on(struct worker *w, struct flow *f);
 // No memory is left to read the flow in.
 void hold_starved(struct worker *w, struct flow *f);
 // As hold_exceeded, if its first frame has waited for too long.

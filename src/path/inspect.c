@@ -426,6 +426,18 @@ bool inspect_hurry(struct worker *w, struct flow *f)
 	return true;
 }
 
+const struct parser *inspect_client_parser(struct worker *w, struct flow *f)
+{
+	const struct words *s = words_of(w, f);
+	return s && s->parser && !(s->stopped & 1) && !s->by_server ? &inspect_parsers[s->parser] : NULL;
+}
+
+void inspect_client_last(struct worker *w, struct flow *f)
+{
+	uint16_t drop = REASON_NONE;
+	step(w, f, words_of(w, f), 0, true, &drop);
+}
+
 void inspect_opened(struct worker *w, struct flow *f, bool judged)
 {
 	if (f->key.proto != IPPROTO_TCP) {

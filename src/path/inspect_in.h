@@ -17,9 +17,15 @@ struct parser {
 	// asked where looks says no: more lenient on the protocol's own port. NULL: ports mean nothing
 	int (*home)(const struct flow *f, const uint8_t *p, uint32_t len);
 	int (*looks_midway)(const uint8_t *p, uint32_t len); // instead of looks, where a beginning was missed
-	bool late; // an open flow that was nobody's may turn to it (a STARTTLS of a protocol that nobody here knows)
+	bool glimpse; // all that it keeps lies in its state: what is there of a message can be looked at
+	bool late;    // an open flow that was nobody's may turn to it (a STARTTLS of a protocol that nobody here knows)
 };
 extern const struct parser inspect_parsers[INSPECT_PARSERS]; // inspect_parsers.c
+
+// inspect.c's, of a stream: who reads the client's direction (NULL: nobody); what is there is read as if no byte
+// followed.
+const struct parser *inspect_client_parser(struct worker *w, struct flow *f);
+void inspect_client_last(struct worker *w, struct flow *f);
 
 // A datagram with a payload: whose is it, and what does it say? inspect_datagram.c
 void inspect_datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p);

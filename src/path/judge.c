@@ -481,6 +481,11 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	bool lenient = (v.action != ACTION_DENY || v.open) && judge_again(in, r, &v);
 	if (v.open && j->facts.overflow) // more names, or longer values, than are looked at
 		v.action = ACTION_DENY;
+	if (unlikely(in->since)) {
+		if (v.action == ACTION_DENY && !v.open)
+			refuse(in);
+		return;
+	}
 	judge_heard(in->w, &(struct judged){in->f, r, &j->facts, &v, JUDGE_TRANSACTION, before & RECORD_JUDGED, true});
 	if (unlikely(lenient))
 		facts_of(in, r);

@@ -7,14 +7,17 @@
 //   host   "a.example:80:80", "http://a.example/", "b.example, a.example", "a.example..": nginx ends a name at the
 //   first
 //          colon, others at a slash or a comma: every part that could be a name is one
+//   host   raw UTF-8 in place of "xn--": the A-labels that it stands for are a name, too
 //   path   "\a" (IIS), "/x/..;/a" (Tomcat takes parameters off before dot segments), "/a%00.png" (a C string ends
-//   there)
+//          there)
 //
 // Rejected: refusing them as ambiguous (browsers send some, and most servers read them as they stand); more values of
 // the same fact (an allow rule on a path would be true by the one that its server does not see).
 #include "judge_in.h"
 
 #include <string.h>
+
+#include "base/idn.h"
 
 #define PARTS_MAX 8 // of one name
 
@@ -57,6 +60,17 @@ static bool parts(struct judge_facts *j, enum field field, const struct fact_val
 	return n;
 }
 
+// The name that DNS has in place of this one, which is UTF-8.
+static bool wide(struct judge_facts *j, enum field field, const struct fact_value *v, struct origin o)
+{
+	uint8_t *out = j->text + j->ntext;
+	uint32_t n = sizeof(j->text) - j->ntext < IDN_NAME_MAX ? 0 : idn_ascii(v->p, v->len, out);
+	j->ntext += n;
+	if (n)
+		judge_facts_bytes(j, field, out, n, o);
+	return n;
+}
+
 static bool names(struct judge_facts *j, enum field field)
 {
 	bool odd = false;
@@ -64,6 +78,9 @@ static bool names(struct judge_facts *j, enum field field)
 	for (unsigned i = 0; i < n; i++)
 		if (!address6(&j->value[field][i]))
 			odd |= parts(j, field, j->value[field][i], j->origin[field][i]);
+	n = n ? j->facts.n[field] : 0;
+	for (unsigned i = 0; i < n; i++)
+		odd |= wide(j, field, &j->value[field][i], j->origin[field][i]);
 	return odd;
 }
 

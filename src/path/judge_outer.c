@@ -63,7 +63,7 @@ static void keep(const struct app_in *in, const uint8_t *name, uint32_t len, str
 
 void judge_outer_txn(const struct app_in *in, txn_t t)
 {
-	struct record *r = in->w->rules && in->w->judge->outer ? txn_record(in, t) : NULL;
+	struct record *r = in->w->rules && in->w->judge->outer && !in->since ? txn_record(in, t) : NULL;
 	const struct fact *f = r ? record_first(r) : NULL;
 	for (unsigned i = 0; r && i < r->nfacts; i++, f = fact_next(f))
 		if (f->field == FACT_HOST)

@@ -62,6 +62,9 @@ bool inspect_ended(struct worker *w, struct flow *f, unsigned dir);
 bool inspect_chosen(struct worker *w, struct flow *f);
 // What the client said waits for the server's word: it is read without. False: it does not wait.
 bool inspect_hurry(struct worker *w, struct flow *f);
+// Of a message that is not whole, up to `most` bytes of it: what can be read already is judged. True: it was denied, as
+// it stands; else nothing has changed.
+bool inspect_glimpse(struct worker *w, struct flow *f, uint32_t most);
 // The flow is open from here on. judged: a transaction of it was.
 void inspect_opened(struct worker *w, struct flow *f, bool judged);
 // The reason by which data of a FLOW_REFUSED direction leaves.

@@ -411,6 +411,8 @@ static __rte_noinline void moved_open(struct segment *g, uint8_t flags)
 		inspect_packet(w, g->m);
 		p->flags &= (uint16_t)~PKT_HAS_DATA;
 	}
+	if ((f->policy & POLICY_MARKED) && p->dir == 0 && brought && !pkt_decided(p) && hold_went_on(w, f))
+		pkt_drop(p, inspect_refusal(w, f));
 	if (unlikely(g->unread) && p->dir == 0)
 		(s->flags & STREAM_STARVED ? hold_starved : hold_exceeded)(w, f);
 	if (unlikely((f->flags & FLOW_REFUSED) && g->unread && p->dir == 0))

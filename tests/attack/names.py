@@ -111,7 +111,8 @@ def needles(names):
     host = names["host"]
     wire = b"".join(bytes([len(x)]) + x for x in host.split(b"."))
     wide = names["wide"]
-    return [host, wire, names["address"], names["idn"], wide, wide.decode().encode("latin-1")]
+    capital = wide.decode().upper().encode().lower()
+    return [host, wire, names["address"], names["idn"], wide, capital, wide.decode().encode("latin-1")]
 
 
 def found(data, names):

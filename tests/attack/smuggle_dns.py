@@ -119,7 +119,12 @@ def _(s):
     s.conn(53).open().client(framed(dns(s.host, qd=0)), twin=GONE)
 
 
-@case("dns.tcp.empty_first", default="allow")
+@case("dns.tcp.empty_first")
 def _(s):
     # a message of no bytes before it
     s.conn(53).open().client(b"\0\0" + framed(dns(s.host)))
+
+
+@case("dns.tcp.empty_first_alone")
+def _(s):
+    s.conn(53).open().said(b"\0\0", framed(dns(s.host)))

@@ -11,10 +11,10 @@ CASES = Book()
 case = CASES.case
 
 
-def sent(name, says, port=443, twin=None):
+def sent(name, says, port=443, twin=None, **marks):
     """one connection that says these bytes in one segment"""
 
-    @case(name)
+    @case(name, **marks)
     def _(s):
         s.conn(port).open().client(says(s), twin=twin)
 
@@ -57,10 +57,10 @@ sent("tls.two_hellos_in_one", lambda s: records(client_hello(s.other) + client_h
 sent("tls.junk_behind", lambda s: tls(s.host) + APPLICATION * 4)
 
 
-@case("tls.wide", default="allow")
-def _(s):
-    # UTF-8 in place of an A-label is no host name: only a default can decide on it
-    s.conn().open().client(tls(s.wide))
+# UTF-8 in place of an A-label is no host name: a rule that denies it is true of it, one that allows it is not
+sent("tls.wide", lambda s: tls(s.wide), default="allow")
+sent("tls.wide_capital", lambda s: tls(s.wide.decode().upper().encode()), default="allow")
+sent("tls.wide_below", lambda s: tls("\u65e5\u672c\u3002".encode() + s.wide), default="allow")
 
 
 @case("tls.empty_then_named", default="allow")

@@ -412,6 +412,10 @@ static void looks(void **state)
 		{"\r\n\r\nGET / HTTP/1.1\r\n", 1},
 		{"\x16\x03\x01", 0},
 		{"USER anonymous\r\n", 0},
+		{"GET http://a", 1},
+		{"GET HTTP://a", 1},
+		{"GET http:/", -1},
+		{"GET file 1\r\n", 0},
 		{"NOTIFY sip:a@b\r\n", 0},
 		{"GET /a RTSP/1.0\r\nHost: a\r\n", 0},
 		{"ICY 200 OK\r\n", 0},
@@ -426,9 +430,14 @@ static void looks(void **state)
 static void http09(void **state)
 {
 	const char *s = say("GET /x\r\n\r\n", "<html>HTTP/1.1 200 OK\r\n\r\n");
-	has(s, "http.method=GET\nhttp.uri=/x\nhttp.path=/x\nhttp.ambiguous=");
+	has(s, "http.method=GET\nhttp.uri=/x\nhttp.path=/x\nhttp.protocol=HTTP/0.9\nhttp.ambiguous=");
 	has_not(s, "malformed");
 	has_not(s, "status");
+	s = say("GET http://a.example/x\n", "");
+	has(s, "http.uri=http://a.example/x\nhttp.path=/x\nhttp.protocol=HTTP/0.9\nhost=a.example\n");
+	has_not(say("GET /x\r\nHost: a\r\n\r\n", ""), "HTTP/0.9");
+	has_not(say("GET x\r\n", ""), "http.method");
+	has_not(say("POST http://a.example/x\r\n", ""), "http.method");
 }
 
 // A chunked that is not the last coding: refused by some, read as chunked by the others.

@@ -37,6 +37,9 @@ struct app_in {
 
 	struct stream_run run; // app_origin's: bytes of data that came together
 	struct txn_pen pen;
+	// Not 0: a glimpse (inspect_glimpse.c), which leaves nothing behind. No transaction before this one is written to,
+	// none is ended, no anomaly said; what would be denied is, by in->drop alone.
+	txn_t since;
 
 	// answers
 	uint32_t consumed; // bytes done with, from data[0]
@@ -95,6 +98,9 @@ void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind);
 bool txn_alive(const struct app_in *in, txn_t t);
 struct record *txn_record(const struct app_in *in, txn_t t); // as it stands; NULL: gone
 void txn_end(const struct app_in *in, txn_t t);              // writes the record
+// The transaction that will be begun next; those from `since` on were never begun.
+txn_t txn_next(const struct worker *w);
+void txn_forget(struct worker *w, txn_t since);
 
 // An anomaly of the flow, with an optional value.
 void app_anomaly(const struct app_in *in, enum anomaly a, const void *p, uint32_t len);
@@ -143,7 +149,6 @@ int prelude_looks(const uint8_t *p, uint32_t len);
 int socks_looks(const uint8_t *p, uint32_t len);
 int dns_looks(const uint8_t *p, uint32_t len, bool tcp);
 int dns_looks_home(const struct flow *f, const uint8_t *p, uint32_t len); // TCP, port 53
-int quic_looks(const uint8_t *p, uint32_t len);
 // Memory of the datagram protocols' handshakes (config->apps), reached through worker->inspect.
 struct quic *quic_new(const struct path_config *c);
 void quic_free(struct quic *q);

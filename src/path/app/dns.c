@@ -95,7 +95,7 @@ static void close_record(struct reading *r)
 		act_query(in->w, r->p, r->len);
 		judge_record(in, r->record);
 		act_query(in->w, NULL, 0);
-		if (!judge_said(in->w, r->record))
+		if (in->since || !judge_said(in->w, r->record))
 			return;
 	}
 	record_write(in->w);
@@ -418,6 +418,8 @@ static bool message_lenient(const uint8_t *p, uint32_t len, uint32_t size)
 // A stream to port 53 whose first message would not do elsewhere: an odd opcode, no question, bytes behind it.
 int dns_looks_home(const struct flow *f, const uint8_t *p, uint32_t len)
 {
+	uint32_t empty = dns_stream_empty(p, len);
+	p += empty, len -= empty;
 	uint32_t size = len < 2 ? HOME_MAX : be16(p);
 	if (!on_port(f, PORT_DNS) || size > HOME_MAX || size < DNS_HEADER_BYTES)
 		return 0;

@@ -38,3 +38,5 @@ bool dns_class_known(uint16_t class);
 bool dns_message_strict(const uint8_t *p, uint32_t len);
 // Does a stream begin with a framed message? As dns_looks says it.
 int dns_stream_looks(const uint8_t *p, uint32_t len);
+// Bytes of messages without any, in front of the first.
+uint32_t dns_stream_empty(const uint8_t *p, uint32_t len);

@@ -9,6 +9,7 @@
 #define QUESTION_MIN 5 // root, type, class
 #define RR_MIN 11      // root, type, class, ttl, rdlength
 #define STRICT_NAMES 8 // questions that a message on an unknown port may have
+#define EMPTY_MAX 4    // messages of no bytes before the first
 #define TYPE_LAST 65   // of those that follow one another
 
 // Could a message of `size` bytes have this header? Opcodes: query, status, notify, update; the Z bit is zero
@@ -100,7 +101,17 @@ int dns_stream_looks(const uint8_t *p, uint32_t len)
 	       dns_name_read(p + 2, have, DNS_HEADER_BYTES, &n) == DNS_NAME_BAD;
 }
 
+// Messages of no bytes ask for nothing, and servers go on behind them.
+uint32_t dns_stream_empty(const uint8_t *p, uint32_t len)
+{
+	uint32_t at = 0;
+	while (at < 2 * EMPTY_MAX && len - at >= 2 && be16(p + at) == 0)
+		at += 2;
+	return at;
+}
+
 int dns_looks(const uint8_t *p, uint32_t len, bool tcp)
 {
-	return tcp ? dns_stream_looks(p, len) : dns_message_strict(p, len);
+	uint32_t empty = tcp ? dns_stream_empty(p, len) : 0;
+	return tcp ? dns_stream_looks(p + empty, len - empty) : dns_message_strict(p, len);
 }

@@ -104,6 +104,15 @@ static uint32_t request_room(const struct http_head *h)
 	return n;
 }
 
+// Nothing stands behind its target, in the line or below.
+static bool alone(const struct http_head *h)
+{
+	const uint8_t *p = h->target.p + h->target.len, *end = h->method.p + h->len;
+	while (p < end && (*p == ' ' || *p == '\r' || *p == '\n'))
+		p++;
+	return p >= end;
+}
+
 txn_t http_say_request(struct app_in *in, struct http_head *h)
 {
 	bool judged = in->w->rules != NULL;
@@ -119,6 +128,8 @@ txn_t http_say_request(struct app_in *in, struct http_head *h)
 	}
 	if (h->protocol.len)
 		txn_str(in, t, FACT_HTTP_PROTOCOL, h->protocol.p, h->protocol.len);
+	else if (alone(h))
+		txn_str_from(in, t, FACT_HTTP_PROTOCOL, "HTTP/0.9", 8, app_origin(in, h->method.p, h->len));
 	say_names(in, t, h);
 	say_fields(in, t, h);
 	if (unlikely(more))

@@ -187,6 +187,12 @@ static bool field_line(const uint8_t *p, uint32_t n)
 	return name && name < n && p[name] == ':';
 }
 
+// What a request of HTTP/0.9 asks for: a path, or a URI where the server is a proxy.
+static bool target_simple(struct http_span target)
+{
+	return target.p[0] == '/' || http_name_absolute(target).len;
+}
+
 // Is the complete line p[0..n) with what follows it a request's?
 static enum http_start request_start(const uint8_t *p, uint32_t n, uint32_t len, struct http_line *r)
 {
@@ -195,12 +201,12 @@ static enum http_start request_start(const uint8_t *p, uint32_t n, uint32_t len,
 	if (r->sure == 2)
 		return HTTP_START_REQUEST;
 	if (r->sure == 0 || !method_known(r->method) ||
-	    (r->target.p[0] != '/' && r->target.p[0] != '*' && !r->protocol.len &&
+	    (!target_simple(r->target) && r->target.p[0] != '*' && !r->protocol.len &&
 	     memcmp(r->target.p, "HTTP/", r->target.len < 5 ? r->target.len : 5)))
 		return HTTP_START_NO;
 	uint32_t next = bytes_line(p + n, len - n);        // without a version, a field has to follow
 	if (next && http_span_chomp(p + n, next).len == 0) // or, after HTTP/0.9's only method, nothing (RFC 1945 4.1)
-		return http_span_is(r->method, "GET") && r->target.p[0] == '/' ? HTTP_START_REQUEST : HTTP_START_NO;
+		return http_span_is(r->method, "GET") && target_simple(r->target) ? HTTP_START_REQUEST : HTTP_START_NO;
 	if (next)
 		return field_line(p + n, next) ? HTTP_START_REQUEST : HTTP_START_NO;
 	if (len - n == 1 && p[n] == '\r')
@@ -232,7 +238,9 @@ enum http_start http_start_of(const uint8_t *p, uint32_t len, bool early, struct
 	enum http_start is = n ? request_start(p, n, len, r) : HTTP_START_MORE;
 	if (is != HTTP_START_MORE)
 		return is;
-	if (early && m + 1 < len && p[m + 1] == '/' && method_known((struct http_span){p, m}))
+	bool begun = early && m + 1 < len &&
+		     (p[m + 1] == '/' || (len - m > 7 && !strncasecmp((const char *)p + m + 1, "http://", 7)));
+	if (begun && method_known((struct http_span){p, m}))
 		return HTTP_START_REQUEST;
 	return len < HTTP_HEAD_MAX ? HTTP_START_MORE : HTTP_START_NO;
 }
@@ -240,7 +248,7 @@ enum http_start http_start_of(const uint8_t *p, uint32_t len, bool early, struct
 bool http_start_simple(const struct http_line *r, uint32_t len)
 {
 	return r->len == len && r->sure == 1 && !r->protocol.len && http_span_is(r->method, "GET") &&
-	       r->target.p[0] == '/';
+	       target_simple(r->target);
 }
 
 bool http_start_known(const uint8_t *p, uint32_t len)

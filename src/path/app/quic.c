@@ -102,14 +102,6 @@ static bool long_header(const uint8_t *p, uint32_t len, struct packet *k)
 	return true;
 }
 
-int quic_looks(const uint8_t *p, uint32_t len)
-{
-	struct packet k;
-	if (len < 20)
-		return 0;
-	return quic_google_looks(p, len) || ((p[0] & 0x40) && long_header(p, len, &k));
-}
-
 // ---- what is said ----------------------------------------------------------------------------------------------
 
 txn_t quic_say(struct app_in *in, const struct quic_conn *c, uint32_t room)

@@ -26,7 +26,8 @@
 #define RECORD_BODY_MAX (16384 + 2048) // RFC 5246 6.2.3
 #define MESSAGE_MAX (72 * 1024)        // a hello can have 64 KiB of extensions and as much of ciphers; none has
 #define SPAN_MAX (512 * 1024)          // of stream, for one message in records of a byte or two
-#define EARLY_RECORDS 64 // of application data, before the answer: max_early_data is 16 KiB in most servers
+#define HELLO_SPAN_MAX (60 * 1024) // the same, of an open flow: less than what may wait to be read (STREAM_PENDING_MAX)
+#define EARLY_RECORDS 64           // of application data, before the answer: max_early_data is 16 KiB in most servers
 
 enum content { CHANGE_CIPHER_SPEC = 20, ALERT = 21, HANDSHAKE = 22, APPLICATION_DATA = 23, HEARTBEAT = 24 };
 enum message_type { HELLO_REQUEST = 0, CLIENT_HELLO = 1, SERVER_HELLO = 2, HELLO_RETRY_REQUEST = 6 };
@@ -236,13 +237,25 @@ static bool hello_plausible(const uint8_t *p)
 
 enum next { NEXT_RECORD, NEXT_CALL, NEXT_NOTHING };
 
+// A hello of an open flow, in records of a byte or two, that will not be whole within what can be waiting: nobody means
+// well by it, and behind that it could not be judged.
+static bool too_far(struct app_in *in, uint8_t type)
+{
+	if (type != CLIENT_HELLO || !(in->f->policy & POLICY_OPEN) || in->w->config->fail.tls_name_absent)
+		return false;
+	if (in->len - in->consumed >= HELLO_SPAN_MAX)
+		app_refuse(in, REASON_TLS_BAD_NAME);
+	in->need = least(in->need, in->consumed + HELLO_SPAN_MAX);
+	return in->drop;
+}
+
 // Reads the message at the head of the stream: a ClientHello, an answer, or one that is stepped over.
 static enum next message_step(struct tls *t, struct app_in *in, struct side *s, uint8_t type)
 {
 	struct message m = {.from = {.in = in, .at = in->consumed, .skip = s->in_record}};
 	enum gathered g = gather(in, &m);
 	if (g == GATHER_MORE && !in->end)
-		return NEXT_CALL;
+		return too_far(in, type) ? NEXT_NOTHING : NEXT_CALL;
 	if (g == GATHER_BROKEN) {
 		if (type == CLIENT_HELLO || s->role != ROLE_CLIENT)
 			app_anomaly_at(in, ANOMALY_TLS_MALFORMED, in->data + in->consumed,

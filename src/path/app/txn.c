@@ -102,7 +102,7 @@ static struct block *take(struct worker *w, uint32_t size)
 static inline struct block *find(const struct app_in *in, txn_t t)
 {
 	struct arena *a = in->w->inspect->arena;
-	if (t - 1 < a->tail || t - 1 >= a->head) // 0, too
+	if (t - 1 < a->tail || t - 1 >= a->head || t < in->since) // 0, too
 		return NULL;
 	struct block *b = block_at(a, t - 1);
 	return b->at == t - 1 && b->open ? b : NULL;
@@ -216,7 +216,7 @@ void txn_end(const struct app_in *in, txn_t t)
 {
 	struct block *b = find(in, t);
 	pen_set(in, NULL);
-	if (b) {
+	if (b && !in->since) {
 		b->record.app = in->f->app;
 		if (unlikely(in->w->rules))
 			judge_ended(in->w, in->f, &b->record);
@@ -224,8 +224,22 @@ void txn_end(const struct app_in *in, txn_t t)
 	}
 }
 
+txn_t txn_next(const struct worker *w)
+{
+	return w->inspect->arena->head + 1;
+}
+
+void txn_forget(struct worker *w, txn_t since)
+{
+	struct arena *a = w->inspect->arena;
+	for (uint64_t at = RTE_MAX(since - 1, a->tail); at < a->head; at += block_at(a, at)->size)
+		block_at(a, at)->open = 0;
+}
+
 void app_anomaly_from(const struct app_in *in, enum anomaly a, const void *value, uint32_t len, struct origin o)
 {
+	if (unlikely(in->since))
+		return;
 	struct record *r = record_begin(in->w, RECORD_ANOMALY);
 	flow_record(in->w, in->f, r, RECORD_ANOMALY);
 	r->anomaly = a;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bpf/libbpf.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -127,16 +128,27 @@ static ssize_t hear(void *cookie, const char *text, size_t size)
 	while (n && (line[n - 1] == '\n' || line[n - 1] == ' '))
 		n--;
 	line[n] = 0;
-	int level = rte_log_cur_msg_loglevel();
+	int level = cookie ? rte_log_cur_msg_loglevel() : (int)RTE_LOG_WARNING;
 	if (n)
 		heard.say(heard.arg, level < 0 ? RTE_LOG_ERR : (unsigned)level, line);
 	return (ssize_t)size;
+}
+
+static int hear_bpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[512];
+	int n = vsnprintf(line, sizeof(line), format, args);
+	if (n > 0 && level != LIBBPF_DEBUG)
+		hear(NULL, line, RTE_MIN((size_t)n, sizeof(line) - 1));
+	return 0;
 }
 
 static void log_to(const struct eal_live *live)
 {
 	heard.say = live->say;
 	heard.arg = live->arg;
+	if (live->say)
+		libbpf_set_print(hear_bpf);
 	FILE *f = live->say ? fopencookie(&heard, "w", (cookie_io_functions_t){.write = hear}) : NULL;
 	if (!f)
 		return;
@@ -157,8 +169,6 @@ int eal_init_live(const struct eal_live *live)
 	add(&a, "%s", lcores);
 	add_ports(&a, live);
 	log_to(live);
-	setenv("LIBXDP_OBJECT_PATH", "/usr/lib/x86_64-linux-gnu/bpf",
-	       0); // where Debian has them; libxdp looks elsewhere
 	int rc = rte_eal_init(a.argc, a.argv);
 	return rc < 0 ? -rte_errno : 0;
 }

@@ -18,6 +18,7 @@
 #include "base/port_kernel.h"
 #include "base/port_kind.h"
 #include "base/port_life.h"
+#include "base/port_xsk.h"
 
 #define ARGS_BYTES 512
 #define MTU_USUAL 1500
@@ -210,18 +211,54 @@ static void let_go(int *socket)
 	*socket = -1;
 }
 
-void port_detach(struct port *p)
+static void unmake(struct port *p)
 {
 	char name[RTE_ETH_NAME_MAX_LEN];
-	let_go(&p->promiscuous);
-	if (p->id == PORT_NO_ID)
-		return;
 	device_name(p, name, sizeof(name));
 	port_watch_end(p);
 	rte_eth_dev_stop(p->id);
 	rte_eth_dev_close(p->id);
 	rte_eal_hotplug_remove(kind_of(p)->driver ? "vdev" : "pci", name);
 	p->id = PORT_NO_ID;
+}
+
+void port_detach(struct port *p)
+{
+	let_go(&p->promiscuous);
+	if (p->xsk)
+		port_xsk_close(p->xsk);
+	p->xsk = NULL;
+	if (p->id != PORT_NO_ID)
+		unmake(p);
+}
+
+static int make(struct port *p, const struct port_why *why)
+{
+	int rc = probe(p, why);
+	if (rc == 0)
+		rc = configure(p, why);
+	if (rc == 0)
+		started(p);
+	return rc;
+}
+
+// Frames of a channel without a socket would go by us, through the kernel.
+static int make_xsk(struct port *p, const struct port_why *why)
+{
+	unsigned channels = port_kernel_channels(p->config.device);
+	if (channels > p->queues)
+		return port_because(why, -EINVAL, "%s: %s has %u channels for %u workers (ethtool -L %s combined %u)",
+				    p->config.name, p->config.device, channels, p->queues, p->config.device, p->queues);
+	int rc = 0;
+	p->queues = (uint16_t)channels;
+	p->symmetric = channels == 1;
+	p->xsk = port_xsk_open(p, why, &rc);
+	if (!p->xsk)
+		return rc;
+	port_kernel_mac(p->config.device, p->mac.addr_bytes);
+	p->promiscuous = port_kernel_promiscuous(p->ifindex);
+	p->link = true;
+	return 0;
 }
 
 int port_attach(struct port *p, const struct port_why *why)
@@ -231,14 +268,15 @@ int port_attach(struct port *p, const struct port_why *why)
 	if (rc == 0)
 		rc = room_enough(p, why);
 	if (rc == 0)
-		rc = probe(p, why);
-	if (rc == 0)
-		rc = configure(p, why);
-	if (rc == 0)
-		started(p);
-	else
+		rc = p->config.type == PORT_AF_XDP ? make_xsk(p, why) : make(p, why);
+	if (rc < 0)
 		port_detach(p);
 	return rc;
+}
+
+int port_fd(const struct port *p, uint16_t queue)
+{
+	return p->xsk ? port_xsk_fd(p->xsk, queue) : -1;
 }
 
 void port_raise(struct port *p)

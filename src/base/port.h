@@ -76,7 +76,7 @@ struct port_counters {
 
 struct port {
 	_Atomic bool up;    // workers may use it
-	uint16_t id;        // DPDK's; PORT_NO_ID while closed
+	uint16_t id;        // DPDK's; PORT_NO_ID while closed, and on af_xdp, which is not DPDK's
 	uint16_t queues;    // of each direction; a worker without one leaves the port to the others
 	uint16_t mtu;       // as read back
 	uint32_t frame_max; // longer ones are not frames of a wire (GRO, TSO) and go no further; 0: the driver sees to
@@ -86,6 +86,7 @@ struct port {
 	bool symmetric; // both directions of a flow come by the same queue, where queues are several
 	bool link;
 	_Atomic uint64_t too_long[PORT_QUEUES_MAX];
+	struct port_xsk *xsk; // af_xdp's; NULL: DPDK's
 	// the rest is the control thread's
 	struct port_config config;
 	struct port_owner owner;
@@ -121,13 +122,15 @@ void port_room(const struct port_config *config, unsigned *least, unsigned *most
 
 // port_rx's, where frames can be longer than a wire has them or are marked: how many stay in m.
 uint16_t port_sift(const struct port *port, uint16_t queue, struct rte_mbuf **m, uint16_t n);
+uint16_t port_xsk_rx(struct port_xsk *xsk, uint16_t queue, struct rte_mbuf **m, uint16_t n);
+uint16_t port_xsk_tx(struct port_xsk *xsk, uint16_t queue, struct rte_mbuf **m, uint16_t n);
 
 // Up to n frames of a queue. 0 while the port is away.
 static inline uint16_t port_rx(const struct port *port, uint16_t queue, struct rte_mbuf **m, uint16_t n)
 {
 	if (unlikely(!atomic_load_explicit(&port->up, memory_order_acquire)))
 		return 0;
-	n = rte_eth_rx_burst(port->id, queue, m, n);
+	n = port->xsk ? port_xsk_rx(port->xsk, queue, m, n) : rte_eth_rx_burst(port->id, queue, m, n);
 	return n && (port->frame_max | port->marks) ? port_sift(port, queue, m, n) : n;
 }
 
@@ -136,8 +139,11 @@ static inline uint16_t port_tx(const struct port *port, uint16_t queue, struct r
 {
 	if (unlikely(!atomic_load_explicit(&port->up, memory_order_acquire)))
 		return 0;
-	return rte_eth_tx_burst(port->id, queue, m, n);
+	return port->xsk ? port_xsk_tx(port->xsk, queue, m, n) : rte_eth_tx_burst(port->id, queue, m, n);
 }
+
+// What poll() can wait on for frames of a queue. -1: nothing, look again after a nap.
+int port_fd(const struct port *port, uint16_t queue);
 
 const char *port_type_name(enum port_type type);
 // -1: no such type.

@@ -9,6 +9,7 @@
 #include "base/port_kernel.h"
 #include "base/port_kind.h"
 #include "base/port_life.h"
+#include "base/port_xsk.h"
 
 static bool has_interface(const struct port *p)
 {
@@ -33,7 +34,9 @@ static void each_driver(const struct port *p, void (*each)(void *arg, const char
 
 void port_xstats(const struct port *p, void (*each)(void *arg, const char *name, uint64_t value), void *arg)
 {
-	if (p->id != PORT_NO_ID)
+	if (p->xsk)
+		port_xsk_xstats(p->xsk, each, arg);
+	else if (p->id != PORT_NO_ID)
 		each_driver(p, each, arg);
 	uint64_t numbers[PORT_KERNEL_NUMBERS];
 	if (!has_interface(p) || !port_kernel_counted(p->config.device, numbers))
@@ -67,7 +70,9 @@ static void counted(const struct port *p, struct port_counters *c)
 	struct rte_eth_stats s;
 	memset(c, 0, sizeof(*c));
 	c->too_long = too_long(p);
-	if (p->id != PORT_NO_ID && rte_eth_stats_get(p->id, &s) == 0) {
+	if (p->xsk)
+		port_xsk_counters(p->xsk, c);
+	else if (p->id != PORT_NO_ID && rte_eth_stats_get(p->id, &s) == 0) {
 		c->rx = s.ipackets;
 		c->rx_bytes = s.ibytes;
 		c->tx = s.opackets;

@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_common.h>
+
 static int ask(const char *device, unsigned long request, struct ifreq *r)
 {
 	if (strlen(device) >= IFNAMSIZ)
@@ -47,6 +49,13 @@ int port_kernel_set_mtu(const char *device, uint16_t mtu)
 {
 	struct ifreq r = {.ifr_mtu = mtu};
 	return ask(device, SIOCSIFMTU, &r);
+}
+
+void port_kernel_mac(const char *device, uint8_t mac[6])
+{
+	struct ifreq r = {0};
+	if (ask(device, SIOCGIFHWADDR, &r) == 0)
+		memcpy(mac, r.ifr_hwaddr.sa_data, 6);
 }
 
 int port_kernel_up(const char *device)
@@ -117,4 +126,13 @@ bool port_kernel_link(const char *device)
 	if (ask(device, SIOCGIFFLAGS, &flags) < 0 || !(flags.ifr_flags & IFF_UP))
 		return false;
 	return ask(device, SIOCETHTOOL, &link) == 0 ? v.data != 0 : (flags.ifr_flags & IFF_RUNNING) != 0;
+}
+
+unsigned port_kernel_channels(const char *device)
+{
+	struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq r = {.ifr_data = (void *)&c};
+	if (ask(device, SIOCETHTOOL, &r) < 0)
+		return 1;
+	return RTE_MAX(1u, c.combined_count + c.rx_count);
 }

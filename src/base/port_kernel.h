@@ -11,10 +11,13 @@ unsigned port_kernel_index(const char *device);
 // 0 or -errno.
 int port_kernel_mtu(const char *device, uint16_t *mtu);
 int port_kernel_set_mtu(const char *device, uint16_t mtu);
+void port_kernel_mac(const char *device, uint8_t mac[6]);
 // Brings it up (`ip link set up`).
 int port_kernel_up(const char *device);
 // Up, and has a carrier.
 bool port_kernel_link(const char *device);
+// Receive channels (`ethtool -l`): 1 where the driver has none to speak of, as veth.
+unsigned port_kernel_channels(const char *device);
 // All frames on its wire, as long as the socket is open, which is returned: a flag on the interface would outlive a
 // process that is killed. -errno.
 int port_kernel_promiscuous(unsigned ifindex);

@@ -6,7 +6,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "pkt.h"
 
 // tpacket2_hdr, aligned, and sockaddr_ll before the frame, with what the kernel aligns (packet(7), TPACKET2_HDRLEN).
 #define RING_HEADER 96
@@ -14,13 +15,6 @@
 static int args_none(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
 {
 	return snprintf(out, size, "%s", c->extra);
-}
-
-static int args_af_xdp(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
-{
-	// busy polling stays on (64, the driver's own): without it rx may sleep for a second in poll()
-	return snprintf(out, size, "iface=%s,start_queue=0,queue_count=%u%s%s", c->device, queues,
-			c->xdp_prog[0] ? ",xdp_prog=" : "", c->xdp_prog);
 }
 
 // Slots of the kernel's ring lie back to back, in blocks of whole pages: a multiple of 512 bytes, eight to a block. A
@@ -65,7 +59,7 @@ static int args_pcap(const struct port_config *c, unsigned queues, unsigned mtu,
 
 const struct port_kind port_kinds[PORT_TYPES] = {
 	[PORT_PCI] = {"pci", NULL, NULL, false, false, PORT_CHECKSUM_CHECK, args_none},
-	[PORT_AF_XDP] = {"af_xdp", "net_af_xdp", "librte_net_af_xdp", true, false, PORT_CHECKSUM_PARTIAL, args_af_xdp},
+	[PORT_AF_XDP] = {"af_xdp", NULL, NULL, true, false, PORT_CHECKSUM_PARTIAL, args_none},
 	[PORT_AF_PACKET] = {"af_packet", "net_af_packet", "librte_net_af_packet", true, false, PORT_CHECKSUM_PARTIAL,
 			    args_af_packet},
 	[PORT_TAP] = {"tap", "net_tap", "librte_net_tap", false, true, PORT_CHECKSUM_CHECK, args_tap},
@@ -113,7 +107,7 @@ unsigned port_plugins(const struct port_config *config, const char *out[PORT_PLU
 {
 	if (config->type != PORT_PCI) {
 		out[0] = port_kinds[config->type].plugin;
-		return 1;
+		return out[0] ? 1 : 0;
 	}
 	unsigned id = pci_maker(config->device), n = 0;
 	for (size_t i = 0; i < RTE_DIM(makers); i++) {
@@ -137,6 +131,11 @@ int port_type_of(const char *name)
 	return -1;
 }
 
+// Of an object of a pool a page is left to the frame after header, mbuf, struct pkt, headroom, and what XDP keeps free.
+#define XDP_HEADROOM 256
+#define XSK_ROOM_MIN (2048 - 64 - sizeof(struct rte_mbuf) - sizeof(struct pkt) - RTE_PKTMBUF_HEADROOM)
+#define XSK_ROOM_MAX (4096 - 64 - sizeof(struct rte_mbuf) - sizeof(struct pkt) - RTE_PKTMBUF_HEADROOM)
+
 void port_room(const struct port_config *config, unsigned *least, unsigned *most)
 {
 	unsigned mtu = config->mtu ? config->mtu : 1500;
@@ -144,4 +143,8 @@ void port_room(const struct port_config *config, unsigned *least, unsigned *most
 	*most = 0;
 	if (config->type == PORT_AF_PACKET) // the driver wants room for a slot of the ring, whatever is in it
 		*least = ring_slot(mtu) - 32;
+	if (config->type == PORT_AF_XDP) {
+		*least = RTE_MAX(*least + XDP_HEADROOM, XSK_ROOM_MIN);
+		*most = XSK_ROOM_MAX;
+	}
 }

@@ -14,6 +14,7 @@
 #include "base/port_kernel.h"
 #include "base/port_kind.h"
 #include "base/port_life.h"
+#include "base/port_xsk.h"
 
 enum signal { SIGNAL_NONE, SIGNAL_RESET, SIGNAL_REMOVED };
 
@@ -122,7 +123,7 @@ int port_tick(struct port *p)
 			 p->config.device[0] ? p->config.device : "its device");
 		return -ENODEV;
 	}
-	if (heard == SIGNAL_RESET || resized(p)) {
+	if (heard == SIGNAL_RESET || resized(p) || (p->xsk && !port_xsk_attached(p->xsk))) {
 		leave(p);
 		return come_back(p, PORT_RESET);
 	}

@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <cmocka.h>
 
 #include "base/eal.h"
@@ -294,6 +296,147 @@ static void af_packet_goes_and_comes_back(void **state)
 	goes_and_comes_back(PORT_AF_PACKET);
 }
 
+static void af_xdp_goes_and_comes_back(void **state)
+{
+	goes_and_comes_back(PORT_AF_XDP);
+}
+
+// What a process that was killed leaves on an interface, or somebody else has there: a program that passes all.
+static uint32_t leave_program(const char *device, const char *name)
+{
+	const struct bpf_insn pass[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS},
+					{.code = BPF_JMP | BPF_EXIT}};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, name, "BSD", pass, RTE_DIM(pass), NULL);
+	uint32_t id = 0;
+	int index = (int)port_kernel_index(device);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_xdp_attach(index, fd, 0, NULL), 0);
+	assert_int_equal(bpf_xdp_query_id(index, 0, &id), 0);
+	close(fd);
+	return id;
+}
+
+static void leftovers_of_ours_are_replaced(void **state)
+{
+	struct port p;
+	char why[256], wanted[256];
+	uint32_t id = 0;
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb && ip link set wb up");
+	leave_program("wa", "sluice_old");
+	struct port_config c = {.name = "lan", .type = PORT_AF_XDP, .device = "wa"};
+	open_watched(&p, c);
+	struct port far;
+	open_port(&far, (struct port_config){.name = "far", .type = PORT_AF_PACKET, .device = "wb"});
+	assert_int_equal(send_frames(&far, 60), FRAMES);
+	assert_int_equal(receive_frames(&p, 60), FRAMES);
+	// somebody takes it off
+	sh("ip link set dev wa xdp off");
+	expect_event(&p, 0, PORT_RESET, "lan: was reset");
+	assert_int_equal(send_frames(&far, 60), FRAMES);
+	assert_int_equal(receive_frames(&p, 60), FRAMES);
+	port_close(&far);
+	port_close(&p);
+	assert_int_equal(bpf_xdp_query_id((int)port_kernel_index("wa"), 0, &id), 0);
+	assert_int_equal(id, 0);
+
+	unsigned used = rte_mempool_in_use_count(pool);
+	id = leave_program("wa", "firewall");
+	assert_int_equal(port_open(&p, &c, pool, 1, NULL, why, sizeof(why)), -EBUSY);
+	snprintf(wanted, sizeof(wanted),
+		 "lan: another's XDP program is on wa: firewall, id %u (ip link set dev wa xdp off)", id);
+	assert_string_equal(why, wanted);
+	assert_int_equal(rte_mempool_in_use_count(pool), used);
+	sh("ip link del wa");
+}
+
+// Frames that the kernel had when the port closed, unread ones and unsent ones, are all given back.
+static void af_xdp_gives_all_back(void **state)
+{
+	struct port p, far;
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb && ip link set wb up");
+	open_port(&far, (struct port_config){.name = "far", .type = PORT_AF_PACKET, .device = "wb"});
+	unsigned used = rte_mempool_in_use_count(pool);
+	for (unsigned round = 0; round < 3; round++) {
+		open_port(&p, (struct port_config){.name = "lan", .type = PORT_AF_XDP, .device = "wa"});
+		assert_true(rte_mempool_in_use_count(pool) >= used + 2048);
+		for (unsigned i = 0; i < 5; i++)
+			assert_int_equal(send_frames(&far, 60) + send_frames(&p, 60), 2 * FRAMES);
+		struct rte_mbuf *m[BURST_SIZE];
+		rte_pktmbuf_free_bulk(m, port_rx(&p, 0, m, FRAMES));
+		port_close(&p);
+		for (uint16_t n; (n = port_rx(&far, 0, m, BURST_SIZE)) > 0;)
+			rte_pktmbuf_free_bulk(m, n);
+		assert_int_equal(rte_mempool_in_use_count(pool), used);
+	}
+	port_close(&far);
+	sh("ip link del wa");
+}
+
+// What it cannot lend to the kernel it copies: a chain, another's pool, a frame that somebody else looks at, too.
+static void af_xdp_copies_what_it_must(void **state)
+{
+	struct port p;
+	uint8_t wanted[400], came[2048];
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb && ip link set wb up");
+	open_port(&p, (struct port_config){.name = "lan", .type = PORT_AF_XDP, .device = "wa"});
+	unsigned used = rte_mempool_in_use_count(pool);
+	int wire = wire_open("wb");
+	frame_write(wanted, sizeof(wanted), 7);
+	struct rte_mempool *other = eal_pool("other", 63, 2048);
+	struct rte_mbuf *chain = rte_pktmbuf_alloc(pool), *rest = rte_pktmbuf_alloc(pool);
+	struct rte_mbuf *foreign = rte_pktmbuf_alloc(other), *shared = rte_pktmbuf_alloc(pool);
+	memcpy(rte_pktmbuf_append(chain, 100), wanted, 100);
+	memcpy(rte_pktmbuf_append(rest, 300), wanted + 100, 300);
+	rte_pktmbuf_chain(chain, rest);
+	memcpy(rte_pktmbuf_append(foreign, 400), wanted, 400);
+	memcpy(rte_pktmbuf_append(shared, 400), wanted, 400);
+	rte_mbuf_refcnt_update(shared, 1);
+	struct rte_mbuf *all[] = {chain, foreign, shared};
+	assert_int_equal(port_tx(&p, 0, all, 3), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(recv(wire, came, sizeof(came), 0), 400);
+		assert_memory_equal(came, wanted, 400);
+	}
+	assert_int_equal(rte_mbuf_refcnt_read(shared), 1);
+	rte_pktmbuf_free(shared);
+	assert_int_equal(rte_mempool_in_use_count(other), 0);
+	port_tx(&p, 0, all, 0); // what was sent comes back at the next call
+	assert_int_equal(rte_mempool_in_use_count(pool), used);
+	rte_mempool_free(other);
+	close(wire);
+	port_close(&p);
+	sh("ip link del wa");
+}
+
+static void pools_that_do_not_fit_are_said(void **state)
+{
+	struct port p;
+	char why[256];
+	unsigned least, most;
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb && ip link set wb up");
+	struct port_config c = {.name = "lan", .type = PORT_AF_XDP, .device = "wa", .mtu = 3400};
+	assert_int_equal(port_open(&p, &c, pool, 1, NULL, why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "lan: an MTU of 3400 needs mbufs of 3678 bytes, the pool has 3072");
+	c.mtu = 1500;
+	port_room(&c, &least, &most);
+	for (int fits = 0; fits < 2; fits++) {
+		struct rte_mempool *big = eal_pool("big", 4095, fits ? most : most + 64);
+		assert_int_equal(port_open(&p, &c, big, 1, NULL, why, sizeof(why)), fits ? 0 : -EINVAL);
+		if (fits)
+			port_close(&p);
+		rte_mempool_free(big);
+	}
+	sh("ip link del wa");
+}
+
 static void link_is_told(void **state)
 {
 	struct port p;
@@ -463,6 +606,12 @@ static void types_have_names(void **state)
 	assert_int_equal(port_type_of("ethernet"), -1);
 }
 
+// What a test that failed has left.
+static int clean(void **state)
+{
+	return alone && system("ip link del wa 2>/dev/null") < 0 ? -1 : 0;
+}
+
 static int set_up(void **state)
 {
 	static const struct port_config all[] = {{.type = PORT_AF_XDP}, {.type = PORT_AF_PACKET}, {.type = PORT_TAP},
@@ -485,22 +634,27 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(types_have_names),
-		cmocka_unit_test(null_takes_all),
-		cmocka_unit_test(pcap_reads_what_it_wrote),
-		cmocka_unit_test(what_is_not_there_is_said),
-		cmocka_unit_test(af_packet_carries),
-		cmocka_unit_test(af_packet_carries_jumbo),
-		cmocka_unit_test(tap_carries),
-		cmocka_unit_test(af_xdp_carries),
-		cmocka_unit_test(af_packet_goes_and_comes_back),
-		cmocka_unit_test(link_is_told),
-		cmocka_unit_test(driver_asks_for_a_reset),
-		cmocka_unit_test(queues_spread_alike),
-		cmocka_unit_test(marks_are_on_frames),
-		cmocka_unit_test(too_long_is_counted),
-		cmocka_unit_test(holder_is_named),
-		cmocka_unit_test(all_counters_have_names),
+		cmocka_unit_test_teardown(types_have_names, clean),
+		cmocka_unit_test_teardown(null_takes_all, clean),
+		cmocka_unit_test_teardown(pcap_reads_what_it_wrote, clean),
+		cmocka_unit_test_teardown(what_is_not_there_is_said, clean),
+		cmocka_unit_test_teardown(af_packet_carries, clean),
+		cmocka_unit_test_teardown(af_packet_carries_jumbo, clean),
+		cmocka_unit_test_teardown(tap_carries, clean),
+		cmocka_unit_test_teardown(af_xdp_carries, clean),
+		cmocka_unit_test_teardown(af_packet_goes_and_comes_back, clean),
+		cmocka_unit_test_teardown(af_xdp_goes_and_comes_back, clean),
+		cmocka_unit_test_teardown(leftovers_of_ours_are_replaced, clean),
+		cmocka_unit_test_teardown(af_xdp_gives_all_back, clean),
+		cmocka_unit_test_teardown(af_xdp_copies_what_it_must, clean),
+		cmocka_unit_test_teardown(pools_that_do_not_fit_are_said, clean),
+		cmocka_unit_test_teardown(link_is_told, clean),
+		cmocka_unit_test_teardown(driver_asks_for_a_reset, clean),
+		cmocka_unit_test_teardown(queues_spread_alike, clean),
+		cmocka_unit_test_teardown(marks_are_on_frames, clean),
+		cmocka_unit_test_teardown(too_long_is_counted, clean),
+		cmocka_unit_test_teardown(holder_is_named, clean),
+		cmocka_unit_test_teardown(all_counters_have_names, clean),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

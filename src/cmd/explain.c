@@ -20,6 +20,7 @@
 #include "policy/given.h"
 #include "policy/guard.h"
 #include "base/word.h"
+#include "replay_policy.h"
 #include "ship/ship.h"
 
 struct side { // a policy, made ready to be asked
@@ -29,8 +30,12 @@ struct side { // a policy, made ready to be asked
 	struct policy_scratch *scratch;
 };
 
+#define SWAPS_MAX 63
+
 struct asked {
-	struct side enforced, shadow; // shadow without a file: none
+	struct side side[1 + SWAPS_MAX], shadow; // by version, from 1; without a file: none
+	char *swaps[SWAPS_MAX];                  // --policy-at, in words
+	unsigned nswaps;
 	struct guard guard;
 	char *guards[GUARD_MAX]; // the same in words
 	bool json, rest_absent;
@@ -49,6 +54,7 @@ static void usage(FILE *out)
 	      "       sluice explain -p POLICY PCAP --packet N | --flow 5-TUPLE | --record ID | --FIELD VALUE...\n\n"
 	      "Says what a policy decides for a transaction, by which rule, and why.\n\n"
 	      "  -p, --policy FILE         the policy; -: standard input\n"
+	      "      --policy-at T=FILE    and this one from then on, as for replay; repeatable\n"
 	      "      --packet N            the transaction of this packet of the capture, and how the packet left\n"
 	      "      --flow 5-TUPLE        of this flow: \"tcp 10.0.0.7 51000 192.0.2.1 443\", or its id in hex\n"
 	      "      --record ID           this one: the incident on a block page, FLOW.NUMBER\n"
@@ -86,9 +92,19 @@ struct row {
 
 static int set_policy(struct asked *a, const char *v)
 {
-	if (a->enforced.file)
+	if (a->side[0].file)
 		return mistake("--policy is given twice:", v);
-	a->enforced.file = v;
+	a->side[0].file = v;
+	return -1;
+}
+
+static int set_policy_at(struct asked *a, const char *v)
+{
+	struct policy_at at;
+	if (!replay_policy_at(v, &at) || a->nswaps == SWAPS_MAX)
+		return mistake("--policy-at is T=FILE, as for replay, and at most 63 of them, not", v);
+	a->swaps[a->nswaps++] = (char *)(uintptr_t)v;
+	a->side[a->nswaps].file = at.file;
 	return -1;
 }
 
@@ -166,10 +182,12 @@ static int help(struct asked *a, const char *v)
 }
 
 static const struct row rows[] = {
-	{"packet", 0, true, set_packet},   {"flow", 0, true, set_flow},    {"record", 0, true, set_record},
-	{"policy", 'p', true, set_policy}, {"json", 'j', false, set_json}, {"rest", 0, true, set_rest},
-	{"field", 0, true, set_field},     {"help", 'h', false, help},     {"guard", 0, true, set_guard},
-	{"shadow", 0, true, set_shadow},
+	{"packet", 0, true, set_packet},       {"flow", 0, true, set_flow},
+	{"record", 0, true, set_record},       {"policy", 'p', true, set_policy},
+	{"json", 'j', false, set_json},        {"rest", 0, true, set_rest},
+	{"field", 0, true, set_field},         {"help", 'h', false, help},
+	{"guard", 0, true, set_guard},         {"shadow", 0, true, set_shadow},
+	{"policy-at", 0, true, set_policy_at},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -247,8 +265,10 @@ static int arguments(struct asked *a, int argc, char **argv)
 		fprintf(stderr, "sluice explain: %s: %s\n", a->wrong.list[i].place.file, a->wrong.list[i].text);
 	if (a->wrong.nerrors)
 		return EXIT_USAGE;
-	if (!a->enforced.file)
+	if (!a->side[0].file && !a->nswaps)
 		return mistake("no policy given: -p FILE", "");
+	if (a->nswaps && !a->capture)
+		return mistake("--policy-at needs a capture", "");
 	if (a->query.by != PACKET_NONE && (!a->capture || a->ngiven))
 		return mistake(a->capture ? "--packet, --flow and --record stand alone, without fields"
 					  : "--packet, --flow and --record need a capture",
@@ -331,13 +351,13 @@ static const struct explain_view *in_shadow(const struct asked *a, const struct 
 static int hypothetical(struct asked *a)
 {
 	struct explain e, other = {0};
-	struct explain_view second, v = {.file = a->enforced.file,
-					 .policy = a->enforced.policy,
+	struct explain_view second, v = {.file = a->side[0].file,
+					 .policy = a->side[0].policy,
 					 .e = &e,
 					 .facts = &a->given.facts,
 					 .rest_absent = a->rest_absent};
 	given_complete(&a->given, a->rest_absent);
-	judge(&e, &a->enforced, v.facts);
+	judge(&e, &a->side[0], v.facts);
 	int rc = show(a, &v, in_shadow(a, &v, &other, &second, false), NULL);
 	explain_free(&e);
 	explain_free(&other);
@@ -362,10 +382,23 @@ static void origins(struct asked *a, struct explain_view *v, struct explain_orig
 	explain_bytes(a->capture, list, n, &a->arena);
 }
 
+// The policy that was in force when that was judged; nothing was: the first.
+static const struct side *side_of(const struct asked *a, uint32_t heard)
+{
+	unsigned version = heard == HEARD_NONE ? 0 : a->packet.heard.list[heard].version;
+	if (version)
+		return &a->side[version - 1];
+	return &a->side[a->side[0].file ? 0 : 1];
+}
+
 static int of_capture(struct asked *a)
 {
 	static struct explain_origin room[FIELD_COUNT][FACTS_MAX];
-	const struct replayed_config config = {.policy = a->enforced.file,
+	const struct policy *policies[1 + SWAPS_MAX];
+	const char *files[1 + SWAPS_MAX];
+	const struct replayed_config config = {.policy = a->side[0].file,
+					       .swaps = a->swaps,
+					       .nswaps = a->nswaps,
 					       .shadow = a->shadow.file,
 					       .guards = a->guards,
 					       .nguards = a->guard.n,
@@ -373,12 +406,18 @@ static int of_capture(struct asked *a)
 					       .ncaptures = 1};
 	struct packet *k = &a->packet;
 	struct explain e = {0}, before = {0}, other = {0};
-	struct explain_view second, v = {.file = a->enforced.file, .policy = a->enforced.policy};
+	struct explain_view second, v = {0};
 	struct explain_trace t = {.capture = a->capture,
 				  .query = &a->query,
 				  .packet = k,
-				  .policy = a->enforced.policy,
+				  .policies = policies,
+				  .files = files,
+				  .npolicies = 1 + a->nswaps,
 				  .shadow = a->shadow.policy};
+	for (unsigned i = 0; i <= a->nswaps; i++) {
+		policies[i] = a->side[i].policy;
+		files[i] = a->side[i].file;
+	}
 	if (a->ngiven) {
 		a->query.by = PACKET_FILTER;
 		a->query.filter = &a->given.facts;
@@ -389,13 +428,16 @@ static int of_capture(struct asked *a)
 		fprintf(stderr, "sluice explain: %s: %s\n", a->capture, k->error);
 		return rc == -ENOENT ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
 	}
+	const struct side *by = side_of(a, k->chosen);
+	v.file = by->file;
+	v.policy = t.policy = by->policy;
 	if (packet_facts(k, k->first)) {
-		judge(&before, &a->enforced, &k->facts.facts);
+		judge(&before, side_of(a, k->first), &k->facts.facts);
 		t.before = &before;
 	}
 	const struct explain_view *shadow = NULL;
 	if (packet_facts(k, k->chosen)) {
-		judge(&e, &a->enforced, &k->facts.facts);
+		judge(&e, by, &k->facts.facts);
 		t.after = v.e = &e;
 		v.facts = &k->facts.facts;
 		v.overflow = e.verdict.open && k->heard.list[k->chosen].overflow;
@@ -450,12 +492,14 @@ static void side_free(struct side *s)
 
 static int explain(struct asked *a)
 {
-	int rc = prepare(a, &a->enforced);
-	if (rc < 0 && a->shadow.file)
-		rc = prepare(a, &a->shadow);
+	int rc = a->shadow.file ? prepare(a, &a->shadow) : -1;
+	for (unsigned i = 0; i <= a->nswaps && rc < 0; i++)
+		if (a->side[i].file)
+			rc = prepare(a, &a->side[i]);
 	if (rc < 0)
 		rc = a->capture ? of_capture(a) : hypothetical(a);
-	side_free(&a->enforced);
+	for (unsigned i = 0; i <= a->nswaps; i++)
+		side_free(&a->side[i]);
 	side_free(&a->shadow);
 	return rc;
 }

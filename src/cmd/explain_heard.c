@@ -100,6 +100,7 @@ static struct heard here(const struct worker *w, enum heard_kind kind, const str
 			      .order = w->order,
 			      .time_ns = w->now_ns,
 			      .flow_id = f->id,
+			      .version = judge_version(w),
 			      .app = f->app,
 			      .proto = f->key.proto};
 }

@@ -27,8 +27,9 @@ struct heard {
 	uint64_t since_ns;       // the same: when it came
 	uint64_t flow_id;
 	uint32_t tx_id;
-	uint16_t record; // kind of what it is about; 0: the flow itself
-	uint16_t reason; // LEFT
+	uint16_t record;  // kind of what it is about; 0: the flow itself
+	uint16_t reason;  // LEFT
+	uint16_t version; // of the policy in force; 0: none
 	struct verdict verdict;
 	uint64_t wanted; // bits of enum field: facts that were made
 	uint8_t kind, cause, app, proto;
@@ -37,6 +38,12 @@ struct heard {
 	bool by_packet;  // LEFT: not because time went by
 	uint32_t nfacts; // bytes that follow
 };
+
+// Is it what the record stands by?
+static inline bool heard_says(const struct heard *h, const struct record *r)
+{
+	return h->version == r->policy && h->verdict.rule == r->rule && h->verdict.action == r->action;
+}
 
 struct heard_list {
 	struct heard *list;

@@ -273,7 +273,7 @@ static uint32_t of_record(const struct packet *p, const struct packet_query *q)
 			continue;
 		const struct record *r = q->has_tx ? tx_of(p, h) : p->flow;
 		last = i;
-		if (r && (r->judged & RECORD_JUDGED) && h->verdict.rule == r->rule && h->verdict.action == r->action)
+		if (r && (r->judged & RECORD_JUDGED) && heard_says(h, r))
 			exact = i;
 	}
 	return exact != HEARD_NONE ? exact : last;
@@ -300,7 +300,7 @@ static uint32_t of_packet(const struct packet *p, const struct packet_query *q)
 		if (!decides(h) || h->order > left || (denied && h->verdict.action != ACTION_DENY))
 			continue;
 		const struct record *tx = tx_of(p, h);
-		bool rule = denied && h->verdict.rule == p->end.rule;
+		bool rule = denied && h->verdict.rule == p->end.rule && h->version == p->end.policy;
 		unsigned now = rule || h->order == q->frame || h->order == left ? 3
 			       : tx && shown_in(tx, q->frame)                   ? 2
 										: 1;

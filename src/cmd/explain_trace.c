@@ -15,12 +15,25 @@
 #define LABEL 15
 #define SHOWN 8 // judgements, held frames
 
-static const char *const cause_names[JUDGE_CAUSES] = {"first packet", "transaction", "no protocol that is read",
-						      "SOCKS target", "bytes found", "outer layer"};
+static const char *const cause_names[JUDGE_CAUSES] = {"first packet",  "transaction", "no protocol that is read",
+						      "SOCKS target",  "bytes found", "outer layer",
+						      "another policy"};
 
 static const struct heard *heard_at(const struct packet *p, uint32_t i)
 {
 	return i == HEARD_NONE ? NULL : &p->heard.list[i];
+}
+
+static const struct policy *policy_of(const struct explain_trace *t, unsigned version)
+{
+	return version && version <= t->npolicies ? t->policies[version - 1] : NULL;
+}
+
+static const char *id_of(const struct explain_trace *t, unsigned version, uint32_t rule)
+{
+	const struct policy *p = policy_of(t, version);
+	const char *id = p ? explain_rule_id(p, rule) : NULL;
+	return id ? id : "nothing";
 }
 
 static const struct heard *chosen(const struct explain_trace *t)
@@ -47,11 +60,11 @@ static size_t list_rules(const struct explain_trace *t, const struct explain *e,
 			 size_t size)
 {
 	size_t n = 0;
-	unsigned k = 0;
+	unsigned k = 0, version = heard_at(t->packet, e == t->before ? t->packet->first : t->packet->chosen)->version;
 	for (uint32_t i = 0; i < e->nrules; i++) {
 		if (e->rule[i].role != role)
 			continue;
-		const char *id = explain_rule_id(t->policy, e->rule[i].rule);
+		const char *id = id_of(t, version, e->rule[i].rule);
 		if (++k <= 4 && n < size)
 			n += (size_t)snprintf(out + n, size - n, "%s%s", k > 1 ? ", " : "", id);
 	}
@@ -118,8 +131,7 @@ static const struct heard *later(const struct explain_trace *t, const struct rec
 	for (uint32_t i = 0; i < p->heard.n; i++) {
 		const struct heard *h = &p->heard.list[i];
 		bool same = r == p->flow || (h->record && h->tx_id == r->tx_id);
-		if (h->kind == HEARD_JUDGED && h->stands && same && h->verdict.rule == r->rule &&
-		    h->verdict.action == r->action)
+		if (h->kind == HEARD_JUDGED && h->stands && same && heard_says(h, r))
 			found = h;
 	}
 	return found;
@@ -137,12 +149,17 @@ const char *explain_differs(const struct explain_trace *t, char room[256])
 			 explain_rule_id(t->policy, t->after->verdict.rule));
 		return room;
 	}
-	if (!r || (h->verdict.rule == r->rule && h->verdict.action == r->action))
+	if (!r || heard_says(h, r))
 		return NULL;
 	if (!(other = later(t, r)))
 		snprintf(room, 256,
 			 r->judged & RECORD_MARKED ? "the hold was exceeded: it went on before it was judged"
-						   : "this is a bug: nobody heard the judge say that");
+			 : r->rule == RULE_REJUDGE
+				 ? "another policy came, and would have to know more: rejudge_unknown is drop"
+				 : "this is a bug: nobody heard the judge say that");
+	else if (other->version != h->version)
+		snprintf(room, 256, "another policy came into force: %s judged it at frame %lu",
+			 t->files[other->version - 1], other->order);
 	else if (r == t->packet->flow)
 		snprintf(room, 256, "of a flow the worst of its verdicts is recorded, here that of frame %lu",
 			 other->order);
@@ -188,19 +205,27 @@ static void addresses(const struct record *r, char src[INET6_ADDRSTRLEN], char d
 	inet_ntop(family, r->dst, dst, INET6_ADDRSTRLEN);
 }
 
-static void rule_words(const struct said *s, const struct explain_trace *t, uint32_t rule)
+static void rule_words(const struct said *s, const struct explain_trace *t, unsigned version, uint32_t rule)
 {
-	fprintf(s->out, "%s%s%s", s->bold, explain_rule_id(t->policy, rule), s->plain);
-	if (rule < t->policy->nrules && t->policy->rules[rule].place.line)
-		fprintf(s->out, " %s(%s:%u:%u)%s", s->dim, t->policy->rules[rule].place.file,
-			t->policy->rules[rule].place.line, t->policy->rules[rule].place.col, s->plain);
+	const struct policy *p = policy_of(t, version);
+	fprintf(s->out, "%s%s%s", s->bold, id_of(t, version, rule), s->plain);
+	if (p && rule < p->nrules && p->rules[rule].place.line)
+		fprintf(s->out, " %s(%s:%u:%u)%s", s->dim, p->rules[rule].place.file, p->rules[rule].place.line,
+			p->rules[rule].place.col, s->plain);
+}
+
+// Which of several policies.
+static void version_words(const struct said *s, const struct explain_trace *t, unsigned version)
+{
+	if (t->npolicies > 1 && policy_of(t, version))
+		fprintf(s->out, " of %s", t->files[version - 1]);
 }
 
 // No rule dropped it, but a setting: of segments without data, of the server's words, of what leads to a name.
 static void say_undecided(const struct said *s, const struct explain_trace *t)
 {
 	const char *words[] = {"possible (no rule that can still be true allows)", "pass", "drop", "hold"};
-	const struct policy *p = t->policy;
+	const struct policy *p = policy_of(t, t->packet->end.policy);
 	uint32_t rule = t->packet->end.rule;
 	enum undecided is = rule == RULE_HANDSHAKE      ? p->handshake
 			    : rule == RULE_SERVER_FIRST ? p->server_first
@@ -224,7 +249,7 @@ void explain_trace_top(const struct explain_trace *t, FILE *out, bool colour)
 		e->reason ? reason_names[e->reason] : "");
 	if (e->rule != RULE_NONE && e->reason && e->reason != REASON_POLICY_UNDECIDED) {
 		fprintf(out, ", rule ");
-		rule_words(&s, t, e->rule);
+		rule_words(&s, t, e->policy, e->rule);
 	}
 	fputc('\n', out);
 	if (e->reason) {
@@ -296,7 +321,8 @@ static void say_judged(const struct said *s, const struct explain_trace *t)
 			fprintf(s->out, "open");
 		else
 			fprintf(s->out, "%s by %s", action_names[h->verdict.action],
-				explain_rule_id(t->policy, h->verdict.rule));
+				id_of(t, h->version, h->verdict.rule));
+		version_words(s, t, h->version);
 		fprintf(s->out, "%s%s\n", h->stands ? "" : " (changes nothing)",
 			i == p->chosen && all > 1 ? "  <- this" : "");
 	}
@@ -360,7 +386,8 @@ static const struct {
 
 static const char *would_rule(const struct explain_trace *t, const struct record *r)
 {
-	const char *id = r->would == RULE_NONE ? NULL : explain_rule_id(t->shadow ? t->shadow : t->policy, r->would);
+	const struct policy *p = t->shadow ? t->shadow : policy_of(t, r->policy);
+	const char *id = p ? explain_rule_id(p, r->would) : NULL;
 	return id ? id : "unknown";
 }
 
@@ -379,7 +406,8 @@ static void say_recorded(const struct said *s, const struct explain_trace *t)
 		fprintf(s->out, "nothing: it was not judged\n");
 		return;
 	}
-	fprintf(s->out, "%s by %s", action_names[r->action], explain_rule_id(t->policy, r->rule));
+	fprintf(s->out, "%s by %s", action_names[r->action], id_of(t, r->policy, r->rule));
+	version_words(s, t, r->policy);
 	for (unsigned i = 0; i < sizeof(judged_words) / sizeof(judged_words[0]); i++)
 		if (r->judged & judged_words[i].bit)
 			fprintf(s->out, "; %s", judged_words[i].word);
@@ -435,7 +463,8 @@ static json_t *record_json(const struct explain_trace *t, const struct record *r
 			      r->dport, "frame", (json_int_t)(flow ? r->flow_id >> 3 : r->packet), "notes", flags);
 	if (o && (r->judged & RECORD_JUDGED)) {
 		json_object_set_new(o, "action", json_string(action_names[r->action]));
-		json_object_set_new(o, "rule", json_string(explain_rule_id(t->policy, r->rule)));
+		json_object_set_new(o, "rule", json_string(id_of(t, r->policy, r->rule)));
+		json_object_set_new(o, "version", json_integer(r->policy));
 	}
 	if (o && (r->judged & RECORD_WOULD))
 		json_object_set_new(o, "would",
@@ -450,11 +479,10 @@ static json_t *judged_json(const struct explain_trace *t)
 		const struct heard *h = &t->packet->heard.list[i];
 		if (h->kind != HEARD_JUDGED)
 			continue;
-		json_t *o =
-			json_pack("{s:I,s:s,s:b,s:s,s:s,s:b,s:b}", "frame", (json_int_t)h->order, "by",
-				  cause_names[h->cause], "open", h->verdict.open && !h->overflow, "action",
-				  action_names[h->verdict.action], "rule", explain_rule_id(t->policy, h->verdict.rule),
-				  "stands", h->stands, "explained", i == t->packet->chosen);
+		json_t *o = json_pack("{s:I,s:s,s:b,s:s,s:s,s:i,s:b,s:b}", "frame", (json_int_t)h->order, "by",
+				      cause_names[h->cause], "open", h->verdict.open && !h->overflow, "action",
+				      action_names[h->verdict.action], "rule", id_of(t, h->version, h->verdict.rule),
+				      "version", h->version, "stands", h->stands, "explained", i == t->packet->chosen);
 		if (o && h->record)
 			json_object_set_new(o, "transaction", json_integer(h->tx_id));
 		json_array_append_new(list, o);
@@ -490,7 +518,7 @@ void explain_trace_json(const struct explain_trace *t, json_t *o)
 					      door_names[e->door], "reason",
 					      e->reason ? json_string(reason_names[e->reason]) : json_null(), "rule",
 					      e->reason && e->rule != RULE_NONE
-						      ? json_string(explain_rule_id(t->policy, e->rule))
+						      ? json_string(id_of(t, e->policy, e->rule))
 						      : json_null(),
 					      "held", p->held != HEARD_NONE));
 	json_object_set_new(o, "flow", p->flow ? record_json(t, p->flow) : json_null());

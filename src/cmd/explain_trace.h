@@ -11,10 +11,13 @@ struct explain_trace {
 	const char *capture;
 	const struct packet_query *query;
 	const struct packet *packet;
-	const struct policy *policy, *shadow; // shadow NULL: its own rules
-	const struct explain *before;         // of the flow, by its first packet; NULL: it was not judged then
-	const struct explain *after;          // what was asked for; NULL: nothing was judged
-	bool names_gone; // bytes decided after the transaction, whose names are not looked at again
+	const struct policy *policy, *shadow; // that judged it; shadow NULL: its own rules
+	const struct policy *const *policies; // by version, from 1; NULL in it: there was none then
+	const char *const *files;             // of these
+	unsigned npolicies;
+	const struct explain *before; // of the flow, by its first packet; NULL: it was not judged then
+	const struct explain *after;  // what was asked for; NULL: nothing was judged
+	bool names_gone;              // bytes decided after the transaction, whose names are not looked at again
 };
 
 // How the packet left, above the verdict.

@@ -154,7 +154,8 @@ static const char *rule_id(const struct exits *x, uint32_t rule, uint32_t versio
 static void say(struct exits *x, const struct exit *e)
 {
 	if (x->ends) {
-		struct exits_end end = {e->order, e->frame, e->flow, e->left, e->door, e->reason, e->rule};
+		struct exits_end end = {e->order,  e->frame, e->flow,   e->left, e->door,
+					e->reason, e->rule,  e->policy, 0};
 		fwrite(&end, sizeof(end), 1, x->ends);
 	}
 	char name[4096], own[sizeof(name) + 32] = "";

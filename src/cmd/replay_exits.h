@@ -28,7 +28,8 @@ int exits_trace_error(const struct exits *x);
 struct exits_end {
 	uint64_t order, frame, flow, left; // as in struct exit
 	uint16_t door, reason;
-	uint32_t rule; // by which it was dropped; RULE_NONE
+	uint32_t rule;           // by which it was dropped; RULE_NONE
+	uint32_t policy, unused; // version of that
 };
 // Ends go to this file too, in order; behind those of a capture one of order 0.
 void exits_ends_to(struct exits *x, FILE *ends);

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #include "cmd.h"
-#include "policy/schedule.h"
 
 static bool set_out(struct options *o, const char *v)
 {
@@ -109,20 +108,11 @@ static bool set_guard(struct options *o, const char *v)
 	return guard_add(&o->guard, v);
 }
 
-// T=FILE: seconds since the capture's first frame, or a time of RFC 3339.
 static bool set_policy_at(struct options *o, const char *v)
 {
-	const char *is = strchr(v, '=');
-	char *end;
-	if (!is || !is[1] || is == v || o->nswaps == UINT16_MAX - 1)
+	struct policy_at at;
+	if (!replay_policy_at(v, &at) || o->nswaps == UINT16_MAX - 1)
 		return false;
-	struct policy_at at = {.file = is + 1, .relative = !schedule_instant(v, (uint32_t)(is - v), &at.ns)};
-	if (at.relative) {
-		double seconds = strtod(v, &end);
-		if (*v < '0' || *v > '9' || end + (*end == 's') != is || !(seconds >= 0 && seconds < 4e9))
-			return false;
-		at.ns = (uint64_t)(seconds * 1e9 + 0.5);
-	}
 	struct policy_at *more = realloc(o->swaps, (o->nswaps + 1) * sizeof(at));
 	if (!more)
 		return false;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "policy/compile.h"
+#include "policy/schedule.h"
 
 // ---- what rules are called ---------------------------------------------------------------------------------------
 
@@ -158,6 +159,20 @@ static void retire(struct replay_policies *p, struct replay_policy *k)
 }
 
 // ---- swaps -------------------------------------------------------------------------------------------------------
+
+bool replay_policy_at(const char *v, struct policy_at *out)
+{
+	const char *is = strchr(v, '=');
+	char *end;
+	if (!is || !is[1] || is == v)
+		return false;
+	*out = (struct policy_at){.file = is + 1, .relative = !schedule_instant(v, (uint32_t)(is - v), &out->ns)};
+	if (!out->relative)
+		return true;
+	double seconds = strtod(v, &end);
+	out->ns = (uint64_t)(seconds * 1e9 + 0.5);
+	return *v >= '0' && *v <= '9' && end + (*end == 's') == is && seconds >= 0 && seconds < 4e9;
+}
 
 static uint64_t next_due(const struct replay_policies *p, unsigned *which)
 {

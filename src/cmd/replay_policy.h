@@ -16,6 +16,9 @@ struct policy_at {
 	const char *file;
 };
 
+// T=FILE: seconds since the capture's first frame, or a time of RFC 3339. False: it is none.
+bool replay_policy_at(const char *v, struct policy_at *out);
+
 // What rules are called, and how often each decided; equal policies share one, so that swaps back and forth need no
 // more memory. Lives until the replay is over: records name rules of policies long gone.
 struct replay_names {

@@ -50,7 +50,7 @@ static void become(const struct replayed_config *c, int out, int ends)
 			close(running[i]->ends.fd);
 		}
 	}
-	char **argv = calloc(c->ncaptures + 2 * c->nguards + 16u, sizeof(*argv)), path[32];
+	char **argv = calloc(c->ncaptures + 2 * (c->nguards + c->nswaps) + 16u, sizeof(*argv)), path[32];
 	int argc = 0;
 	if (!argv || dup2(out, STDOUT_FILENO) < 0)
 		_exit(EXIT_ENVIRONMENT);
@@ -67,6 +67,10 @@ static void become(const struct replayed_config *c, int out, int ends)
 	if (c->shadow) {
 		argv[argc++] = "--shadow";
 		argv[argc++] = (char *)(uintptr_t)c->shadow;
+	}
+	for (unsigned i = 0; i < c->nswaps; i++) {
+		argv[argc++] = "--policy-at";
+		argv[argc++] = c->swaps[i];
 	}
 	for (unsigned i = 0; i < c->nguards; i++) {
 		argv[argc++] = "--guard";

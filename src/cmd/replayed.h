@@ -14,7 +14,9 @@ struct judge_ear;
 
 struct replayed_config {
 	const char *policy, *shadow; // NULL: none
-	char *const *guards;         // addresses
+	char *const *swaps;          // --policy-at
+	unsigned nswaps;
+	char *const *guards; // addresses
 	unsigned nguards;
 	struct judge_ear *ear; // hears its judge, in its own process; NULL: nobody
 	char *const *captures;

@@ -18,6 +18,7 @@ enum judge_cause {
 	JUDGE_TARGET,      // what SOCKS asks for
 	JUDGE_PAYLOAD,     // something was found
 	JUDGE_LAYER,       // a flow of a layer outside the innermost
+	JUDGE_SWAP,        // another policy came into force: what is known of the flow
 	JUDGE_CAUSES
 };
 
@@ -146,6 +147,7 @@ void judge_payload(struct worker *w, struct rte_mbuf *m);
 void judge_payload_end(struct worker *w, struct flow *f);
 // A flow stands by another rule from here on.
 void judge_stands(struct worker *w, struct flow *f, uint32_t rule);
+uint16_t judge_version(const struct worker *w); // in force; 0: none
 // The rule by which a flow stands, and of which version; RULE_NONE: there is none.
 uint32_t judge_rule(const struct worker *w, const struct flow *f, uint32_t *version);
 

@@ -75,10 +75,15 @@ bool judge_word(const struct worker *w, const struct flow *f, struct judge_word 
 	return true;
 }
 
+uint16_t judge_version(const struct worker *w)
+{
+	return w->rules ? w->judge->policy->version : 0;
+}
+
 uint32_t judge_rule(const struct worker *w, const struct flow *f, uint32_t *version)
 {
 	struct judge_word word;
-	*version = w->rules ? w->judge->policy->version : 0;
+	*version = judge_version(w);
 	if (!w->rules || !f || !judge_word(w, f, &word))
 		return RULE_NONE;
 	*version = word.version;
@@ -321,6 +326,7 @@ void judge_swap_flow(struct worker *w, struct flow *f)
 	if (f->age_class == AGE_CLASS_CLOSED && !f->holds)
 		return;
 	judge_known_facts(w, f, &a);
+	judge_heard(w, &(struct judged){f, NULL, &j->facts, &a.v, JUDGE_SWAP, false, !a.unknown});
 	a.k->flags |= KEPT_REJUDGED;
 	f->policy |= POLICY_JUDGED;
 	if (!a.judged)

@@ -139,6 +139,19 @@ def stories(work):
     expect("a frame that was held", e["packet"]["held"] and e["packet"]["door"] == "tx", e["packet"])
     out = run("explain", "-p", path, CAPTURES / "browser_quic.pcap", "--packet", held[0]["frame"])[1]
     expect("held, in words", "\nheld           frame " in out and "\033" not in out, out)
+    shadow.write_text(json.dumps({"rules": [rule("no-ssh", "deny", dport=22)]}))
+    swap = ("--policy-at", f"0.1={shadow}")
+    e = explain([rule("name", "deny", host="nobody.test")], "ssh", *swap, "--packet", 25)
+    expect("a packet after another policy came", e["packet"]["rule"] == e["verdict"]["rule"] == e["flow"]["rule"] == "no-ssh" and e["policy"] == str(shadow)
+           and e["flow"]["version"] == 2 and e["differs"] is None, e["packet"])
+    e = explain([rule("name", "deny", host="nobody.test")], "ssh", *swap, "--record", "8.0")
+    expect("a transaction from before it", e["verdict"]["rule"] == e["transaction"]["rule"] == "default" and e["policy"] == str(path) and e["transaction"]["version"] == 1
+           and [j["version"] for j in e["judged"]] == [1, 1, 2], e["judged"])
+    e = explained("only a later one", *swap, CAPTURES / "ssh.pcap", "--flow", "8")
+    expect("nothing before it", e["verdict"]["rule"] == "no-ssh" and [j["by"] for j in e["judged"]] == ["another policy"], e["judged"])
+    for args, says in ((swap, "needs a capture"), (("--policy-at", f"x={path}", CAPTURES / "ssh.pcap"), "T=FILE")):
+        got, out, err = run("explain", "-p", path, *args, "--dport", 22)
+        expect(f"explain {args}", got == 2 and says in err, f"{got} {err}")
     path.write_text(json.dumps({"undecided": {"handshake": "drop"}, "rules": [rule("name", "deny", host="nobody.test")]}))
     out = run("explain", "-p", path, CAPTURES / "http.pcap", "--packet", 6)[1]
     expect("a handshake that may not pass, by which setting", "dropped by POLICY_UNDECIDED\n" in out and "undecided      handshake: drop\n" in out, out)

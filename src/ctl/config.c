@@ -32,7 +32,10 @@ uint32_t *config_origin(struct config *c, const struct config_group *g, unsigned
 	uint32_t at = 0;
 	for (const struct config_group *o = config_groups; o < g; o++)
 		at += (o->shape == CONFIG_ONE ? 1u : o->room) * (o->nkeys + 1u);
-	return &c->origin[at + i * (g->nkeys + 1u) + k];
+	at += i * (g->nkeys + 1u) + k;
+	if (at >= CONFIG_ORIGINS)
+		abort(); // the table has grown
+	return &c->origin[at];
 }
 
 static void came_from(struct loading *l, const struct config_group *g, unsigned i, unsigned k, uint32_t node)

@@ -132,7 +132,7 @@ struct complaints;
 int config_read(struct config *config, const char *file, const char *const *sets, unsigned nsets, bool here,
 		struct complaints *to);
 
-// Is this text a configuration, and no policy? By its first keys, from up to the first CONFIG_TEXT_MAX bytes.
+// Is this text a configuration, and no policy? By the keys of its outermost object, as far as CONFIG_TEXT_MAX bytes go.
 #define CONFIG_TEXT_MAX (1u << 18) // bytes that a configuration may have
 bool config_is_one(const char *text, size_t len);
 

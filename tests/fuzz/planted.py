@@ -30,6 +30,8 @@ PLANTED = [
      "\tif (len > QUIC_CRYPTO_MAX - offset)\n\t\tlen = QUIC_CRYPTO_MAX - offset;\n", ""),
     ("policy", "a character may end behind the text", "src/policy/doc.c",
      "if ((size_t)(end - p) < n)\n\t\treturn 0;\n\tlow", "low"),
+    ("config", "a quote in a value of --set ends it", "src/ctl/config_value.c",
+     "if (p[i] == '\"' || p[i] == '\\\\')", "if (p[i] == '\\\\')"),
     ("explain", "tags that rules set are not seen below", "src/path/policy.c",
      "\tif (r->action == ACTION_TAG && !r->shadow && t == TRUTH_TRUE)\n\t\tadd_tag(s, r);\n\telse if", "\tif"),
     ("pcap", "more is copied than was asked for", "src/base/capture_file.c",

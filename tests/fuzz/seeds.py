@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 
+import configs
 import conversations
 import dns_messages
 import encapsulated
@@ -168,6 +169,7 @@ TARGETS = {
     "stream": lambda p: list(programs(p)) + [struct.pack("!I", 2**32 - 900) + g for g in greedy() if p == CAPTURES[0]],
     "pcap": pcap_files,
     "policy": lambda p: policies.seeds() if p == CAPTURES[0] else [],
+    "config": lambda p: configs.seeds() if p == CAPTURES[0] else [],
     "explain": lambda p: arguments() if p == CAPTURES[0] else [],
     "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }

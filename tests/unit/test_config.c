@@ -102,6 +102,89 @@ static void values_know_where_they_came_from(void **state)
 	assert_null(strstr(said, "pss"));
 }
 
+// What is said, exactly, in the order of the file.
+static void slips_are_said_in_one_run(void **state)
+{
+	const char *sets[] = {"ports.a.mut=1", "paths.5.mode=mirror", "fail.stalled=opne"};
+	int rc = load("{\"fail\": {\"no_policy\": \"opne\",\n \"no_policy\": \"open\"},\n" PORTS
+		      ",\n\"paths\": [{\"mode\": "
+		      "\"bridge\", \"ports\": [\"a\", \"bb\"]}], \"memory\": {\"flows\": 1}}",
+		      sets, 3);
+	assert_int_equal(rc, -EINVAL);
+	assert_string_equal(said, "t.json:1:24: /fail/no_policy: unknown value \"opne\" (did you mean \"open\"?)\n"
+				  "t.json:2:2: /fail: duplicate key \"no_policy\" (first at t.json:1:11)\n"
+				  "t.json:4:45: /paths/0/ports/1: unknown port \"bb\": a or b is expected\n"
+				  "t.json:4:74: /memory/flows: a number from 8 to 67108864 is expected\n"
+				  "--set ports.a.mut: unknown key of a port \"mut\" (did you mean \"mtu\"?)\n"
+				  "--set paths.5.mode: \"5\" is no number of a path: 0 to 1 is expected\n"
+				  "--set fail.stalled: unknown value \"opne\" (did you mean \"open\"?)\n");
+}
+
+static void what_cannot_be_read_is_no_configuration(void **state)
+{
+	struct complaints wrong = {0};
+	assert_int_equal(config_read(&config, "nowhere.json", NULL, 0, false, &wrong), -ENOENT);
+	assert_int_equal(wrong.n, 1);
+	assert_true(wrong.unreadable);
+	complaints_clear(&wrong);
+	assert_int_equal(load("{\"ports\": ", NULL, 0), -EINVAL);
+	assert_int_equal(load("[]", NULL, 0), -EINVAL);
+	assert_int_equal(load("", NULL, 0), -EINVAL);
+}
+
+static void here_wants_what_elsewhere_can_lack(void **state)
+{
+	const char *sets[] = {"workers.cores=1023"};
+	FILE *out = fmemopen(said, sizeof(said), "w");
+	assert_int_equal(config_load(&config, NULL, sets, 1, out), -EINVAL);
+	fclose(out);
+	assert_non_null(strstr(said, "--set workers.cores: there is no core 1023 here"));
+	assert_int_equal(load(NULL, sets, 1), 0);
+	assert_non_null(strstr(said, "--set workers.cores: warning: there is no core 1023 here"));
+}
+
+// Types are read by number: the words stand in the order of enum port_type.
+static void types_are_those_of_ports(void **state)
+{
+	for (unsigned i = 0; i < PORT_TYPES; i++)
+		assert_string_equal(config_port_types[i], port_type_name(i));
+}
+
+static void configurations_are_told_from_policies(void **state)
+{
+	static const char *const yes[] = {"{\"ports\": {}}", "{\"_\": \"x\", \"rules\": [{\"id\": 1}], \"node\"  : 1}",
+					  "{\"fail\":"};
+	static const char *const no[] = {"",
+					 "{}",
+					 "[\"ports\"]",
+					 "{\"rules\": [{\"ports\": 1}]}",
+					 "{\"ports",
+					 "{\"sets\": \"ports\"}",
+					 "\"ports\":",
+					 "{\"ports\"",
+					 "{\"",
+					 "{\"\\"};
+	for (unsigned i = 0; i < sizeof(yes) / sizeof(*yes); i++)
+		assert_true(config_is_one(yes[i], strlen(yes[i])));
+	for (unsigned i = 0; i < sizeof(no) / sizeof(*no); i++)
+		assert_false(config_is_one(no[i], strlen(no[i])));
+}
+
+static void a_stalled_worker_is_what_its_ports_are(void **state)
+{
+	char text[512] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+	const char *sets[] = {"ports.x.type=af_xdp", "ports.x.device=x0", "ports.y.type=af_xdp", "ports.y.device=y0",
+			      "paths.1.mode=bridge", "paths.1.ports=x,y", "fail.stalled=closed"};
+	assert_int_equal(load("{" PORTS "," BRIDGE "}", sets, 7), 0);
+	config_stalled(&config, out);
+	fclose(out);
+	assert_string_equal(
+		text,
+		"paths/0 (bridge): a worker that stalls: the health probe fails and the process starts itself again\n"
+		"paths/1 (bridge): a worker that stalls: XDP drops within a second\n");
+}
+
 int main(void)
 {
 	char folder[] = "/tmp/config_XXXXXX";
@@ -109,6 +192,12 @@ int main(void)
 		cmocka_unit_test(values_are_read),
 		cmocka_unit_test(sets_are_laid_over_it),
 		cmocka_unit_test(values_know_where_they_came_from),
+		cmocka_unit_test(slips_are_said_in_one_run),
+		cmocka_unit_test(what_cannot_be_read_is_no_configuration),
+		cmocka_unit_test(here_wants_what_elsewhere_can_lack),
+		cmocka_unit_test(types_are_those_of_ports),
+		cmocka_unit_test(configurations_are_told_from_policies),
+		cmocka_unit_test(a_stalled_worker_is_what_its_ports_are),
 	};
 	if (!mkdtemp(folder) || chdir(folder) < 0)
 		return 1;

@@ -46,8 +46,8 @@ int command_split(char *line, const char *word[COMMAND_WORDS_MAX])
 
 // What may stand in place n.
 struct part {
-	char text[PART_BYTES]; // without brackets and dots
-	bool optional, rest;
+	char text[PART_BYTES];      // without brackets and dots
+	bool optional, rest, again; // again: the row's last part, for a word behind its own
 };
 
 // Reads one part; answers where the next begins.
@@ -74,7 +74,7 @@ static bool part_at(const char *words, unsigned n, struct part *part)
 		if (k == n)
 			return true;
 	}
-	part->optional = true; // one was there
+	part->optional = part->again = true; // one was there
 	return part->rest;
 }
 
@@ -125,7 +125,7 @@ const char *call_value(const struct call *c, const char *kind)
 	char wanted[64];
 	struct part part;
 	snprintf(wanted, sizeof(wanted), "<%s>", kind);
-	for (unsigned k = 0; part_at(c->command->words, k, &part); k++)
+	for (unsigned k = 0; part_at(c->command->words, k, &part) && !part.again; k++)
 		if (strstr(part.text, wanted))
 			return k < c->n ? c->word[k] : NULL;
 	return NULL;

@@ -70,6 +70,9 @@ static void dispatch(void **state)
 	assert_true(json_is_true(json_object_get(o, "ok")));
 	assert_string_equal(json_string_value(json_object_get(json_object_get(o, "result"), "sluice")), SLUICE_VERSION);
 	json_decref(o);
+	json_decref(serve("help"));
+	json_decref(serve("help show version"));
+	expect_error("help me", "no command begins so; help lists all of them");
 	expect_error("show versoin", "unknown word \"versoin\" (did you mean \"version\"?)");
 	expect_error("shwo version", "unknown word \"shwo\" (did you mean \"show\"?)");
 	expect_error("show version please", "unknown word \"please\": show version");

@@ -18,13 +18,13 @@
 
 #define LINE_BYTES 1024
 
-const char *const log_level_names[LOG_LEVELS] = {"error", "warning", "info", "debug"};
+const char *const log_level_names[LOG_LEVELS] = {"error", "warning", "notice", "info", "debug"};
 const char *const log_room_names[LOG_ROOM_COUNT] = {
 #define X(room) #room,
 	LOG_ROOMS(X)
 #undef X
 };
-static const char journal[LOG_LEVELS] = "3467"; // sd-daemon(3)
+static const char journal[LOG_LEVELS] = "34567"; // sd-daemon(3)
 
 static _Atomic unsigned char levels[LOG_ROOM_COUNT] = {[0 ... LOG_ROOM_COUNT - 1] = LOG_INFO};
 
@@ -96,7 +96,7 @@ static ssize_t from_dpdk(void *cookie, const char *text, size_t len)
 {
 	static const enum log_level by_rte[] = {
 		[RTE_LOG_EMERG] = LOG_ERROR, [RTE_LOG_ALERT] = LOG_ERROR,     [RTE_LOG_CRIT] = LOG_ERROR,
-		[RTE_LOG_ERR] = LOG_ERROR,   [RTE_LOG_WARNING] = LOG_WARNING, [RTE_LOG_NOTICE] = LOG_INFO,
+		[RTE_LOG_ERR] = LOG_ERROR,   [RTE_LOG_WARNING] = LOG_WARNING, [RTE_LOG_NOTICE] = LOG_NOTICE,
 		[RTE_LOG_INFO] = LOG_INFO,   [RTE_LOG_DEBUG] = LOG_DEBUG};
 	int level = rte_log_cur_msg_loglevel();
 	size_t n = len;

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
 
 // Who speaks: each has a level of its own. What is no room of this list speaks as the last.
 #define LOG_ROOMS(X)                                                                                                   \

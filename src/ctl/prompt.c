@@ -98,7 +98,7 @@ static void add_values(struct prompt *p, const char *kind, size_t len, const cha
 	{
 		const char *text = json_string_value(value);
 		if (text && !strncmp(text, begin, strlen(begin)) && !strpbrk(text, " \t\r\n\033"))
-			add(p, text, strlen(text), k->help);
+			add(p, text, strlen(text), ""); // the kind's own line says what they are
 	}
 	json_decref(answer);
 }

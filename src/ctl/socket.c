@@ -74,7 +74,7 @@ static void client_close(struct client *c)
 static void client_cut_off(struct client *c, const char *why)
 {
 	c->server->counters.cut_off++;
-	log_say(LOG_INFO, "ctl", "client cut off why=\"%s\"", why);
+	log_say(LOG_NOTICE, "ctl", "client cut off why=\"%s\"", why);
 	client_close(c);
 }
 

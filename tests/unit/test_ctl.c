@@ -9,6 +9,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 
 #include "base/log.h"
 #include "ctl/ask.h"
+#include "ctl/http.h"
 #include "ctl/loop.h"
 #include "ctl/socket.h"
 #include "ctl/view.h"
@@ -223,6 +225,75 @@ static void hostile(void **state)
 	close(endless), close(zero), close(flood);
 }
 
+static unsigned page_hello(struct appliance *a, FILE *out)
+{
+	fputs("hello\n", out);
+	return 200;
+}
+
+static unsigned page_sick(struct appliance *a, FILE *out)
+{
+	fputs("sick\n", out);
+	return 503;
+}
+
+static void expect_reply(unsigned port, const char *request, const char *status, const char *body)
+{
+	char reply[4096];
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_true(send(fd, request, strlen(request), MSG_NOSIGNAL) > 0);
+	size_t len = 0;
+	for (ssize_t n; len < sizeof(reply) - 1; len += (size_t)n)
+		if ((n = recv(fd, reply + len, sizeof(reply) - 1 - len, 0)) <= 0)
+			break;
+	reply[len] = '\0';
+	close(fd);
+	assert_non_null(strstr(reply, status));
+	const char *end = strstr(reply, "\r\n\r\n");
+	assert_non_null(end);
+	assert_string_equal(end + 4, body);
+}
+
+static const struct http_page pages[] = {{"/hello", "text/plain", page_hello}, {"/sick", "text/plain", page_sick}, {0}};
+
+static void http_pages(void **state)
+{
+	char why[256];
+	struct http *h = *state;
+	unsigned port = http_port(h);
+	expect_reply(port, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "hello\n");
+	expect_reply(port, "HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "");
+	expect_reply(port, "GET /sick HTTP/1.0\r\n\r\n", " 503 ", "sick\n");
+	expect_reply(port, "GET /other HTTP/1.0\r\n\r\n", " 404 ", "no such page; there are /hello /sick\n");
+	expect_reply(port, "POST /hello HTTP/1.0\r\n\r\n", " 405 ", "GET and HEAD are all there is\n");
+	assert_null(http_open(l, "localhost:80", pages, NULL, why, sizeof(why)));
+	assert_string_equal(why, "localhost:80: no address and port, such as 127.0.0.1:9180");
+	char taken[32];
+	snprintf(taken, sizeof(taken), "127.0.0.1:%u", port);
+	assert_null(http_open(l, taken, pages, NULL, why, sizeof(why)));
+	assert_non_null(strstr(why, "in use"));
+}
+
+static int http_begin(void **state)
+{
+	char why[256];
+	l = loop_new();
+	*state = http_open(l, "127.0.0.1:0", pages, NULL, why, sizeof(why));
+	return !*state || pthread_create(&thread, NULL, turns, NULL);
+}
+
+static int http_end(void **state)
+{
+	loop_post(l, ended, NULL);
+	pthread_join(thread, NULL);
+	http_close(*state);
+	loop_free(l);
+	return 0;
+}
+
 // What a terminal would act on stays words.
 static void harmless(void **state)
 {
@@ -254,6 +325,7 @@ int main(void)
 		cmocka_unit_test(rows),
 		cmocka_unit_test(levels),
 		cmocka_unit_test(harmless),
+		cmocka_unit_test_setup_teardown(http_pages, http_begin, http_end),
 		cmocka_unit_test_setup_teardown(socket_mode, begin, end),
 		cmocka_unit_test_setup_teardown(many, begin, end),
 		cmocka_unit_test_setup_teardown(hostile, begin, end),

@@ -12,6 +12,7 @@
 
 // X(symbol, help). The symbol is the public name: <ROOM>_<CAUSE>. Append within a room's block.
 #define DROP_REASONS(X)                                                                                                \
+	X(RX_PIECES, "came in pieces that have no room to be one frame")                                               \
 	X(DECAP_TRUNCATED, "a link or tunnel header is longer than the frame that should hold it")                     \
 	X(DECAP_MALFORMED, "a link or tunnel header that its own rules forbid")                                        \
 	X(DECAP_DEPTH, "layers beyond the depth that is looked at, where a policy is in force (decap_depth: closed)")  \
@@ -50,9 +51,11 @@
 	X(POLICY_HOLD, "held until the bound, and the policy does not let it pass unjudged (hold_exceeded)")           \
 	X(POLICY_MEMORY, "no memory is left to read it in, so it was not judged (out_of_memory)")                      \
 	X(LIMIT_EXCEEDED, "beyond the rate that a rule of the policy sets")                                            \
+	X(STEER_FULL, "the worker that owns its flow took no more")                                                    \
 	X(EGRESS_DOWN, "the port that it should leave by has no link, or is gone")                                     \
 	X(EGRESS_FULL, "the port that it should leave by took no more")                                                \
-	X(EGRESS_TOO_BIG, "longer than the port that it should leave by can send")
+	X(EGRESS_TOO_BIG, "longer than the port that it should leave by can send")                                     \
+	X(EGRESS_NO_SENDER, "on a port of a load balancer, without the header that leads back to it")
 
 // X(symbol, name, help). Reported as records of kind anomaly; the frame goes on. (One that
 // does not is such a record, too, under its reason's name: reason_event.)
@@ -86,6 +89,7 @@
 	X(DECAP_DEPTH, "decap_depth", "frames with more layers than are looked at, passed")                            \
 	X(CSUM_OFFLOADED, "csum_offloaded", "wrong L4 checksums of senders that offload")                              \
 	X(CSUM_ACKNOWLEDGED, "csum_acknowledged", "wrong TCP checksums of segments that their receiver acknowledged")  \
+	X(CSUM_FINISHED, "csum_finished", "L4 checksums that the sender left to a card, made here (live)")             \
 	X(FRAGMENTS, "fragments", "IP fragments")                                                                      \
 	X(DATAGRAMS, "datagrams", "datagrams put together from fragments")                                             \
 	X(FLOWS, "flows", "flows begun")                                                                               \

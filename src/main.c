@@ -21,6 +21,8 @@ static const struct verb {
 	 "sluice explain -p policy.json --src 10.0.0.7 --host casino.example"},
 	{"diff", diff_main, "which verdicts change between two policies, on captures",
 	 "sluice diff policy.json candidate.json office.pcap"},
+	{"run", run_main, "the appliance: frames pass between its ports, judged by its policy",
+	 "sluice run -c bridge.json"},
 	{"ctl", ctl_main, "speaks to a running appliance: a prompt, or one command", "sluice ctl show drops"},
 	{"bench", bench_main, "the corridor alone, packets preloaded: ns a packet, room by room",
 	 "sluice bench mix.pcap"},

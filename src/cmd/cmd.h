@@ -18,3 +18,4 @@ int explain_main(int argc, char **argv);
 int diff_main(int argc, char **argv);
 int ctl_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
+int run_main(int argc, char **argv);

@@ -455,7 +455,9 @@ static struct rte_mbuf *finish(struct draft *d, uint32_t at)
 	pkt_begin(p, like->frame, like->stamp_ns, like->time_ns, d->end, d->link_type, false);
 	p->order = like->order;
 	p->port = like->port;
-	p->flags = d->mode == MODE_BACK ? PKT_OWN | PKT_BACK : PKT_OWN;
+	p->flags = PKT_OWN;
+	if (d->mode == MODE_BACK || (d->mode == MODE_ON && from_balancer(d)))
+		p->flags |= PKT_BACK;
 	return d->m;
 }
 

@@ -175,3 +175,15 @@ bool checksum_unfinished(const uint8_t *d, const struct layer *l)
 			      checksum_pseudo(d + l->l3, l->version, l->proto, l->payload + l->payload_len - l->l4)) ||
 	       sum == checksum_fold(checksum_pseudo(d + l->l3, l->version, l->proto, 0));
 }
+
+void checksum_finish(uint8_t *d, const struct layer *l)
+{
+	uint8_t *p = d + l->l4, *at = p + (l->proto == IPPROTO_UDP ? 6 : 16);
+	uint32_t len = l->payload + l->payload_len - l->l4;
+	memset(at, 0, 2);
+	uint16_t sum =
+		(uint16_t)~checksum_fold(checksum_pseudo(d + l->l3, l->version, l->proto, len) + checksum_add(p, len));
+	if (sum == 0 && l->proto == IPPROTO_UDP)
+		sum = 0xffff; // RFC 768: 0 would say that there is none
+	memcpy(at, &sum, 2);
+}

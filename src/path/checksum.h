@@ -28,3 +28,5 @@ bool checksum_ip4(const uint8_t *h);
 enum checksum_result checksum_l4(const uint8_t *d, const struct layer *l);
 // A wrong sum of TCP or UDP is what a stack leaves for the network card to finish: the pseudo header's sum alone.
 bool checksum_unfinished(const uint8_t *d, const struct layer *l);
+// Finishes it in place, of TCP or UDP.
+void checksum_finish(uint8_t *d, const struct layer *l);

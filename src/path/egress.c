@@ -9,6 +9,7 @@
 #include "egress.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include <rte_branch_prediction.h>
 #include <rte_ether.h>
@@ -40,6 +41,24 @@ static void send(struct worker *w, unsigned port, struct egress_batch *b)
 	b->n = 0;
 }
 
+// Back to whom it came from: addresses of the frame and of its outer IPv4 header change places, all else stays as it
+// is, the GENEVE header and its UDP ports among it (the balancer's port is the receiver's in both ways). The sums over
+// these addresses stay right. A frame that a balancer did not send has nobody to go back to.
+static bool turn_round(struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt_of(m);
+	uint8_t *data = pkt_data(m), *ip = data + p->transport_l3, kept[6];
+	if (!(p->flags & PKT_TRANSPORT) || ip[0] >> 4 != 4)
+		return false;
+	memcpy(kept, data, 6);
+	memcpy(data, data + 6, 6);
+	memcpy(data + 6, kept, 6);
+	memcpy(kept, ip + 12, 4);
+	memcpy(ip + 12, ip + 16, 4);
+	memcpy(ip + 16, kept, 4);
+	return true;
+}
+
 uint16_t egress_take(struct worker *w, struct rte_mbuf *m)
 {
 	struct egress *e = w->egress;
@@ -58,6 +77,8 @@ uint16_t egress_take(struct worker *w, struct rte_mbuf *m)
 		return REASON_EGRESS_DOWN;
 	if (unlikely(rte_pktmbuf_pkt_len(m) > to->mtu + RTE_ETHER_HDR_LEN + p->nvlans * 4u))
 		return REASON_EGRESS_TOO_BIG;
+	if (in->mode == PATH_GWLB && !(p->flags & PKT_BACK) && !turn_round(m))
+		return REASON_EGRESS_NO_SENDER;
 	struct egress_batch *b = &e->batch[out];
 	b->m[b->n++] = m;
 	if (unlikely(b->n == EGRESS_BATCH))

@@ -12,6 +12,7 @@
 // X(symbol, name, help): what a path does with the frames of its ports (corridor.md 1).
 #define PATH_MODES(X)                                                                                                  \
 	X(BRIDGE, "bridge", "two ports, a bump in the wire")                                                           \
+	X(GWLB, "gwlb", "one port: back to the load balancer, in the header that the frame came in")                   \
 	X(MIRROR, "mirror", "receive only: what comes is looked at and leaves nowhere")
 
 enum path_mode {

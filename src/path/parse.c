@@ -510,12 +510,26 @@ static uint16_t sum_ip4(struct worker *w, struct rte_mbuf *m, const struct layer
 	return 0;
 }
 
+// Live: the port says that the frame was never on a wire (its sender left the sum to a card that it does not have), or
+// that its card has looked. The next port has no card either, so the sum is made here. False: it is simply wrong.
+static bool finished(struct worker *w, struct rte_mbuf *m, const struct layer *l, bool unfinished)
+{
+	uint64_t marks = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	if (marks != RTE_MBUF_F_RX_L4_CKSUM_GOOD && !(unfinished && marks == RTE_MBUF_F_RX_L4_CKSUM_NONE))
+		return false;
+	if (l->proto != IPPROTO_TCP && l->proto != IPPROTO_UDP)
+		return false;
+	checksum_finish(pkt_data(m), l);
+	count(w, COUNTER_CSUM_FINISHED);
+	return true;
+}
+
 static uint16_t sum_l4(struct worker *w, struct rte_mbuf *m, struct layer *l)
 {
 	const uint8_t *d = pkt_data(m);
 	enum checksum_result r = checksum_l4(d, l);
 	bool unfinished = unlikely(r == CHECKSUM_BAD) && checksum_unfinished(d, l);
-	if (unlikely(r == CHECKSUM_BAD)) {
+	if (unlikely(r == CHECKSUM_BAD) && !finished(w, m, l, unfinished)) {
 		if (!excused(w, m, l, kind_joined(m, l), unfinished))
 			return REASON_PARSE_L4_CSUM;
 		l->flags |= LAYER_CSUM_BAD;

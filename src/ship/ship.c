@@ -83,7 +83,7 @@ static void render_record(void *arg, const struct record *rec)
 
 static unsigned take(struct ship *s, bool all)
 {
-	unsigned n = order_take(s->order, all, render_record, s);
+	unsigned n = order_take(s->order, all || s->config.live, render_record, s);
 	uint64_t now = n || s->render.out.at > s->render.out.base ? clock_ns() : 0;
 	if (now > s->flushed_ns + FLUSH_NS) {
 		outlet_flush(&s->render.out);

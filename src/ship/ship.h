@@ -39,6 +39,7 @@ struct ship_config {
 	bool colour;      // table
 	unsigned width;   // table: columns of the terminal; 0: nothing is cut
 	const char *node; // eve: who writes; NULL: "replay"
+	bool live;        // what is there is handed on: nobody waits for watermarks
 	uint64_t boot;    // eve: which start of it; 0 in replay, so that its output is the same each time
 	bool renumber; // eve: seq counts the records as shipped, worker is 0 (replay: same for any number of workers)
 	struct ship_source *sources;

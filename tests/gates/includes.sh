@@ -14,6 +14,7 @@ own='[a-z0-9_]+\.h|\.\./[a-z0-9_]+\.h|app/[a-z0-9_]+\.h'
 check path "$own|base/"
 check policy "[a-z0-9_]+\.h|base/|path/|policy/"
 check ship "[a-z0-9_]+\.h|base/|ship/"
+check live "[a-z0-9_]+\.h|base/|live/|path/|policy/"
 check base "[a-z0-9_]+\.h|base/|path/worker\.h|path/rooms\.h|path/path\.h"
 if grep -rnE '#include "(\.\./)*cmd/' src --include='*.[ch]' | grep -v '^src/cmd/\|^src/main.c'; then echo "nothing includes cmd/"; bad=1; fi
 # at most three project includes in a header

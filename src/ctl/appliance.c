@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// From a config to a running appliance, and back. In comes a struct config; out come open ports, workers that poll them
+// and a shipper that writes what they say. Control thread; workers are started last and stopped first.
+//
+//   EAL -> pool -> ports -> standing policy (none yet) -> workers -> shipper -> forward ... -> policy -> enforce
+//
+// Frames pass before a policy is there, or do not, as fail.no_policy says: a box that blocks its network while it
+// compiles has taken the network down.
+#include "ctl/appliance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include "base/eal.h"
+#include "base/log.h"
+#include "live/standing.h"
+#include "path/limit.h"
+#include "path/path.h"
+#include "ship/ship.h"
+
+#define ROOM "run"
+#define STALLED_NS 1000000000ull
+#define FRAME_ROOM 2048
+#define GIANT_ROOM 65535
+#define GIANTS 512
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+// ---- what workers are asked for ----------------------------------------------------------------------------------
+
+static void path_of(const struct config *c, struct path_config *p, uint64_t seed)
+{
+	const struct config_memory *m = &c->memory;
+	*p = (struct path_config){.flows = m->flows,
+				  .streams = m->streams,
+				  .chunks = m->chunks,
+				  .apps = m->handshakes,
+				  .fragments = m->fragments,
+				  .held = m->held_frames,
+				  .hold_bytes = m->hold_bytes,
+				  .hold_ns = m->hold_ms * 1000000ull,
+				  .fail = c->fail,
+				  .payload_depth = c->policy.payload_depth_bytes,
+				  .arena_bytes = m->facts_bytes,
+				  .record_cells = m->record_cells,
+				  .kept_bytes = m->kept_bytes,
+				  .checksum = CHECKSUM_ENFORCE,
+				  .seed = seed,
+				  .policy_fields = UINT64_MAX, // of a policy that may be loaded later
+				  .policy_acts = true,
+				  .live = true};
+	for (unsigned i = 0; i < c->npaths; i++) {
+		const struct config_path *k = &c->paths[i];
+		p->transports |= k->transport == CONFIG_TRANSPORT_GWLB    ? TRANSPORT_GWLB
+				 : k->transport == CONFIG_TRANSPORT_VXLAN ? TRANSPORT_VXLAN
+				 : k->transport == CONFIG_TRANSPORT_VLAN  ? TRANSPORT_VLAN
+									  : 0;
+	}
+}
+
+// ---- ports -------------------------------------------------------------------------------------------------------
+
+static void port_said(void *arg, const struct port_event *e)
+{
+	static const char *const kinds[] = {"link up", "link down", "gone", "reset", "back"};
+	bool bad = e->kind == PORT_LINK_DOWN || e->kind == PORT_GONE;
+	(void)arg;
+	log_say(bad ? LOG_WARNING : LOG_NOTICE, "port", "%s port=%s %s", kinds[e->kind], e->port->config.name,
+		e->text ? e->text : "");
+}
+
+// A port is about to be closed: nobody may be inside it.
+static void port_quiesce(void *arg, const struct port *port)
+{
+	struct appliance *a = arg;
+	(void)port;
+	for (unsigned i = 0; i < a->nworkers && a->forwarding; i++)
+		if (poll_rest(a->polls[i]) < 0)
+			log_say(LOG_ERROR, "worker", "stalled worker=%u: a port cannot be closed safely", i);
+	for (unsigned i = 0; i < a->nworkers; i++)
+		poll_resume(a->polls[i]);
+}
+
+// One pool for all: a frame that came by one port leaves by another.
+static unsigned frame_room(const struct config *c)
+{
+	unsigned room = FRAME_ROOM, bound = UINT32_MAX;
+	for (unsigned i = 0; i < c->nports; i++) {
+		unsigned least, most;
+		port_room(&c->ports[i].port, &least, &most);
+		room = RTE_MAX(room, least);
+		bound = most ? RTE_MIN(bound, most) : bound;
+	}
+	return RTE_MIN(room, bound);
+}
+
+static unsigned frames_wanted(const struct appliance *a)
+{
+	const struct config_memory *m = &a->config->memory;
+	unsigned each = m->held_frames + m->fragments + POLL_RING + 512 + 256 * 3 / 2;
+	unsigned want = a->nworkers * each + a->config->nports * 4096 * 2;
+	return m->frames ? m->frames : RTE_MAX(want, 16384u);
+}
+
+static void heard_dpdk(void *arg, unsigned level, const char *line)
+{
+	(void)arg;
+	log_say(level <= 4   ? LOG_ERROR
+		: level == 5 ? LOG_WARNING
+		: level <= 7 ? LOG_INFO
+			     : LOG_DEBUG,
+		"dpdk", "%s", line);
+}
+
+static int open_eal(struct appliance *a)
+{
+	struct port_config ports[CONFIG_PORTS];
+	for (unsigned i = 0; i < a->config->nports; i++)
+		ports[i] = a->config->ports[i].port;
+	size_t object = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_PKTMBUF_HEADROOM + 128;
+	size_t bytes = frames_wanted(a) * RTE_ALIGN(object + frame_room(a->config), 4096) +
+		       GIANTS * (object + GIANT_ROOM + 4096);
+	unsigned mb = a->config->memory.dpdk_mb ? a->config->memory.dpdk_mb : (unsigned)(bytes >> 20) + 64;
+	struct eal_live live = {.ports = ports, .nports = a->config->nports, .mem_mb = mb, .say = heard_dpdk};
+	int rc = eal_init_live(&live);
+	if (rc < 0)
+		log_say(LOG_ERROR, ROOM, "DPDK does not start: %s; sluice doctor says what is missing", strerror(-rc));
+	return rc;
+}
+
+static int open_pools(struct appliance *a)
+{
+	a->frames = eal_pool("frames", frames_wanted(a), frame_room(a->config));
+	a->giants = eal_pool("giants", GIANTS, GIANT_ROOM);
+	if (a->frames && a->giants)
+		return 0;
+	log_say(LOG_ERROR, ROOM, "no memory for %u frames: lower memory.frames, or give hugepages: sluice doctor",
+		frames_wanted(a));
+	return -ENOMEM;
+}
+
+static int open_ports(struct appliance *a)
+{
+	const struct port_owner owner = {.event = port_said, .quiesce = port_quiesce, .arg = a};
+	for (; a->nports < a->config->nports; a->nports++) {
+		char why[512];
+		int rc = port_open(&a->ports[a->nports], &a->config->ports[a->nports].port, a->frames, a->nworkers,
+				   &owner, why, sizeof(why));
+		if (rc < 0) {
+			log_say(LOG_ERROR, "port", "%s", why);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+// ---- workers -----------------------------------------------------------------------------------------------------
+
+static unsigned send_frames(void *arg, unsigned port, struct rte_mbuf **m, unsigned n)
+{
+	struct poll *p = arg;
+	return port_tx(p->port[port], p->tx_queue[port], m, (uint16_t)n);
+}
+
+static void lane(struct appliance *a, struct egress *e, const struct config_path *path, unsigned from, unsigned to)
+{
+	static const enum path_mode modes[] = {
+		[CONFIG_BRIDGE] = PATH_BRIDGE, [CONFIG_MIRROR] = PATH_MIRROR, [CONFIG_GWLB] = PATH_GWLB};
+	e->lane[from] = (struct lane){
+		.mode = modes[path->mode], .out = (uint8_t)to, .mtu = a->ports[to].mtu, .up = &a->ports[to].up};
+}
+
+static void lanes(struct appliance *a, struct poll *p)
+{
+	const struct config *c = a->config;
+	p->egress.nports = a->nports;
+	p->egress.send = send_frames;
+	p->egress.arg = p;
+	for (unsigned i = 0; i < a->nports; i++) {
+		p->port[i] = &a->ports[i];
+		p->tx_queue[i] = (uint16_t)(p->w.id % RTE_MAX(a->ports[i].queues, 1));
+	}
+	for (unsigned i = 0; i < c->npaths; i++) {
+		const struct config_path *path = &c->paths[i];
+		unsigned first = path->ports[0], last = path->ports[path->nports - 1];
+		lane(a, &p->egress, path, first, last);
+		lane(a, &p->egress, path, last, first);
+		for (unsigned j = 0; j < path->nports; j++) {
+			unsigned n = path->ports[j];
+			if (p->w.id >= a->ports[n].queues)
+				continue; // others receive for it
+			p->rx[p->nrx++] = (struct poll_queue){.port = &a->ports[n],
+							      .queue = p->w.id,
+							      .number = (uint8_t)n,
+							      .tenant = path->tenant == CONFIG_TENANT_PORT ? n + 1 : 0};
+		}
+	}
+}
+
+static struct poll *worker_new(struct appliance *a, unsigned id)
+{
+	struct poll *p = mem_take(sizeof(*p));
+	if (!p)
+		return NULL;
+	const struct config_workers *c = &a->config->workers;
+	p->w.id = (uint16_t)id;
+	p->w.frames = a->frames;
+	p->w.giants = a->giants;
+	p->w.limits = a->limits;
+	p->core = id < c->ncores ? c->cores[id] : -1;
+	p->idle = c->idle == CONFIG_IDLE_BUSY ? POLL_BUSY : POLL_ADAPTIVE;
+	p->nworkers = a->nworkers;
+	p->publish = standing_publish(a->standing);
+	p->w.egress = &p->egress;
+	lanes(a, p);
+	if (path_init(&p->w, &a->path) == 0)
+		return p;
+	path_fini(&p->w);
+	mem_give(p, sizeof(*p));
+	return NULL;
+}
+
+static int connect_workers(struct appliance *a)
+{
+	for (unsigned i = 0; i < a->nworkers; i++) {
+		for (unsigned j = 0; j < a->nworkers; j++) {
+			char name[RTE_RING_NAMESIZE];
+			if (i == j)
+				continue;
+			snprintf(name, sizeof(name), "steer%u_%u", i, j);
+			struct rte_ring *r =
+				rte_ring_create(name, POLL_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			if (!r)
+				return -ENOMEM;
+			a->polls[i]->to[j] = a->polls[j]->from[i] = r;
+		}
+	}
+	return 0;
+}
+
+static int open_workers(struct appliance *a)
+{
+	a->sources = calloc(a->nworkers, sizeof(*a->sources));
+	for (unsigned i = 0; i < a->nworkers && a->sources; i++) {
+		a->polls[i] = worker_new(a, i);
+		if (!a->polls[i])
+			break;
+		a->sources[i].ring = a->polls[i]->w.records;
+	}
+	if (a->sources && a->polls[a->nworkers - 1] && connect_workers(a) == 0)
+		return 0;
+	log_say(LOG_ERROR, ROOM, "no memory for %u workers of %u flows: lower memory.flows", a->nworkers,
+		a->path.flows);
+	return -ENOMEM;
+}
+
+static int open_standing(struct appliance *a)
+{
+	const struct config_policy *c = &a->config->policy;
+	struct standing_config config = {
+		.workers = a->nworkers, .seed = a->path.seed, .shadow = *c->shadow ? c->shadow : NULL};
+	for (unsigned i = 0; i < c->nguard; i++)
+		if (!guard_add(&config.guard, c->guard[i]))
+			return -EINVAL; // the config was checked
+	a->standing = standing_new(&config);
+	return a->standing ? 0 : -ENOMEM;
+}
+
+// ---- records -----------------------------------------------------------------------------------------------------
+
+static int open_ship(struct appliance *a)
+{
+	static const enum ship_format formats[] = {
+		[CONFIG_FORMAT_EVE] = SHIP_EVE, [CONFIG_FORMAT_TABLE] = SHIP_TABLE, [CONFIG_FORMAT_FACTS] = SHIP_FACTS};
+	const struct config *c = a->config;
+	const struct config_sink *s = c->nsinks ? &c->sinks[0] : NULL;
+	const char *path = s ? s->path : "/dev/null";
+	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : dup(STDOUT_FILENO);
+	if (fd < 0) {
+		log_say(LOG_ERROR, "ship", "cannot write %s: %s", path, strerror(errno));
+		return -errno;
+	}
+	struct ship_config config = {.format = s ? formats[s->format] : SHIP_EVE,
+				     .fd = fd,
+				     .node = c->node,
+				     .boot = a->boot,
+				     .live = true,
+				     .sources = a->sources,
+				     .nsources = a->nworkers,
+				     .policies = standing_names(a->standing),
+				     .npolicies = STANDING_VERSIONS};
+	a->ship = ship_start(&config);
+	return a->ship ? 0 : -errno;
+}
+
+// ---- open and close ----------------------------------------------------------------------------------------------
+
+static int start_workers(struct appliance *a)
+{
+	for (unsigned i = 0; i < a->nworkers; i++) {
+		int rc = poll_start(a->polls[i]);
+		if (rc < 0) {
+			log_say(LOG_ERROR, "worker", "cannot start worker=%u: %s", i, strerror(-rc));
+			return rc;
+		}
+	}
+	a->forwarding = true;
+	return 0;
+}
+
+static uint64_t seed_new(void)
+{
+	uint64_t seed;
+	if (getentropy(&seed, sizeof(seed)) != 0)
+		abort();
+	return seed;
+}
+
+int appliance_open(struct appliance *a, const struct config *config)
+{
+	*a = (struct appliance){.config = config,
+				.nworkers = config->workers.ncores ? config->workers.ncores : 1,
+				.started_ns = clock_ns(CLOCK_REALTIME)};
+	a->boot = a->started_ns / 1000000;
+	path_of(config, &a->path, seed_new());
+	int (*const steps[])(struct appliance *) = {open_eal,     open_pools, open_standing, open_ports,
+						    open_workers, open_ship,  start_workers};
+	a->limits = limits_new(a->path.seed);
+	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int rc = a->limits ? steps[i](a) : -ENOMEM;
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+// AF_XDP's driver leaves what it has lent to the kernel when it closes.
+static unsigned mbufs_inside(const struct appliance *a)
+{
+	for (unsigned i = 0; i < a->nports; i++)
+		if (a->ports[i].config.type == PORT_AF_XDP)
+			return 0;
+	return rte_mempool_in_use_count(a->frames) + rte_mempool_in_use_count(a->giants);
+}
+
+static bool ledger_holds(struct appliance *a)
+{
+	struct totals t;
+	appliance_totals(a, &t);
+	unsigned mbufs = mbufs_inside(a);
+	if (appliance_inside(&t) == 0 && t.held == 0 && mbufs == 0)
+		return true;
+	log_say(LOG_ERROR, ROOM, "frames are left inside: held=%lu unaccounted=%lu mbufs=%u; this is a bug of sluice",
+		t.held, appliance_inside(&t) - t.held, mbufs);
+	return false;
+}
+
+bool appliance_close(struct appliance *a)
+{
+	for (unsigned i = 0; i < a->nworkers; i++)
+		if (a->polls[i])
+			poll_stop(a->polls[i]);
+	for (unsigned i = 0; i < a->nports; i++)
+		port_close(&a->ports[i]);
+	bool holds = !a->forwarding || ledger_holds(a);
+	if (a->ship) {
+		struct ship_result r = ship_stop(a->ship);
+		log_say(r.error ? LOG_ERROR : LOG_NOTICE, "ship", "records written=%lu%s%s", r.records,
+			r.error ? " error=" : "", r.error ? strerror(r.error) : "");
+	}
+	for (unsigned i = 0; i < a->nworkers; i++) {
+		if (a->polls[i]) {
+			path_fini(&a->polls[i]->w);
+			mem_give(a->polls[i], sizeof(*a->polls[i]));
+		}
+	}
+	standing_free(a->standing);
+	limits_free(a->limits);
+	free(a->sources);
+	return holds;
+}
+
+// ---- watching ----------------------------------------------------------------------------------------------------
+
+static void watch_worker(struct appliance *a, unsigned i, uint64_t now_ns)
+{
+	struct stalled *s = &a->stalled[i];
+	uint64_t beats = atomic_load_explicit(&a->polls[i]->beats, memory_order_acquire);
+	if (beats != s->beats || s->since_ns == 0) {
+		if (s->said)
+			log_say(LOG_NOTICE, "worker", "polls again worker=%u after_ms=%lu", i,
+				(now_ns - s->since_ns) / 1000000);
+		a->nstalled -= s->said;
+		*s = (struct stalled){.beats = beats, .since_ns = now_ns};
+		return;
+	}
+	if (s->said || now_ns - s->since_ns < STALLED_NS)
+		return;
+	s->said = true;
+	a->nstalled++;
+	log_say(LOG_ERROR, "worker", "stalled worker=%u: no turn for a second", i);
+}
+
+void appliance_watch(struct appliance *a)
+{
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	for (unsigned i = 0; i < a->nworkers; i++)
+		watch_worker(a, i, now_ns);
+	if (a->bypass && a->bypass_until_ns && now_ns >= a->bypass_until_ns)
+		appliance_bypass(a, false, 0);
+}
+
+void appliance_tick(struct appliance *a)
+{
+	for (unsigned i = 0; i < a->nports; i++)
+		port_tick(&a->ports[i]);
+}
+
+void appliance_bypass(struct appliance *a, bool on, uint64_t for_ns)
+{
+	a->bypass = on;
+	a->bypass_until_ns = on && for_ns ? clock_ns(CLOCK_MONOTONIC) + for_ns : 0;
+	for (unsigned i = 0; i < a->nworkers; i++)
+		atomic_store_explicit(&a->polls[i]->bypass, on, memory_order_relaxed);
+	if (on && for_ns)
+		log_say(LOG_WARNING, ROOM, "BYPASS ON: everything passes unjudged for_s=%lu", for_ns / 1000000000);
+	else
+		log_say(LOG_WARNING, ROOM,
+			on ? "BYPASS ON: everything passes unjudged until `bypass off`"
+			   : "bypass off: the policy is enforced again");
+}
+
+void appliance_totals(const struct appliance *a, struct totals *t)
+{
+	*t = (struct totals){0};
+	for (unsigned i = 0; i < a->nworkers && a->polls[i]; i++) {
+		const struct worker *w = &a->polls[i]->w;
+		t->own += w->own;
+		t->tx += w->tx;
+		t->kernel += w->kernel;
+		t->mirrored += w->mirrored;
+		t->held += w->held;
+		t->bypassed += a->polls[i]->bypassed;
+		t->rx_bytes += w->rx_bytes;
+		t->tx_bytes += w->tx_bytes;
+		for (unsigned j = 0; j < REASON_COUNT; j++)
+			t->drops[j] += w->drops[j];
+		for (unsigned j = 0; j < COUNTER_COUNT; j++)
+			t->counters[j] += w->counters[j];
+		for (unsigned j = 0; j < ANOMALY_COUNT; j++)
+			t->anomalies[j] += w->anomalies[j];
+		t->rx += w->rx; // last: what is inside is never less than nothing
+	}
+}
+
+uint64_t appliance_inside(const struct totals *t)
+{
+	uint64_t left = t->tx + t->kernel + t->mirrored;
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		left += t->drops[i];
+	return t->rx + t->own - left;
+}

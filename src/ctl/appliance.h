@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The appliance as a whole: its ports, workers, policy and records, as the config says. Opened, watched and closed by
+// the control thread; commands and metrics read it. See appliance.c.
+#pragma once
+
+#include "base/port.h"
+#include "ctl/config.h"
+#include "live/poll.h"
+
+struct ship;
+struct standing;
+struct limits;
+
+struct appliance {
+	const struct config *config;
+	struct path_config path;
+	struct rte_mempool *frames, *giants;
+	struct port ports[CONFIG_PORTS];
+	unsigned nports;
+	struct poll *polls[POLL_WORKERS];
+	unsigned nworkers;
+	struct limits *limits;
+	struct standing *standing;
+	struct ship *ship;
+	struct ship_source *sources;
+	uint64_t started_ns, boot; // CLOCK_REALTIME; which start of this node
+	bool forwarding;           // workers run
+	_Atomic bool enforcing;    // a policy was loaded
+	pthread_t reloading;       // reload.c's
+	bool reload_runs;
+	bool bypass;
+	uint64_t bypass_until_ns; // 0: no end
+	struct stalled {
+		uint64_t beats, since_ns;
+		bool said;
+	} stalled[POLL_WORKERS];
+	unsigned nstalled;
+};
+
+// Ports, memory, workers: frames pass from here on, by the fail mode no_policy. 0, or -errno after it was said.
+int appliance_open(struct appliance *a, const struct config *config);
+// Takes nothing more in, lets what is inside leave and end within the config's deadline, writes all records. False:
+// frames or mbufs are left inside, which is a bug.
+bool appliance_close(struct appliance *a);
+// Each 100 ms: heartbeats, the end of a bypass. Each second: ports.
+void appliance_watch(struct appliance *a);
+void appliance_tick(struct appliance *a);
+
+void appliance_bypass(struct appliance *a, bool on, uint64_t for_ns);
+
+// The ledger (corridor.md 6) and the counters, summed over workers as they are now.
+struct totals {
+	uint64_t rx, own, tx, kernel, mirrored, held, bypassed;
+	uint64_t rx_bytes, tx_bytes;
+	uint64_t drops[REASON_COUNT], counters[COUNTER_COUNT], anomalies[ANOMALY_COUNT];
+};
+void appliance_totals(const struct appliance *a, struct totals *t);
+// Frames that came in and have not left: what is held, and what is under way between workers.
+uint64_t appliance_inside(const struct totals *t);

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The loop of a live worker. In come frames from the queues of its ports and packets of its flows that other workers
+// received; out go frames to ports (egress.c), packets to the workers that own their flows, and records. One thread, on
+// a core of its own; after start it takes no memory but mbufs, no lock, and waits for nobody. What it calls of the
+// kernel is the ports' own (AF_PACKET, TAP), the clock (vDSO), and sleep, where nothing has come for a while.
+//
+//   turn:  rule set -> [ receive -> front -> own: back | others': ring ] for each queue -> rings -> back -> timers ->
+//   send
+//
+// The clock is CLOCK_REALTIME read once a turn: records carry the time of day. It may be set back; the corridor's does
+// not go back with it.
+//
+// A frame's number is the worker's, above it who the worker is: flow ids are made of it, are the same in every record
+// of a flow, and stay below 2^53, beyond which readers of JSON lose digits.
+//
+// Bypass passes frames from port to port without a look: it must work where the corridor is what is wrong.
+#include "live/poll.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_ether.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_ring.h>
+
+#include "base/port.h"
+#include "path/path.h"
+#include "path/rooms.h"
+
+#define LINKTYPE_ETHERNET 1
+#define WORKER_SHIFT 44
+#define AGE_NS 1000000ull   // between two looks at the timers
+#define REJUDGED 64         // live flows a turn after a swap
+#define SPINS 256           // empty turns before the thread sleeps
+#define SLEEP_MIN_NS 10000  // a turn with one frame takes less than this
+#define SLEEP_MAX_NS 250000 // what the first packet after a pause may wait: 2 % of a core at rest
+#define REST_TRIES 2000
+
+struct turn {
+	struct poll *p;
+	uint64_t frames, aged_ns, sleep_ns;
+	unsigned empty;
+	const struct published *seen;
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static void rules(struct turn *t)
+{
+	struct poll *p = t->p;
+	const struct published *now = atomic_load_explicit(&p->publish->now, memory_order_acquire);
+	if (unlikely(now != t->seen)) {
+		publish_take(p->publish, &p->w);
+		t->seen = now;
+	}
+	publish_step(p->publish, &p->w, REJUDGED);
+}
+
+// ---- in ----------------------------------------------------------------------------------------------------------
+
+// A frame as it was on the wire: in one piece, with the tag that the port took off it. False: there is no room for
+// that.
+static bool whole(struct rte_mbuf **m)
+{
+	if (unlikely((*m)->nb_segs > 1) && rte_pktmbuf_linearize(*m) != 0)
+		return false;
+	if (unlikely((*m)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
+		(*m)->ol_flags &= ~(RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_TX_VLAN);
+		return rte_vlan_insert(m) == 0;
+	}
+	return true;
+}
+
+static void begin(struct turn *t, struct rte_mbuf *m, const struct poll_queue *q)
+{
+	struct poll *p = t->p;
+	struct pkt *k = pkt_of(m);
+	uint64_t frame = (uint64_t)p->w.id << WORKER_SHIFT | ++t->frames;
+	pkt_begin(k, frame, p->w.now_ns, p->w.now_ns, rte_pktmbuf_pkt_len(m), LINKTYPE_ETHERNET, false);
+	k->port = q->number;
+	k->tenant = q->tenant;
+	p->w.rx_bytes += rte_pktmbuf_pkt_len(m);
+}
+
+static void pass(struct turn *t, struct burst *b)
+{
+	struct worker *w = &t->p->w;
+	t->p->bypassed += b->n;
+	for (unsigned i = 0; i < b->n; i++)
+		tx_one(w, b->m[i]);
+	b->n = 0;
+}
+
+// What this worker received and owns stays in the burst.
+static void hand_over(struct poll *p, struct burst *b)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		unsigned owner = steer_owner(pkt_of(b->m[i])->hash, p->nworkers);
+		if (owner == p->w.id)
+			b->m[kept++] = b->m[i];
+		else if (rte_ring_sp_enqueue(p->to[owner], b->m[i]) != 0) {
+			pkt_drop(pkt_of(b->m[i]), REASON_STEER_FULL);
+			tx_one(&p->w, b->m[i]);
+		}
+	}
+	b->n = (uint16_t)kept;
+}
+
+static unsigned receive(struct turn *t, const struct poll_queue *q)
+{
+	struct poll *p = t->p;
+	struct burst b = {0};
+	if (!atomic_load_explicit(&q->port->up, memory_order_acquire))
+		return 0;
+	unsigned n = port_rx(q->port, q->queue, b.m, BURST_SIZE);
+	if (n == 0)
+		return 0;
+	b.n = (uint16_t)n;
+	p->w.rx += n;
+	for (unsigned i = 0; i < n; i++) {
+		bool all = whole(&b.m[i]);
+		begin(t, b.m[i], q);
+		if (unlikely(!all))
+			pkt_drop(pkt_of(b.m[i]), REASON_RX_PIECES);
+	}
+	if (unlikely(atomic_load_explicit(&p->bypass, memory_order_relaxed))) {
+		pass(t, &b);
+		return n;
+	}
+	path_front(&p->w, &b);
+	if (p->nworkers > 1)
+		hand_over(p, &b);
+	if (b.n)
+		path_back(&p->w, &b);
+	return n;
+}
+
+static unsigned take_in(struct poll *p, struct rte_ring *ring)
+{
+	struct burst b = {0};
+	b.n = (uint16_t)rte_ring_sc_dequeue_burst(ring, (void **)b.m, BURST_SIZE, NULL);
+	unsigned n = b.n;
+	if (n) {
+		p->w.tagged = true; // another worker's decap may have seen tags
+		path_back(&p->w, &b);
+	}
+	return n;
+}
+
+// ---- the turn ----------------------------------------------------------------------------------------------------
+
+static void age(struct turn *t)
+{
+	struct worker *w = &t->p->w;
+	if (w->now_ns < t->aged_ns)
+		return;
+	t->aged_ns = w->now_ns + AGE_NS;
+	w->frame = w->order = (uint64_t)w->id << WORKER_SHIFT | t->frames;
+	path_age(w, w->now_ns, w->frame); // what is due beyond the bound of a call is done in the turns to come
+}
+
+static void idle(struct turn *t, unsigned n)
+{
+	struct poll *p = t->p;
+	if (n) {
+		t->empty = 0;
+		t->sleep_ns = SLEEP_MIN_NS;
+		return;
+	}
+	if (p->idle == POLL_BUSY || ++t->empty < SPINS) {
+		rte_pause();
+		return;
+	}
+	nanosleep(&(struct timespec){.tv_nsec = (long)t->sleep_ns}, NULL);
+	atomic_store_explicit(&p->idle_ns, atomic_load_explicit(&p->idle_ns, memory_order_relaxed) + t->sleep_ns,
+			      memory_order_relaxed);
+	t->sleep_ns = RTE_MIN(t->sleep_ns * 2, (uint64_t)SLEEP_MAX_NS);
+}
+
+static void turn(struct turn *t)
+{
+	struct poll *p = t->p;
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	unsigned n = 0;
+	p->w.now_ns = RTE_MAX(p->w.now_ns, now);
+	rules(t);
+	for (unsigned i = 0; i < p->nrx; i++)
+		n += receive(t, &p->rx[i]);
+	for (unsigned i = 0; i < p->nworkers; i++)
+		if (p->from[i])
+			n += take_in(p, p->from[i]);
+	age(t);
+	egress_flush(&p->w);
+	if (n) {
+		uint64_t took = clock_ns(CLOCK_REALTIME) - now;
+		if (took < 1000000000ull && took > atomic_load_explicit(&p->burst_max_ns, memory_order_relaxed))
+			atomic_store_explicit(&p->burst_max_ns, took, memory_order_relaxed);
+	}
+	atomic_store_explicit(&p->beats, atomic_load_explicit(&p->beats, memory_order_relaxed) + 1,
+			      memory_order_release);
+	idle(t, n);
+}
+
+static void rest(struct turn *t)
+{
+	struct poll *p = t->p;
+	atomic_store_explicit(&p->resting, true, memory_order_release);
+	while (atomic_load_explicit(&p->rest, memory_order_acquire)) {
+		rules(t);
+		atomic_fetch_add_explicit(&p->beats, 1, memory_order_release);
+		nanosleep(&(struct timespec){.tv_nsec = SLEEP_MAX_NS}, NULL);
+	}
+	atomic_store_explicit(&p->resting, false, memory_order_release);
+}
+
+static void drain(struct turn *t)
+{
+	struct poll *p = t->p;
+	for (unsigned i = 0; i < p->nworkers; i++)
+		while (p->from[i] && take_in(p, p->from[i]))
+			;
+	p->w.frame = p->w.order = (uint64_t)p->w.id << WORKER_SHIFT | t->frames;
+	path_drain(&p->w);
+	egress_flush(&p->w);
+	rules(t);
+}
+
+static void *run(void *arg)
+{
+	struct turn t = {.p = arg, .sleep_ns = SLEEP_MIN_NS};
+	bool registered = rte_thread_register() == 0; // for the pools' per-thread caches; works without
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);         // sleeps are short, and end when they should
+	while (!atomic_load_explicit(&t.p->stop, memory_order_acquire)) {
+		turn(&t);
+		if (unlikely(atomic_load_explicit(&t.p->rest, memory_order_acquire)))
+			rest(&t);
+	}
+	drain(&t);
+	if (registered)
+		rte_thread_unregister();
+	return NULL;
+}
+
+// ---- for the control thread --------------------------------------------------------------------------------------
+
+static void pin(struct poll *p)
+{
+	cpu_set_t set;
+	char name[16];
+	snprintf(name, sizeof(name), "worker%u", p->w.id);
+	pthread_setname_np(p->thread, name);
+	if (p->core < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)p->core, &set);
+	pthread_setaffinity_np(p->thread, sizeof(set), &set);
+}
+
+int poll_start(struct poll *p)
+{
+	int rc = pthread_create(&p->thread, NULL, run, p);
+	if (rc)
+		return -rc;
+	p->running = true;
+	pin(p);
+	return 0;
+}
+
+void poll_stop(struct poll *p)
+{
+	if (!p->running)
+		return;
+	atomic_store_explicit(&p->stop, true, memory_order_release);
+	pthread_join(p->thread, NULL);
+	p->running = false;
+}
+
+int poll_rest(struct poll *p)
+{
+	atomic_store_explicit(&p->rest, true, memory_order_release);
+	for (unsigned i = 0; i < REST_TRIES && p->running; i++) {
+		if (atomic_load_explicit(&p->resting, memory_order_acquire))
+			return 0;
+		nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+	}
+	return p->running ? -ETIMEDOUT : 0;
+}
+
+void poll_resume(struct poll *p)
+{
+	atomic_store_explicit(&p->rest, false, memory_order_release);
+}

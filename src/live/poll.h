@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A worker of the appliance: a thread that polls its ports' queues, walks what comes through the corridor, and sends
+// what leaves. See poll.c.
+#pragma once
+
+#include <pthread.h>
+
+#include "path/egress.h"
+#include "path/publish.h"
+
+#define POLL_WORKERS 32
+#define POLL_RING 1024 // frames on their way from one worker to another
+
+struct port;
+struct rte_ring;
+
+enum poll_idle { POLL_BUSY, POLL_ADAPTIVE };
+
+struct poll_queue {
+	const struct port *port;
+	uint16_t queue;
+	uint8_t number;  // of the port
+	uint64_t tenant; // of all that comes by it; 0: what the frames say
+};
+
+struct poll {
+	struct worker w;
+	struct egress egress;
+	struct poll_queue rx[EGRESS_PORTS];
+	unsigned nrx;
+	const struct port *port[EGRESS_PORTS]; // all of them, by number, and where this worker sends
+	uint16_t tx_queue[EGRESS_PORTS];
+	struct publish *publish;
+	struct rte_ring *to[POLL_WORKERS]; // packets whose flows are others', by owner; NULL: itself
+	struct rte_ring *from[POLL_WORKERS];
+	unsigned nworkers;
+	int core; // -1: any
+	enum poll_idle idle;
+
+	// read by the control thread, written by the worker
+	_Alignas(64) _Atomic uint64_t beats; // turns of the loop
+	_Atomic uint64_t idle_ns;            // slept
+	_Atomic uint64_t burst_max_ns;       // longest turn since the control thread set it to 0
+	_Atomic bool resting;                // it is not on the ports, and will not be until `rest` is taken back
+	uint64_t bypassed;
+	// written by the control thread
+	_Alignas(64) _Atomic bool stop, rest, bypass;
+	pthread_t thread;
+	bool running;
+};
+
+// Once w, rx, publish and rings are set and path_init was called. 0 or -errno.
+int poll_start(struct poll *p);
+// Takes nothing more in, lets what is inside run out and end, and ends the thread.
+void poll_stop(struct poll *p);
+// Off the ports, so that one can be closed; and back. Returns when it is so, or -ETIMEDOUT: the worker is stalled.
+int poll_rest(struct poll *p);
+void poll_resume(struct poll *p);

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Policies come into force under way. In comes a file; out comes a rule set that each worker judges by, and the names
+// that records are told by. Runs on whoever's thread loads (start, SIGHUP, the command line), one at a time, never on a
+// worker's and never on the control thread: Hyperscan may take seconds, and workers must not notice.
+//
+//   file -> policy -> rule set -> one judge_policy a worker -> pointer set -> all workers have taken it -> old one
+//   freed
+//
+// Nothing is in force before all of it is there: on any error what was before stays. Names outlive their policy, since
+// records that were written before a swap are told after it; of STANDING_REMEMBERED policies, equal ones sharing
+// theirs, so that a reload a second needs no more memory in an hour than in a minute.
+#include "live/standing.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy/compile.h"
+
+// What rules of a policy are called. One for equal policies.
+struct known {
+	struct policy_names names;
+	uint64_t used; // number of the load that used it last
+};
+
+struct force {
+	struct standing_view view;
+	struct policy *policy;
+	struct ruleset *rules;
+	struct published published;
+	unsigned nof;
+	uint64_t *hits_before;
+	struct policy_names names; // shared with one of known[]
+};
+
+struct standing {
+	struct standing_config config;
+	struct publish publish;
+	struct force *now, *second;
+	struct known known[STANDING_REMEMBERED];
+	const struct policy_names **by_version;
+	struct policy_names *versions[STANDING_REMEMBERED]; // what by_version points at, oldest given back first
+	uint64_t loads;
+	pthread_mutex_t loading, looking; // one load; nobody frees what is looked at
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static double since_ms(uint64_t from_ns)
+{
+	return (double)(clock_ns(CLOCK_MONOTONIC) - from_ns) / 1e6;
+}
+
+struct standing *standing_new(const struct standing_config *config)
+{
+	struct standing *s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->config = *config;
+	s->by_version = calloc(STANDING_VERSIONS, sizeof(*s->by_version));
+	pthread_mutex_init(&s->loading, NULL);
+	pthread_mutex_init(&s->looking, NULL);
+	if (s->by_version && publish_init(&s->publish, config->workers) == 0)
+		return s;
+	standing_free(s);
+	errno = ENOMEM;
+	return NULL;
+}
+
+struct publish *standing_publish(struct standing *s)
+{
+	return &s->publish;
+}
+
+const struct policy_names *const *standing_names(const struct standing *s)
+{
+	return s->by_version;
+}
+
+// ---- names -------------------------------------------------------------------------------------------------------
+
+static struct known *known_of(struct standing *s, const struct policy *p, const char *file)
+{
+	struct known *oldest = &s->known[0];
+	for (unsigned i = 0; i < STANDING_REMEMBERED; i++) {
+		struct known *k = &s->known[i];
+		if (k->names.hash && !strcmp(k->names.hash, p->hash) && !strcmp(k->names.file, file))
+			return k;
+		if (k->used < oldest->used)
+			oldest = k;
+	}
+	for (unsigned i = 0; i < STANDING_VERSIONS && oldest->names.hash; i++)
+		if (s->by_version[i] && s->by_version[i]->rule == oldest->names.rule)
+			s->by_version[i] = NULL; // the shipper finds no name any more, and says the number
+	wants_names_free(&oldest->names);
+	wants_names(&oldest->names, p, file, 0);
+	return oldest;
+}
+
+static uint16_t call(struct standing *s, struct force *f, const char *file)
+{
+	uint16_t version = (uint16_t)(s->loads % STANDING_VERSIONS + 1);
+	struct known *k = known_of(s, f->policy, file);
+	k->used = ++s->loads;
+	f->names = k->names;
+	f->names.version = version;
+	struct policy_names **place = &s->versions[s->loads % STANDING_REMEMBERED];
+	if (*place && s->by_version[(*place)->version - 1] == *place)
+		s->by_version[(*place)->version - 1] = NULL;
+	free(*place);
+	*place = malloc(sizeof(**place));
+	if (!*place)
+		abort();
+	**place = f->names;
+	s->by_version[version - 1] = *place;
+	return version;
+}
+
+// ---- one policy --------------------------------------------------------------------------------------------------
+
+static void retire(struct force *f)
+{
+	if (!f)
+		return;
+	for (unsigned i = 0; i < f->nof; i++)
+		judge_policy_free(f->published.of[i]);
+	compile_free(f->rules);
+	policy_free(f->policy);
+	free(f->hits_before);
+	free(f);
+}
+
+static int read_policy(struct standing *s, struct force *f, const char *file, FILE *say)
+{
+	struct complaints c = {0};
+	f->policy = policy_load(file, &c);
+	if (f->policy && !guard_policy(&s->config.guard, f->policy, &c)) {
+		policy_free(f->policy);
+		f->policy = NULL;
+	}
+	complaints_print(&c, say);
+	bool there = !c.unreadable;
+	complaints_clear(&c);
+	return f->policy ? 0 : there ? -EINVAL : -ENOENT;
+}
+
+static int compile_policy(struct standing *s, struct force *f, const char *file, FILE *say)
+{
+	char room[4096], error[512];
+	const char *cache = wants_cache(room, sizeof(room));
+	struct compile_options options = {
+		.cache = *cache ? cache : NULL, .seed = s->config.seed, .slow_ns = 500000000, .warn = wants_warn};
+	f->rules = compile_ruleset(f->policy, &options, error, sizeof(error));
+	if (!f->rules)
+		fprintf(say, "%s: the policy cannot be compiled: %s\n", file, error);
+	return f->rules ? 0 : -EINVAL;
+}
+
+static int equip(struct standing *s, struct force *f, uint16_t version)
+{
+	f->published.version = version;
+	for (f->nof = 0; f->nof < s->config.workers; f->nof++) {
+		struct judge_policy *j = judge_policy_new(f->rules, version);
+		if (!j)
+			return -ENOMEM;
+		f->published.of[f->nof] = j;
+		if (s->second && version)
+			judge_policy_second(j, s->second->published.of[f->nof]);
+	}
+	return 0;
+}
+
+static int by_id(const void *a, const void *b, void *arg)
+{
+	const struct rule_name *rule = arg;
+	return strcmp(rule[*(const uint32_t *)a].id, rule[*(const uint32_t *)b].id);
+}
+
+static int of_id(const void *id, const void *at, void *arg)
+{
+	return strcmp(id, ((const struct rule_name *)arg)[*(const uint32_t *)at].id);
+}
+
+// Places of n elements in `sorted` at which an id stands; bsearch has no argument.
+static uint32_t find(const char *id, const uint32_t *sorted, uint32_t n, const struct rule_name *rule)
+{
+	uint32_t from = 0;
+	while (n) {
+		uint32_t half = n / 2;
+		int way = of_id(id, &sorted[from + half], (void *)(uintptr_t)rule);
+		if (way == 0)
+			return sorted[from + half];
+		from += way > 0 ? half + 1 : 0;
+		n = way > 0 ? n - half - 1 : half;
+	}
+	return UINT32_MAX;
+}
+
+// Hits go on under a rule's id.
+static void carry_hits(struct force *f, const struct force *before)
+{
+	const struct policy_names *b = &before->names;
+	uint32_t n = f->policy->nrules, *sorted = calloc(b->nrules + 1ul, sizeof(*sorted));
+	for (uint32_t i = 0; sorted && i < b->nrules; i++)
+		sorted[i] = i;
+	if (sorted)
+		qsort_r(sorted, b->nrules, sizeof(*sorted), by_id, (void *)(uintptr_t)b->rule);
+	for (uint32_t i = 0; sorted && i < n; i++) {
+		uint32_t at = find(f->names.rule[i].id, sorted, b->nrules, b->rule);
+		if (at != UINT32_MAX)
+			f->hits_before[i] = standing_hits(&before->view, at);
+	}
+	f->hits_before[n] = standing_hits(&before->view, b->nrules);
+	free(sorted);
+}
+
+static void enforce(struct standing *s, struct force *f)
+{
+	struct force *was = s->now;
+	publish_set(&s->publish, f ? &f->published : NULL);
+	while (!publish_done(&s->publish)) // workers judge their live flows again, some at each turn
+		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+	pthread_mutex_lock(&s->looking);
+	if (f && was)
+		carry_hits(f, was);
+	s->now = f;
+	pthread_mutex_unlock(&s->looking);
+	retire(was);
+}
+
+static void show(struct force *f)
+{
+	f->view = (struct standing_view){.policy = f->policy,
+					 .rules = f->rules,
+					 .names = &f->names,
+					 .hits_before = f->hits_before,
+					 .published = &f->published,
+					 .workers = f->nof,
+					 .since_ns = clock_ns(CLOCK_REALTIME)};
+}
+
+static int prepare(struct standing *s, struct force *f, const char *file, struct standing_done *done, FILE *say)
+{
+	uint64_t at = clock_ns(CLOCK_MONOTONIC);
+	int rc = read_policy(s, f, file, say);
+	done->read_ms = since_ms(at);
+	at = clock_ns(CLOCK_MONOTONIC);
+	if (rc == 0)
+		rc = compile_policy(s, f, file, say);
+	done->compile_ms = since_ms(at);
+	return rc;
+}
+
+static int load_second(struct standing *s, FILE *say)
+{
+	struct standing_done done;
+	struct force *f = calloc(1, sizeof(*f));
+	int rc = f ? prepare(s, f, s->config.shadow, &done, say) : -ENOMEM;
+	if (rc == 0)
+		rc = equip(s, f, 0);
+	if (rc < 0) {
+		retire(f);
+		return rc;
+	}
+	wants_names(&f->names, f->policy, s->config.shadow, 0);
+	s->second = f;
+	return 0;
+}
+
+int standing_load(struct standing *s, const char *file, struct standing_done *done, FILE *say)
+{
+	*done = (struct standing_done){0};
+	pthread_mutex_lock(&s->loading);
+	int rc = s->config.shadow && !s->second ? load_second(s, say) : 0;
+	struct force *f = calloc(1, sizeof(*f));
+	if (!f && rc == 0)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = prepare(s, f, file, done, say);
+	uint16_t version = 0;
+	if (rc == 0) {
+		version = call(s, f, file);
+		rc = equip(s, f, version);
+	}
+	if (rc == 0 && !(f->hits_before = calloc(f->policy->nrules + 1ul, sizeof(*f->hits_before))))
+		rc = -ENOMEM;
+	if (rc < 0) {
+		retire(f);
+	} else {
+		show(f);
+		f->view.compile_ms = done->compile_ms;
+		uint64_t at = clock_ns(CLOCK_MONOTONIC);
+		*done = (struct standing_done){.version = version,
+					       .rules = f->policy->nrules,
+					       .sets = f->policy->nsets,
+					       .workers = s->config.workers,
+					       .read_ms = done->read_ms,
+					       .compile_ms = done->compile_ms};
+		snprintf(done->hash, sizeof(done->hash), "%s", f->policy->hash);
+		enforce(s, f);
+		done->publish_ms = since_ms(at);
+	}
+	pthread_mutex_unlock(&s->loading);
+	return rc;
+}
+
+void standing_withdraw(struct standing *s)
+{
+	pthread_mutex_lock(&s->loading);
+	enforce(s, NULL);
+	pthread_mutex_unlock(&s->loading);
+}
+
+const struct standing_view *standing_look(struct standing *s)
+{
+	pthread_mutex_lock(&s->looking);
+	return s->now ? &s->now->view : NULL;
+}
+
+void standing_let_go(struct standing *s)
+{
+	pthread_mutex_unlock(&s->looking);
+}
+
+uint64_t standing_hits(const struct standing_view *v, uint32_t rule)
+{
+	uint64_t n = v->hits_before ? v->hits_before[rule] : 0;
+	for (unsigned i = 0; i < v->workers; i++) {
+		struct judge_sums sums;
+		judge_sums(v->published->of[i], &sums);
+		n += sums.hits[rule];
+	}
+	return n;
+}
+
+void standing_free(struct standing *s)
+{
+	if (!s)
+		return;
+	retire(s->now);
+	if (s->second)
+		wants_names_free(&s->second->names);
+	retire(s->second);
+	for (unsigned i = 0; i < STANDING_REMEMBERED; i++) {
+		wants_names_free(&s->known[i].names);
+		free(s->versions[i]);
+	}
+	free(s->by_version);
+	publish_fini(&s->publish);
+	pthread_mutex_destroy(&s->loading);
+	pthread_mutex_destroy(&s->looking);
+	free(s);
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The policy that stands: in force on every worker, how it came to be, and what it replaced. See standing.c.
+#pragma once
+
+#include <stdio.h>
+
+#include "path/publish.h"
+#include "policy/guard.h"
+#include "policy/wants.h"
+
+#define STANDING_VERSIONS 65535 // of a start, then from 1 again
+#define STANDING_REMEMBERED 64  // policies of which records may still speak
+
+struct standing;
+
+struct standing_config {
+	unsigned workers;
+	uint64_t seed;
+	struct guard guard;
+	const char *shadow; // a second policy whose verdicts are only told; NULL: none
+};
+// NULL: no memory, errno.
+struct standing *standing_new(const struct standing_config *config);
+// The workers are at rest.
+void standing_free(struct standing *s);
+
+// What workers take it from.
+struct publish *standing_publish(struct standing *s);
+// By version, from 1: what the shipper calls rules by. The table stays where it is.
+const struct policy_names *const *standing_names(const struct standing *s);
+
+struct standing_done {
+	uint16_t version;
+	uint32_t rules, sets, workers; // active on so many
+	double read_ms, compile_ms, publish_ms;
+	char hash[65];
+};
+// Reads, checks, compiles and publishes; returns when it is in force on all workers and what was before is freed. One
+// at a time, never on the control thread: it takes as long as Hyperscan does. All or nothing: complaints go to `say`.
+// 0, -EINVAL: it has errors, -ENOENT: it cannot be read, -ENOMEM.
+int standing_load(struct standing *s, const char *file, struct standing_done *done, FILE *say);
+// The same without a policy: everything passes, or nothing (fail mode no_policy). When nothing was loaded it is so.
+void standing_withdraw(struct standing *s);
+
+// What is in force, for who looks on (control thread); NULL: there is no policy. Holds it until standing_let_go.
+struct standing_view {
+	const struct policy *policy;
+	const struct ruleset *rules;
+	const struct policy_names *names;
+	const uint64_t *hits_before; // of rules of the same id in policies before, by rule; [nrules]: the default
+	const struct published *published;
+	unsigned workers;
+	uint64_t since_ns; // CLOCK_REALTIME
+	double compile_ms;
+};
+const struct standing_view *standing_look(struct standing *s);
+void standing_let_go(struct standing *s);
+// Hits of a rule of the view since start; [nrules]: the default.
+uint64_t standing_hits(const struct standing_view *v, uint32_t rule);

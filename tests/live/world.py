@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Three network namespaces, `sluice run` in the middle one.
+
+    client [eth0] ---- [lan] box [wan] ---- [eth0] server
+    10.78.0.1               |                10.78.0.2
+    fd78::1            sluice run            fd78::2
+
+veth pairs; what is in each namespace ends with the test. Needs root, iproute2 and ethtool. A test imports World, starts
+programs in namespaces by world.run and world.start, and asks the appliance by world.ctl."""
+import atexit
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ADDRESS = {"client": ("10.78.0.1", "fd78::1"), "server": ("10.78.0.2", "fd78::2")}
+MAC = {"client": "02:00:00:00:78:01", "server": "02:00:00:00:78:02"}
+failed = []
+
+
+def expect(what, ok, seen=""):
+    print("%s  %s%s" % ("ok  " if ok else "FAIL", what, "" if ok else ": %s" % (seen,)), flush=True)
+    if not ok:
+        failed.append(what)
+
+
+def end():
+    print("%d failed" % len(failed))
+    sys.exit(bool(failed))
+
+
+def skip(why):
+    print("skipped: " + why)
+    sys.exit(77)
+
+
+def sh(*command, **more):
+    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
+
+
+class World:
+    def __init__(self, sluice, mtu=1500):
+        if os.geteuid() != 0:
+            skip("network namespaces need root")
+        for tool in ("ip", "ethtool", "nsenter"):
+            if not shutil.which(tool):
+                skip("no %s: scripts/deps" % tool)
+        self.sluice = sluice
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-live-"))
+        self.processes = []
+        self.box = None
+        self.ns = {e: "sl-%s-%d" % (e, os.getpid()) for e in ("client", "box", "server")}
+        atexit.register(self.close)
+        for n in self.ns.values():
+            sh("ip", "netns", "add", n)
+            sh("ip", "-n", n, "link", "set", "lo", "up")
+        self.cable("client", "lan", mtu)
+        self.cable("server", "wan", mtu)
+
+    def cable(self, end_, port, mtu):
+        inside, box = self.ns[end_], self.ns["box"]
+        sh("ip", "-n", box, "link", "add", port, "mtu", str(mtu), "type", "veth", "peer", "name", "eth0", "netns", inside)
+        sh("ip", "-n", inside, "link", "set", "eth0", "address", MAC[end_], "mtu", str(mtu))
+        sh("ip", "-n", inside, "addr", "add", ADDRESS[end_][0] + "/24", "dev", "eth0")
+        sh("ip", "-n", inside, "addr", "add", ADDRESS[end_][1] + "/64", "dev", "eth0", "nodad")
+        sh("ip", "-n", box, "link", "set", port, "up")
+        sh("ip", "-n", inside, "link", "set", "eth0", "up")
+        for ns, dev in ((inside, "eth0"), (box, port)):
+            self.inside(ns, "sysctl", "-qw", "net.ipv6.conf.%s.accept_ra=0" % dev)
+        self.inside(box, "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % port)
+
+    def inside(self, ns, *command, **more):
+        """nsenter, not `ip netns exec`, which hides bpffs"""
+        return subprocess.run(["nsenter", "--net=/run/netns/" + ns, *command], **more)
+
+    def run(self, where, *command, timeout=20, **more):
+        r = self.inside(self.ns[where], *command, capture_output=True, text=True, timeout=timeout, **more)
+        return r
+
+    def start(self, where, *command, **more):
+        p = subprocess.Popen(["nsenter", "--net=/run/netns/" + self.ns[where], *command], **more)
+        self.processes.append(p)
+        return p
+
+    def config(self, policy=None, kind="af_packet", **more):
+        """a bridge between lan and wan; more: top-level keys over it"""
+        config = {
+            "node": "test",
+            "ports": {"lan": {"type": kind, "device": "lan"}, "wan": {"type": kind, "device": "wan"}},
+            "paths": [{"mode": "bridge", "ports": ["lan", "wan"]}],
+            "memory": {"flows": 65536},
+            "sinks": [{"type": "file", "path": str(self.folder / "eve.json"), "format": "eve"}],
+            "control": {"socket": str(self.folder / "ctl.sock")},
+        }
+        if policy is not None:
+            self.policy(policy)
+            config["policy"] = {"file": str(self.folder / "policy.json")}
+        config.update(more)
+        return config
+
+    def policy(self, policy):
+        (self.folder / "policy.json").write_text(json.dumps(policy))
+
+    def up(self, config, *args, until="enforcing", wait=20):
+        """starts sluice run; returns when its log says `until`"""
+        (self.folder / "config.json").write_text(json.dumps(config, indent=1))
+        self.log = self.folder / "log"
+        self.box = self.start("box", self.sluice, "run", "-c", str(self.folder / "config.json"), *args,
+                              stderr=open(self.log, "w"), env={**os.environ, "SLUICE_CACHE": ""})
+        self.says(until, wait)
+
+    def says(self, text, wait=10):
+        end_at = time.time() + wait
+        while time.time() < end_at:
+            if text in self.log.read_text():
+                return True
+            if self.box.poll() is not None:
+                break
+            time.sleep(0.05)
+        expect("the log says %r" % text, False, self.log.read_text()[-2000:])
+        return False
+
+    def down(self, sig=signal.SIGTERM, wait=15):
+        """ends it; its exit status"""
+        self.box.send_signal(sig)
+        try:
+            return self.box.wait(wait)
+        except subprocess.TimeoutExpired:
+            self.box.kill()
+            self.box.wait()
+            return "no end within %d s" % wait
+
+    def ctl(self, *words):
+        r = subprocess.run([self.sluice, "ctl", "-s", str(self.folder / "ctl.sock"), "-j", *words], capture_output=True,
+                           text=True, timeout=20)
+        return json.loads(r.stdout) if r.stdout.strip() else {"error": r.stderr, "exit": r.returncode}
+
+    def events(self, kind=None):
+        path = self.folder / "eve.json"
+        lines = [json.loads(l) for l in path.read_text().splitlines()] if path.exists() else []
+        return [l for l in lines if kind in (None, l.get("event_type"))]
+
+    def close(self):
+        for p in self.processes:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+        for n in self.ns.values():
+            subprocess.run(["ip", "netns", "del", n], stderr=subprocess.DEVNULL)
+        if not failed:
+            shutil.rmtree(self.folder, ignore_errors=True)

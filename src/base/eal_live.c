@@ -19,7 +19,8 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
-#include "base/port_kind.h"
+#include "base/port_life.h"
+#include "base/port_pci.h"
 
 #define ARGS_MAX 128
 #define TEXT_BYTES 8192
@@ -98,6 +99,14 @@ static void add_plugin(struct arguments *a, const char *name)
 	add(a, "%s", file);
 }
 
+static void add_device(struct arguments *a, const struct port_config *c)
+{
+	char args[256];
+	port_pci_args(c, 0, 0, args, sizeof(args));
+	add(a, "-a");
+	add(a, "%s%s%s", c->device, args[0] ? "," : "", args);
+}
+
 static void add_ports(struct arguments *a, const struct eal_live *live)
 {
 	bool pci = false;
@@ -108,15 +117,14 @@ static void add_ports(struct arguments *a, const struct eal_live *live)
 		unsigned n = port_plugins(c, plugins);
 		for (unsigned k = 0; k < n; k++)
 			add_plugin(a, plugins[k]);
-		if (c->type != PORT_PCI)
-			continue;
-		char args[256];
-		port_kinds[PORT_PCI].args(c, 0, 0, args, sizeof(args));
-		add(a, "-a");
-		add(a, "%s%s%s", c->device, args[0] ? "," : "", args);
-		pci = true;
+		pci |= c->type == PORT_PCI;
+		if (c->type == PORT_PCI && port_pci_ready(c, &(struct port_why){NULL, 0}) == 0)
+			add_device(a, c); // else port_open says why not
 	}
-	if (!pci)
+	if (pci) {
+		add(a, "-a");
+		add(a, "0000:00:00.0"); // one that is no port: with no device allowed, all would be taken
+	} else
 		add(a, "--no-pci");
 }
 

@@ -18,6 +18,7 @@
 #include "base/port_kernel.h"
 #include "base/port_kind.h"
 #include "base/port_life.h"
+#include "base/port_pci.h"
 #include "base/port_xsk.h"
 
 #define ARGS_BYTES 512
@@ -200,6 +201,8 @@ static void started(struct port *p)
 		rte_eth_promiscuous_enable(p->id); // ENA has none: a VPC brings what is for us
 	if (p->config.type == PORT_PCI)
 		rte_eth_dev_get_mtu(p->id, &p->mtu);
+	if (p->config.type == PORT_AF_PACKET)
+		p->nsockets = port_kernel_packet_sockets(p->ifindex, p->sockets, PORT_QUEUES_MAX);
 	p->link = true;
 	port_watch_begin(p);
 }
@@ -225,6 +228,7 @@ static void unmake(struct port *p)
 void port_detach(struct port *p)
 {
 	let_go(&p->promiscuous);
+	p->nsockets = 0;
 	if (p->xsk)
 		port_xsk_close(p->xsk);
 	p->xsk = NULL;
@@ -264,7 +268,9 @@ static int make_xsk(struct port *p, const struct port_why *why)
 int port_attach(struct port *p, const struct port_why *why)
 {
 	p->queues = (uint16_t)p->wanted;
-	int rc = kind_of(p)->kernel ? kernel_ready(p, why) : 0;
+	int rc = kind_of(p)->kernel           ? kernel_ready(p, why)
+		 : p->config.type == PORT_PCI ? port_pci_ready(&p->config, why)
+					      : 0;
 	if (rc == 0)
 		rc = room_enough(p, why);
 	if (rc == 0)
@@ -274,9 +280,21 @@ int port_attach(struct port *p, const struct port_why *why)
 	return rc;
 }
 
+int port_reset(struct port *p, const struct port_why *why)
+{
+	if (p->id != PORT_NO_ID && rte_eth_dev_reset(p->id) == 0 && configure(p, why) == 0) {
+		started(p);
+		return 0;
+	}
+	port_detach(p);
+	return port_attach(p, why);
+}
+
 int port_fd(const struct port *p, uint16_t queue)
 {
-	return p->xsk ? port_xsk_fd(p->xsk, queue) : -1;
+	if (p->xsk)
+		return port_xsk_fd(p->xsk, queue);
+	return p->nsockets == 1 && queue == 0 ? p->sockets[0] : -1; // of several it is not known which is whose
 }
 
 void port_raise(struct port *p)
@@ -305,10 +323,14 @@ static void marks(struct port *p)
 
 static int hold(struct port *p, const struct port_why *why)
 {
-	char who[64] = "";
+	char who[64] = "", key[128];
 	if (!p->config.device[0])
 		return 0;
-	p->hold = port_hold_take(p->config.device, who, sizeof(who));
+	if (p->config.type == PORT_MEMIF) // a socket has many connections, each of two ends
+		snprintf(key, sizeof(key), "%u%c %s", p->config.id, p->config.server ? 's' : 'c', p->config.device);
+	else
+		snprintf(key, sizeof(key), "%s", p->config.device);
+	p->hold = port_hold_take(key, who, sizeof(who));
 	if (p->hold == -EBUSY)
 		return port_because(why, -EBUSY, "%s: %s is held by %s", p->config.name, p->config.device, who);
 	return 0; // without it the kernel still refuses what cannot be shared

@@ -93,11 +93,15 @@ struct port {
 	struct rte_mempool *pool;
 	unsigned wanted; // queues
 	struct port_counters past, begin;
-	_Atomic int signal; // set by DPDK's interrupt thread: what it heard, 0: nothing
-	int hold;           // socket that says that the port is ours
-	int promiscuous;    // socket whose end ends it
-	unsigned ifindex;   // of the kernel's interface, 0: has none
-	unsigned away_s;    // seconds that it has been gone
+	_Atomic int signal;           // set by DPDK's interrupt thread: what it heard, 0: nothing
+	int hold;                     // socket that says that the port is ours
+	int promiscuous;              // socket whose end ends it
+	unsigned ifindex;             // of the kernel's interface, 0: has none
+	unsigned away_s;              // seconds that it has been gone
+	int sockets[PORT_QUEUES_MAX]; // af_packet's: the driver's
+	unsigned nsockets;
+	uint64_t ring_full; // frames that they dropped
+	bool long_said;     // that some are too long
 };
 
 // Opens and starts it. queues: workers that want one each; the port may have fewer (port->queues). owner may be NULL.

@@ -56,7 +56,7 @@ static void add_allowance(void *arg, const char *name, uint64_t value)
 		*sum += value;
 }
 
-static uint64_t too_long(const struct port *p)
+uint64_t port_too_long(const struct port *p)
 {
 	uint64_t n = 0;
 	for (unsigned q = 0; q < p->queues && q < PORT_QUEUES_MAX; q++)
@@ -69,7 +69,7 @@ static void counted(const struct port *p, struct port_counters *c)
 {
 	struct rte_eth_stats s;
 	memset(c, 0, sizeof(*c));
-	c->too_long = too_long(p);
+	c->too_long = port_too_long(p);
 	if (p->xsk)
 		port_xsk_counters(p->xsk, c);
 	else if (p->id != PORT_NO_ID && rte_eth_stats_get(p->id, &s) == 0) {
@@ -82,6 +82,7 @@ static void counted(const struct port *p, struct port_counters *c)
 		c->tx_errors = s.oerrors;
 		c->no_mbuf = s.rx_nombuf;
 	}
+	c->missed += p->ring_full;
 	uint64_t numbers[PORT_KERNEL_NUMBERS];
 	if (has_interface(p) && port_kernel_counted(p->config.device, numbers)) {
 		c->kernel_rx_dropped = numbers[PORT_KERNEL_RX_DROPPED];

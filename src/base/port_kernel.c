@@ -3,8 +3,11 @@
 // The kernel's side of a port. In the network namespace of the calling thread, as DPDK's drivers are.
 #include "base/port_kernel.h"
 
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -135,4 +138,40 @@ unsigned port_kernel_channels(const char *device)
 	if (ask(device, SIOCETHTOOL, &r) < 0)
 		return 1;
 	return RTE_MAX(1u, c.combined_count + c.rx_count);
+}
+
+static bool receives(int fd, unsigned ifindex)
+{
+	struct sockaddr_ll on = {0};
+	int domain = 0;
+	socklen_t domain_len = sizeof(domain), on_len = sizeof(on);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) == 0 && domain == AF_PACKET &&
+	       getsockname(fd, (struct sockaddr *)&on, &on_len) == 0 && on.sll_ifindex == (int)ifindex &&
+	       on.sll_protocol == htons(ETH_P_ALL);
+}
+
+unsigned port_kernel_packet_sockets(unsigned ifindex, int *sockets, unsigned n)
+{
+	unsigned found = 0;
+	DIR *d = opendir("/proc/self/fd");
+	for (const struct dirent *e; d && found < n && (e = readdir(d));) {
+		int fd = (int)strtol(e->d_name, NULL, 10);
+		if (e->d_name[0] != '.' && receives(fd, ifindex))
+			sockets[found++] = fd;
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+uint64_t port_kernel_packet_dropped(const int *sockets, unsigned n)
+{
+	uint64_t dropped = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct tpacket_stats s = {0}; // reading them sets them to 0
+		socklen_t len = sizeof(s);
+		if (getsockopt(sockets[i], SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
+			dropped += s.tp_drops;
+	}
+	return dropped;
 }

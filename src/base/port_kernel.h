@@ -28,3 +28,9 @@ extern const char *const port_kernel_names[PORT_KERNEL_NUMBERS];
 bool port_kernel_counted(const char *device, uint64_t out[PORT_KERNEL_NUMBERS]);
 // Whether one of its features is on: ETHTOOL_GGRO and such.
 bool port_kernel_feature(const char *device, uint32_t command);
+
+// Of DPDK's AF_PACKET driver, which keeps its sockets to itself: those of this process on an interface, at most n. How
+// many.
+unsigned port_kernel_packet_sockets(unsigned ifindex, int *sockets, unsigned n);
+// What they dropped, their rings being full, since the last call.
+uint64_t port_kernel_packet_dropped(const int *sockets, unsigned n);

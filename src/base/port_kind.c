@@ -7,15 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/port_pci.h"
 #include "pkt.h"
 
 // tpacket2_hdr, aligned, and sockaddr_ll before the frame, with what the kernel aligns (packet(7), TPACKET2_HDRLEN).
 #define RING_HEADER 96
-
-static int args_none(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
-{
-	return snprintf(out, size, "%s", c->extra);
-}
 
 // Slots of the kernel's ring lie back to back, in blocks of whole pages: a multiple of 512 bytes, eight to a block. A
 // frame that is longer than the MTU allows (GRO, TSO) is cut to the slot, and so still seen to be too long.
@@ -58,8 +54,8 @@ static int args_pcap(const struct port_config *c, unsigned queues, unsigned mtu,
 }
 
 const struct port_kind port_kinds[PORT_TYPES] = {
-	[PORT_PCI] = {"pci", NULL, NULL, false, false, PORT_CHECKSUM_CHECK, args_none},
-	[PORT_AF_XDP] = {"af_xdp", NULL, NULL, true, false, PORT_CHECKSUM_PARTIAL, args_none},
+	[PORT_PCI] = {"pci", NULL, NULL, false, false, PORT_CHECKSUM_CHECK, port_pci_args},
+	[PORT_AF_XDP] = {"af_xdp", NULL, NULL, true, false, PORT_CHECKSUM_PARTIAL, port_pci_args},
 	[PORT_AF_PACKET] = {"af_packet", "net_af_packet", "librte_net_af_packet", true, false, PORT_CHECKSUM_PARTIAL,
 			    args_af_packet},
 	[PORT_TAP] = {"tap", "net_tap", "librte_net_tap", false, true, PORT_CHECKSUM_CHECK, args_tap},
@@ -68,53 +64,13 @@ const struct port_kind port_kinds[PORT_TYPES] = {
 	[PORT_PCAP] = {"pcap", "net_pcap", "librte_net_pcap", false, false, PORT_CHECKSUM_CHECK, args_pcap},
 };
 
-// Of PCI devices the maker tells which drivers may know it.
-static const struct maker {
-	unsigned id;
-	const char *plugins[PORT_PLUGINS_MAX];
-} makers[] = {
-	{0x1d0f, {"librte_net_ena"}},
-	{0x8086,
-	 {"librte_net_e1000", "librte_net_igc", "librte_net_ixgbe", "librte_net_i40e", "librte_net_ice",
-	  "librte_net_iavf", "librte_net_idpf"}},
-	{0x15b3, {"librte_net_mlx5", "librte_net_mlx4"}},
-	{0x1af4, {"librte_net_virtio"}},
-	{0x15ad, {"librte_net_vmxnet3"}},
-	{0x1ae0, {"librte_net_gve"}},
-	{0x14e4, {"librte_net_bnxt", "librte_net_bnx2x"}},
-	{0x1425, {"librte_net_cxgbe"}},
-	{0x1077, {"librte_net_qede"}},
-	{0x1924, {"librte_net_sfc"}},
-	{0x1137, {"librte_net_enic"}},
-	{0x1dd8, {"librte_net_ionic"}},
-};
-
-static unsigned pci_maker(const char *device)
-{
-	char path[160];
-	unsigned id = 0;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vendor", device);
-	FILE *f = fopen(path, "r");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%x", &id) != 1)
-		id = 0;
-	fclose(f);
-	return id;
-}
-
 unsigned port_plugins(const struct port_config *config, const char *out[PORT_PLUGINS_MAX])
 {
 	if (config->type != PORT_PCI) {
 		out[0] = port_kinds[config->type].plugin;
 		return out[0] ? 1 : 0;
 	}
-	unsigned id = pci_maker(config->device), n = 0;
-	for (size_t i = 0; i < RTE_DIM(makers); i++) {
-		for (; makers[i].id == id && n < PORT_PLUGINS_MAX && makers[i].plugins[n]; n++)
-			out[n] = makers[i].plugins[n];
-	}
-	return n;
+	return port_pci_plugins(config->device, out);
 }
 
 const char *port_type_name(enum port_type type)

@@ -16,6 +16,8 @@ __attribute__((format(printf, 3, 4))) void port_say(const struct port *p, enum p
 
 // DPDK's device is made, configured and started; nothing is left of it where that fails. Workers do not see it yet.
 int port_attach(struct port *p, const struct port_why *why);
+// The same for a device that asks for a reset: DPDK's, where the driver has one, else made anew.
+int port_reset(struct port *p, const struct port_why *why);
 // Workers have left; the device is unmade.
 void port_detach(struct port *p);
 // up, for workers, after attach; and the other way: returns when none is in it.
@@ -27,3 +29,4 @@ void port_watch_end(struct port *p);
 // Around the time that it is up: port_count_end before it is lowered.
 void port_count_begin(struct port *p);
 void port_count_end(struct port *p);
+uint64_t port_too_long(const struct port *p);

@@ -84,7 +84,6 @@ static bool interface_there(const struct port *p)
 static void leave(struct port *p)
 {
 	port_lower(p);
-	port_detach(p);
 	p->link = false;
 	p->away_s = 0;
 }
@@ -92,9 +91,12 @@ static void leave(struct port *p)
 static int come_back(struct port *p, enum port_event_kind kind)
 {
 	char why[256];
-	int rc = port_attach(p, &(struct port_why){why, sizeof(why)});
+	const struct port_why to = {why, sizeof(why)};
+	int rc = kind == PORT_RESET ? port_reset(p, &to) : port_attach(p, &to);
 	if (rc < 0) {
 		p->away_s++;
+		if (kind == PORT_RESET)
+			port_say(p, PORT_GONE, "%s", why);
 		return rc;
 	}
 	port_raise(p);
@@ -109,6 +111,19 @@ static bool resized(const struct port *p)
 	return port_kinds[p->config.type].kernel && port_kernel_mtu(p->config.device, &mtu) == 0 && mtu != p->mtu;
 }
 
+// GRO merges, TSO was never cut: frames that AF_PACKET shows and no wire carries. Said once.
+static void watch_length(struct port *p)
+{
+	if (p->long_said || port_too_long(p) == 0)
+		return;
+	p->long_said = true;
+	port_say(p, PORT_NOTE,
+		 "%s: frames longer than the MTU of %u come in and are dropped (ethtool -K %s gro off lro off; where "
+		 "they are "
+		 "sent, tso off gso off)",
+		 p->config.name, p->mtu, p->config.device);
+}
+
 int port_tick(struct port *p)
 {
 	port_hold_answer(p->hold);
@@ -119,6 +134,7 @@ int port_tick(struct port *p)
 	enum signal heard = (enum signal)atomic_exchange(&p->signal, SIGNAL_NONE);
 	if (heard == SIGNAL_REMOVED || !interface_there(p)) {
 		leave(p);
+		port_detach(p);
 		port_say(p, PORT_GONE, "%s: %s is gone; looked for each second", p->config.name,
 			 p->config.device[0] ? p->config.device : "its device");
 		return -ENODEV;
@@ -127,6 +143,8 @@ int port_tick(struct port *p)
 		leave(p);
 		return come_back(p, PORT_RESET);
 	}
+	p->ring_full += port_kernel_packet_dropped(p->sockets, p->nsockets);
+	watch_length(p);
 	watch_link(p);
 	return 0;
 }

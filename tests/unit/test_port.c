@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -27,6 +28,8 @@
 #include "base/port.h"
 #include "base/port_hold.h"
 #include "base/port_kernel.h"
+#include "base/port_life.h"
+#include "base/port_pci.h"
 
 #define FRAMES 20
 
@@ -57,6 +60,38 @@ static void open_port(struct port *p, struct port_config c)
 	char why[256] = "";
 	if (port_open(p, &c, pool, 1, NULL, why, sizeof(why)) != 0)
 		fail_msg("%s [%s]", why, last_said);
+}
+
+// What the owner was told, and how often workers were asked to leave.
+static struct {
+	enum port_event_kind kind;
+	char text[256];
+	unsigned events, left;
+	bool seen_up; // while workers leave, nobody may begin
+} told;
+
+static void on_event(void *arg, const struct port_event *e)
+{
+	told.kind = e->kind;
+	told.events++;
+	snprintf(told.text, sizeof(told.text), "%s", e->text);
+}
+
+static void on_quiesce(void *arg, const struct port *p)
+{
+	told.left++;
+	told.seen_up |= atomic_load(&p->up);
+}
+
+static const struct port_owner owner = {on_event, on_quiesce, NULL};
+
+static void open_watched(struct port *p, struct port_config c)
+{
+	char why[256] = "";
+	memset(&told, 0, sizeof(told));
+	if (port_open(p, &c, pool, 1, &owner, why, sizeof(why)) != 0)
+		fail_msg("%s [%s]", why, last_said);
+	told.events = 0;
 }
 
 static void frame_write(uint8_t *d, unsigned len, unsigned number)
@@ -208,38 +243,6 @@ static void tap_carries(void **state)
 	close(wire);
 	port_close(&tap);
 	assert_int_equal(port_kernel_index("slt0"), 0);
-}
-
-// What the owner was told, and how often workers were asked to leave.
-static struct {
-	enum port_event_kind kind;
-	char text[256];
-	unsigned events, left;
-	bool seen_up; // while workers leave, nobody may begin
-} told;
-
-static void on_event(void *arg, const struct port_event *e)
-{
-	told.kind = e->kind;
-	told.events++;
-	snprintf(told.text, sizeof(told.text), "%s", e->text);
-}
-
-static void on_quiesce(void *arg, const struct port *p)
-{
-	told.left++;
-	told.seen_up |= atomic_load(&p->up);
-}
-
-static const struct port_owner owner = {on_event, on_quiesce, NULL};
-
-static void open_watched(struct port *p, struct port_config c)
-{
-	char why[256] = "";
-	memset(&told, 0, sizeof(told));
-	if (port_open(p, &c, pool, 1, &owner, why, sizeof(why)) != 0)
-		fail_msg("%s [%s]", why, last_said);
-	told.events = 0;
 }
 
 static void expect_event(struct port *p, int rc, enum port_event_kind kind, const char *text)
@@ -589,6 +592,105 @@ static void all_counters_have_names(void **state)
 	sh("ip link del wa");
 }
 
+// Both ends in this process; the connection is made by DPDK's interrupt thread, a moment later.
+static void memif_carries(void **state)
+{
+	struct port a, b;
+	char dir[] = "/tmp/test_port_XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	struct port_config c = {.name = "ma", .type = PORT_MEMIF, .server = true};
+	snprintf(c.device, sizeof(c.device), "%s/m.sock", dir);
+	open_watched(&a, c);
+	c.server = false;
+	snprintf(c.name, sizeof(c.name), "mb");
+	open_port(&b, c);
+	assert_int_equal(port_tick(&a), 0);
+	for (unsigned wait = 0; wait < 300 && told.kind != PORT_LINK_UP; wait++) {
+		usleep(10000);
+		assert_int_equal(port_tick(&a), 0);
+		assert_int_equal(port_tick(&b), 0);
+	}
+	assert_string_equal(told.text, "ma: link up");
+	struct rte_mbuf *none[1];
+	assert_int_equal(port_rx(&b, 0, none, 1), 0); // by which the client offers room, as a worker's polling does
+	assert_int_equal(send_frames(&a, 1514), FRAMES);
+	assert_int_equal(receive_frames(&b, 1514), FRAMES);
+	assert_int_equal(send_frames(&b, 60), FRAMES);
+	assert_int_equal(receive_frames(&a, 60), FRAMES);
+	port_close(&b);
+	for (unsigned wait = 0; wait < 300 && told.kind != PORT_LINK_DOWN; wait++) {
+		usleep(10000);
+		port_tick(&a);
+	}
+	assert_int_equal(told.kind, PORT_LINK_DOWN);
+	port_close(&a);
+	unlink(c.device);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+// /sys of a machine with cards, as far as it is looked at.
+static void pci_is_looked_at_first(void **state)
+{
+	char dir[] = "/tmp/test_port_XXXXXX", why[256] = "", args[256];
+	const struct port_why to = {why, sizeof(why)};
+	const char *plugins[PORT_PLUGINS_MAX];
+	struct port_config c = {.name = "wan", .type = PORT_PCI, .device = "0000:00:06.0", .large_headers = true};
+	assert_non_null(mkdtemp(dir));
+	port_pci_root(dir);
+	assert_int_equal(port_pci_ready(&c, &to), -ENODEV);
+	assert_string_equal(why, "wan: no PCI device 0000:00:06.0 (lspci -D)");
+	sh("cd %s && mkdir -p drivers/ena drivers/vfio-pci 0000:00:06.0 0000:00:07.0 &&"
+	   " echo 0x1d0f > 0000:00:06.0/vendor && echo 0x8086 > 0000:00:07.0/vendor &&"
+	   " ln -s ../drivers/ena 0000:00:06.0/driver && ln -s ../drivers/vfio-pci 0000:00:07.0/driver",
+	   dir);
+	assert_int_equal(port_pci_ready(&c, &to), -EBUSY);
+	assert_non_null(strstr(why, "wan: 0000:00:06.0 belongs to ena, not to us (dpdk-devbind.py --bind="));
+	assert_int_equal(port_pci_plugins(c.device, plugins), 1);
+	assert_string_equal(plugins[0], "librte_net_ena");
+	port_pci_args(&c, 1, 0, args, sizeof(args));
+	assert_string_equal(args, "large_llq_hdr=1");
+	snprintf(c.extra, sizeof(c.extra), "miss_txc_to=0");
+	port_pci_args(&c, 1, 0, args, sizeof(args));
+	assert_string_equal(args, "large_llq_hdr=1,miss_txc_to=0");
+	snprintf(c.device, sizeof(c.device), "0000:00:07.0");
+	assert_int_equal(port_pci_ready(&c, &to), 0);
+	assert_true(port_pci_plugins(c.device, plugins) > 3);
+	port_pci_args(&c, 1, 0, args, sizeof(args));
+	assert_string_equal(args, "miss_txc_to=0");
+	port_pci_root("/sys/bus/pci/devices");
+	sh("rm -r %s", dir);
+}
+
+// What came while nobody looked, and was more than the ring holds.
+static void a_full_ring_is_counted(void **state)
+{
+	struct port p;
+	struct port_counters c;
+	uint8_t frame[60];
+	if (!alone)
+		skip();
+	sh("ip link add wa type veth peer name wb && ip link set wb up");
+	open_port(&p, (struct port_config){.name = "lan", .type = PORT_AF_PACKET, .device = "wa", .rx_ring = 64});
+	assert_true(port_fd(&p, 0) >= 0);
+	int wire = wire_open("wb");
+	frame_write(frame, sizeof(frame), 0);
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(send(wire, frame, sizeof(frame), 0), sizeof(frame));
+	struct pollfd in = {.fd = port_fd(&p, 0), .events = POLLIN};
+	assert_int_equal(poll(&in, 1, 1000), 1);
+	assert_int_equal(port_tick(&p), 0);
+	unsigned got = 0;
+	struct rte_mbuf *m[BURST_SIZE];
+	for (uint16_t n; (n = port_rx(&p, 0, m, BURST_SIZE)) > 0; got += n)
+		rte_pktmbuf_free_bulk(m, n);
+	port_counters(&p, &c);
+	assert_int_equal(c.rx, got);
+	assert_int_equal(c.rx + c.missed, 200);
+	close(wire);
+	port_close(&p);
+	sh("ip link del wa");
+}
+
 static void what_is_not_there_is_said(void **state)
 {
 	char why[256] = "";
@@ -648,6 +750,9 @@ int main(void)
 		cmocka_unit_test_teardown(af_xdp_gives_all_back, clean),
 		cmocka_unit_test_teardown(af_xdp_copies_what_it_must, clean),
 		cmocka_unit_test_teardown(pools_that_do_not_fit_are_said, clean),
+		cmocka_unit_test_teardown(memif_carries, clean),
+		cmocka_unit_test_teardown(pci_is_looked_at_first, clean),
+		cmocka_unit_test_teardown(a_full_ring_is_counted, clean),
 		cmocka_unit_test_teardown(link_is_told, clean),
 		cmocka_unit_test_teardown(driver_asks_for_a_reset, clean),
 		cmocka_unit_test_teardown(queues_spread_alike, clean),

@@ -4,18 +4,20 @@
 // each frame that comes up, and what workers and the thread of ctl/fastpath.c say to each other. Fixed-width types and
 // the machine's byte order, but for names in _be. Nothing here knows DPDK, libbpf or the kernel.
 //
-//   sluice_flows  key -> number of a slot            written by the thread, in batches
-//   sluice_slots  number -> verdict and counters     mapped into the process: a store changes a verdict, a load reads
-//   sluice_ports  place -> port                      mapped: heartbeats, fail mode, secret
-//   sluice_doors  port number -> doors, each CPU     by which every frame left
-//   sluice_own    address -> 1                       what is for the machine itself
-//   xsks_map      queue -> AF_XDP socket             the driver's, a map of its own for each port; the others are one
+//   sluice_buckets  hash -> numbers of slots          mapped into the process, which alone writes
+//   sluice_slots    number -> key, verdict, counters  mapped: a store changes a verdict, a load reads a counter
+//   sluice_ports    place -> port                     mapped: heartbeats, fail mode, secret
+//   sluice_doors    port number -> doors, each CPU    by which every frame left
+//   sluice_own      address -> 1                      what is for the machine itself
+//   xsks_map        queue -> AF_XDP socket            the driver's, one for each port; the others are for all
 #pragma once
 
 #include <stdint.h>
 
 #define FASTPATH_PROGRAM "sluice_fastpath" // 15 characters: all that the kernel keeps of a name
 #define FASTPATH_FLOWS 131072
+#define FASTPATH_BUCKETS 65536 // two flows to each when all are there: one of 4,000 meets a full one
+#define FASTPATH_WAYS 8
 #define FASTPATH_PORTS 64
 #define FASTPATH_PROBES 4  // places in which a port can be, by its interface's number
 #define FASTPATH_QUEUES 64 // of a port
@@ -38,14 +40,21 @@ enum fastpath_verdict {
 };
 
 struct fastpath_slot {
-	uint32_t verdict; // enum fastpath_verdict
-	uint32_t quic;    // 1: QUIC; other UDP may have the top bit set, as RTP has
+	struct fastpath_key key;
 	uint32_t hint;
-	uint32_t pad;
+	uint32_t verdict;        // enum fastpath_verdict
+	uint32_t quic;           // 1: QUIC; other UDP may have the top bit set, as RTP has
 	uint64_t packets, bytes; // dropped or forwarded here; frames with their Ethernet header
 	uint64_t last_ns;        // CLOCK_MONOTONIC, of the last; coarse
-	uint64_t pad2;
 };
+
+// A cache line. mark: of the key, 0 where there is none; no two in a bucket are the same.
+struct fastpath_bucket {
+	uint32_t mark[FASTPATH_WAYS], number[FASTPATH_WAYS];
+};
+
+#define FASTPATH_SECRET_TAG 2   // words of the secret that the tag takes
+#define FASTPATH_SECRET_WORDS 8 // the rest is the hash's
 
 // What happens where no worker is there to ask: its heartbeat is too old, or it has no socket.
 enum fastpath_fail { FASTPATH_CLOSED, FASTPATH_OPEN_PEER, FASTPATH_OPEN_KERNEL };
@@ -63,7 +72,7 @@ struct fastpath_port {
 	uint8_t own;     // 1: ARP, link-local multicast and what sluice_own names are the kernel's
 	uint8_t pad[3];
 	uint32_t stale_ms;
-	uint64_t secret[2];
+	uint64_t secret[FASTPATH_SECRET_WORDS];
 	uint64_t beat_ns[FASTPATH_QUEUES]; // CLOCK_MONOTONIC; 0: never
 };
 
@@ -136,6 +145,29 @@ static inline uint32_t fastpath_tag_check(const struct fastpath_tag *t, uint32_t
 	return h >> 32;
 }
 
+// NH of UMAC (RFC 4418 5.2): without the secret, two keys meet in one of 2^32. Its multiplications do not wait for each
+// other. The last one brings the upper half's bits to where the bucket and the mark are taken from.
+static inline uint64_t fastpath_hash(const struct fastpath_key *k, const uint64_t *secret)
+{
+	uint32_t w[12] = {0}, s[12];
+	uint64_t h = 0;
+	__builtin_memcpy(w, k, sizeof(*k));
+	__builtin_memcpy(s, secret + FASTPATH_SECRET_TAG, sizeof(s));
+	for (int i = 0; i < 12; i += 2)
+		h += (uint64_t)(uint32_t)(w[i] + s[i]) * (uint32_t)(w[i + 1] + s[i + 1]);
+	return (h ^ h >> 32) * 0x9e3779b97f4a7c15;
+}
+
+static inline uint32_t fastpath_bucket_of(uint64_t hash)
+{
+	return (hash >> 32) % FASTPATH_BUCKETS;
+}
+
+static inline uint32_t fastpath_mark_of(uint64_t hash)
+{
+	return (uint32_t)(hash >> 16) | 1;
+}
+
 // What a worker asks for, in the order in which it asks. Each ADD is answered by one end, sooner or later; nothing else
 // is, and behind an end nothing comes of that ADD.
 enum fastpath_ask {
@@ -178,7 +210,8 @@ struct fastpath_count {
 #include <string.h>
 
 static_assert(sizeof(struct fastpath_key) == 44 && sizeof(struct fastpath_op) == 64 &&
-		      sizeof(struct fastpath_slot) == 48 && sizeof(struct fastpath_tag) == FASTPATH_TAG_BYTES,
+		      sizeof(struct fastpath_slot) == 80 && sizeof(struct fastpath_bucket) == 64 &&
+		      sizeof(struct fastpath_tag) == FASTPATH_TAG_BYTES,
 	      "no holes that the kernel would compare or hash");
 
 // Worker: the frame of len bytes has its tag behind it (metadata) or in it (prefix), at tag. False: it is none.

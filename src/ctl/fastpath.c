@@ -56,12 +56,13 @@ struct fastpath {
 	struct bpf_object *object;
 	int doors, own;
 	struct fastpath_slot *slots;
+	struct fastpath_bucket *buckets;
 	struct fastpath_port *ports;
 	struct fastpath_link links[FASTPATH_PORTS];
 	struct fastpath_port *port[FASTPATH_PORTS]; // of each link; NULL: its interface is not there
 	unsigned nlinks;
 	uint32_t stale_ms;
-	uint64_t secret[2];
+	uint64_t secret[FASTPATH_SECRET_WORDS];
 	int lock; // the folder sluice/
 	int image;
 	char image_path[32];
@@ -84,7 +85,7 @@ static int fail(int rc, char *why, size_t size, const char *format, ...)
 
 // Maps.
 
-static const char *const names[] = {"sluice_flows", "sluice_slots", "sluice_ports", "sluice_doors", "sluice_own"};
+static const char *const names[] = {"sluice_buckets", "sluice_slots", "sluice_ports", "sluice_doors", "sluice_own"};
 
 static void unpin(const struct fastpath *f)
 {
@@ -137,8 +138,11 @@ static int load(struct fastpath *f, char *why, size_t size)
 	f->doors = bpf_object__find_map_fd_by_name(f->object, "sluice_doors");
 	f->own = bpf_object__find_map_fd_by_name(f->object, "sluice_own");
 	f->slots = map_shared(bpf_object__find_map_by_name(f->object, "sluice_slots"));
+	f->buckets = map_shared(bpf_object__find_map_by_name(f->object, "sluice_buckets"));
 	f->ports = map_shared(bpf_object__find_map_by_name(f->object, "sluice_ports"));
-	return f->slots && f->ports ? 0 : fail(-errno, why, size, "maps of the XDP program: %s", strerror(errno));
+	return f->slots && f->buckets && f->ports
+		       ? 0
+		       : fail(-errno, why, size, "maps of the XDP program: %s", strerror(errno));
 }
 
 static int image(struct fastpath *f, char *why, size_t size)
@@ -331,7 +335,7 @@ static int open_all(struct fastpath *f, const struct fastpath_options *o, char *
 		return rc;
 	if (getrandom(f->secret, sizeof(f->secret), 0) != sizeof(f->secret))
 		return fail(-errno, why, size, "getrandom: %s", strerror(errno));
-	f->flows = fastpath_flows_new(bpf_object__find_map_fd_by_name(f->object, "sluice_flows"), f->slots, o);
+	f->flows = fastpath_flows_new(f->slots, f->buckets, f->secret, o);
 	return f->flows ? 0 : fail(-ENOMEM, why, size, "no memory for %u entries of the fast path", FASTPATH_FLOWS);
 }
 
@@ -365,6 +369,7 @@ void fastpath_close(struct fastpath *f)
 	fastpath_flows_free(f->flows);
 	if (f->object) {
 		unmap(f->slots, "sluice_slots", f);
+		unmap(f->buckets, "sluice_buckets", f);
 		unmap(f->ports, "sluice_ports", f);
 		unpin(f);
 		bpf_object__close(f->object);

@@ -2,7 +2,7 @@
 //
 // The process's side of the eBPF fast path: maps, ports, and a thread between the workers and the map of verdicts.
 //
-//   worker --ops--> [ ring ] --> thread --batches--> map of flows, slots
+//   worker --ops--> [ ring ] --> thread --stores--> buckets, slots
 //   worker <-counts-- [ ring ] <-- thread <--loads-- slots
 //
 // Order of a start: fastpath_open; for each port fastpath_take, then the port itself with xdp_prog=fastpath_object();
@@ -61,7 +61,6 @@ int fastpath_own(struct fastpath *f, unsigned link, unsigned version, const uint
 struct fastpath_numbers {
 	uint64_t entries; // in the map, or not yet told that they ended
 	uint64_t added, changed, deleted, aged, refused, voided;
-	uint64_t batches; // system calls that put or took entries
 };
 void fastpath_numbers(struct fastpath *f, struct fastpath_numbers *n);
 // Frames of a link by the door they took, of all processors.

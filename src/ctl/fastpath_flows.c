@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Entries of the fast path, by the number of their slot. A key stands in three places: here (rte_hash, whose positions
-// are the numbers), in the kernel's map, and in the worker that asked for it. The verdict stands in the slot, which is
-// memory shared with the program: taking an entry back is one store, whatever the map still says.
+// Entries of the fast path, by the number of their slot. Buckets and slots are memory shared with the program, which
+// looks but never writes, counters apart: an entry is there from the store of its mark on, and gone with it.
 //
-//   ADD -> lives -> (DEL, age, void: verdict is UP from here on) -> dying, 100 ms -> the last count is told -> free
+//   ADD -> lives -> (DEL, age, void: its frames come up from here on) -> dying, 100 ms -> the last count is told ->
+//   free
 //
 // An entry dies slowly because a processor may still be counting in its slot: the program runs for microseconds, with
 // no preemption, so that after 100 ms nobody does. So no frame is lost to accounting, and none is told to a wrong flow.
@@ -16,17 +16,13 @@
 // Runs on the thread of fastpath.c or, for void, on the control thread, under a lock of theirs.
 #include "ctl/fastpath_flows.h"
 
-#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#include <bpf/bpf.h>
-#include <rte_hash.h>
-#include <rte_jhash.h>
-#include <rte_random.h>
 #include <rte_ring_elem.h>
 
-#define BATCH 64
+#define OPS_AT_ONCE 64
 #define OPS_A_ROUND 4096
 #define GRACE_NS 100000000ull
 #define ROUNDS_A_SWEEP 100 // a round is 10 ms: each entry is looked at once a second
@@ -34,7 +30,6 @@
 enum entry_state { ENTRY_FREE, ENTRY_LIVES, ENTRY_DYING };
 
 struct entry {
-	struct fastpath_key key;
 	uint32_t hint;
 	uint64_t flow;
 	uint64_t packets, bytes; // told
@@ -45,22 +40,18 @@ struct entry {
 };
 
 struct fastpath_flows {
-	int map;
 	struct fastpath_slot *slots;
-	struct rte_hash *numbers; // key -> number
-	struct entry *entries;
-	uint32_t *dying; // a ring of numbers, oldest first
+	struct fastpath_bucket *buckets;
+	const uint64_t *secret;
+	struct entry *entries; // by number
+	uint32_t *free, nfree; // numbers
+	uint32_t *dying;       // a ring of numbers, oldest first
 	uint32_t dying_head, dying_tail;
 	uint32_t swept; // number at which the sweep goes on
 	uint64_t now_ns, real_ns, idle_ns;
 	unsigned workers;
 	struct rte_ring **ops, **counts;
 	struct fastpath_numbers said;
-	// on their way to the map: all of a kind
-	bool adding;
-	uint32_t pending;
-	struct fastpath_key keys[BATCH];
-	uint32_t values[BATCH];
 };
 
 // The number's frames since it was last told. False: its worker has no room now.
@@ -92,57 +83,48 @@ static void verdict_store(struct fastpath_slot *s, uint32_t verdict)
 	__atomic_store_n(&s->verdict, verdict, __ATOMIC_RELEASE);
 }
 
-// From here on its frames come up.
-static void dies(struct fastpath_flows *t, uint32_t number, enum fastpath_end end)
+// The way in a bucket that has this mark, or FASTPATH_WAYS.
+static unsigned way_of(const struct fastpath_bucket *b, uint32_t mark)
+{
+	unsigned way = 0;
+	while (way < FASTPATH_WAYS && b->mark[way] != mark)
+		way++;
+	return way;
+}
+
+static struct fastpath_bucket *bucket_of(const struct fastpath_flows *t, const struct fastpath_key *k, uint32_t *mark)
+{
+	uint64_t hash = fastpath_hash(k, t->secret);
+	*mark = fastpath_mark_of(hash);
+	return &t->buckets[fastpath_bucket_of(hash)];
+}
+
+static int64_t number_of(const struct fastpath_flows *t, const struct fastpath_key *k)
+{
+	uint32_t mark;
+	const struct fastpath_bucket *b = bucket_of(t, k, &mark);
+	unsigned way = way_of(b, mark);
+	if (way == FASTPATH_WAYS || memcmp(&t->slots[b->number[way]].key, k, sizeof(*k)) != 0)
+		return -1;
+	return b->number[way];
+}
+
+// From here on its frames come up: those that look for it, and those that have just found it.
+static void take_back(struct fastpath_flows *t, uint32_t number, enum fastpath_end end)
 {
 	struct entry *e = &t->entries[number];
+	uint32_t mark;
+	struct fastpath_bucket *b = bucket_of(t, &t->slots[number].key, &mark);
+	__atomic_store_n(&b->mark[way_of(b, mark)], 0, __ATOMIC_RELEASE);
 	verdict_store(&t->slots[number], FASTPATH_UP);
-	rte_hash_del_key(t->numbers, &e->key);
 	e->state = ENTRY_DYING;
 	e->end = end;
 	e->since_ns = t->now_ns;
 	t->dying[t->dying_head++ % FASTPATH_FLOWS] = number;
 	uint64_t *said[] = {[FASTPATH_DELETED] = &t->said.deleted,
 			    [FASTPATH_AGED] = &t->said.aged,
-			    [FASTPATH_REFUSED] = &t->said.refused,
 			    [FASTPATH_VOIDED] = &t->said.voided};
 	++*said[end];
-}
-
-static uint32_t batch(struct fastpath_flows *t, uint32_t from)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t n = t->pending - from;
-	int rc = t->adding ? bpf_map_update_batch(t->map, t->keys + from, t->values + from, &n, &opts)
-			   : bpf_map_delete_batch(t->map, t->keys + from, &n, &opts);
-	t->said.batches++;
-	return rc < 0 && n >= t->pending - from ? 0 : n; // refused as a whole, the number is as it was
-}
-
-// A batch stops at the first that the kernel does not take: to add, it has no memory; to delete, it is not there.
-static void flush(struct fastpath_flows *t)
-{
-	for (uint32_t done = 0; done < t->pending; done++) {
-		done += batch(t, done);
-		if (done < t->pending && t->adding)
-			dies(t, t->values[done], FASTPATH_REFUSED);
-	}
-	t->pending = 0;
-}
-
-static void to_map(struct fastpath_flows *t, bool adding, uint32_t number)
-{
-	if (t->pending == BATCH || t->adding != adding)
-		flush(t);
-	t->adding = adding;
-	t->keys[t->pending] = t->entries[number].key;
-	t->values[t->pending++] = number;
-}
-
-static void take_back(struct fastpath_flows *t, uint32_t number, enum fastpath_end end)
-{
-	dies(t, number, end);
-	to_map(t, false, number);
 }
 
 static void slot_set(struct fastpath_slot *s, const struct fastpath_op *op)
@@ -152,36 +134,39 @@ static void slot_set(struct fastpath_slot *s, const struct fastpath_op *op)
 	verdict_store(s, op->verdict);
 }
 
-// Without room for the key there is no number, and so nothing that could die.
+// Without room there is no number, and so nothing that could die.
 static void refuse(struct fastpath_flows *t, const struct fastpath_op *op, unsigned worker)
 {
 	struct fastpath_count c = {.flow = op->flow, .hint = op->hint, .dir = op->dir, .end = FASTPATH_REFUSED};
-	rte_ring_sp_enqueue_elem(t->counts[worker], &c, sizeof(c)); // fastpath_flows_round has seen that there is room
+	rte_ring_sp_enqueue_elem(t->counts[worker], &c, sizeof(c)); // serve() has seen that there is room
 	t->said.refused++;
 }
 
 static void add(struct fastpath_flows *t, const struct fastpath_op *op, unsigned worker)
 {
-	int at = rte_hash_lookup(t->numbers, &op->key);
-	if (at >= 0)
-		take_back(t, at, FASTPATH_DELETED);
-	at = rte_hash_add_key(t->numbers, &op->key);
-	if (at < 0) {
+	int64_t there = number_of(t, &op->key);
+	if (there >= 0)
+		take_back(t, there, FASTPATH_DELETED);
+	uint32_t mark;
+	struct fastpath_bucket *b = bucket_of(t, &op->key, &mark);
+	unsigned way = way_of(b, 0);
+	if (way == FASTPATH_WAYS || way_of(b, mark) < FASTPATH_WAYS || t->nfree == 0) {
 		refuse(t, op, worker);
 		return;
 	}
-	t->slots[at] = (struct fastpath_slot){0};
-	slot_set(&t->slots[at], op);
-	t->entries[at] = (struct entry){.key = op->key,
-					.hint = op->hint,
-					.flow = op->flow,
-					.since_ns = t->now_ns,
-					.worker = worker,
-					.state = ENTRY_LIVES,
-					.dir = op->dir};
+	uint32_t number = t->free[--t->nfree];
+	t->slots[number] = (struct fastpath_slot){.key = op->key};
+	slot_set(&t->slots[number], op);
+	t->entries[number] = (struct entry){.hint = op->hint,
+					    .flow = op->flow,
+					    .since_ns = t->now_ns,
+					    .worker = worker,
+					    .state = ENTRY_LIVES,
+					    .dir = op->dir};
+	b->number[way] = number;
+	__atomic_store_n(&b->mark[way], mark, __ATOMIC_RELEASE);
 	t->said.added++;
 	t->said.entries++;
-	to_map(t, true, at);
 }
 
 static void apply(struct fastpath_flows *t, const struct fastpath_op *op, unsigned worker)
@@ -190,7 +175,7 @@ static void apply(struct fastpath_flows *t, const struct fastpath_op *op, unsign
 		add(t, op, worker);
 		return;
 	}
-	int at = rte_hash_lookup(t->numbers, &op->key);
+	int64_t at = number_of(t, &op->key);
 	if (at < 0 || t->entries[at].flow != op->flow)
 		return;
 	if (op->ask == FASTPATH_DEL) {
@@ -204,16 +189,16 @@ static void apply(struct fastpath_flows *t, const struct fastpath_op *op, unsign
 
 static void serve(struct fastpath_flows *t, unsigned worker)
 {
-	struct fastpath_op ops[BATCH];
+	struct fastpath_op ops[OPS_AT_ONCE];
 	unsigned n, total = 0;
 	do { // every op may be answered at once
 		unsigned room = rte_ring_free_count(t->counts[worker]);
-		n = rte_ring_sc_dequeue_burst_elem(t->ops[worker], ops, sizeof(ops[0]), RTE_MIN(room, (unsigned)BATCH),
-						   NULL);
+		n = rte_ring_sc_dequeue_burst_elem(t->ops[worker], ops, sizeof(ops[0]),
+						   RTE_MIN(room, (unsigned)OPS_AT_ONCE), NULL);
 		for (unsigned i = 0; i < n; i++)
 			apply(t, &ops[i], worker);
 		total += n;
-	} while (n == BATCH && total < OPS_A_ROUND);
+	} while (n == OPS_AT_ONCE && total < OPS_A_ROUND);
 }
 
 // A worker that does not listen keeps its own waiting, and nobody else's: they go to the end.
@@ -229,8 +214,8 @@ static void bury(struct fastpath_flows *t)
 			t->dying[t->dying_head++ % FASTPATH_FLOWS] = number;
 			continue;
 		}
-		rte_hash_free_key_with_position(t->numbers, number);
 		e->state = ENTRY_FREE;
+		t->free[t->nfree++] = number;
 		t->said.entries--;
 	}
 }
@@ -263,7 +248,6 @@ void fastpath_flows_round(struct fastpath_flows *t)
 	for (unsigned w = 0; w < t->workers; w++)
 		serve(t, w);
 	sweep(t);
-	flush(t);
 	bury(t);
 }
 
@@ -273,7 +257,6 @@ void fastpath_flows_void(struct fastpath_flows *t)
 	for (uint32_t number = 0; number < FASTPATH_FLOWS; number++)
 		if (t->entries[number].state == ENTRY_LIVES)
 			take_back(t, number, FASTPATH_VOIDED);
-	flush(t);
 }
 
 struct rte_ring *fastpath_flows_ops(const struct fastpath_flows *t, unsigned worker)
@@ -313,29 +296,27 @@ static bool rings(struct fastpath_flows *t, uint32_t count)
 	return true;
 }
 
-struct fastpath_flows *fastpath_flows_new(int map, struct fastpath_slot *slots, const struct fastpath_options *o)
+struct fastpath_flows *fastpath_flows_new(struct fastpath_slot *slots, struct fastpath_bucket *buckets,
+					  const uint64_t *secret, const struct fastpath_options *o)
 {
-	struct rte_hash_parameters p = {.name = "fastpath_flows",
-					.entries = FASTPATH_FLOWS,
-					.key_len = sizeof(struct fastpath_key),
-					.hash_func = rte_jhash,
-					.hash_func_init_val = rte_rand(), // whoever sends frames chooses keys
-					.socket_id = SOCKET_ID_ANY,
-					.extra_flag = RTE_HASH_EXTRA_FLAGS_NO_FREE_ON_DEL};
 	struct fastpath_flows *t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	t->map = map;
 	t->slots = slots;
+	t->buckets = buckets;
+	t->secret = secret;
 	t->idle_ns = o->idle_ms * 1000000ull;
 	t->workers = o->workers;
-	t->numbers = rte_hash_create(&p);
 	t->entries = calloc(FASTPATH_FLOWS, sizeof(*t->entries));
 	t->dying = calloc(FASTPATH_FLOWS, sizeof(*t->dying));
-	if (t->numbers && t->entries && t->dying && rings(t, o->ring))
-		return t;
-	fastpath_flows_free(t);
-	return NULL;
+	t->free = calloc(FASTPATH_FLOWS, sizeof(*t->free));
+	if (!t->entries || !t->dying || !t->free || !rings(t, o->ring)) {
+		fastpath_flows_free(t);
+		return NULL;
+	}
+	for (; t->nfree < FASTPATH_FLOWS; t->nfree++) // taken from the end: the first first
+		t->free[t->nfree] = FASTPATH_FLOWS - 1 - t->nfree;
+	return t;
 }
 
 void fastpath_flows_free(struct fastpath_flows *t)
@@ -346,10 +327,10 @@ void fastpath_flows_free(struct fastpath_flows *t)
 		rte_ring_free(t->ops ? t->ops[w] : NULL);
 		rte_ring_free(t->counts ? t->counts[w] : NULL);
 	}
-	rte_hash_free(t->numbers);
 	free(t->ops);
 	free(t->counts);
 	free(t->entries);
 	free(t->dying);
+	free(t->free);
 	free(t);
 }

@@ -7,8 +7,9 @@
 
 struct fastpath_flows;
 
-// map: fd of sluice_flows; slots: sluice_slots, mapped. NULL: no memory.
-struct fastpath_flows *fastpath_flows_new(int map, struct fastpath_slot *slots, const struct fastpath_options *o);
+// All are mapped, and secret is the ports'. NULL: no memory.
+struct fastpath_flows *fastpath_flows_new(struct fastpath_slot *slots, struct fastpath_bucket *buckets,
+					  const uint64_t *secret, const struct fastpath_options *o);
 void fastpath_flows_free(struct fastpath_flows *t);
 
 // One round; any thread, one at a time.

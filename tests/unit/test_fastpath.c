@@ -500,7 +500,7 @@ static void full(void **state)
 	fastpath_numbers(f, &n);
 	assert_int_equal(n.entries + refused + others, asked);
 	assert_true(n.entries > FASTPATH_FLOWS / 10 * 9 && refused >= 1000);
-	print_message("full: %lu entries by %lu batches\n", n.entries, n.batches);
+	print_message("full: %lu entries\n", n.entries);
 	fastpath_void(f);
 	for (unsigned ms = 0; n.entries && ms < 5000; ms++, sleep_ms(1)) {
 		while (!rte_ring_sc_dequeue_elem(fastpath_counts(f, 0), &c, sizeof(c)))
@@ -579,7 +579,7 @@ static void one_at_a_time(void **state)
 	int status;
 	waitpid(child, &status, 0);
 	assert_int_equal(WEXITSTATUS(status), 42);
-	assert_int_equal(access("/sys/fs/bpf/sluice_flows", F_OK), 0);
+	assert_int_equal(access("/sys/fs/bpf/sluice_slots", F_OK), 0);
 	open_lo();
 	port = fastpath_port(f, 0);
 	struct frame m = tcp4(0x10);
@@ -619,8 +619,7 @@ static void captured(void **state)
 		struct pcap_pkthdr *h;
 		const u_char *d;
 		pcap_t *p = pcap_open_offline(*path, why);
-		for (unsigned n = 0; p && pcap_datalink(p) == 1 && n < 400 && pcap_next_ex(p, &h, &d) == 1;
-		     n++) {
+		for (unsigned n = 0; p && pcap_datalink(p) == 1 && n < 400 && pcap_next_ex(p, &h, &d) == 1; n++) {
 			beat();
 			if (h->caplen == h->len && h->len >= 14 && h->len <= sizeof(((struct frame *)0)->d)) {
 				agrees(d, h->len);

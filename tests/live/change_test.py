@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The policy changes under way, with two workers: an ssh session ends when a rule forbids it, a file with errors changes
+nothing, and a reload a second loses no frame. usage: change_test.py SLUICE"""
+import json
+import signal
+import subprocess
+import sys
+import time
+
+from wire import ADDRESS
+from world import World, end, expect, skip
+
+ALLOW = {"rules": [{"id": "casino", "when": {"http.host": "casino.example"}, "action": "deny"}]}
+NO_SSH = {"rules": [{"id": "no-ssh", "when": {"app": "ssh"}, "action": "deny"}] + ALLOW["rules"]}
+SSHD = """
+Port 22
+ListenAddress 0.0.0.0
+HostKey {0}/host
+AuthorizedKeysFile {0}/user.pub
+StrictModes no
+PidFile none
+UsePAM no
+"""
+
+
+def ssh(w):
+    f = w.folder
+    for key in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(f / key)], check=True)
+    (f / "sshd_config").write_text(SSHD.format(f))
+    w.start("server", "/usr/sbin/sshd", "-D", "-e", "-f", str(f / "sshd_config"), stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    return w.start("client", "ssh", "-i", str(f / "user"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                   "-o", "IdentitiesOnly=yes", "root@" + ADDRESS["server"][0],
+                   "while :; do echo tick; sleep 0.1; done", stdout=open(f / "ssh.out", "w"), stderr=open(f / "ssh.err", "w"))
+
+
+def ticks(w):
+    return (w.folder / "ssh.out").read_text().count("tick")
+
+
+def reload(w, policy, says):
+    n = w.log.read_text().count(says)
+    (w.folder / "policy.json").write_text(policy if isinstance(policy, str) else json.dumps(policy))
+    w.box.send_signal(signal.SIGHUP)
+    until = time.time() + 5
+    while w.log.read_text().count(says) == n and time.time() < until:
+        time.sleep(0.01)
+    return w.log.read_text().count(says) > n
+
+
+def main():
+    w = World(sys.argv[1])
+    w.up(w.config(ALLOW, workers={"cores": [0, 1], "idle": "adaptive"}))
+    session = ssh(w)
+    time.sleep(2)
+    if not ticks(w):
+        skip("no ssh session can be had: " + (w.folder / "ssh.err").read_text()[-300:])
+    expect("a bad file is refused", reload(w, '{"rules": [{"id": "x"}]}', "not loaded"))
+    before = ticks(w)
+    time.sleep(0.5)
+    expect("and the session goes on", ticks(w) > before and session.poll() is None)
+    ping = w.start("client", "ping", "-q", "-i", "0.002", "-c", "2000", ADDRESS["server"][0], stdout=subprocess.PIPE, text=True)
+    for i in range(4):
+        policy = {"rules": [{"id": "n%d" % i, "when": {"http.host": "n%d.example" % i}, "action": "deny"}] + ALLOW["rules"]}
+        expect("reload %d is in force" % (i + 1), reload(w, policy, "enforcing"))
+        time.sleep(0.8)
+    said = ping.communicate(timeout=30)[0]
+    expect("no ping is lost meanwhile", "2000 received" in said, said)
+    expect("nor the session", session.poll() is None)
+    reload(w, NO_SSH, "enforcing")
+    begun = time.time()
+    try:
+        session.wait(5)
+    except subprocess.TimeoutExpired:
+        pass
+    said = (w.folder / "ssh.err").read_text()
+    expect("the session is reset when a rule forbids it", session.poll() is not None and ("reset" in said.lower() or "broken pipe" in said.lower()) and
+           time.time() - begun < 1, (session.poll(), said[-300:], time.time() - begun))
+    status = w.down()
+    expect("it drains, and the ledger holds", status == 0, (status, w.log.read_text()[-1500:]))
+    versions = sorted({e["verdict"]["policy"] for e in w.events() if "verdict" in e and "policy" in e["verdict"]}, key=str)
+    expect("records name the policy that judged", len(versions) >= 2, versions)
+    end()
+
+
+main()

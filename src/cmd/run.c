@@ -17,7 +17,7 @@
 #include "base/eal.h"
 #include "base/log.h"
 #include "cmd.h"
-#include "ctl/appliance.h"
+#include "ctl/control.h"
 #include "ctl/loop.h"
 #include "ctl/reload.h"
 
@@ -190,7 +190,9 @@ static int serve(struct run *r)
 	log_say(LOG_NOTICE, "run", "forwarding workers=%u; not judged until the policy is loaded",
 		r->appliance.nworkers);
 	load_policy(r);
-	int status = loop_run(r->loop);
+	struct control *control = control_open(r->loop, &r->appliance);
+	int status = control ? loop_run(r->loop) : EXIT_ENVIRONMENT;
+	control_close(control);
 	reload_join(&r->appliance);
 	bool holds = appliance_close(&r->appliance);
 	log_say(LOG_NOTICE, "run", "ended");

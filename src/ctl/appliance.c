@@ -90,7 +90,7 @@ static void port_quiesce(void *arg, const struct port *port)
 	for (unsigned i = 0; i < a->nworkers && a->forwarding; i++)
 		if (poll_rest(a->polls[i]) < 0)
 			log_say(LOG_ERROR, "worker", "stalled worker=%u: a port cannot be closed safely", i);
-	for (unsigned i = 0; i < a->nworkers; i++)
+	for (unsigned i = 0; i < a->nworkers && !a->stopped; i++)
 		poll_resume(a->polls[i]);
 }
 
@@ -427,6 +427,19 @@ void appliance_tick(struct appliance *a)
 {
 	for (unsigned i = 0; i < a->nports; i++)
 		port_tick(&a->ports[i]);
+}
+
+int appliance_forward(struct appliance *a, bool on)
+{
+	int stalled = 0;
+	a->stopped = !on;
+	for (unsigned i = 0; i < a->nworkers; i++) {
+		if (on)
+			poll_resume(a->polls[i]);
+		else
+			stalled += poll_rest(a->polls[i]) < 0;
+	}
+	return stalled;
 }
 
 void appliance_bypass(struct appliance *a, bool on, uint64_t for_ns)

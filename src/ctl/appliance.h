@@ -8,6 +8,7 @@
 #include "ctl/config.h"
 #include "live/poll.h"
 
+struct control;
 struct ship;
 struct standing;
 struct limits;
@@ -23,12 +24,14 @@ struct appliance {
 	struct limits *limits;
 	struct standing *standing;
 	struct ship *ship;
+	struct control *control; // NULL: nobody can ask
 	struct ship_source *sources;
 	uint64_t started_ns, boot; // CLOCK_REALTIME; which start of this node
 	bool forwarding;           // workers run
 	_Atomic bool enforcing;    // a policy was loaded
 	pthread_t reloading;       // reload.c's
 	bool reload_runs;
+	bool stopped; // by `stop`
 	bool bypass;
 	uint64_t bypass_until_ns; // 0: no end
 	struct stalled {
@@ -47,6 +50,8 @@ bool appliance_close(struct appliance *a);
 void appliance_watch(struct appliance *a);
 void appliance_tick(struct appliance *a);
 
+// Workers fetch frames, or do not. How many are stalled and did not hear.
+int appliance_forward(struct appliance *a, bool on);
 void appliance_bypass(struct appliance *a, bool on, uint64_t for_ns);
 
 // The ledger (corridor.md 6) and the counters, summed over workers as they are now.

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/ask.h"
 #include "ctl/command.h"
@@ -89,6 +91,20 @@ static void show(struct cli *c, const struct call *call, const json_t *answer)
 		fprintf(stderr, "sluice ctl: %s\n", text);
 }
 
+// Commands that go on at a terminal.
+static bool again(const struct cli *c, const struct call *call)
+{
+	return call->command && !strcmp(call->command->words, "top") && !c->json && isatty(fileno(c->view.out));
+}
+
+// Within a second.
+static bool entered(void)
+{
+	char line[64];
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	return poll(&in, 1, 1000) > 0 && read(STDIN_FILENO, line, sizeof(line)) >= 0;
+}
+
 int cli_words(struct cli *c, const char *const *word, unsigned n)
 {
 	struct call call = {.n = n};
@@ -108,6 +124,14 @@ int cli_words(struct cli *c, const char *const *word, unsigned n)
 		return CALL_USAGE;
 	}
 	json_t *answer = cli_ask(c, line);
+	while (answer && again(c, &call)) {
+		fputs("\033[H\033[J", c->view.out); // home, and clear what is below
+		show(c, &call, answer);
+		json_decref(answer);
+		answer = entered() ? NULL : cli_ask(c, line);
+		if (!answer)
+			return CALL_DONE;
+	}
 	if (!answer)
 		return CALL_ENVIRONMENT;
 	show(c, &call, answer);

@@ -1,20 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// All that can be said to a running appliance, in the order of `help`. A command is here when it works.
+// All that can be said to a running appliance, in the order of `help` and of docs/ctl.md. A command is here when it
+// works. The first ones are testpmd's.
+#include "ctl/change.h"
 #include "ctl/command.h"
 #include "ctl/show.h"
 
 const struct command command_table[] = {
+	{"show port info|stats|xstats all|<port>", "what a port is; what it counted; all that its driver counts",
+	 show_port, view_port},
+	{"clear port stats all|<port>", "its counters begin at 0 again; the ledger goes on", clear_port_stats,
+	 view_quiet},
+	{"start", "workers fetch frames", change_start, NULL},
+	{"stop", "workers fetch no frames: nothing passes any more", change_stop, NULL},
+	{"set verbose <n>", "what is said on standard error, 0 (errors) to 4 (all)", change_verbose, NULL},
+	{"show drops", "am I losing packets? all that came, by where it went", show_drops, view_drops},
+	{"show rules [hits]", "rules of the policy in force; those that were hit, the most first", show_rules, NULL},
+	{"show policy", "the policy in force", show_policy, NULL},
+	{"show workers", "workers, and how much they have to do", show_workers, NULL},
+	{"show sinks", "where records go, and what was lost", show_sinks, NULL},
+	{"show ledger", "every frame that came, by how it left; counters and anomalies", show_ledger, NULL},
+	{"show config", "every value in force, and where it came from", show_config, NULL},
 	{"show version", "which program this is, and of what it is made", show_version, NULL},
-	{"log level [all|<room>] [<level>]", "what is said on standard error: levels, or another level", show_log_level,
+	{"policy load <file>", "another policy; one with errors changes nothing", change_policy_load, view_load},
+	{"bypass on|off [<time>]", "everything passes unjudged, for so long (30s, 10m, 2h) or until off", change_bypass,
 	 NULL},
+	{"log level [all|<room>] [<level>]", "what is said on standard error, by part of the program", show_log_level,
+	 NULL},
+	{"top", "rates of the last second; at a terminal each second until Enter", show_top, NULL},
 	{"help [<command...>]", "commands, or those that begin so", show_help, NULL},
 	{"values <kind>", "values that can stand for <kind>: for completion", show_values, NULL},
 };
 const unsigned command_count = sizeof(command_table) / sizeof(command_table[0]);
 
 const struct command_kind command_kinds[] = {
-	{"room", "who says it: a part of the program", show_log_rooms},
+	{"port", "a port, by its name", show_port_names},
+	{"rule", "a rule of the policy in force, by its id", show_rule_ids},
+	{"room", "a part of the program", show_log_rooms},
 	{"level", "how bad it is, or how much is said", show_log_levels},
+	{"file", "a file, as the appliance may read it", NULL},
+	{"time", "30s, 10m, 2h", NULL},
+	{"n", "a number", NULL},
 };
 const unsigned command_nkinds = sizeof(command_kinds) / sizeof(command_kinds[0]);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What commands do, one function a row of the table (command_table.c); each says what it knows as JSON.
+// What commands say, one function a row of the table (command_table.c), as JSON; and how it looks where the usual view
+// (view_any) will not do.
 #pragma once
 
 #include "ctl/command.h"
+#include "ctl/view.h"
 
 // show_version.c
 json_t *show_version(struct appliance *a, struct call *c);
@@ -12,3 +14,25 @@ json_t *show_values(struct appliance *a, struct call *c);
 json_t *show_log_level(struct appliance *a, struct call *c);
 json_t *show_log_rooms(struct appliance *a);
 json_t *show_log_levels(struct appliance *a);
+
+// show_port.c
+json_t *show_port(struct appliance *a, struct call *c);
+json_t *clear_port_stats(struct appliance *a, struct call *c);
+json_t *show_port_names(struct appliance *a);
+void view_port(struct view *v, const json_t *result);
+
+// show_drops.c
+json_t *show_drops(struct appliance *a, struct call *c);
+void view_drops(struct view *v, const json_t *result);
+
+// show_policy.c
+json_t *show_policy(struct appliance *a, struct call *c);
+json_t *show_rules(struct appliance *a, struct call *c);
+json_t *show_rule_ids(struct appliance *a);
+
+// show_worker.c
+json_t *show_workers(struct appliance *a, struct call *c);
+json_t *show_ledger(struct appliance *a, struct call *c);
+json_t *show_sinks(struct appliance *a, struct call *c);
+json_t *show_config(struct appliance *a, struct call *c);
+json_t *show_top(struct appliance *a, struct call *c);

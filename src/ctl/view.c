@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CELL_BYTES 256
@@ -122,8 +123,12 @@ static bool number(const char *key, const json_t *value, char *out, size_t room)
 			return true;
 		}
 	}
+	time_t at = (time_t)n;
+	struct tm utc;
 	if (!strcmp(word, "s"))
 		duration(n, out, room);
+	else if (!strcmp(word, "unix") && gmtime_r(&at, &utc))
+		strftime(out, room, "%Y-%m-%d %H:%M:%S UTC", &utc);
 	else if (!strcmp(word, "pid") || !strcmp(word, "port"))
 		snprintf(out, room, "%.0f", n);
 	else if (json_is_integer(value))
@@ -169,14 +174,22 @@ unsigned view_value(const char *key, const json_t *value, char *out, size_t room
 
 unsigned view_key(const char *key, char *out, size_t room)
 {
+	static const char *const said[] = {"_ms", "_ns", "_us", "_s", "_percent", "_unix"}; // by the value itself
 	harmless(key, out, room);
-	for (char *p = out; *p; p++)
+	size_t len = strlen(out);
+	for (unsigned i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		size_t n = strlen(said[i]);
+		if (len > n && !strcmp(out + len - n, said[i]))
+			out[len - n] = '\0';
+	}
+	bool symbol = *key >= 'A' && *key <= 'Z'; // POLICY_DENY is a name
+	for (char *p = out; *p && !symbol; p++)
 		if (*p == '_')
 			*p = ' ';
 	return width_of(out);
 }
 
-static enum view_colour colour_of(const char *text)
+enum view_colour view_colour_of(const char *text)
 {
 	static const struct {
 		const char *text;
@@ -249,7 +262,7 @@ void view_table(struct view *v, const json_t *rows, unsigned indent)
 			if (value)
 				view_value(c.key[k], value, cell, sizeof(cell));
 			fprintf(v->out, "%*s", k ? 2 : (int)indent, "");
-			view_put(v, colour_of(cell), cell, cell_width(&c, k));
+			view_put(v, view_colour_of(cell), cell, cell_width(&c, k));
 		}
 		fputc('\n', v->out);
 	}
@@ -282,7 +295,7 @@ static void paragraph(struct view *v, const json_t *o, unsigned indent, unsigned
 		}
 		view_put(v, VIEW_FAINT, cell, (int)width + 2);
 		view_value(key, value, cell, sizeof(cell));
-		view_put(v, colour_of(cell), cell, 0);
+		view_put(v, view_colour_of(cell), cell, 0);
 		fputc('\n', v->out);
 	}
 }
@@ -292,3 +305,5 @@ void view_any(struct view *v, const json_t *result)
 	if (json_is_object(result))
 		paragraph(v, result, 0, 0);
 }
+
+void view_quiet(struct view *v, const json_t *result) {}

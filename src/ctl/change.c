@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Commands that change something. Each is said in the log, too: who comes next must see what was done.
+#include "ctl/change.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "ctl/control.h"
+#include "ctl/reload.h"
+#include "ctl/socket.h"
+
+// ---- forwarding --------------------------------------------------------------------------------------------------
+
+static json_t *forward(struct appliance *a, struct call *c, bool on)
+{
+	if (a->stopped != on)
+		return json_pack("{s:b}", "forwarding", on);
+	log_say(LOG_WARNING, "ctl", on ? "start: workers fetch frames again" : "stop: workers fetch no frames");
+	int stalled = appliance_forward(a, on);
+	if (stalled)
+		return call_fail(c, CALL_FINDINGS, "%d of %u workers are stalled and did not stop", stalled,
+				 a->nworkers);
+	return json_pack("{s:b}", "forwarding", on);
+}
+
+json_t *change_start(struct appliance *a, struct call *c)
+{
+	return forward(a, c, true);
+}
+
+json_t *change_stop(struct appliance *a, struct call *c)
+{
+	return forward(a, c, false);
+}
+
+// "90", "30s", "10m", "2h"; 0: it is none.
+static uint64_t seconds(const char *text)
+{
+	char *end;
+	unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+	if (!n || n > 366 * 86400)
+		return 0;
+	unsigned factor = !strcmp(end, "") || !strcmp(end, "s") ? 1
+			  : !strcmp(end, "m")                   ? 60
+			  : !strcmp(end, "h")                   ? 3600
+								: 0;
+	return n * factor;
+}
+
+json_t *change_bypass(struct appliance *a, struct call *c)
+{
+	const char *time = call_value(c, "time");
+	bool on = !strcmp(c->word[1], "on");
+	uint64_t for_s = time ? seconds(time) : 0;
+	if (time && (!for_s || !on))
+		return call_fail(c, CALL_USAGE, on ? "\"%.40s\" is no time: 30s, 10m, 2h" : "bypass off has no time",
+				 time);
+	appliance_bypass(a, on, for_s * 1000000000);
+	json_t *o = json_pack("{s:b}", "bypass", on);
+	if (for_s)
+		json_object_set_new(o, "for_s", json_integer((json_int_t)for_s));
+	return o;
+}
+
+json_t *change_verbose(struct appliance *a, struct call *c)
+{
+	uint64_t level;
+	if (!call_number(c, "n", LOG_LEVELS - 1, &level))
+		return NULL;
+	log_set(NULL, log_level_names[level]);
+	return json_pack("{s:s}", "level", log_level_names[level]);
+}
+
+// ---- policy ------------------------------------------------------------------------------------------------------
+
+struct asked {
+	struct appliance *a;
+	uint64_t later;
+};
+
+static json_t *lines(const char *text)
+{
+	json_t *list = json_array();
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		json_t *line = json_stringn(text, n);
+		if (n && line)
+			json_array_append_new(list, line);
+	}
+	return list;
+}
+
+static void loaded(void *arg, const struct reload *l)
+{
+	struct asked *k = arg;
+	struct call c = {0};
+	json_t *result = json_pack("{s:s,s:o}", "file", l->file, "complaints", lines(l->said));
+	if (l->rc < 0) {
+		const char *why = l->rc == -EINVAL ? "it has errors" : strerror(-l->rc);
+		call_fail(&c, l->rc == -EINVAL ? CALL_FINDINGS : CALL_ENVIRONMENT,
+			  "%.300s is not loaded: %s; what was in force stays", l->file, why);
+		log_say(LOG_ERROR, "policy", "not loaded file=%s: %s; what was in force stays", l->file, why);
+	} else {
+		const struct standing_done *d = &l->done;
+		json_t *more = json_pack("{s:i,s:s,s:i,s:i,s:f,s:f,s:f,s:i,s:i}", "version", (int)d->version, "hash",
+					 d->hash, "rules", (int)d->rules, "sets", (int)d->sets, "read_ms", d->read_ms,
+					 "compile_ms", d->compile_ms, "publish_ms", d->publish_ms, "active_on",
+					 (int)d->workers, "workers", (int)k->a->nworkers);
+		json_object_update(result, more);
+		json_decref(more);
+		log_say(LOG_NOTICE, "policy", "loaded file=%s version=%u rules=%u active on %u/%u workers", l->file,
+			d->version, d->rules, d->workers, k->a->nworkers);
+	}
+	if (k->a->control)
+		socket_answer(control_socket(k->a->control), k->later, &c, result);
+	else
+		json_decref(result);
+	free(k);
+}
+
+json_t *change_policy_load(struct appliance *a, struct call *c)
+{
+	const char *file = call_value(c, "file");
+	struct asked *k = malloc(sizeof(*k));
+	int rc = k ? reload_begin(a, control_loop(a->control), file, loaded, k) : -ENOMEM;
+	if (rc < 0) {
+		free(k);
+		return call_fail(c, CALL_ENVIRONMENT, "%s",
+				 rc == -EBUSY ? "another policy is being loaded; try again" : strerror(-rc));
+	}
+	*k = (struct asked){a, socket_later(c)};
+	return NULL;
+}
+
+void view_load(struct view *v, const json_t *result)
+{
+	size_t i;
+	const json_t *line;
+	char text[1024];
+	json_array_foreach(json_object_get(result, "complaints"), i, line)
+	{
+		view_value("line", line, text, sizeof(text));
+		fprintf(v->out, "%s\n", text);
+	}
+	json_t *rest = json_copy((json_t *)result);
+	json_object_del(rest, "complaints");
+	if (json_object_size(rest) > 1)
+		view_any(v, rest);
+	json_decref(rest);
+}

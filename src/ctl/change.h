@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Commands that change what the appliance does.
+#pragma once
+
+#include "ctl/command.h"
+#include "ctl/view.h"
+
+json_t *change_start(struct appliance *a, struct call *c);
+json_t *change_stop(struct appliance *a, struct call *c);
+json_t *change_bypass(struct appliance *a, struct call *c);
+json_t *change_verbose(struct appliance *a, struct call *c);
+json_t *change_policy_load(struct appliance *a, struct call *c);
+void view_load(struct view *v, const json_t *result);

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// /metrics: the same numbers as `show ledger`, `show drops` and `show port stats`, in OpenMetrics 1.0
+// (https://github.com/OpenObservability/OpenMetrics, specification/OpenMetrics.md). Families are tables here; label
+// values are names of ours and of the configuration, and of the policy's rules, and are escaped. What could make
+// thousands of series (flows, addresses, names) is no label.
+#include "ctl/metrics.h"
+
+#include <string.h>
+
+#include "ctl/control.h"
+#include "ctl/socket.h"
+#include "live/standing.h"
+
+#define RULES_MAX 10000 // of which hits are told: beyond it a scrape would be all of the work
+
+// name without _total and unit, as OpenMetrics has it: the unit is part of the name.
+static void family(FILE *f, const char *name, const char *type, const char *unit, const char *help)
+{
+	fprintf(f, "# TYPE sluice_%s %s\n", name, type);
+	if (unit)
+		fprintf(f, "# UNIT sluice_%s %s\n", name, unit);
+	fprintf(f, "# HELP sluice_%s %s\n", name, help);
+}
+
+// Escapes of label values: backslash, quote, line feed.
+static void label(FILE *f, const char *name, const char *value)
+{
+	fprintf(f, "%s=\"", name);
+	for (; *value; value++) {
+		if (*value == '\n')
+			fputs("\\n", f);
+		else if (*value == '"' || *value == '\\')
+			fprintf(f, "\\%c", *value);
+		else
+			fputc(*value, f);
+	}
+	fputc('"', f);
+}
+
+static void sample(FILE *f, const char *name, const char *key, const char *value, uint64_t n)
+{
+	fprintf(f, "sluice_%s{", name);
+	label(f, key, value);
+	fprintf(f, "} %lu\n", n);
+}
+
+static void ledger(FILE *f, const struct totals *t)
+{
+	const struct {
+		const char *name, *unit, *help;
+		uint64_t n;
+	} all[] = {{"rx_frames", NULL, "Frames that workers were given.", t->rx},
+		   {"own_frames", NULL, "Frames made by the appliance: resets, pages, answers.", t->own},
+		   {"tx_frames", NULL, "Frames that left by a port.", t->tx},
+		   {"kernel_frames", NULL, "Frames for the appliance itself, handed to the kernel.", t->kernel},
+		   {"mirrored_frames", NULL, "Frames of mirror paths, looked at.", t->mirrored},
+		   {"bypassed_frames", NULL, "Frames that passed unjudged while the bypass was on.", t->bypassed},
+		   {"rx_bytes", "bytes", "Bytes of these frames.", t->rx_bytes},
+		   {"tx_bytes", "bytes", "Bytes of frames that left.", t->tx_bytes}};
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		family(f, all[i].name, "counter", all[i].unit, all[i].help);
+		fprintf(f, "sluice_%s_total %lu\n", all[i].name, all[i].n);
+	}
+	family(f, "inside_frames", "gauge", NULL, "Frames that came in and have not left: held, or on their way.");
+	fprintf(f, "sluice_inside_frames %lu\n", appliance_inside(t));
+	family(f, "drops", "counter", NULL, "Frames that do not leave, by the reason of docs/ctl.md.");
+	for (unsigned i = 1; i < REASON_COUNT; i++)
+		sample(f, "drops_total", "reason", reason_names[i], t->drops[i]);
+	family(f, "events", "counter", NULL, "What happened besides: counters of the corridor.");
+	for (unsigned i = 0; i < COUNTER_COUNT; i++)
+		sample(f, "events_total", "event", counter_names[i], t->counters[i]);
+	family(f, "anomalies", "counter", NULL, "Oddities of the traffic, each of them in a record, too.");
+	for (unsigned i = 1; i < ANOMALY_COUNT; i++)
+		sample(f, "anomalies_total", "anomaly", anomaly_names[i], t->anomalies[i]);
+}
+
+static void ports(FILE *f, struct appliance *a)
+{
+	static const struct {
+		const char *name, *unit, *help;
+		size_t at;
+	} all[] = {
+#define COUNTER(name, unit, help, member) {name, unit, help, offsetof(struct port_counters, member)}
+		COUNTER("port_rx_frames", NULL, "Frames that the port brought.", rx),
+		COUNTER("port_rx_bytes", "bytes", "Bytes that the port brought.", rx_bytes),
+		COUNTER("port_tx_frames", NULL, "Frames that the port took.", tx),
+		COUNTER("port_tx_bytes", "bytes", "Bytes that the port took.", tx_bytes),
+		COUNTER("port_missed_frames", NULL, "Frames that came faster than they were fetched.", missed),
+		COUNTER("port_no_mbuf_frames", NULL, "Frames for which there was no buffer.", no_mbuf),
+		COUNTER("port_too_long_frames", NULL, "Frames longer than the port's MTU (GRO, TSO).", too_long),
+		COUNTER("port_rx_errors", NULL, "Frames damaged on the wire.", rx_errors),
+		COUNTER("port_tx_errors", NULL, "Frames that the port took and did not send.", tx_errors),
+		COUNTER("port_kernel_rx_dropped", NULL, "Frames that the kernel dropped beneath.", kernel_rx_dropped),
+		COUNTER("port_kernel_tx_dropped", NULL, "The same, on the way out.", kernel_tx_dropped),
+		COUNTER("port_cloud_exceeded", NULL, "Frames beyond an allowance of the instance (ENA).", cloud),
+#undef COUNTER
+	};
+	struct port_counters c[CONFIG_PORTS];
+	for (unsigned i = 0; i < a->nports; i++)
+		port_counters(&a->ports[i], &c[i]);
+	for (unsigned k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+		char name[64];
+		snprintf(name, sizeof(name), "%s_total", all[k].name);
+		family(f, all[k].name, "counter", all[k].unit, all[k].help);
+		for (unsigned i = 0; i < a->nports; i++)
+			sample(f, name, "port", a->ports[i].config.name,
+			       *(const uint64_t *)(const void *)((const char *)&c[i] + all[k].at));
+	}
+	family(f, "port_up", "gauge", NULL, "1: the port works and has a link.");
+	for (unsigned i = 0; i < a->nports; i++)
+		sample(f, "port_up", "port", a->ports[i].config.name, atomic_load(&a->ports[i].up) && a->ports[i].link);
+}
+
+static void workers(FILE *f, struct appliance *a)
+{
+	char id[16];
+	family(f, "worker_beats", "counter", NULL, "Turns of the worker's loop: its heartbeat.");
+	for (unsigned i = 0; i < a->nworkers; i++) {
+		snprintf(id, sizeof(id), "%u", i);
+		sample(f, "worker_beats_total", "worker", id, atomic_load(&a->polls[i]->beats));
+	}
+	family(f, "worker_busy_ratio", "gauge", "ratio", "What the worker did of the last second that was not sleep.");
+	for (unsigned i = 0; i < a->nworkers; i++)
+		fprintf(f, "sluice_worker_busy_ratio{worker=\"%u\"} %.4f\n", i,
+			control_busy_percent(a->control, i) / 100);
+	family(f, "workers_stalled", "gauge", NULL, "Workers without a turn for a second.");
+	fprintf(f, "sluice_workers_stalled %u\n", a->nstalled);
+}
+
+static void policy(FILE *f, struct appliance *a)
+{
+	const struct standing_view *v = standing_look(a->standing);
+	family(f, "enforcing", "gauge", NULL, "1: a policy is in force and no bypass is on.");
+	fprintf(f, "sluice_enforcing %d\n", v && !a->bypass);
+	if (v) {
+		family(f, "policy_rules", "gauge", NULL, "Rules of the policy in force.");
+		fprintf(f, "sluice_policy_rules %u\n", v->policy->nrules);
+		family(f, "policy_since_seconds", "gauge", "seconds", "When it came into force (Unix time).");
+		fprintf(f, "sluice_policy_since_seconds %.3f\n", (double)v->since_ns / 1e9);
+		family(f, "rule_hits", "counter", NULL, "Verdicts by rule.");
+		for (uint32_t i = 0; i <= v->policy->nrules && i < RULES_MAX; i++)
+			sample(f, "rule_hits_total", "rule", i < v->policy->nrules ? v->policy->rules[i].id : "default",
+			       standing_hits(v, i));
+	}
+	standing_let_go(a->standing);
+}
+
+static void clients(FILE *f, struct appliance *a)
+{
+	struct socket_counters c = control_clients(a->control);
+	family(f, "control_clients", "gauge", NULL, "Clients of the control socket.");
+	fprintf(f, "sluice_control_clients %lu\n", c.clients);
+	family(f, "control_requests", "counter", NULL, "Requests that they made.");
+	fprintf(f, "sluice_control_requests_total %lu\n", c.requests);
+	family(f, "control_turned_away", "counter", NULL, "Clients that were refused or cut off.");
+	sample(f, "control_turned_away_total", "why", "refused", c.refused);
+	sample(f, "control_turned_away_total", "why", "too_many", c.too_many);
+	sample(f, "control_turned_away_total", "why", "evicted", c.evicted);
+	sample(f, "control_turned_away_total", "why", "cut_off", c.cut_off);
+}
+
+unsigned metrics_write(struct appliance *a, FILE *f)
+{
+	struct totals t;
+	appliance_totals(a, &t);
+	family(f, "build", "info", NULL, "Which program this is.");
+	fputs("sluice_build_info{version=\"" SLUICE_VERSION "\",", f);
+	label(f, "node", a->config->node);
+	fputs("} 1\n", f);
+	family(f, "start_time_seconds", "gauge", "seconds", "When it was started (Unix time).");
+	fprintf(f, "sluice_start_time_seconds %.3f\n", (double)a->started_ns / 1e9);
+	ledger(f, &t);
+	ports(f, a);
+	workers(f, a);
+	policy(f, a);
+	clients(f, a);
+	fputs("# EOF\n", f);
+	return 200;
+}
+
+unsigned metrics_health(struct appliance *a, FILE *out)
+{
+	fputs("{\"ok\":true}\n", out);
+	return 200;
+}
+
+unsigned metrics_ready(struct appliance *a, FILE *out)
+{
+	bool policy = !*a->config->policy.file || atomic_load(&a->enforcing);
+	bool beats = a->forwarding && a->nstalled == 0, stopped = a->stopped;
+	bool ready = policy && beats && !stopped;
+	fprintf(out, "{\"ready\":%s,\"data_path\":\"%s\",\"policy\":\"%s\"}\n", ready ? "true" : "false",
+		stopped ? "stopped"
+		: beats ? "running"
+			: "stalled",
+		policy ? "loaded" : "not loaded");
+	return ready ? 200 : 503;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// "Am I losing packets?" on one screen. All that came to a port is 100 %: what workers were given, and what was there
+// and never reached them. Each frame of it left by one door of the ledger (corridor.md 6) or is still inside.
+// Three kinds of frames do not leave: refused by the policy, refused because they cannot be (malformed), and lost:
+// there was no room, or no time. Only the last is what the question means.
+//
+// Not of the hundred, and shown beside them: what ports did not get rid of, what the kernel dropped beneath, and what
+// the cloud held back or dropped before (its counters do not tell which).
+#include "ctl/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/appliance.h"
+
+enum kind { KIND_PASSED, KIND_REFUSED, KIND_MALFORMED, KIND_LOST, KIND_INSIDE, KINDS };
+static const char *const kinds[KINDS] = {"passed", "refused", "malformed", "lost", "inside"};
+
+static enum kind kind_of(enum reason r)
+{
+	switch (r) {
+	case REASON_RX_PIECES:
+	case REASON_STEER_FULL:
+	case REASON_DEFRAG_FULL:
+	case REASON_DEFRAG_REWRITE:
+	case REASON_FLOW_TABLE_FULL:
+	case REASON_STREAM_NO_COPY:
+	case REASON_POLICY_MEMORY:
+	case REASON_EGRESS_FULL:
+		return KIND_LOST;
+	default:
+		return !strncmp(reason_names[r], "POLICY_", 7) || r == REASON_LIMIT_EXCEEDED ? KIND_REFUSED
+											     : KIND_MALFORMED;
+	}
+}
+
+struct drops {
+	json_t *rows, *beside;
+	uint64_t sum[KINDS], came;
+};
+
+static void add(struct drops *d, enum kind kind, const char *where, const char *help, uint64_t frames)
+{
+	d->sum[kind] += frames;
+	if (!frames)
+		return;
+	double percent = d->came ? 100.0 * (double)frames / (double)d->came : 0;
+	json_array_append_new(d->rows, json_pack("{s:s,s:s,s:I,s:f,s:s}", "kind", kinds[kind], "door", where, "frames",
+						 (json_int_t)frames, "percent", percent, "help", help));
+}
+
+static void add_beside(struct drops *d, const char *port, const char *what, const char *help, uint64_t frames)
+{
+	if (frames)
+		json_array_append_new(d->beside, json_pack("{s:s,s:s,s:I,s:s}", "port", port, "counter", what, "frames",
+							   (json_int_t)frames, "help", help));
+}
+
+// What ports had and workers never saw. `say`: rows, too.
+static uint64_t at_ports(struct appliance *a, struct drops *d, bool say)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < a->nports; i++) {
+		struct port_counters c;
+		char where[64];
+		port_counters(&a->ports[i], &c);
+		const struct {
+			const char *name, *help;
+			uint64_t n;
+			enum kind kind;
+		} rows[] = {{"missed", "came faster than workers fetched them", c.missed, KIND_LOST},
+			    {"no_mbuf", "no buffer was free: memory.frames", c.no_mbuf, KIND_LOST},
+			    {"too_long", "longer than the port's MTU: GRO or TSO is on beneath it", c.too_long,
+			     KIND_MALFORMED},
+			    {"rx_errors", "damaged on the wire", c.rx_errors, KIND_MALFORMED}};
+		const char *port = a->ports[i].config.name;
+		for (unsigned k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+			sum += rows[k].n;
+			snprintf(where, sizeof(where), "%s.%s", port, rows[k].name);
+			if (say)
+				add(d, rows[k].kind, where, rows[k].help, rows[k].n);
+		}
+		if (!say)
+			continue;
+		add_beside(d, port, "tx_errors", "taken by the port and not sent", c.tx_errors);
+		add_beside(d, port, "kernel_rx_dropped", "dropped by the kernel beneath the port", c.kernel_rx_dropped);
+		add_beside(d, port, "kernel_tx_dropped", "the same, on the way out", c.kernel_tx_dropped);
+		add_beside(d, port, "cloud",
+			   "beyond an allowance of the instance: held back or dropped before the port", c.cloud);
+	}
+	return sum;
+}
+
+static void doors(struct drops *d, const struct totals *t)
+{
+	add(d, KIND_PASSED, "tx", "left by a port", t->tx);
+	add(d, KIND_PASSED, "kernel", "for the appliance itself", t->kernel);
+	add(d, KIND_PASSED, "mirrored", "looked at; a mirror sends nothing", t->mirrored);
+	for (unsigned r = 1; r < REASON_COUNT; r++)
+		add(d, kind_of(r), reason_names[r], reason_help[r], t->drops[r]);
+	add(d, KIND_INSIDE, "inside", "held for a verdict, or on their way", appliance_inside(t));
+}
+
+json_t *show_drops(struct appliance *a, struct call *c)
+{
+	struct totals t;
+	struct drops d = {.rows = json_array(), .beside = json_array()};
+	appliance_totals(a, &t);
+	d.came = t.rx + t.own + at_ports(a, &d, false);
+	doors(&d, &t);
+	at_ports(a, &d, true);
+	json_t *sums = json_object();
+	for (unsigned k = 0; k < KINDS; k++)
+		json_object_set_new(sums, kinds[k], json_integer((json_int_t)d.sum[k]));
+	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:o,s:o}", "losing", d.sum[KIND_LOST] != 0, "came",
+			 (json_int_t)(d.came - t.own), "own", (json_int_t)t.own, "bypassed", (json_int_t)t.bypassed,
+			 "sums", sums, "doors", d.rows, "beside", d.beside);
+}
+
+static double percent(json_int_t n, json_int_t of)
+{
+	return of ? 100.0 * (double)n / (double)of : 0;
+}
+
+static void view_sums(struct view *v, const json_t *sums, json_int_t all)
+{
+	const char *key;
+	json_t *n;
+	char text[64];
+	json_int_t sum = 0;
+	json_object_foreach((json_t *)sums, key, n)
+	{
+		json_int_t frames = json_integer_value(n);
+		enum view_colour colour = frames && !strcmp(key, "lost") ? VIEW_RED : VIEW_PLAIN;
+		sum += frames;
+		view_put(v, colour, key, 12);
+		view_value("frames", n, text, sizeof(text));
+		view_put(v, colour, text, -16);
+		fprintf(v->out, "  %8.4f %%\n", percent(frames, all));
+	}
+	json_t *total = json_integer(sum);
+	view_value("frames", total, text, sizeof(text));
+	json_decref(total);
+	view_put(v, VIEW_BOLD, "all", 12);
+	view_put(v, VIEW_BOLD, text, -16);
+	fprintf(v->out, "  %8.4f %%\n", percent(sum, all));
+}
+
+void view_drops(struct view *v, const json_t *result)
+{
+	char came[64], lost[64];
+	const json_t *sums = json_object_get(result, "sums"), *n = json_object_get(sums, "lost");
+	json_int_t own = json_integer_value(json_object_get(result, "own"));
+	json_int_t all = json_integer_value(json_object_get(result, "came")) + own;
+	view_value("came", json_object_get(result, "came"), came, sizeof(came));
+	view_value("lost", n, lost, sizeof(lost));
+	bool losing = json_is_true(json_object_get(result, "losing"));
+	view_put(v, losing ? VIEW_RED : VIEW_GREEN, losing ? "Yes: " : "No: ", 0);
+	fprintf(v->out, "%s of %s frames were lost", lost, came);
+	fprintf(v->out, own ? "; %" JSON_INTEGER_FORMAT " more were made here.\n\n" : ".\n\n", own);
+	view_sums(v, sums, all);
+	const json_t *doors = json_object_get(result, "doors"), *beside = json_object_get(result, "beside");
+	if (json_array_size(doors)) {
+		fputc('\n', v->out);
+		view_table(v, doors, 0);
+	}
+	if (json_array_size(beside)) {
+		fputs("\nnot of these: before the port, or after it\n", v->out);
+		view_table(v, beside, 0);
+	}
+	if (json_integer_value(json_object_get(result, "bypassed")))
+		view_put(v, VIEW_YELLOW, "\nsome passed while the bypass was on, unjudged\n", 0);
+}

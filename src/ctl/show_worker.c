@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Workers, the ledger and the configuration: what is in memory anyway, as it is now. Counters are the workers' own
+// words, read while they are written; each may be a burst old.
+#include "ctl/show.h"
+
+#include <string.h>
+
+#include "ctl/appliance.h"
+#include "ctl/control.h"
+#include "ship/ship.h"
+
+static const char *state(const struct appliance *a, unsigned i)
+{
+	const struct poll *p = a->polls[i];
+	if (a->stalled[i].said)
+		return "stalled";
+	if (atomic_load(&p->resting))
+		return "stopped";
+	return atomic_load(&p->bypass) ? "bypass" : "running";
+}
+
+json_t *show_workers(struct appliance *a, struct call *c)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; i < a->nworkers; i++) {
+		struct poll *p = a->polls[i];
+		uint64_t longest_ns = atomic_exchange(&p->burst_max_ns, 0);
+		json_array_append_new(list,
+				      json_pack("{s:i,s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:f,s:I}", "worker", (int)i, "core",
+						p->core, "state", state(a, i), "rx", (json_int_t)p->w.rx, "tx",
+						(json_int_t)p->w.tx, "rx_bytes", (json_int_t)p->w.rx_bytes, "held",
+						(json_int_t)p->w.held, "turns", (json_int_t)atomic_load(&p->beats),
+						"busy_percent", control_busy_percent(a->control, i), "longest_turn_ns",
+						(json_int_t)longest_ns));
+	}
+	return json_pack("{s:o}", "workers", list);
+}
+
+static json_t *named(const uint64_t *values, const char *const *names, unsigned from, unsigned n)
+{
+	json_t *o = json_object();
+	for (unsigned i = from; i < n; i++)
+		if (values[i])
+			json_object_set_new(o, names[i], json_integer((json_int_t)values[i]));
+	return o;
+}
+
+json_t *show_ledger(struct appliance *a, struct call *c)
+{
+	struct totals t;
+	appliance_totals(a, &t);
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:o,s:o}", "rx", (json_int_t)t.rx, "own", (json_int_t)t.own,
+			 "tx", (json_int_t)t.tx, "kernel", (json_int_t)t.kernel, "mirrored", (json_int_t)t.mirrored,
+			 "drops", named(t.drops, reason_names, 1, REASON_COUNT), "held", (json_int_t)t.held, "inside",
+			 (json_int_t)appliance_inside(&t), "counters",
+			 named(t.counters, counter_names, 0, COUNTER_COUNT), "anomalies",
+			 named(t.anomalies, anomaly_names, 1, ANOMALY_COUNT));
+}
+
+static const char *format_name(uint8_t format)
+{
+	return ship_format_names[format == CONFIG_FORMAT_EVE     ? SHIP_EVE
+				 : format == CONFIG_FORMAT_TABLE ? SHIP_TABLE
+								 : SHIP_FACTS];
+}
+
+json_t *show_sinks(struct appliance *a, struct call *c)
+{
+	struct totals t;
+	appliance_totals(a, &t);
+	json_t *list = json_array();
+	for (unsigned i = 0; i < a->config->nsinks; i++)
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I,s:I}", "type", "file", "path",
+						      a->config->sinks[i].path, "format",
+						      format_name(a->config->sinks[i].format), "records",
+						      (json_int_t)t.counters[COUNTER_RECORDS], "records_lost",
+						      (json_int_t)t.counters[COUNTER_RECORDS_LOST]));
+	return json_pack("{s:o}", "sinks", list);
+}
+
+static void add_key(void *arg, const char *key, const char *text, const char *origin)
+{
+	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+	json_array_append_new(arg, json_pack("{s:s,s:o,s:s}", "key", key, "value", value ? value : json_string(text),
+					     "from", origin));
+}
+
+json_t *show_config(struct appliance *a, struct call *c)
+{
+	json_t *list = json_array();
+	config_each(a->config, add_key, list);
+	return json_pack("{s:s,s:o}", "file", a->config->file, "values", list);
+}
+
+json_t *show_top(struct appliance *a, struct call *c)
+{
+	struct rates r = control_rates(a->control);
+	struct totals t;
+	appliance_totals(a, &t);
+	json_t *busy = json_array();
+	for (unsigned i = 0; i < a->nworkers; i++)
+		json_array_append_new(busy, json_real(control_busy_percent(a->control, i)));
+	return json_pack("{s:s,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:o}", "node", a->config->node, "rx_pps", r.rx_pps,
+			 "rx_bps", r.rx_bps, "tx_pps", r.tx_pps, "tx_bps", r.tx_bps, "drop_pps", r.drop_pps,
+			 "flows_a_second", r.flows, "records_a_second", r.records, "inside",
+			 (json_int_t)appliance_inside(&t), "busy_percent", busy);
+}

@@ -419,6 +419,19 @@ static int load_file(struct config *c, const char *file, struct complaints *to)
 	return rc;
 }
 
+// What follows from other keys.
+static void derive(struct config *c)
+{
+	for (unsigned i = 0; i < c->npaths; i++) {
+		struct config_path *p = &c->paths[i];
+		if (p->mode != CONFIG_GWLB)
+			continue;
+		p->transport = CONFIG_TRANSPORT_GWLB;
+		for (unsigned j = 0; j < p->nports; j++)
+			c->ports[p->ports[j]].port.large_headers = true;
+	}
+}
+
 int config_read(struct config *config, const char *file, const char *const *sets, unsigned nsets, bool here,
 		struct complaints *to)
 {
@@ -428,6 +441,7 @@ int config_read(struct config *config, const char *file, const char *const *sets
 		read_set(config, sets[i], to);
 	if (rc == 0)
 		config_check(config, here, to);
+	derive(config);
 	complaints_sort(to, config->file);
 	return rc < 0 || to->nerrors == 0 ? rc : -EINVAL;
 }

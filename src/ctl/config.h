@@ -79,13 +79,13 @@ enum config_pages { CONFIG_PAGES_AUTO, CONFIG_PAGES_HUGE, CONFIG_PAGES_SMALL };
 struct config_memory {
 	uint8_t pages;    // enum config_pages
 	uint32_t dpdk_mb; // 0: as much as the rest asks for
-	uint32_t frames;  // buffers of the pool
+	uint32_t frames;  // buffers of the pool; 0: as well
 	uint32_t flows, streams, chunks, handshakes, fragments;
 	uint32_t held_frames, hold_bytes, hold_ms;
 	uint32_t kept_bytes, facts_bytes, record_cells, before_frames;
 };
 
-enum config_format { CONFIG_FORMAT_EVE, CONFIG_FORMAT_TABLE, CONFIG_FORMAT_FACTS };
+enum config_format { CONFIG_FORMAT_TABLE, CONFIG_FORMAT_EVE, CONFIG_FORMAT_FACTS }; // as enum ship_format
 
 struct config_sink {
 	uint8_t type;                       // file is the only one
@@ -98,8 +98,6 @@ struct config_control {
 	char socket[CONFIG_DEVICE], group[CONFIG_NAME]; // "": none; the group that may connect, "": that of the process
 	char http[CONFIG_ADDRESS];                      // "127.0.0.1:9180"; "": none
 };
-
-enum config_level { CONFIG_LEVEL_ERROR, CONFIG_LEVEL_WARNING, CONFIG_LEVEL_INFO, CONFIG_LEVEL_DEBUG };
 
 struct config {
 	char file[CONFIG_FILE];    // where it was read from
@@ -117,7 +115,7 @@ struct config {
 	struct config_sink sinks[CONFIG_SINKS];
 	uint8_t nsinks;
 	struct config_control control;
-	uint8_t log_level;               // enum config_level
+	uint8_t log_level;               // enum log_level
 	uint32_t origin[CONFIG_ORIGINS]; // config.c's: where each value came from
 };
 

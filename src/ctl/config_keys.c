@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/fail.h"
+#include "base/log.h"
 #include "ctl/config_key.h"
 
 static const char *const stalled_words[] = {"open", "closed"};
@@ -16,8 +17,7 @@ static const char *const transport_words[] = {"none", "gwlb", "vxlan", "vlan"}, 
 											"transport", "port", "none"};
 static const char *const pass_words[] = {"drop", "pass"};
 static const char *const pages_words[] = {"auto", "huge", "small"};
-static const char *const sink_words[] = {"file"}, *const format_words[] = {"eve", "table", "facts"};
-static const char *const level_words[] = {"error", "warning", "info", "debug"};
+static const char *const sink_words[] = {"file"}, *const format_words[] = {"table", "eve", "facts"};
 
 #define STALLED_HELP                                                                                                   \
 	"a worker that does not move: af_xdp ports pass frames from port to port (open) or drop them (closed) in the " \
@@ -147,7 +147,8 @@ static const struct config_key policy_keys[] = {
 static const struct config_key memory_keys[] = {
 	WORD(M, pages, "pages", pages_words, "auto", "huge pages, small ones, or what there is"),
 	NUMBER(M, dpdk_mb, "dpdk_mb", 0, 1 << 20, "0", "for DPDK's pools; 0: what the rest asks for"),
-	NUMBER(M, frames, "frames", 1024, 1 << 24, "32768", "buffers for frames, of all workers together"),
+	NUMBER(M, frames, "frames", 0, 1 << 24, "0",
+	       "buffers for frames, of all workers together; 0: what the rest asks for"),
 	NUMBER(M, flows, "flows", 8, 1 << 26, "262144", "entries of a worker's flow table"),
 	NUMBER(M, streams, "streams", 64, 1 << 26, "65536", "TCP flows of a worker that are put in order at a time"),
 	NUMBER(M, chunks, "chunks", 64, 1 << 24, "16384", "a worker's memory for that, in pieces of 2 KiB"),
@@ -171,7 +172,7 @@ static const struct config_key sink_keys[] = {
 	WORD(S, type, "type", sink_words, "file", "what takes the records"),
 	TEXT(S, path, "path", NULL, "the file; -: standard output"),
 	WORD(S, format, "format", format_words, "eve",
-	     "JSON lines as Suricata names them, a table for eyes, or one fact a line"),
+	     "a table for eyes, JSON lines as Suricata names them, or one fact a line"),
 	NUMBER(S, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never"),
 	NUMBER(S, rotate_s, "rotate_s", 0, 31536000, "0", "or when it is so old"),
 	NUMBER(S, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all"),
@@ -186,7 +187,7 @@ static const struct config_key control_keys[] = {
 };
 
 static const struct config_key log_keys[] = {
-	WORD(C, log_level, "level", level_words, "info",
+	WORD(C, log_level, "level", log_level_names, "info",
 	     "what is said on standard error; `log level` changes it for a room"),
 };
 

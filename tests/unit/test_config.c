@@ -143,6 +143,14 @@ static void here_wants_what_elsewhere_can_lack(void **state)
 	assert_non_null(strstr(said, "--set workers.cores: warning: there is no core 1023 here"));
 }
 
+static void gwlb_has_its_own_transport(void **state)
+{
+	good("{\"ports\": {\"a\": {\"type\": \"null\", \"mtu\": 8568}}, \"paths\": [{\"mode\": \"gwlb\", \"ports\": "
+	     "[\"a\"]}]}");
+	assert_int_equal(config.paths[0].transport, CONFIG_TRANSPORT_GWLB);
+	assert_true(config.ports[0].port.large_headers);
+}
+
 // Types are read by number: the words stand in the order of enum port_type.
 static void types_are_those_of_ports(void **state)
 {
@@ -195,6 +203,7 @@ int main(void)
 		cmocka_unit_test(slips_are_said_in_one_run),
 		cmocka_unit_test(what_cannot_be_read_is_no_configuration),
 		cmocka_unit_test(here_wants_what_elsewhere_can_lack),
+		cmocka_unit_test(gwlb_has_its_own_transport),
 		cmocka_unit_test(types_are_those_of_ports),
 		cmocka_unit_test(configurations_are_told_from_policies),
 		cmocka_unit_test(a_stalled_worker_is_what_its_ports_are),

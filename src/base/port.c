@@ -5,6 +5,7 @@
 #include "base/port.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,8 +202,14 @@ static void started(struct port *p)
 		rte_eth_promiscuous_enable(p->id); // ENA has none: a VPC brings what is for us
 	if (p->config.type == PORT_PCI)
 		rte_eth_dev_get_mtu(p->id, &p->mtu);
-	if (p->config.type == PORT_AF_PACKET)
+	if (p->config.type == PORT_AF_PACKET) {
+		if (port_kernel_feature(p->config.device, ETHTOOL_GGRO))
+			port_say(p, PORT_NOTE,
+				 "%s: GRO is on at %s: what it merges is longer than the MTU and dropped (ethtool -K "
+				 "%s gro off lro off)",
+				 p->config.name, p->config.device, p->config.device);
 		p->nsockets = port_kernel_packet_sockets(p->ifindex, p->sockets, PORT_QUEUES_MAX);
+	}
 	p->link = true;
 	port_watch_begin(p);
 }

@@ -46,6 +46,8 @@ struct port_config {
 // PORT_NOTE: what it cannot do, once at open. PORT_RESET: it was away for some milliseconds, on purpose.
 enum port_event_kind { PORT_NOTE, PORT_LINK_UP, PORT_LINK_DOWN, PORT_GONE, PORT_RESET, PORT_BACK };
 
+const char *port_event_name(enum port_event_kind kind);
+
 struct port;
 struct port_event {
 	enum port_event_kind kind;

@@ -18,6 +18,14 @@
 
 enum signal { SIGNAL_NONE, SIGNAL_RESET, SIGNAL_REMOVED };
 
+const char *port_event_name(enum port_event_kind kind)
+{
+	static const char *const names[] = {
+		[PORT_NOTE] = "note", [PORT_LINK_UP] = "link up", [PORT_LINK_DOWN] = "link down",
+		[PORT_GONE] = "gone", [PORT_RESET] = "reset",     [PORT_BACK] = "back"};
+	return names[kind];
+}
+
 void port_say(const struct port *p, enum port_event_kind kind, const char *format, ...)
 {
 	char text[320];

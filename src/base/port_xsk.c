@@ -25,7 +25,7 @@ static uint64_t addr_of(const struct xsk_queue *q, const struct rte_mbuf *m)
 bool xsk_fill(struct xsk_queue *q, uint32_t n)
 {
 	struct rte_mbuf *m[XSK_BURST];
-	uint32_t at;
+	uint32_t at = 0;
 	if (rte_mempool_get_bulk(q->pool, (void **)m, n) != 0) {
 		count(&q->no_mbuf, n);
 		return false;
@@ -58,7 +58,7 @@ static struct rte_mbuf *received(struct xsk_queue *q, const struct xdp_desc *d)
 uint16_t port_xsk_rx(struct port_xsk *x, uint16_t queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct xsk_queue *q = &x->queue[queue];
-	uint32_t at, bytes = 0;
+	uint32_t at = 0, bytes = 0;
 	n = (uint16_t)xsk_ring_cons__peek(&q->rx, RTE_MIN(n, (uint16_t)XSK_BURST), &at);
 	if (n == 0) { // busy polling: the driver's receive work is done in this call, on this core
 		if (q->busy || xsk_ring_prod__needs_wakeup(&q->fill))
@@ -81,7 +81,7 @@ uint16_t port_xsk_rx(struct port_xsk *x, uint16_t queue, struct rte_mbuf **m, ui
 
 static void reap(struct xsk_queue *q)
 {
-	uint32_t at, n = xsk_ring_cons__peek(&q->done, XSK_RING, &at);
+	uint32_t at = 0, n = xsk_ring_cons__peek(&q->done, XSK_RING, &at);
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t addr = xsk_umem__extract_addr(*xsk_ring_cons__comp_addr(&q->done, at + i));
 		q->lent[addr >> XSK_LENT_SHIFT] = 0;
@@ -131,7 +131,7 @@ static void put(struct xsk_queue *q, struct rte_mbuf *m, struct xdp_desc *d)
 uint16_t port_xsk_tx(struct port_xsk *x, uint16_t queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct xsk_queue *q = &x->queue[queue];
-	uint32_t at, bytes = 0;
+	uint32_t at = 0, bytes = 0;
 	uint16_t sent = 0;
 	reap(q);
 	for (; sent < n; sent++) {

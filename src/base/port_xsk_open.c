@@ -58,7 +58,8 @@ static int attach(struct port_xsk *x, const struct port *p, const struct port_wh
 		close(opts.old_prog_fd);
 	if (rc < 0)
 		return port_because(why, rc, "%s: %s takes no XDP program: %s%s", p->config.name, p->config.device,
-				    strerror(-rc), p->mtu > 3000 ? " (is the MTU of its peer over 3,498?)" : "");
+				    strerror(-rc),
+				    rc == -ERANGE ? " (the MTU of its peer is too large: veth takes 3,506)" : "");
 	if (bpf_obj_get_info_by_fd(x->program_fd, &info, &len) == 0)
 		x->program = info.id;
 	return 0;

@@ -75,10 +75,9 @@ static void path_of(const struct config *c, struct path_config *p, uint64_t seed
 
 static void port_said(void *arg, const struct port_event *e)
 {
-	static const char *const kinds[] = {"link up", "link down", "gone", "reset", "back"};
 	bool bad = e->kind == PORT_LINK_DOWN || e->kind == PORT_GONE;
 	(void)arg;
-	log_say(bad ? LOG_WARNING : LOG_NOTICE, "port", "%s port=%s %s", kinds[e->kind], e->port->config.name,
+	log_say(bad ? LOG_WARNING : LOG_NOTICE, "port", "%s port=%s %s", port_event_name(e->kind), e->port->config.name,
 		e->text ? e->text : "");
 }
 

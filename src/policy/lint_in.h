@@ -11,3 +11,8 @@ void lint_capitals(struct reading *r, const struct condition *c, const struct te
 void lint_answer(struct reading *r, const struct condition *c, const struct test *t);
 // Of all rules: tags that are asked for where no rule has set them.
 void lint_tags(struct reading *r);
+// lint_hidden.c: rules that no packet reaches.
+void lint_hidden(struct reading *r);
+// lint_implies.c: is `above` true wherever `c` is? False: not found out. strict: c is of an allow rule, `above` of a
+// rule that is not, or that asks for no name. steps: goes down; 0: no more is asked.
+bool lint_implies(const struct condition *c, const struct condition *above, bool strict, uint64_t *steps);

@@ -9,6 +9,8 @@
 
 #include "path/policy.h"
 #include "policy/compile.h"
+#include "policy/complaints.h"
+#include "policy/lint_in.h"
 
 static bool same(const struct verdict *a, const struct verdict *b)
 {
@@ -26,8 +28,50 @@ static void print(const char *who, const struct verdict *v, const uint32_t *fire
 	printf("\n");
 }
 
+// What check says of rules that no packet reaches, held against every verdict. It knows rules as they are read: with
+// ids, and all of a `when` in one conjunction.
+static void hidden_of(const struct policy *random, bool *hidden)
+{
+	struct arena arena = {0};
+	struct policy as_read = *random, *p = &as_read;
+	struct complaints c = {0};
+	char text[256];
+	struct reading r = {.policy = p, .arena = &arena, .complaints = &c};
+	p->rules = arena_take(&arena, (p->nrules + 1) * sizeof(*p->rules));
+	for (uint32_t i = 0; i < p->nrules; i++) {
+		struct condition *all = arena_take(&arena, sizeof(*all));
+		p->rules[i] = random->rules[i];
+		*all = (struct condition){.kind = CONDITION_ALL, .nchildren = 1};
+		if (p->rules[i].when && p->rules[i].when->kind != CONDITION_ALL) {
+			all->child = arena_take(&arena, sizeof(*all->child));
+			all->child[0] = p->rules[i].when;
+			p->rules[i].when = all;
+		}
+		snprintf(text, sizeof(text), "%u", i);
+		p->rules[i].id = arena_text(&arena, text, strlen(text));
+	}
+	lint_hidden(&r);
+	for (uint32_t i = 0; i < p->nrules; i++) {
+		snprintf(text, sizeof(text), "rule \"%s\" is hidden", p->rules[i].id);
+		hidden[i] = false;
+		for (uint32_t k = 0; k < c.n; k++)
+			hidden[i] |= !strncmp(c.list[k].text, text, strlen(text));
+	}
+	complaints_clear(&c);
+	arena_free(&arena);
+}
+
+static bool reached(const bool *hidden, const struct policy *p, const struct verdict *v, const uint32_t *fired,
+		    uint32_t n)
+{
+	bool yes = v->rule < p->nrules && hidden[v->rule];
+	for (uint32_t i = 0; i < n; i++)
+		yes |= hidden[fired[i]];
+	return yes;
+}
+
 static bool one(const struct policy *p, const struct ruleset *rs, struct policy_scratch *s, const struct facts *f,
-		bool would, struct differ_counts *sum)
+		bool would, const bool *hidden, struct differ_counts *sum)
 {
 	struct verdict a, b;
 	uint32_t fired[POLICY_FIRED_MAX], n = naive_judge(p, f, would, &a, fired, POLICY_FIRED_MAX), m;
@@ -39,7 +83,8 @@ static bool one(const struct policy *p, const struct ruleset *rs, struct policy_
 	sum->early += a.early;
 	sum->decided += a.rule != RULE_DEFAULT;
 	sum->fired += n > 0;
-	if (same(&a, &b) && n == m && !memcmp(fired, list, n * sizeof(*list)))
+	sum->hidden += reached(hidden, p, &a, fired, n);
+	if (!sum->hidden && same(&a, &b) && n == m && !memcmp(fired, list, n * sizeof(*list)))
 		return true;
 	random_print(p, f);
 	print("naive   ", &a, fired, n);
@@ -59,6 +104,8 @@ struct differ_counts differ(uint64_t cases, uint64_t seed, uint32_t max_rules, u
 		random_reset(&r);
 		struct policy *p = random_policy(&r, 1 + random_below(&r, max_rules));
 		struct compile_options o = {.seed = r.state};
+		bool hidden[p->nrules + 1];
+		hidden_of(p, hidden);
 		struct ruleset *rs = compile_ruleset(p, &o, error, sizeof(error));
 		struct policy_scratch *s = rs ? policy_worker_init(rs) : NULL;
 		size_t mark = r.used;
@@ -67,9 +114,11 @@ struct differ_counts differ(uint64_t cases, uint64_t seed, uint32_t max_rules, u
 			sum.differences++;
 		}
 		sum.policies++;
+		for (uint32_t i = 0; i < p->nrules; i++)
+			sum.warned += hidden[i];
 		for (uint32_t i = 0; s && i < facts && !sum.differences; i++) {
 			r.used = mark;
-			if (!one(p, rs, s, random_facts(&r), random_below(&r, 8) == 0, &sum))
+			if (!one(p, rs, s, random_facts(&r), random_below(&r, 8) == 0, hidden, &sum))
 				printf("policy of state %" PRIx64 ", facts %u\n", began, i);
 		}
 		policy_worker_fini(s);

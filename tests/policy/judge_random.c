@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 	struct differ_counts c = differ(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0),
 					argc > 3 ? atoi(argv[3]) : 12, argc > 4 ? atoi(argv[4]) : 60);
 	printf("%" PRIu64 " cases of %" PRIu64 " policies (%" PRIu64 " open, %" PRIu64 " early, %" PRIu64
-	       " by a rule, %" PRIu64 " with alerts or tags), %" PRIu64 " differences\n",
-	       c.cases, c.policies, c.open, c.early, c.decided, c.fired, c.differences);
+	       " by a rule, %" PRIu64 " with alerts or tags), %" PRIu64 " differences; %" PRIu64 " rules hidden\n",
+	       c.cases, c.policies, c.open, c.early, c.decided, c.fired, c.differences, c.warned);
 	return c.differences != 0;
 }

@@ -39,6 +39,7 @@
 #include <rte_common.h>
 #include <sys/ioctl.h>
 
+#include "base/log.h"
 #include "ctl/fastpath_flows.h"
 
 #include "fastpath_object.h" // fastpath_bytes[], made by the build of bpf/fastpath.bpf.c
@@ -81,6 +82,19 @@ static int fail(int rc, char *why, size_t size, const char *format, ...)
 	vsnprintf(why, size, format, args);
 	va_end(args);
 	return rc;
+}
+
+// libbpf's words, ours and the driver's, a line each: why the verifier said no is many.
+static int heard(enum libbpf_print_level level, const char *format, va_list args)
+{
+	enum log_level as = level == LIBBPF_WARN ? LOG_WARNING : LOG_DEBUG;
+	char *text, *rest = NULL;
+	if (!log_wants(as, "bpf") || vasprintf(&text, format, args) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_say(as, "bpf", "%s", line);
+	free(text);
+	return 0;
 }
 
 // Maps.
@@ -351,6 +365,7 @@ int fastpath_open(struct fastpath **out, const struct fastpath_options *o, char 
 	memcpy(f->links, o->links, f->nlinks * sizeof(f->links[0]));
 	snprintf(f->pins, sizeof(f->pins), "%s", o->pins ? o->pins : PINS);
 	pthread_mutex_init(&f->busy, NULL);
+	libbpf_set_print(heard);
 	int rc = open_all(f, o, why, size);
 	if (rc)
 		fastpath_close(f);

@@ -630,6 +630,7 @@ static void captured(void **state)
 			pcap_close(p);
 	}
 	print_message("captured: %u frames\n", frames);
+	frames_close(&rooms);
 }
 
 int main(int argc, char **argv)

@@ -563,6 +563,19 @@ static void nobody_there(void **state)
 	port->fail = FASTPATH_CLOSED;
 }
 
+// What is open stays of use when root is given up.
+static void not_root(void **state)
+{
+	struct fastpath_doors d;
+	int status;
+	pid_t child = fork();
+	if (child == 0)
+		_exit(setresuid(65534, 65534, 65534) || fastpath_doors(f, 0, &d) || fastpath_own(f, 0, 4, a4, true));
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(fastpath_own(f, 0, 4, a4, false), 0);
+}
+
 // Held while its holder lives, and swept when it is gone, whatever it left.
 static void one_at_a_time(void **state)
 {
@@ -642,10 +655,11 @@ int main(int argc, char **argv)
 	}
 	captures = argv + 1;
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(goes_up),       cmocka_unit_test(goes_up6),      cmocka_unit_test(tags),
-		cmocka_unit_test(an_entry_acts), cmocka_unit_test(tenants),       cmocka_unit_test(settled6),
-		cmocka_unit_test(every_byte),    cmocka_unit_test(full),          cmocka_unit_test(own_machine),
-		cmocka_unit_test(nobody_there),  cmocka_unit_test(one_at_a_time), cmocka_unit_test(captured),
+		cmocka_unit_test(goes_up),       cmocka_unit_test(goes_up6), cmocka_unit_test(tags),
+		cmocka_unit_test(an_entry_acts), cmocka_unit_test(tenants),  cmocka_unit_test(settled6),
+		cmocka_unit_test(every_byte),    cmocka_unit_test(full),     cmocka_unit_test(own_machine),
+		cmocka_unit_test(nobody_there),  cmocka_unit_test(not_root), cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(captured),
 	};
 	frames_open(&rooms, (struct path_config){.fragments = 64, .checksum = CHECKSUM_IGNORE});
 	char why[256];

@@ -181,6 +181,17 @@ static void cut(struct worker *w, struct rte_mbuf *m, uint32_t seq)
 	act_left_at(w, p->flow, p->dir, seq);
 }
 
+// There is no place for a page.
+static void give_up(struct worker *w, struct rte_mbuf *m, struct denial *d)
+{
+	struct pkt *p = pkt_of(m);
+	end_now(p->flow);
+	pkt_drop(p, REASON_POLICY_DENY);
+	d->f = p->flow;
+	d->m = m;
+	act_reset(w, d);
+}
+
 static void ending(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
 	struct flow *f = p->flow;
@@ -189,11 +200,7 @@ static void ending(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	worker_at(w, p);
 	if (!act_ending(w, m, &d) || !stream_of(w, f) || http_rest(stream_app_state(w, f)) == HTTP_REST_UNKNOWN ||
 	    !boundary(w, f, !d.dir, &seq)) {
-		end_now(f);
-		pkt_drop(p, REASON_POLICY_DENY);
-		d.f = f;
-		d.m = m;
-		act_reset(w, &d);
+		give_up(w, m, &d);
 		return;
 	}
 	if (http_rest(stream_app_state(w, f)) == HTTP_REST_SOME)
@@ -203,8 +210,15 @@ static void ending(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 		if (!p->reason)
 			act_left(w, m);
 	}
-	if (act_left_to(w, f, !d.dir, &left) && left != seq)
-		return;
+	const struct flow_side *server = &f->side[!d.dir];
+	if (act_left_to(w, f, !d.dir, &left)) {
+		// more has left than was asked for (a response to nothing), or the server's FIN
+		bool beyond = (int32_t)(left - seq) > 0 || ((server->flags & SIDE_FIN) && left == server->next);
+		if (beyond)
+			give_up(w, m, &d);
+		if (left != seq || beyond)
+			return;
+	}
 	end_now(f);
 	act_answer(w, &d);
 }

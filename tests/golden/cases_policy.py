@@ -24,6 +24,16 @@ QUERY = dns.query("www.example.test")
 ANSWER = dns.head(flags=0x8180, an=1) + dns.question("www.example.test") + dns.rr(b"\xc0\x0c", 1, bytes([192, 0, 2, 7]))
 
 
+def at(side, flags, seq, ack, data=b""):
+    """a segment of http.talk's connection"""
+    ends, ports = ((A, B), (B, A))[side], ((40000, 80), (80, 40000))[side]
+    return eth(ip4(*ends, tcp(*ports, flags, seq, ack, data)))
+
+
+def server_ends(asked, answer):
+    return [at(1, "FPA", 5001, 1001 + len(asked), answer)]
+
+
 def alerts(**fields):
     """A rule for each condition, named as it is."""
     return {"rules": [{"id": k, "action": "alert", "when": w} for k, w in fields.items()]}
@@ -122,6 +132,16 @@ CASES = {
         http.talk((0, b"GET / HTTP/1.1\r\nHost: one.example\r\nContent-Length: +0\r\n\r\nX")),
         [{"id": "n", "action": "deny", "when": {"host": "one.example"}, "respond": "drop"}],
         {"POLICY_DENY": [4, 5, 6, 7]}, [verdict("deny", "n", CLEAR, "http")]),
+    # no place for a page: the server has said more than it was asked for, or its FIN. A reset to both ends
+    "policy_page_unasked": acts(
+        http.talk((1, b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"), (0, PLAIN))[:5],
+        [{"id": "n", "action": "deny", "when": {"host": "plain.example.test"}}], {"POLICY_DENY": [5]}, [verdict("deny", "n", CLEAR, "http")]) | {"own": 2},
+    "policy_page_after_fin": acts(
+        http.talk((0, PLAIN))[:4] + server_ends(PLAIN, http.OK) + [at(0, "PA", 1001 + len(PLAIN), 5002 + len(http.OK), PLAIN.replace(b"plain", b"other"))],
+        [{"id": "n", "action": "deny", "when": {"host": "other.example.test"}}], {"POLICY_DENY": [6]}, [verdict("deny", "n", CLEAR, "http")]) | {"own": 2},
+    "policy_page_fin_alone": acts(
+        http.talk((0, PLAIN))[:3] + server_ends(b"", b"") + [at(0, "PA", 1001, 5002, PLAIN)],
+        [{"id": "n", "action": "deny", "when": {"host": "plain.example.test"}}], {"POLICY_DENY": [5]}, [verdict("deny", "n", CLEAR, "http")]) | {"own": 2},
     "policy_deny_query": acts(
         [dns.datagram(QUERY), dns.datagram(dns.query("other.example.test")), dns.datagram(QUERY)],
         [{"id": "q", "action": "deny", "when": {"dns.qname": "www.example.test"}, "respond": "drop"}],

@@ -284,8 +284,8 @@ void hold_exceeded(struct worker *w, struct flow *f)
 
 bool hold_went_on(struct worker *w, struct flow *f)
 {
-	return w->config->fail.hold_exceeded == HOLD_ABSENT && stream_line(w, f, 0) == UINT64_MAX &&
-	       inspect_glimpse(w, f, GLIMPSE_AGAIN);
+	bool goes = f->key.proto != IPPROTO_TCP || stream_line(w, f, 0) == UINT64_MAX;
+	return goes && w->config->fail.hold_exceeded == HOLD_ABSENT && inspect_glimpse(w, f, GLIMPSE_AGAIN);
 }
 
 void hold_starved(struct worker *w, struct flow *f)
@@ -372,8 +372,13 @@ bool hold_age(struct worker *w, uint64_t time_ns)
 		struct held *h = &t->held[t->whole];
 		if (n == AGE_WORK)
 			return true;
+		struct flow *f = h->f;
 		t->whole = h->newer;
 		piece(w, h);
+		w->now_ns = time_ns;
+		w->packet = NULL;
+		inspect_pause(w, f);
+		hold_settle(w, f);
 	}
 	while (t->oldest && time_ns - t->held[t->oldest].since_ns >= w->config->hold_ns) {
 		if (left && w->held <= left)

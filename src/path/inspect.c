@@ -28,27 +28,6 @@
 // seen, a broken status line before its request was), up to so many bytes.
 #define OTHER_TELLS 4096
 
-// stream_inspect_words: what is known of a stream besides the parser's own state.
-struct words {
-	uint8_t parser;    // index into inspect_parsers[]
-	uint8_t wait;      // bit dir: waits for the other direction
-	uint8_t stopped;   // bit dir: nothing more is wanted
-	uint8_t not_start; // bit dir: past its first bytes, no parser found
-	uint8_t tries[2];
-	uint8_t ended : 2;     // bit dir: the parser has been told the end
-	uint8_t upgraded : 1;  // HTTP/1 was left by agreement: what looks like it is something else
-	uint8_t judged : 1;    // open flow: a transaction was judged since the parser took over
-	uint8_t absent : 1;    // so was the absence of any, and the flow may go on
-	uint8_t by_server : 1; // the parser was chosen by what the server said, and the client has said nothing yet
-	uint8_t nobodys;       // bit dir: its first words were shown to all, and are nobody's
-};
-static_assert(sizeof(struct words) <= 8, "two words a stream");
-
-static struct words *words_of(struct worker *w, struct flow *f)
-{
-	return (struct words *)stream_inspect_words(w, f);
-}
-
 // The bytes of a datagram that came together with the one at `at`.
 static bool datagram_run(const struct app_in *in, uint64_t at, struct stream_run *r)
 {
@@ -336,6 +315,8 @@ static unsigned step(struct worker *w, struct flow *f, struct words *s, unsigned
 		break; // nothing will move any more: fall to the end's handling
 	case APP_SWITCH:
 	case APP_UPGRADE:
+		if (is_open(f, dir) && inspect_parsers[s->parser].app == APP_TLS && absent(w, f, s))
+			stream_let_parsed(w, f, dir);
 		switch_protocol(w, f, s);
 		s->upgraded |= st == APP_UPGRADE;
 		return MOVED;
@@ -426,16 +407,10 @@ bool inspect_hurry(struct worker *w, struct flow *f)
 	return true;
 }
 
-const struct parser *inspect_client_parser(struct worker *w, struct flow *f)
-{
-	const struct words *s = words_of(w, f);
-	return s && s->parser && !(s->stopped & 1) && !s->by_server ? &inspect_parsers[s->parser] : NULL;
-}
-
-void inspect_client_last(struct worker *w, struct flow *f)
+void inspect_client_step(struct worker *w, struct flow *f, bool last)
 {
 	uint16_t drop = REASON_NONE;
-	step(w, f, words_of(w, f), 0, true, &drop);
+	step(w, f, words_of(w, f), 0, last, &drop);
 }
 
 void inspect_opened(struct worker *w, struct flow *f, bool judged)

@@ -12,6 +12,7 @@ struct inspect {
 	struct arena *arena;
 	uint8_t *scratch; // APP_SCRATCH_BYTES
 	bool alone;       // inspect_hurry is at work: the server's word does not come
+	bool quiet;       // inspect_pause is: no byte has followed for a while
 };
 
 // app/txn.c: memory of transactions in the making.

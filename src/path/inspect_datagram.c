@@ -24,6 +24,8 @@ static __rte_noinline void datagram_open(struct worker *w, struct rte_mbuf *m, s
 	}
 	if (in->judged && !in->hold && f->holds && !(f->app == APP_QUIC && quic_waits(in, f)))
 		hold_release(w, f, UINT64_MAX);
+	if (!pkt_decided(p) && (f->policy & POLICY_MARKED) && in->hold && hold_went_on(w, f))
+		pkt_drop(p, REASON_POLICY_DENY);
 	if (pkt_decided(p) || (f->policy & POLICY_MARKED))
 		return;
 	if (in->hold) {

@@ -44,15 +44,68 @@ static bool denied(struct worker *w, struct flow *f, const struct parser *parser
 	return in.drop == REASON_POLICY_DENY;
 }
 
+static struct words *open_words(struct worker *w, struct flow *f)
+{
+	bool open = f->key.proto == IPPROTO_TCP && (f->policy & POLICY_OPEN);
+	struct words *s = open && !(f->policy & (POLICY_DENIED | POLICY_ENDING)) ? words_of(w, f) : NULL;
+	return s && !(s->stopped & 1) && !s->by_server ? s : NULL;
+}
+
+// Who reads it; while nobody does, who is not sure yet whether it is theirs (0: nobody is).
+static unsigned reader(const struct words *s, const struct flow *f, const struct stream_view *v)
+{
+	unsigned unsure = 0;
+	for (unsigned i = 1; !s->parser && !s->not_start && i < INSPECT_PARSERS; i++) {
+		const struct parser *r = &inspect_parsers[i];
+		int looks = r->glimpse ? r->looks(v->data, v->len) : 0;
+		if (r->glimpse && looks == 0 && r->home)
+			looks = r->home(f, v->data, v->len);
+		unsure = looks < 0 ? i : unsure;
+	}
+	return s->parser ? s->parser : unsure;
+}
+
+// A hello that is put together out of datagrams.
+static bool datagrams_denied(struct worker *w, struct flow *f)
+{
+	void (*rest)(struct app_in *) = f->app == APP_QUIC ? quic_rest : f->app == APP_DTLS ? dtls_rest : NULL;
+	uint16_t tx_count = f->tx_count;
+	struct app_in in = {.w = w, .f = f, .end = true, .scratch = w->inspect->scratch, .since = txn_next(w)};
+	if (!rest || !f->app_state || !(f->policy & POLICY_OPEN) || (f->policy & POLICY_DENIED))
+		return false;
+	rest(&in);
+	txn_forget(w, in.since);
+	f->tx_count = tx_count;
+	if (in.drop != REASON_POLICY_DENY)
+		return false;
+	in = (struct app_in){.w = w, .f = f, .end = true, .scratch = w->inspect->scratch};
+	rest(&in);
+	return f->policy & POLICY_DENIED;
+}
+
 bool inspect_glimpse(struct worker *w, struct flow *f, uint32_t most)
 {
+	if (f->key.proto != IPPROTO_TCP)
+		return datagrams_denied(w, f);
+	struct words *s = open_words(w, f);
 	struct stream_view v;
-	if (f->key.proto != IPPROTO_TCP || !(f->policy & POLICY_OPEN) || (f->policy & (POLICY_DENIED | POLICY_ENDING)))
+	if (!s || !stream_view(w, f, 0, &v) || v.len == 0 || v.len > most)
 		return false;
-	const struct parser *parser = inspect_client_parser(w, f);
-	if (!parser || !parser->glimpse || !stream_view(w, f, 0, &v) || v.len == 0 || v.len > most ||
-	    !denied(w, f, parser, &v))
+	unsigned i = reader(s, f, &v);
+	if (!inspect_parsers[i].glimpse || !denied(w, f, &inspect_parsers[i], &v))
 		return false;
-	inspect_client_last(w, f);
+	s->parser = (uint8_t)i;
+	f->app = inspect_parsers[i].app;
+	inspect_client_step(w, f, true);
 	return f->policy & (POLICY_DENIED | POLICY_ENDING);
+}
+
+void inspect_pause(struct worker *w, struct flow *f)
+{
+	const struct words *s = open_words(w, f);
+	if (!s || inspect_parsers[s->parser].app != APP_HTTP)
+		return;
+	w->inspect->quiet = true;
+	inspect_client_step(w, f, false);
+	w->inspect->quiet = false;
 }

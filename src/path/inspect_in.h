@@ -22,10 +22,29 @@ struct parser {
 };
 extern const struct parser inspect_parsers[INSPECT_PARSERS]; // inspect_parsers.c
 
-// inspect.c's, of a stream: who reads the client's direction (NULL: nobody); what is there is read as if no byte
-// followed.
-const struct parser *inspect_client_parser(struct worker *w, struct flow *f);
-void inspect_client_last(struct worker *w, struct flow *f);
+// stream_inspect_words: what is known of a stream besides the parser's own state.
+struct words {
+	uint8_t parser;    // index into inspect_parsers[]
+	uint8_t wait;      // bit dir: waits for the other direction
+	uint8_t stopped;   // bit dir: nothing more is wanted
+	uint8_t not_start; // bit dir: past its first bytes, no parser found
+	uint8_t tries[2];
+	uint8_t ended : 2;     // bit dir: the parser has been told the end
+	uint8_t upgraded : 1;  // HTTP/1 was left by agreement: what looks like it is something else
+	uint8_t judged : 1;    // open flow: a transaction was judged since the parser took over
+	uint8_t absent : 1;    // so was the absence of any, and the flow may go on
+	uint8_t by_server : 1; // the parser was chosen by what the server said, and the client has said nothing yet
+	uint8_t nobodys;       // bit dir: its first words were shown to all, and are nobody's
+};
+static_assert(sizeof(struct words) <= 8, "two words a stream");
+
+static inline struct words *words_of(struct worker *w, struct flow *f)
+{
+	return (struct words *)stream_inspect_words(w, f);
+}
+
+// inspect.c's: the client's direction of a stream is read as far as it is there. last: as if no byte followed.
+void inspect_client_step(struct worker *w, struct flow *f, bool last);
 
 // A datagram with a payload: whose is it, and what does it say? inspect_datagram.c
 void inspect_datagram(struct worker *w, struct rte_mbuf *m, struct pkt *p);

@@ -65,6 +65,8 @@ bool inspect_hurry(struct worker *w, struct flow *f);
 // Of a message that is not whole, up to `most` bytes of it: what can be read already is judged. True: it was denied, as
 // it stands; else nothing has changed.
 bool inspect_glimpse(struct worker *w, struct flow *f, uint32_t most);
+// The client has said nothing for a while: a request that has no end but that (HTTP/0.9's line) is one.
+void inspect_pause(struct worker *w, struct flow *f);
 // The flow is open from here on. judged: a transaction of it was.
 void inspect_opened(struct worker *w, struct flow *f, bool judged);
 // The reason by which data of a FLOW_REFUSED direction leaves.

@@ -23,6 +23,14 @@ def joined(stream):
 
 def whole(stream, names):
     """is the message whole in which the name stands? If not, no server acts on it: all wait for the rest."""
+    at = 24
+    while stream.startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):  # a frame's length, 6 bytes more, then as many
+        end = at + 9 + int.from_bytes(stream[at : at + 3], "big")
+        if at + 9 > len(stream) or end > len(stream):
+            return False
+        if found(stream[at:end], names):
+            return True
+        at = end
     at = 0
     while at + 2 < len(stream):  # DNS: a length, then as many bytes
         end = at + 2 + struct.unpack("!H", stream[at : at + 2])[0]

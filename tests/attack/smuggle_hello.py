@@ -117,12 +117,17 @@ def _(s):
     c.client(tls(s.other))
 
 
-@case("tls.then_http", default="allow")
-def _(s):
-    # a hello without a name and then a request in the clear on the same connection
-    c = s.conn(80).open()
-    c.client(b"\x15\3\1\0\2\2\x28")
-    c.client(get(s.host))
+for name, alerts in (("then_http", (b"\x15\3\1\0\2\2\x28",)), ("warned_then_http", (b"\x15\3\1\0\2\1\0" * 2, b"\x15\3\1\0\2\1\0"))):
+    @case(f"tls.{name}", default="allow")
+    def _(s, alerts=alerts):
+        # no hello, but alerts, and then a request in the clear on the same connection
+        c = s.conn(80).open()
+        for a in alerts:
+            c.client(a)
+        c.client(get(s.host))
+
+
+sent("tls.alert_and_http", lambda s: b"\x15\3\1\0\2\2\x28" + get(s.host), default="allow")
 
 
 # ---- DTLS ---------------------------------------------------------------------------------------------------------------

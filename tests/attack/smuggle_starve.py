@@ -3,10 +3,11 @@
 is a capture of its own, with options that make the budget small where there are such. CASES: story, options of replay, marks. A
 story gets the scene of the one who smuggles, and a function that makes scenes of others (whose names are allowed)."""
 from aead import initial
-from handshakes import extension
-from payload import client_hello, dns, get, records, tls
+from handshakes import extension, fragment, hello, sni
+from payload import CARRIERS, client_hello, dns, get, records, tls
 from packets import udp
 from scene import GONE, SAME
+from smuggle_http2 import BEGIN, asked, field
 from smuggle_quic import cuts, said
 
 CASES = {}
@@ -62,7 +63,7 @@ def _(s, others):
         c.client(data[i : i + 500], at=i)
 
 
-for port, name, says in ((443, "tls", tls), (80, "http", get)):
+for port, name, says in ((443, "tls", tls), (80, "http", get), (53, "dns", CARRIERS["dns"][1])):
     @case(f"time.before_name.{name}", "--hold-time=2", **ABSENT)
     def _(s, others, port=port, says=says):
         c, data = s.conn(port).open(), says(s.host)
@@ -164,6 +165,36 @@ def _(s, others):
 def _(s, others):
     for n, c in enumerate(cuts(said(s.host), 50)):
         s.udp(initial(c, b"\1\2\3\4\5\6\7\x08", number=n))
+        s.wait(5)
+
+
+@case("quic_last_byte", "--hold-time=2", **ABSENT)
+def _(s, others):
+    for n, c in enumerate(cuts(said(s.host), len(said(s.host)) - 1)):
+        s.udp(initial(c, b"\1\2\3\4\5\6\7\x08", number=n))
+        s.wait(5)
+
+
+@case("quic_trickle", "--hold-time=2", **ABSENT)
+def _(s, others):
+    for n, c in enumerate(cuts(said(s.host), 4)):
+        s.udp(initial(c, b"\1\2\3\4\5\6\7\x08", number=n))
+        s.wait(0.5)
+
+
+@case("http2_last_byte", "--hold-time=2", pieces=True, **ABSENT)
+def _(s, others):
+    c, data = s.conn(80).open(), BEGIN + asked(s.host, more=field(b"x", b"y"))
+    c.client(data[:-1])
+    s.wait(5)
+    c.client(data[-1:])
+
+
+@case("dtls_last_byte", "--hold-time=2", **ABSENT)
+def _(s, others):
+    body = hello(sni(s.host), extension(21, bytes(30)), dtls=True)
+    for at, n in ((0, len(body) - 1), (len(body) - 1, 1)):
+        s.udp(fragment(body, at, n))
         s.wait(5)
 
 

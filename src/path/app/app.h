@@ -37,8 +37,8 @@ struct app_in {
 
 	struct stream_run run; // app_origin's: bytes of data that came together
 	struct txn_pen pen;
-	// Not 0: a glimpse (inspect_glimpse.c), which leaves nothing behind. No transaction before this one is written to,
-	// none is ended, no anomaly said; what would be denied is, by in->drop alone.
+	// Not 0: a glimpse (inspect_glimpse.c), which leaves nothing behind. No transaction before this one is written
+	// to, none is ended, no anomaly said; what would be denied is, by in->drop alone.
 	txn_t since;
 
 	// answers
@@ -133,6 +133,8 @@ bool dns_datagram(struct app_in *in);
 bool quic_datagram(struct app_in *in);
 bool dtls_datagram(struct app_in *in);
 bool quic_waits(const struct app_in *in, const struct flow *f);
+void quic_rest(struct app_in *in); // hellos that are not whole: all that will be there
+void dtls_rest(struct app_in *in); // the same
 void quic_end(struct app_in *in);
 void dtls_end(struct app_in *in);
 // Is this the protocol? 1 yes, 0 no, -1 cannot be told from so few bytes. Strict: random bytes never say yes.

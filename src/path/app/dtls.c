@@ -359,6 +359,26 @@ bool dtls_datagram(struct app_in *in)
 	return true;
 }
 
+void dtls_rest(struct app_in *in)
+{
+	struct dtls *d = in->w->inspect->dtls;
+	struct dtls_flow *f = flow_find(d, in->f);
+	for (unsigned i = 0; f && i < 4; i++) {
+		const struct turn *s = &f->side[i / 2].turn[i & 1];
+		const struct buffer *b = s->buffer && s->type == CLIENT_HELLO ? &d->buffer[s->buffer - 1] : NULL;
+		struct hello_source src = {.in = in, .origin_at = buffer_origin, .arg = b, .cut = true};
+		struct handshake before = f->handshake;
+		uint32_t have = 0;
+		while (b && have < s->len && (b->seen[have / 64] >> (have % 64) & 1))
+			have++;
+		in->dir = (uint8_t)(i / 2);
+		if (have)
+			handshake_hello(&f->handshake, &src, HELLO_DTLS, b->data, have);
+		if (in->since)
+			f->handshake = before;
+	}
+}
+
 void dtls_end(struct app_in *in)
 {
 	struct dtls *d = in->w->inspect->dtls;

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "../act.h"
+#include "../inspect.h"
 #include "../judge.h"
 #include "../stream.h"
 #include "http_say.h"
@@ -381,22 +382,23 @@ static int start(struct app_in *in, struct http *s)
 	if (!b.len)
 		return APP_MORE;
 	bool half = is == HTTP_START_MORE;
-	if (half && !in->end && b.len < HTTP_HEAD_MAX)
+	bool simple = half && (in->end || in->w->inspect->quiet) && http_start_simple(&line, b.len);
+	if (half && !simple && !in->end && b.len < HTTP_HEAD_MAX)
 		return APP_MORE;
 	if (half)
-		is = in->end && http_start_simple(&line, b.len) ? HTTP_START_REQUEST : HTTP_START_NO;
+		is = simple ? HTTP_START_REQUEST : HTTP_START_NO;
 	if (is == HTTP_START_REQUEST && (lost_before || begins_anywhere(in)) && !http_start_known(b.p, b.len))
 		is = HTTP_START_NO;
 	if (is == HTTP_START_NO || !known_role(in, s, is))
 		return half && in->end && !lost_before ? (in->consumed = in->len, APP_MORE) : lost(in, s);
 	struct http_head h;
-	if (!http_head_read(b.p, b.len, in->end || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &line, &h))
+	if (!http_head_read(b.p, b.len, in->end || simple || b.len >= HTTP_HEAD_MAX, &s->scanned[in->dir], &line, &h))
 		return APP_MORE;
 	if (!h.len) // the start line is not whole and nothing follows, or it is none after all
 		return in->end ? (in->consumed = in->len, APP_MORE) : lost(in, s);
 	s->scanned[in->dir] = s->said[in->dir] = 0;
 	s->spoke[in->dir] = true;
-	if (!h.whole && !in->end)
+	if (!h.whole && !in->end && !simple)
 		http_head_cause(&h, HTTP_CAUSE_BIT(HEAD_LONG), b.p);
 	int step = h.request ? request(in, s, &h) : response(in, s, &h);
 	if (h.causes & HTTP_CAUSE_BIT(HEAD_LONG) && (step == STEP_ON || step == APP_MORE)) {

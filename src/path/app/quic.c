@@ -569,19 +569,32 @@ bool quic_datagram(struct app_in *in)
 }
 
 // The flow ends: a hello that never became whole is said as far as it goes.
-void quic_end(struct app_in *in)
+// A first hello that is not whole, as far as it is there.
+static void say_rest(struct quic *q, struct app_in *in, struct quic_conn *c)
+{
+	uint8_t type = 0;
+	bool open = c->version && c->version->frames == QUIC_FRAMES_IETF && !c->hellos;
+	uint32_t have = open ? quic_conn_have(q, c, QUIC_CLIENT, 0) : 0;
+	if (have >= 4)
+		quic_conn_copy(q, c, QUIC_CLIENT, 0, 1, &type);
+	if (type != 1)
+		return;
+	in->dir = c->client_dir;
+	say_hello(q, in, c, have, true);
+	if (in->since)
+		c->hellos = 0;
+}
+
+void quic_rest(struct app_in *in)
 {
 	struct quic *q = in->w->inspect->quic;
-	for (struct quic_conn *c; (c = quic_conn_first(q, in->f)); quic_conn_free(q, c)) {
-		uint8_t head[4];
-		uint32_t have = c->version && c->version->frames == QUIC_FRAMES_IETF && !c->hellos
-					? quic_conn_have(q, c, QUIC_CLIENT, 0)
-					: 0;
-		if (have < 4)
-			continue;
-		quic_conn_copy(q, c, QUIC_CLIENT, 0, 4, head);
-		in->dir = c->client_dir;
-		if (head[0] == 1)
-			say_hello(q, in, c, have, true);
-	}
+	for (struct quic_conn *c = quic_conn_first(q, in->f); c; c = quic_conn_next(q, c))
+		say_rest(q, in, c);
+}
+
+void quic_end(struct app_in *in)
+{
+	quic_rest(in);
+	for (struct quic_conn *c; (c = quic_conn_first(in->w->inspect->quic, in->f));)
+		quic_conn_free(in->w->inspect->quic, c);
 }

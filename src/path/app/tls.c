@@ -40,7 +40,7 @@ struct side {
 	uint8_t early;      // records of application data
 	uint16_t in_record; // bytes done with of the record at the head
 	bool keyed;         // client: more than hellos was seen in clear, so that a ChangeCipherSpec is meant
-	uint8_t pad;
+	bool alerted;       // it began with alerts, or the like
 };
 
 struct tls {
@@ -321,6 +321,8 @@ static enum next record_step(struct tls *t, struct app_in *in, struct side *s, c
 		if (p[5] == 2) { // RFC 5246 7.2: fatal
 			if (s->role != ROLE_CLIENT && !t->handshake.final)
 				handshake_dismiss(&t->handshake, in, true);
+			s->alerted = true;
+			pass(in, total);
 			return NEXT_NOTHING;
 		}
 	}
@@ -328,6 +330,7 @@ static enum next record_step(struct tls *t, struct app_in *in, struct side *s, c
 		return NEXT_NOTHING;
 	s->ciphered |= p[0] == CHANGE_CIPHER_SPEC;
 	s->in_record = 0;
+	s->alerted |= s->role == ROLE_UNKNOWN;
 	pass(in, total);
 	return in->skip ? NEXT_CALL : NEXT_RECORD;
 }
@@ -368,6 +371,13 @@ static enum next v2_step(struct tls *t, struct app_in *in, struct side *s)
 	return NEXT_RECORD;
 }
 
+// An open flow's client has said alerts and no hello: what follows is anybody's.
+static bool only_alerts(const struct tls *t, const struct app_in *in)
+{
+	return in->dir == 0 && (in->f->policy & POLICY_OPEN) && t->side[0].alerted && t->side[0].role == ROLE_UNKNOWN &&
+	       t->side[1].role == ROLE_UNKNOWN;
+}
+
 // Bytes were lost: only a new beginning can be read.
 static bool restart(struct app_in *in, struct side *s)
 {
@@ -402,6 +412,8 @@ enum app_step tls_data(struct app_in *in)
 			next = record_sound(p) ? record_step(t, in, s, p) : NEXT_NOTHING;
 		}
 	}
+	if (next == NEXT_NOTHING && only_alerts(t, in))
+		return APP_SWITCH;
 	if (next == NEXT_NOTHING)
 		return side_done(t, in);
 	in->need -= in->skip ? in->need : least(in->need, in->consumed); // counted from what is left

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -604,6 +605,7 @@ static void holder_is_named(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid_t child = fork();
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); // nothing of a test that fails stays
 		int rc = port_hold_take("slhold0", who, sizeof(who));
 		rc = write(ready[1], &rc, sizeof(rc)) == sizeof(rc);
 		pause();
@@ -614,7 +616,7 @@ static void holder_is_named(void **state)
 	assert_true(rc >= 0);
 	struct port_config c = {.name = "lan", .type = PORT_AF_PACKET, .device = "slhold0"};
 	assert_int_equal(port_open(&p, &c, pool, 1, NULL, why, sizeof(why)), -EBUSY);
-	snprintf(wanted, sizeof(wanted), "lan: slhold0 is held by test_port, pid %d", child);
+	snprintf(wanted, sizeof(wanted), "lan: slhold0 is held by %s, pid %d", program_invocation_short_name, child);
 	assert_string_equal(why, wanted);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);

@@ -160,6 +160,14 @@ def arguments():
             b"host=bet.example\n" * 70 + b"http.uri=\"\\\1\n" + b"http.path=" + b"x" * 9000 + b"\n", b"url=http://bet.example\nurl=https://bet.example\nhttp.path=/\n"]
 
 
+def requests():
+    """lines of the control socket: every command of docs/ctl.md, and words that are none"""
+    doc = (pathlib.Path(__file__).parent / "../../docs/ctl.md").read_text()
+    rows = [line.split("`")[1].replace("\\|", "|") for line in doc.splitlines() if line.startswith("| `") and "\\|" in line or line.startswith("| `show")]
+    return [r.encode() for r in rows] + [b"show version", b"help", b"help show", b"values room", b"values level", b"values n", b"log level all debug",
+                                         b"log level port info # x", b'set verbose "1 2" \\ "', b"show drosp", b"a " * 70, b"show port info \xff\x1b[2J"]
+
+
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
     "decap": lambda p: encapsulated.seeds(p, p == CAPTURES[0]),
@@ -170,6 +178,7 @@ TARGETS = {
     "pcap": pcap_files,
     "policy": lambda p: policies.seeds() if p == CAPTURES[0] else [],
     "config": lambda p: configs.seeds() if p == CAPTURES[0] else [],
+    "control": lambda p: requests() if p == CAPTURES[0] else [],
     "explain": lambda p: arguments() if p == CAPTURES[0] else [],
     "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }

@@ -26,8 +26,7 @@ json_t *show_policy(struct appliance *a, struct call *c)
 		json_object_update(o, more);
 		json_decref(more);
 	} else {
-		json_object_set_new(o, "no_policy",
-				    json_string(a->config->fail.no_policy_closed ? "closed" : "open"));
+		json_object_set_new(o, "no_policy", json_string(a->config->fail.no_policy_closed ? "closed" : "open"));
 	}
 	standing_let_go(a->standing);
 	return o;

@@ -78,12 +78,17 @@ static void client_cut_off(struct client *c, const char *why)
 	client_close(c);
 }
 
+// Has it something to take before it is read from again?
+static bool client_owes(const struct client *c)
+{
+	return !c->ticket && (c->out || memchr(c->in, '\n', c->in_len));
+}
+
 // What it waits for next: while it has an answer to take or work goes on, it is not read. A line that came together
 // with the one before has its turn when the socket can be written, which is at once.
 static void client_wait(struct client *c)
 {
-	bool more = c->out || memchr(c->in, '\n', c->in_len);
-	loop_change(c->server->loop, c->fd, c->ticket ? 0 : more ? EPOLLOUT : EPOLLIN);
+	loop_change(c->server->loop, c->fd, c->ticket ? 0 : client_owes(c) ? EPOLLOUT : EPOLLIN);
 }
 
 // False: it is gone.
@@ -290,7 +295,7 @@ static void tick(void *arg)
 	struct socket_server *s = arg;
 	time_t now = now_s();
 	for (unsigned i = 0; i < SOCKET_CLIENTS_MAX; i++)
-		if (s->clients[i] && s->clients[i]->out && now - s->clients[i]->moved >= PATIENCE_S)
+		if (s->clients[i] && client_owes(s->clients[i]) && now - s->clients[i]->moved >= PATIENCE_S)
 			client_cut_off(s->clients[i], "did not take its answer");
 }
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explain.h"
+#include "ctl/explain.h"
 #include "policy/action.h"
 #include "replay_exits.h"
 #include "replay_summary.h"

@@ -4,7 +4,7 @@
 // when, what waited for that, and what the corridor wrote down.
 #pragma once
 
-#include "explain.h"
+#include "ctl/explain.h"
 #include "explain_packet.h"
 
 struct explain_trace {

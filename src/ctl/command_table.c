@@ -22,6 +22,8 @@ const struct command command_table[] = {
 	{"show ledger", "every frame that came, by how it left; counters and anomalies", show_ledger, NULL},
 	{"show config", "every value in force, and where it came from", show_config, NULL},
 	{"show version", "which program this is, and of what it is made", show_version, NULL},
+	{"explain <field...>", "what the policy in force decides, and why: --src 10.0.0.7 --host casino.example",
+	 show_explain, view_explain},
 	{"policy load <file>", "another policy; one with errors changes nothing", change_policy_load, view_load},
 	{"bypass on|off [<time>]", "everything passes unjudged, for so long (30s, 10m, 2h) or until off", change_bypass,
 	 NULL},
@@ -39,6 +41,7 @@ const struct command_kind command_kinds[] = {
 	{"room", "a part of the program", show_log_rooms},
 	{"level", "how bad it is, or how much is said", show_log_levels},
 	{"file", "a file, as the appliance may read it", NULL},
+	{"field", "--FIELD VALUE, as for `sluice explain`", NULL},
 	{"time", "30s, 10m, 2h", NULL},
 	{"n", "a number", NULL},
 };

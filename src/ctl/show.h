@@ -36,3 +36,7 @@ json_t *show_ledger(struct appliance *a, struct call *c);
 json_t *show_sinks(struct appliance *a, struct call *c);
 json_t *show_config(struct appliance *a, struct call *c);
 json_t *show_top(struct appliance *a, struct call *c);
+
+// show_explain.c
+json_t *show_explain(struct appliance *a, struct call *c);
+void view_explain(struct view *v, const json_t *result);

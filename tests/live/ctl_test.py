@@ -93,6 +93,9 @@ def drops():
     hits = ask("show", "rules", "hits")["rules"]
     expect("rules with hits, the most first", hits == sorted(hits, key=lambda r: -r["hits"]) and
            any(r["rule"] == "default" for r in hits), hits)
+    r = ctl("explain", "--src", "10.0.0.7", "--proto", "tcp", "--dport", "443")
+    expect("explain names the rule", r.returncode == 0 and "no-https" in r.stdout, r)
+    expect("and a field that is none", (lambda r: r.returncode == 2 and "hots" in r.stderr)(ctl("explain", "--hots", "x")))
     ask("bypass", "on", "1s")
     was = ask("show", "policy")["bypass"]
     time.sleep(1.5)

@@ -4,7 +4,7 @@
 // that mattered, condition by condition. Lists are bounded, so that it stays near one screen for any policy.
 #include <string.h>
 
-#include "explain.h"
+#include "ctl/explain.h"
 #include "path/act.h"
 #include "policy/action.h"
 #include "policy/field.h"

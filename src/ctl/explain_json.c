@@ -3,7 +3,7 @@
 // An explanation as JSON. The keys are public and stable: docs/explain.md lists them.
 #include <string.h>
 
-#include "explain.h"
+#include "ctl/explain.h"
 #include "policy/action.h"
 #include "policy/field.h"
 #include "policy_names.h"

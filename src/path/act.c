@@ -26,6 +26,7 @@
 #include "hold.h"
 #include "mirror.h"
 #include "rooms.h"
+#include "settle.h"
 #include "stream_pool.h"
 
 int act_init(struct worker *w)
@@ -124,6 +125,8 @@ static void deny_held(struct worker *w, struct flow *f, uint32_t tx_id)
 void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id)
 {
 	struct act *a = w->act;
+	if (unlikely(w->settle != NULL))
+		settle_again(w, f);
 	if (f->policy & POLICY_ENDING) { // a request behind the one that is answered
 		f->policy &= (uint8_t)~POLICY_DENIED;
 		return;

@@ -36,6 +36,7 @@
 #include "mirror.h"
 #include "record_out.h"
 #include "rooms.h"
+#include "settle.h"
 #include "steer.h"
 
 // A direction that is seen alone is believed to be established after this many packets (replay's one-way captures).
@@ -109,6 +110,8 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 
 void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 {
+	if (unlikely(w->settle != NULL) && !f->key.outer)
+		settle_end(w, f);
 	if (unlikely(w->scans) && !f->key.outer)
 		judge_payload_end(w, f);
 	if (!f->key.outer)
@@ -387,6 +390,8 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	p->dir = (uint8_t)dir;
 	b->fresh |= (uint32_t) !(f->policy & POLICY_JUDGED) << i;
 	if (s.segment) {
+		if (unlikely(w->settle != NULL))
+			settle_resume(w, f, dir, &segment);
 		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, w->config->live, &p->flags);
 		if (unlikely(reason))
 			pkt_drop(p, reason);

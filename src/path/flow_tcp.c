@@ -583,3 +583,16 @@ uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, u
 	}
 	return REASON_NONE;
 }
+
+void flow_tcp_resume(struct flow *f, unsigned dir, const struct segment *s)
+{
+	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
+	from->next = later(from->next, s->seq);
+	from->acked = later(from->acked, s->seq); // or the other side's window would end before it
+	if (s->flags & ACK) {
+		to->acked = later(to->acked, s->ack);
+		to->next = later(to->next, s->ack);
+	}
+	if (s->options & SEGMENT_TS)
+		from->ts_recent = later(from->ts_recent, s->ts);
+}

@@ -32,6 +32,8 @@ struct segment {
 bool flow_tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_len, struct segment *s);
 // True where the segment cannot belong to this flow, so that a new one begins with it: a tuple used again.
 bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live);
+// Segments went by unseen: both sides' numbers are what this one says, where it says later ones.
+void flow_tcp_resume(struct flow *f, unsigned dir, const struct segment *s);
 // True where the segment has a SYN, and if so, whether it came from the responder.
 bool flow_tcp_opens(const struct segment *s);
 bool flow_tcp_from_responder(const struct segment *s);

@@ -145,6 +145,8 @@ void judge_headers(const struct app_in *in, txn_t t, const uint8_t *p, uint32_t 
 void judge_payload(struct worker *w, struct rte_mbuf *m);
 // A flow ends.
 void judge_payload_end(struct worker *w, struct flow *f);
+// Where w->scans: nothing more of a direction's payload will be searched.
+bool judge_payload_over(const struct worker *w, const struct flow *f, unsigned dir);
 // A flow stands by another rule from here on.
 void judge_stands(struct worker *w, struct flow *f, uint32_t rule);
 uint16_t judge_version(const struct worker *w); // in force; 0: none

@@ -373,6 +373,13 @@ void judge_payload(struct worker *w, struct rte_mbuf *m)
 	}
 }
 
+bool judge_payload_over(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const struct payload *x = f->key.proto == IPPROTO_TCP ? find(w, f) : NULL;
+	return x &&
+	       x->side[dir].over; // each datagram is searched, and what has no state is searched segment by segment
+}
+
 void judge_payload_end(struct worker *w, struct flow *f)
 {
 	struct payload *x = find(w, f);

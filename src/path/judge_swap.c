@@ -31,6 +31,7 @@
 #include "policy.h"
 #include "record_out.h"
 #include "rooms.h"
+#include "settle.h"
 #include "stream_pool.h"
 
 #define SWAP_FLOWS 64 // places of the flow table looked at in a burst: some 20 us
@@ -338,6 +339,8 @@ void judge_swap_flow(struct worker *w, struct flow *f)
 	if (f->key.proto != IPPROTO_TCP && !(f->policy & (POLICY_OPEN | POLICY_DENIED)))
 		hold_release(w, f, UINT64_MAX);
 	hold_settle(w, f);
+	if (unlikely(w->settle != NULL))
+		settle_again(w, f);
 }
 
 bool judge_swap_some(struct worker *w, uint32_t flows)

@@ -16,6 +16,7 @@
 #include "egress.h"
 #include "flow.h"
 #include "judge.h"
+#include "settle.h"
 
 static void report(struct worker *w, const struct exit *e)
 {
@@ -42,6 +43,8 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 			 .door = reason ? DOOR_DROP : DOOR_TX,
 			 .reason = reason,
 			 .rule = RULE_NONE};
+	if (unlikely(w->settle != NULL) && (!reason || reason == REASON_POLICY_DENY))
+		settle_packet(w, m);
 	if (!reason && w->egress) {
 		reason = egress_take(w, m);
 		if (!reason)

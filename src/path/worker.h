@@ -74,6 +74,7 @@ struct mirror;  // mirror.c
 struct limits;  // limit.h
 struct ruleset; // rules.h
 struct egress;  // egress.h
+struct settle;  // settle.h
 struct rte_ring;
 struct rte_mempool;
 
@@ -115,6 +116,7 @@ struct worker {
 	// none
 	void (*turn)(struct worker *, uint64_t order);
 	struct record_out *records;
+	struct settle *settle;        // live: what leaves the corridor for good; NULL: there is no fast path
 	struct egress *egress;        // live: the way out; NULL: frames end here (replay, bench)
 	struct rte_ring *exits;       // struct exit; see tx.h
 	struct rte_ring *copies;      // struct mirrored; see mirror.h

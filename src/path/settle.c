@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// When a flow is settled, and what becomes of it then. In come packets at the end of their walk; out go questions to
+// the fast path's helper thread, one for each direction of a flow, and back come the frames that it let pass or
+// dropped, which go into the flow's counters: no byte is lost to accounting. Worker's thread; never waits: where the
+// ring is full, the next packet asks again.
+//
+// Settled is a flow of which no rule in force could say anything else, whatever it still carries: its parsers are done
+// (TLS behind the ServerHello, QUIC and others when nothing more is read), no stream of it is reassembled, nothing is
+// held, limited or mirrored, and it is allowed; or it is denied for good, and that was said. HTTP/1 and DNS are never:
+// each request is looked at. Where rules ask for payload, a direction goes when its own depth was searched; what is
+// found in the other takes the entry back. What opens or ends a flow comes up all the same (bpf/fastpath.bpf.c).
+//
+//   state, a byte a flow:   | - | - | stale 1 | stale 0 | drops 1 | drops 0 | asked 1 | asked 0 |
+//
+// What TCP is expected to say next is unknown while frames pass without us: `stale` until a segment of that direction
+// came up after the entry ended. Its numbers are then taken as they are, as of a flow picked up midstream.
+#include "settle.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "base/eal.h"
+#include <fastpath.h>
+#include "flow_table.h"
+#include "flow_tcp.h"
+#include "judge.h"
+
+#define ASKED 1u
+#define DROPS 4u
+#define STALE 16u
+#define PACKETS_MIN 32 // of a direction: shorter flows end before it pays
+#define UNANSWERED 8   // packets of a denied flow to which nothing is said: nothing will be
+#define COUNTS 64      // taken a turn
+
+// What a flow's entries were asked with, beside its key. Frames of the other direction with other tags stay with us.
+struct mark {
+	uint8_t state, nvlans;
+	uint8_t port[2]; // by direction
+	uint16_t vlan[2];
+};
+
+struct settle {
+	struct settle_config config;
+	struct settle_sums sums;
+	struct mark marks[]; // by flow
+};
+
+static size_t bytes_of(uint32_t flows)
+{
+	return sizeof(struct settle) + flows * sizeof(struct mark);
+}
+
+struct settle *settle_new(const struct settle_config *config)
+{
+	struct settle *s = mem_take(bytes_of(config->flows));
+	if (s)
+		s->config = *config;
+	return s;
+}
+
+void settle_free(struct settle *s)
+{
+	if (s)
+		mem_give(s, bytes_of(s->config.flows));
+}
+
+void settle_sums(const struct settle *s, struct settle_sums *sums)
+{
+	*sums = s->sums;
+}
+
+static inline struct mark *mark_of(const struct worker *w, const struct flow *f)
+{
+	return &w->settle->marks[flow_table_number(w->flows, f)];
+}
+
+// ---- is it? ------------------------------------------------------------------------------------------------------
+
+static bool denied(const struct flow *f)
+{
+	bool said = (f->policy & POLICY_SAID) || f->pkts[0] + f->pkts[1] >= UNANSWERED;
+	return (f->policy & (POLICY_DENIED | POLICY_ENDING)) == POLICY_DENIED && said && !f->holds;
+}
+
+static bool allowed(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const uint16_t done = FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
+	if (w->rules &&
+	    (f->policy & (POLICY_JUDGED | POLICY_OPEN | POLICY_DENIED | POLICY_ENDING | POLICY_ACTS)) != POLICY_JUDGED)
+		return false;
+	if ((f->flags & done) != done || (f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1)) || f->holds || !f->steady)
+		return false;
+	return !w->scans || judge_payload_over(w, f, dir);
+}
+
+// What the fast path may do for a direction of the flow; FASTPATH_UP: nothing.
+static enum fastpath_verdict verdict_of(const struct worker *w, const struct flow *f, unsigned dir, bool forwards)
+{
+	if (w->swapping)
+		return FASTPATH_UP;
+	if (denied(f))
+		return FASTPATH_DROP;
+	if (!forwards || f->pkts[dir] < PACKETS_MIN || !allowed(w, f, dir))
+		return FASTPATH_UP;
+	return FASTPATH_FORWARD;
+}
+
+// ---- asking ------------------------------------------------------------------------------------------------------
+
+static bool may_have_key(const struct pkt *p)
+{
+	const struct layer *l = p->inner;
+	return p->nlayers == 1 && p->nvlans <= 2 && !(l->flags & LAYER_FRAGMENT) &&
+	       !(p->flags & (PKT_OWN | PKT_VIRTUAL | PKT_TRANSPORT)) &&
+	       (l->proto == IPPROTO_TCP || l->proto == IPPROTO_UDP);
+}
+
+static void key_of(const struct settle *s, const struct flow *f, const struct mark *mark, unsigned dir,
+		   struct fastpath_key *k)
+{
+	bool from_a = dir == !!(f->flags & FLOW_SWAPPED);
+	unsigned n = f->key.version == 4 ? 4 : 16;
+	*k = (struct fastpath_key){.sport_be = from_a ? f->key.aport_be : f->key.bport_be,
+				   .dport_be = from_a ? f->key.bport_be : f->key.aport_be,
+				   .port = (uint16_t)s->config.link[mark->port[dir]],
+				   .version = f->key.version,
+				   .proto = f->key.proto};
+	memcpy(k->src, from_a ? f->key.a : f->key.b, n);
+	memcpy(k->dst, from_a ? f->key.b : f->key.a, n);
+	for (unsigned i = 0; i < mark->nvlans; i++)
+		k->vlan[i] = FASTPATH_TAGGED | mark->vlan[i];
+}
+
+// False: entries of the flow have other tags.
+static bool mark_tags(struct mark *mark, const struct pkt *p)
+{
+	uint16_t vlan[2] = {0};
+	for (unsigned i = 0; i < p->nvlans; i++)
+		vlan[i] = p->vlan[i] & 0x0fff;
+	if (mark->state & (ASKED | ASKED << 1))
+		return mark->nvlans == p->nvlans && !memcmp(mark->vlan, vlan, sizeof(vlan));
+	mark->nvlans = p->nvlans;
+	memcpy(mark->vlan, vlan, sizeof(vlan));
+	return true;
+}
+
+static bool ask(struct settle *s, const struct fastpath_op *op)
+{
+	return rte_ring_sp_enqueue_elem(s->config.ops, (void *)(uintptr_t)op, sizeof(*op)) == 0;
+}
+
+void settle_packet(struct worker *w, struct rte_mbuf *m)
+{
+	struct settle *s = w->settle;
+	const struct pkt *p = pkt_of(m);
+	struct flow *f = p->flow;
+	struct fastpath_op op = {.ask = FASTPATH_ADD};
+	if (!f || f->key.outer || s->config.link[p->port] < 0)
+		return;
+	struct mark *mark = mark_of(w, f);
+	if (mark->state & ASKED << p->dir)
+		return;
+	op.verdict = (uint8_t)verdict_of(w, f, p->dir, s->config.forwards[p->port]);
+	if (op.verdict == FASTPATH_UP || !may_have_key(p) || !mark_tags(mark, p))
+		return;
+	mark->port[p->dir] = p->port;
+	key_of(s, f, mark, p->dir, &op.key);
+	op.quic = f->app == APP_QUIC;
+	op.dir = p->dir;
+	op.hint = flow_table_number(w->flows, f) + 1;
+	op.flow = f->id;
+	if (!ask(s, &op))
+		return;
+	mark->state |= (uint8_t)((ASKED | STALE | (op.verdict == FASTPATH_DROP ? DROPS : 0)) << p->dir);
+	s->sums.asked++;
+}
+
+static void take_back(struct worker *w, const struct flow *f, const struct mark *mark, unsigned dir)
+{
+	struct settle *s = w->settle;
+	struct fastpath_op op = {.ask = FASTPATH_DEL, .dir = (uint8_t)dir, .flow = f->id};
+	op.hint = flow_table_number(w->flows, f) + 1;
+	key_of(s, f, mark, dir, &op.key);
+	ask(s, &op); // full: asked again by whatever comes next, or it ages
+}
+
+void settle_again(struct worker *w, struct flow *f)
+{
+	struct mark *mark = mark_of(w, f);
+	for (unsigned dir = 0; dir < 2; dir++) {
+		bool drops = mark->state & DROPS << dir;
+		if ((mark->state & ASKED << dir) && (drops ? !denied(f) : !allowed(w, f, dir)))
+			take_back(w, f, mark, dir);
+	}
+}
+
+void settle_end(struct worker *w, struct flow *f)
+{
+	struct mark *mark = mark_of(w, f);
+	for (unsigned dir = 0; dir < 2; dir++)
+		if (mark->state & ASKED << dir)
+			take_back(w, f, mark, dir);
+	*mark = (struct mark){0};
+}
+
+// ---- what was done -----------------------------------------------------------------------------------------------
+
+void settle_resume(struct worker *w, struct flow *f, unsigned dir, const struct segment *seg)
+{
+	struct mark *mark = mark_of(w, f);
+	if (likely(!(mark->state & (STALE | STALE << 1))))
+		return;
+	if (seg->flags & (1 | 2 | 4)) // FIN, SYN, RST: the end is near, and its counters are wanted
+		for (unsigned d = 0; d < 2; d++)
+			if (mark->state & ASKED << d)
+				take_back(w, f, mark, d);
+	flow_tcp_resume(f, dir, seg);
+	if (!(mark->state & (ASKED << dir)))
+		mark->state &= (uint8_t) ~(STALE << dir);
+}
+
+static void count_in(struct worker *w, const struct fastpath_count *c)
+{
+	struct settle *s = w->settle;
+	uint32_t n = c->hint - 1;
+	if (n >= s->config.flows)
+		return;
+	struct flow *f = &w->flows->flows[n];
+	struct mark *mark = &s->marks[n];
+	bool drops = mark->state & DROPS << c->dir;
+	s->sums.packets += drops ? 0 : c->packets;
+	s->sums.dropped_packets += drops ? c->packets : 0;
+	s->sums.bytes += c->bytes;
+	s->sums.ended += c->end != FASTPATH_LIVES;
+	s->sums.refused += c->end == FASTPATH_REFUSED;
+	if (f->id != c->flow || f->key.version == 0)
+		return; // it has ended meanwhile
+	f->pkts[c->dir] += (uint32_t)c->packets;
+	f->bytes[c->dir] += c->bytes;
+	f->last_ns = RTE_MAX(f->last_ns, c->last_ns);
+	if (c->end != FASTPATH_LIVES)
+		mark->state &= (uint8_t) ~((ASKED | DROPS) << c->dir);
+}
+
+void settle_take(struct worker *w)
+{
+	struct fastpath_count c[COUNTS];
+	unsigned n = rte_ring_sc_dequeue_burst_elem(w->settle->config.counts, c, sizeof(c[0]), COUNTS, NULL);
+	for (unsigned i = 0; i < n; i++)
+		count_in(w, &c[i]);
+}

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The budget: lines of .c by part, in the table below; a file at most 600. What is full has to lose something before it
 # gets more, or says here why it may not.
-#   rooms      of src/path, those that carry packets; 200 of them came with ports: the way out
+#   rooms      of src/path, those that carry packets; 800 of them came with ports: the ways out (egress, settle)
 #   deciding   of src/path: policy, judge, hold, act, answer, limit, mirror, publish
 #   protocols  src/path/app; 200 are for what only attackers say
 #   policy     half of it says what is wrong with a policy, and where; 200 which rules are hidden
-#   all        10,000 came with the appliance: ports, live, ctl, bpf
+#   all        16,000 came with the appliance: ports, live, ctl, bpf
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bad=0
@@ -33,11 +33,11 @@ while read -r part budget; do
 	[ "$n" -le "$budget" ] || { echo "$part: $n lines of .c, budget $budget"; bad=1; }
 	said="$said, $part $n (budget $budget)"
 done <<-END
-	rooms 7300
+	rooms 7900
 	deciding 6400
 	protocols 7700
 	policy 7900
-	all 52000
+	all 58000
 END
 echo "lines of .c: ${said#, }"
 exit $bad

@@ -393,6 +393,9 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 		if (unlikely(w->settle != NULL))
 			settle_resume(w, f, dir, &segment);
 		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, w->config->live, &p->flags);
+		// what acknowledges our answer is no fault, and act.c has to see it
+		if (unlikely(reason == REASON_FLOW_TCP_BAD_ACK) && (f->policy & POLICY_SAID))
+			reason = REASON_POLICY_DENY;
 		if (unlikely(reason))
 			pkt_drop(p, reason);
 	}

@@ -13,6 +13,8 @@
 // X(symbol, help). The symbol is the public name: <ROOM>_<CAUSE>. Append within a room's block.
 #define DROP_REASONS(X)                                                                                                \
 	X(RX_PIECES, "came in pieces that have no room to be one frame")                                               \
+	X(RX_NOT_OURS, "routed or gwlb: a frame for another station than this port")                                   \
+	X(RX_GENEVE, "gwlb: GENEVE that no load balancer sends: version, options or protocol")                         \
 	X(DECAP_TRUNCATED, "a link or tunnel header is longer than the frame that should hold it")                     \
 	X(DECAP_MALFORMED, "a link or tunnel header that its own rules forbid")                                        \
 	X(DECAP_DEPTH, "layers beyond the depth that is looked at, where a policy is in force (decap_depth: closed)")  \
@@ -55,7 +57,12 @@
 	X(EGRESS_DOWN, "the port that it should leave by has no link, or is gone")                                     \
 	X(EGRESS_FULL, "the port that it should leave by took no more")                                                \
 	X(EGRESS_TOO_BIG, "longer than the port that it should leave by can send")                                     \
-	X(EGRESS_NO_SENDER, "on a port of a load balancer, without the header that leads back to it")
+	X(EGRESS_NO_SENDER, "on a port of a load balancer, without the header that leads back to it")                  \
+	X(EGRESS_OTHER_L2, "not IP, and the path does not pass it (other_l2; routed: never)")                          \
+	X(EGRESS_LINK_LOCAL, "link-local multicast, and the path does not pass it (link_local)")                       \
+	X(EGRESS_TTL, "routed: TTL or hop limit ran out")                                                              \
+	X(EGRESS_NO_ROUTE, "routed: on no network of the port, and no next hop leads to it")                           \
+	X(EGRESS_NO_NEIGHBOUR, "routed: the next hop has not said its MAC address (yet)")
 
 // X(symbol, name, help). Reported as records of kind anomaly; the frame goes on. (One that
 // does not is such a record, too, under its reason's name: reason_event.)

@@ -32,7 +32,7 @@ static int args_af_packet(const struct port_config *c, unsigned queues, unsigned
 
 static int args_tap(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)
 {
-	return snprintf(out, size, "iface=%s", c->device);
+	return snprintf(out, size, "iface=%s%s%s", c->device, *c->extra ? "," : "", c->extra);
 }
 
 static int args_memif(const struct port_config *c, unsigned queues, unsigned mtu, char *out, size_t size)

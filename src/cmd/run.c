@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "cmd.h"
 #include "ctl/control.h"
+#include "ctl/kernel.h"
 #include "ctl/loop.h"
 #include "ctl/reload.h"
 
@@ -183,7 +184,7 @@ static bool listen_for(struct run *r)
 
 static int serve(struct run *r)
 {
-	if (appliance_open(&r->appliance, &r->config) < 0) {
+	if (appliance_open(&r->appliance, &r->config) < 0 || kernel_listen(&r->appliance, r->loop) < 0) {
 		appliance_close(&r->appliance);
 		return EXIT_ENVIRONMENT;
 	}

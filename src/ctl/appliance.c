@@ -21,6 +21,8 @@
 
 #include "base/eal.h"
 #include "base/log.h"
+#include "ctl/kernel.h"
+#include "ctl/lanes.h"
 #include "live/standing.h"
 #include "path/limit.h"
 #include "path/path.h"
@@ -60,15 +62,13 @@ static void path_of(const struct config *c, struct path_config *p, uint64_t seed
 				  .checksum = CHECKSUM_ENFORCE,
 				  .seed = seed,
 				  .policy_fields = UINT64_MAX, // of a policy that may be loaded later
-				  .policy_acts = true,
-				  .live = true};
+				  .policy_acts = true};
+	bool inline_path = false; // a mirror alone may miss frames, or have them out of order (corridor.md 3)
 	for (unsigned i = 0; i < c->npaths; i++) {
-		const struct config_path *k = &c->paths[i];
-		p->transports |= k->transport == CONFIG_TRANSPORT_GWLB    ? TRANSPORT_GWLB
-				 : k->transport == CONFIG_TRANSPORT_VXLAN ? TRANSPORT_VXLAN
-				 : k->transport == CONFIG_TRANSPORT_VLAN  ? TRANSPORT_VLAN
-									  : 0;
+		p->transports |= lanes_transports(&c->paths[i]);
+		inline_path |= c->paths[i].mode != CONFIG_MIRROR;
 	}
+	p->live = inline_path;
 }
 
 // ---- ports -------------------------------------------------------------------------------------------------------
@@ -126,14 +126,16 @@ static void heard_dpdk(void *arg, unsigned level, const char *line)
 
 static int open_eal(struct appliance *a)
 {
-	struct port_config ports[CONFIG_PORTS];
-	for (unsigned i = 0; i < a->config->nports; i++)
-		ports[i] = a->config->ports[i].port;
+	struct port_config ports[CONFIG_PORTS + 1];
+	unsigned n = 0;
+	for (; n < a->config->nports; n++)
+		ports[n] = a->config->ports[n].port;
+	ports[n++] = (struct port_config){.type = PORT_TAP}; // the kernel's ends
 	size_t object = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_PKTMBUF_HEADROOM + 128;
 	size_t bytes = frames_wanted(a) * RTE_ALIGN(object + frame_room(a->config), 4096) +
 		       GIANTS * (object + GIANT_ROOM + 4096);
 	unsigned mb = a->config->memory.dpdk_mb ? a->config->memory.dpdk_mb : (unsigned)(bytes >> 20) + 64;
-	struct eal_live live = {.ports = ports, .nports = a->config->nports, .mem_mb = mb, .say = heard_dpdk};
+	struct eal_live live = {.ports = ports, .nports = n, .mem_mb = mb, .say = heard_dpdk};
 	int rc = eal_init_live(&live);
 	if (rc < 0)
 		log_say(LOG_ERROR, ROOM, "DPDK does not start: %s; sluice doctor says what is missing", strerror(-rc));
@@ -163,51 +165,10 @@ static int open_ports(struct appliance *a)
 			return rc;
 		}
 	}
-	return 0;
+	return kernel_ports(a, &owner);
 }
 
 // ---- workers -----------------------------------------------------------------------------------------------------
-
-static unsigned send_frames(void *arg, unsigned port, struct rte_mbuf **m, unsigned n)
-{
-	struct poll *p = arg;
-	return port_tx(p->port[port], p->tx_queue[port], m, (uint16_t)n);
-}
-
-static void lane(struct appliance *a, struct egress *e, const struct config_path *path, unsigned from, unsigned to)
-{
-	static const enum path_mode modes[] = {
-		[CONFIG_BRIDGE] = PATH_BRIDGE, [CONFIG_MIRROR] = PATH_MIRROR, [CONFIG_GWLB] = PATH_GWLB};
-	e->lane[from] = (struct lane){
-		.mode = modes[path->mode], .out = (uint8_t)to, .mtu = a->ports[to].mtu, .up = &a->ports[to].up};
-}
-
-static void lanes(struct appliance *a, struct poll *p)
-{
-	const struct config *c = a->config;
-	p->egress.nports = a->nports;
-	p->egress.send = send_frames;
-	p->egress.arg = p;
-	for (unsigned i = 0; i < a->nports; i++) {
-		p->port[i] = &a->ports[i];
-		p->tx_queue[i] = (uint16_t)(p->w.id % RTE_MAX(a->ports[i].queues, 1));
-	}
-	for (unsigned i = 0; i < c->npaths; i++) {
-		const struct config_path *path = &c->paths[i];
-		unsigned first = path->ports[0], last = path->ports[path->nports - 1];
-		lane(a, &p->egress, path, first, last);
-		lane(a, &p->egress, path, last, first);
-		for (unsigned j = 0; j < path->nports; j++) {
-			unsigned n = path->ports[j];
-			if (p->w.id >= a->ports[n].queues)
-				continue; // others receive for it
-			p->rx[p->nrx++] = (struct poll_queue){.port = &a->ports[n],
-							      .queue = p->w.id,
-							      .number = (uint8_t)n,
-							      .tenant = path->tenant == CONFIG_TENANT_PORT ? n + 1 : 0};
-		}
-	}
-}
 
 static struct poll *worker_new(struct appliance *a, unsigned id)
 {
@@ -224,7 +185,7 @@ static struct poll *worker_new(struct appliance *a, unsigned id)
 	p->nworkers = a->nworkers;
 	p->publish = standing_publish(a->standing);
 	p->w.egress = &p->egress;
-	lanes(a, p);
+	lanes_set(a, p);
 	if (path_init(&p->w, &a->path) == 0)
 		return p;
 	path_fini(&p->w);
@@ -372,6 +333,7 @@ bool appliance_close(struct appliance *a)
 	for (unsigned i = 0; i < a->nworkers; i++)
 		if (a->polls[i])
 			poll_stop(a->polls[i]);
+	kernel_close(a);
 	for (unsigned i = 0; i < a->nports; i++)
 		port_close(&a->ports[i]);
 	bool holds = !a->forwarding || ledger_holds(a);

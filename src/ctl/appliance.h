@@ -9,6 +9,7 @@
 #include "live/poll.h"
 
 struct control;
+struct kernel;
 struct ship;
 struct standing;
 struct limits;
@@ -17,8 +18,9 @@ struct appliance {
 	const struct config *config;
 	struct path_config path;
 	struct rte_mempool *frames, *giants;
-	struct port ports[CONFIG_PORTS];
+	struct port ports[EGRESS_PORTS]; // the config's, then the kernel's ends of some of them
 	unsigned nports;
+	struct kernel *kernel; // what is for the appliance itself; NULL: all paths pass that on
 	struct poll *polls[POLL_WORKERS];
 	unsigned nworkers;
 	struct limits *limits;

@@ -89,13 +89,16 @@ static void begin(struct turn *t, struct rte_mbuf *m, const struct poll_queue *q
 	pkt_begin(k, frame, p->w.now_ns, p->w.now_ns, rte_pktmbuf_pkt_len(m), LINKTYPE_ETHERNET, false);
 	k->port = q->number;
 	k->tenant = q->tenant;
-	p->w.rx_bytes += rte_pktmbuf_pkt_len(m);
+	if (q->kind != POLL_QUEUE_KERNEL)
+		p->w.rx_bytes += rte_pktmbuf_pkt_len(m);
 }
 
-static void pass(struct turn *t, struct burst *b)
+static void pass(struct turn *t, struct burst *b, bool routed)
 {
 	struct worker *w = &t->p->w;
 	t->p->bypassed += b->n;
+	if (routed) // whose way out needs to know where headers are
+		decap_burst(w, b);
 	for (unsigned i = 0; i < b->n; i++)
 		tx_one(w, b->m[i]);
 	b->n = 0;
@@ -134,8 +137,10 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 		if (unlikely(!all))
 			pkt_drop(pkt_of(b.m[i]), REASON_RX_PIECES);
 	}
+	if (q->kind == POLL_QUEUE_OWN)
+		ingress_burst(&p->w, &b);
 	if (unlikely(atomic_load_explicit(&p->bypass, memory_order_relaxed))) {
-		pass(t, &b);
+		pass(t, &b, q->kind == POLL_QUEUE_OWN);
 		return n;
 	}
 	path_front(&p->w, &b);
@@ -143,6 +148,21 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 		hand_over(p, &b);
 	if (b.n)
 		path_back(&p->w, &b);
+	return n;
+}
+
+// What the kernel sends by its end of a port.
+static unsigned from_kernel(struct turn *t, const struct poll_queue *q)
+{
+	struct rte_mbuf *m[BURST_SIZE];
+	unsigned n = port_rx(q->port, q->queue, m, BURST_SIZE);
+	for (unsigned i = 0; i < n; i++) {
+		bool all = whole(&m[i]);
+		begin(t, m[i], q);
+		if (unlikely(!all))
+			pkt_drop(pkt_of(m[i]), REASON_RX_PIECES);
+		egress_from_kernel(&t->p->w, m[i]);
+	}
 	return n;
 }
 
@@ -196,7 +216,7 @@ static void turn(struct turn *t)
 	p->w.now_ns = RTE_MAX(p->w.now_ns, now);
 	rules(t);
 	for (unsigned i = 0; i < p->nrx; i++)
-		n += receive(t, &p->rx[i]);
+		n += p->rx[i].kind == POLL_QUEUE_KERNEL ? from_kernel(t, &p->rx[i]) : receive(t, &p->rx[i]);
 	for (unsigned i = 0; i < p->nworkers; i++)
 		if (p->from[i])
 			n += take_in(p, p->from[i]);

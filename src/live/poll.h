@@ -17,10 +17,14 @@ struct rte_ring;
 
 enum poll_idle { POLL_BUSY, POLL_ADAPTIVE };
 
+// Whose frames come by a queue: all are the path's; some are the appliance's own; the kernel's answers to those.
+enum poll_kind { POLL_QUEUE_PATH, POLL_QUEUE_OWN, POLL_QUEUE_KERNEL };
+
 struct poll_queue {
 	const struct port *port;
 	uint16_t queue;
 	uint8_t number;  // of the port
+	uint8_t kind;    // enum poll_kind
 	uint64_t tenant; // of all that comes by it; 0: what the frames say
 };
 
@@ -35,7 +39,8 @@ struct poll {
 	struct rte_ring *to[POLL_WORKERS]; // packets whose flows are others', by owner; NULL: itself
 	struct rte_ring *from[POLL_WORKERS];
 	unsigned nworkers;
-	int core; // -1: any
+	int ask_fd; // who is one hop away is asked for here (ctl/kernel.c); -1: nobody asks
+	int core;   // -1: any
 	enum poll_idle idle;
 
 	// read by the control thread, written by the worker

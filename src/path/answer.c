@@ -143,7 +143,8 @@ static bool is_ip(const struct decap_header *h)
 // Lists the headers of the envelope in d->header. False: the walk does not come to its innermost IP header.
 static bool read_envelope(struct draft *d, const uint8_t *bytes, uint32_t len)
 {
-	struct worker probe = {.config = d->w->config};
+	struct path_config config = *d->w->config;
+	struct worker probe = {.config = &config};
 	if (d->link_type == 1 && d->l3 == PLAIN_L3) {
 		d->header[0] = (struct decap_header){HEADER_ETHER, 0};
 		d->nheaders = 1;
@@ -151,6 +152,7 @@ static bool read_envelope(struct draft *d, const uint8_t *bytes, uint32_t len)
 	}
 	// what is beyond these bytes counts as cut
 	const struct pkt *like = pkt_of(d->like);
+	config.transports = decap_transports(d->w, like);
 	uint32_t wire_len = like->flags & PKT_VIRTUAL ? UINT16_MAX : like->wire_len;
 	unsigned n = decap_headers(&probe, bytes, len, wire_len, d->link_type, d->header, DECAP_HEADERS_MAX);
 	for (unsigned i = 0; i < n; i++) {
@@ -182,7 +184,7 @@ static struct rte_mbuf *take_mbuf(struct worker *w, uint32_t len)
 static bool from_balancer(const struct draft *d)
 {
 	const struct pkt *p = pkt_of(d->like);
-	if (!(p->flags & PKT_TRANSPORT) || !(d->w->config->transports & TRANSPORT_GWLB))
+	if (!(p->flags & PKT_TRANSPORT) || !(decap_transports(d->w, p) & TRANSPORT_GWLB))
 		return false;
 	for (unsigned i = 0; i < d->nheaders; i++)
 		if (d->header[i].kind == HEADER_UDP)
@@ -533,7 +535,7 @@ struct rte_mbuf *answer_udp(struct worker *w, struct rte_mbuf *like, enum answer
 static bool unspeakable(struct rte_mbuf *m, const struct layer *l)
 {
 	const uint8_t *frame = pkt_data(m), *ip = frame + l->l3;
-	if ((l->flags & (LAYER_ICMP_ERROR | LAYER_FRAGMENT)) || l->proto == IPPROTO_ICMP || l->proto == IPPROTO_ICMPV6)
+	if (l->flags & (LAYER_ICMP_ERROR | LAYER_FRAGMENT))
 		return true;
 	if (pkt_of(m)->link_type == 1 && (frame[0] & 1)) // link-layer broadcast or multicast
 		return true;
@@ -553,7 +555,7 @@ static uint32_t quoted(const struct rte_mbuf *m, const struct layer *l)
 	return RTE_MIN(RTE_MIN(all, room), (uint32_t)m->data_len - l->l3);
 }
 
-struct rte_mbuf *answer_unreachable(struct worker *w, struct rte_mbuf *m)
+struct rte_mbuf *answer_error(struct worker *w, struct rte_mbuf *m, const struct answer_error *e)
 {
 	struct draft d = {.w = w, .like = m, .mode = MODE_BACK};
 	const struct layer *l = pkt_of(m)->inner;
@@ -564,14 +566,30 @@ struct rte_mbuf *answer_unreachable(struct worker *w, struct rte_mbuf *m)
 	uint8_t *h = begin(&d, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 8 + n);
 	if (!h)
 		return NULL;
-	h[0] = v4 ? 3 : 1;
-	h[1] = v4 ? 13 : 1;
+	h[0] = e->type;
+	h[1] = e->code;
+	put32(h + 4, e->word);
 	memcpy(h + 8, pkt_data(m) + l->l3, n);
+	uint8_t *ip = pkt_data(d.m) + d.l3;
+	if (e->from)
+		memcpy(ip + (v4 ? 12 : 8), e->from, v4 ? 4 : 16);
+	if (e->from && v4) {
+		put16(ip + 10, 0);
+		put_sum(ip + 10, checksum_add(ip, 20));
+	}
 	return finish(&d, 2);
 }
 
-// ---- a piece of a segment
-// ---------------------------------------------------------------------------------------------
+struct rte_mbuf *answer_unreachable(struct worker *w, struct rte_mbuf *m)
+{
+	const struct layer *l = pkt_of(m)->inner;
+	bool v4 = l->version == 4;
+	if (l->proto == IPPROTO_ICMP || l->proto == IPPROTO_ICMPV6) // pings are denied in silence
+		return NULL;
+	return answer_error(w, m, &(struct answer_error){.type = v4 ? 3 : 1, .code = v4 ? 13 : 1});
+}
+
+// ---- a piece of a segment ------------------------------------------------------------------------------------------
 
 struct rte_mbuf *answer_piece(struct worker *w, struct rte_mbuf *m, uint32_t from, uint32_t to)
 {

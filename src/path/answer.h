@@ -39,6 +39,13 @@ struct rte_mbuf *answer_udp(struct worker *w, struct rte_mbuf *like, enum answer
 // ICMP: communication administratively prohibited (RFC 792 and RFC 1812 5.2.7.1, RFC 4443 3.1), to the sender of m,
 // quoting m. NULL without being counted: about such a packet nothing may be said.
 struct rte_mbuf *answer_unreachable(struct worker *w, struct rte_mbuf *m);
+// An ICMP or ICMPv6 error to the sender of m, quoting m, from an address of ours (NULL: from the one that m was for).
+struct answer_error {
+	uint8_t type, code;
+	uint32_t word;       // bytes 4 to 7 of the header
+	const uint8_t *from; // of m's IP version
+};
+struct rte_mbuf *answer_error(struct worker *w, struct rte_mbuf *m, const struct answer_error *e);
 // Bytes [from, to) of the payload of a TCP segment as a segment of its own, all else as it was (in gwlb, too: it
 // passes, and is turned round with all that does). A FIN stays with the last byte. Not for PKT_VIRTUAL.
 struct rte_mbuf *answer_piece(struct worker *w, struct rte_mbuf *m, uint32_t from, uint32_t to);

@@ -232,7 +232,12 @@ static void walk(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 	uint32_t len = m->data_len, wire_len = RTE_MIN(p->wire_len, (uint32_t)INT32_MAX);
-	struct walk k = {.w = w, .p = p, .d = pkt_data(m), .off = p->l3, .s = {len, RTE_MAX(len, wire_len)}};
+	struct walk k = {.transports = decap_transports(w, p),
+			 .w = w,
+			 .p = p,
+			 .d = pkt_data(m),
+			 .off = p->l3,
+			 .s = {len, RTE_MAX(len, wire_len)}};
 	enum header next = by_link_type(p->link_type);
 	unsigned n = 0;
 	while (next != HEADER_STOP && n++ < STEPS_MAX)
@@ -247,7 +252,11 @@ unsigned decap_headers(struct worker *scratch, const uint8_t *d, uint32_t len, u
 		       struct decap_header *list, unsigned max)
 {
 	struct pkt p = {.link_type = link_type};
-	struct walk k = {.w = scratch, .p = &p, .d = d, .s = {len, RTE_MAX(len, wire_len)}};
+	struct walk k = {.transports = scratch->config->transports,
+			 .w = scratch,
+			 .p = &p,
+			 .d = d,
+			 .s = {len, RTE_MAX(len, wire_len)}};
 	enum header next = by_link_type(link_type);
 	unsigned n = 0;
 	while (next != HEADER_STOP && n < max) {

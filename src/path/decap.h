@@ -4,6 +4,7 @@
 // cursor behind it, and says which kind comes next. decap.c runs the walk, decap_link.c and decap_tunnel.c have steps.
 #pragma once
 
+#include "egress.h"
 #include "parse.h"
 
 // X(symbol, step). A frame's walk starts with the link type's kind and ends with STOP.
@@ -44,7 +45,14 @@ enum header {
 		HEADER_COUNT
 };
 
+// Which encapsulations are transports, where a frame came in.
+static inline uint32_t decap_transports(const struct worker *w, const struct pkt *p)
+{
+	return w->egress ? w->egress->lane[p->port].transports : w->config->transports;
+}
+
 struct walk {
+	uint32_t transports; // enum transport_set
 	struct worker *w;
 	struct pkt *p;
 	const uint8_t *d; // the frame

@@ -86,8 +86,7 @@ enum header decap_vlan(struct walk *k)
 		return HEADER_STOP;
 	uint16_t id = be16(h) & 0xfff;
 	// outermost tag of the frame itself, not of what a tunnel carries
-	if (p->nvlans == 0 && p->nlayers == 0 && !(p->flags & PKT_TRANSPORT) &&
-	    (k->w->config->transports & TRANSPORT_VLAN))
+	if (p->nvlans == 0 && p->nlayers == 0 && !(p->flags & PKT_TRANSPORT) && (k->transports & TRANSPORT_VLAN))
 		decap_tenant(k, id);
 	if (p->nvlans < VLANS_MAX)
 		p->vlan[p->nvlans++] = id;

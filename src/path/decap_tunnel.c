@@ -157,7 +157,7 @@ static void vni_add(struct walk *k, uint32_t vni)
 // looks the same: nobody may choose his tenant by tunnelling.
 static bool may_be_transport(const struct walk *k, uint32_t transport)
 {
-	return (k->w->config->transports & transport) && k->p->nlayers == 1 && !(k->p->flags & PKT_TRANSPORT);
+	return (k->transports & transport) && k->p->nlayers == 1 && !(k->p->flags & PKT_TRANSPORT);
 }
 
 // A header `type` announced at off, as far as it can be believed.

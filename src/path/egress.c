@@ -8,12 +8,16 @@
 // dropped here and now, by name: to wait for a port would let those of the other ports wait, too.
 #include "egress.h"
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
 #include <rte_ether.h>
+#include <rte_tcp.h>
 
+#include "base/be.h"
 #include "rooms.h"
 
 static void refuse(struct worker *w, struct rte_mbuf *m, uint16_t reason)
@@ -25,9 +29,10 @@ static void refuse(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 	rte_pktmbuf_free(m);
 }
 
-static void send(struct worker *w, unsigned port, struct egress_batch *b)
+static void hand(struct worker *w, unsigned port, struct egress_batch *b)
 {
 	struct egress *e = w->egress;
+	bool kernel = e->lane[port].mode == PATH_KERNEL;
 	uint64_t bytes = 0;
 	for (unsigned i = 0; i < b->n; i++)
 		bytes += rte_pktmbuf_pkt_len(b->m[i]); // a port may have freed it when it comes back
@@ -36,9 +41,48 @@ static void send(struct worker *w, unsigned port, struct egress_batch *b)
 		bytes -= rte_pktmbuf_pkt_len(b->m[i]);
 		refuse(w, b->m[i], REASON_EGRESS_FULL);
 	}
-	w->tx += sent;
-	w->tx_bytes += bytes;
+	w->kernel += kernel ? sent : 0;
+	w->tx += kernel ? 0 : sent;
+	w->tx_bytes += kernel ? 0 : bytes;
 	b->n = 0;
+}
+
+static void put(struct worker *w, unsigned port, struct rte_mbuf *m)
+{
+	struct egress_batch *b = &w->egress->batch[port];
+	b->m[b->n++] = m;
+	if (unlikely(b->n == EGRESS_BATCH))
+		hand(w, port, b);
+}
+
+// ---- to the kernel, and from it ----------------------------------------------------------------------------------
+
+void egress_to_kernel(struct worker *w, struct rte_mbuf *m)
+{
+	unsigned port = w->egress->lane[pkt_of(m)->port].kernel;
+	if (port != EGRESS_NO_PORT) {
+		put(w, port, m);
+		return;
+	}
+	w->kernel++;
+	rte_pktmbuf_free(m);
+}
+
+// It is the appliance that speaks: the ledger counts these frames among its own.
+void egress_from_kernel(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct lane *l = &w->egress->lane[p->port];
+	p->flags |= PKT_OWN;
+	w->own++;
+	if (unlikely(p->reason))
+		refuse(w, m, p->reason);
+	else if (unlikely(!atomic_load_explicit(l->up, memory_order_relaxed)))
+		refuse(w, m, REASON_EGRESS_DOWN);
+	else if (unlikely(rte_pktmbuf_pkt_len(m) > l->mtu + (uint32_t)RTE_ETHER_HDR_LEN))
+		refuse(w, m, REASON_EGRESS_TOO_BIG);
+	else
+		put(w, l->out, m);
 }
 
 // Back to whom it came from: addresses of the frame and of its outer IPv4 header change places, all else stays as it
@@ -59,6 +103,62 @@ static bool turn_round(struct rte_mbuf *m)
 	return true;
 }
 
+// ---- bridge ------------------------------------------------------------------------------------------------------
+
+static bool listed(const struct lane *l, uint32_t ethertype)
+{
+	for (unsigned i = 0; i < l->nexcept; i++)
+		if (l->except[i] == ethertype)
+			return true;
+	return false;
+}
+
+// Behind the tags.
+static uint32_t ethertype_of(struct rte_mbuf *m)
+{
+	uint32_t at = 12, end = m->data_len;
+	const uint8_t *d = pkt_data(m);
+	while (at + 6 <= end && (be16(d + at) == RTE_ETHER_TYPE_VLAN || be16(d + at) == RTE_ETHER_TYPE_QINQ))
+		at += 4;
+	return at + 2 <= end ? be16(d + at) : 0;
+}
+
+// 224.0.0.0/24 (RFC 5771 4), ff02::/16 (RFC 4291 2.7), but not that without which a host has no address and finds no
+// neighbour: RFC 4861 4, RFC 9915 7.2.
+static bool is_link_local(struct rte_mbuf *m, const struct layer *l)
+{
+	const uint8_t *h = pkt_data(m) + l->l3;
+	if (l->version == 4)
+		return be24(h + 16) == 0xe00000u;
+	bool nd = l->proto == IPPROTO_ICMPV6 && l->icmp_type >= 133 && l->icmp_type <= 137;
+	bool dhcp = l->proto == IPPROTO_UDP && l->dport_be == rte_cpu_to_be_16(547);
+	return h[24] == 0xff && (h[25] & 15) == 2 && !nd && !dhcp;
+}
+
+static uint16_t bridge(struct rte_mbuf *m, const struct lane *in)
+{
+	const struct pkt *p = pkt_of(m);
+	if (p->nlayers == 0)
+		return in->other_l2 != listed(in, ethertype_of(m)) ? REASON_NONE : REASON_EGRESS_OTHER_L2;
+	return in->link_local || !is_link_local(m, &p->layer[0]) ? REASON_NONE : REASON_EGRESS_LINK_LOCAL;
+}
+
+// ---- out ---------------------------------------------------------------------------------------------------------
+
+static uint16_t headers(struct worker *w, struct rte_mbuf *m, const struct lane *in)
+{
+	const struct pkt *p = pkt_of(m);
+	if (in->mss && p->inner && p->inner->proto == IPPROTO_TCP && (p->inner->tcp_flags & RTE_TCP_SYN_FLAG))
+		egress_mss(m, in->mss);
+	if (p->flags & PKT_BACK)
+		return REASON_NONE; // turned round when it was made
+	if (in->mode == PATH_ROUTED)
+		return egress_route(w, m, in);
+	if (in->mode == PATH_GWLB)
+		return turn_round(m) ? REASON_NONE : REASON_EGRESS_NO_SENDER;
+	return in->strict ? bridge(m, in) : REASON_NONE;
+}
+
 uint16_t egress_take(struct worker *w, struct rte_mbuf *m)
 {
 	struct egress *e = w->egress;
@@ -75,15 +175,14 @@ uint16_t egress_take(struct worker *w, struct rte_mbuf *m)
 	const struct lane *to = p->flags & PKT_BACK ? back : in;
 	if (unlikely(!atomic_load_explicit(to->up, memory_order_relaxed)))
 		return REASON_EGRESS_DOWN;
-	if (unlikely(rte_pktmbuf_pkt_len(m) > to->mtu + RTE_ETHER_HDR_LEN + p->nvlans * 4u))
+	if (unlikely(rte_pktmbuf_pkt_len(m) > to->mtu + RTE_ETHER_HDR_LEN + p->nvlans * 4u)) {
+		egress_say(w, m, EGRESS_SAYS_TOO_BIG, to->mtu);
 		return REASON_EGRESS_TOO_BIG;
-	if (in->mode == PATH_GWLB && !(p->flags & PKT_BACK) && !turn_round(m))
-		return REASON_EGRESS_NO_SENDER;
-	struct egress_batch *b = &e->batch[out];
-	b->m[b->n++] = m;
-	if (unlikely(b->n == EGRESS_BATCH))
-		send(w, out, b);
-	return REASON_NONE;
+	}
+	uint16_t reason = headers(w, m, in);
+	if (likely(!reason))
+		put(w, out, m);
+	return reason;
 }
 
 void egress_flush(struct worker *w)
@@ -91,5 +190,5 @@ void egress_flush(struct worker *w)
 	struct egress *e = w->egress;
 	for (unsigned i = 0; i < e->nports; i++)
 		if (e->batch[i].n)
-			send(w, i, &e->batch[i]);
+			hand(w, i, &e->batch[i]);
 }

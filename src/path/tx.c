@@ -110,6 +110,10 @@ void tx_one(struct worker *w, struct rte_mbuf *m)
 void tx_own(struct worker *w, struct rte_mbuf *m, uint64_t flow_id)
 {
 	struct pkt *p = pkt_of(m);
+	if (w->egress && w->egress->lane[p->port].mode == PATH_MIRROR) { // who only listens does not answer
+		rte_pktmbuf_free(m);
+		return;
+	}
 	if (w->own_order != p->order)
 		w->own_n = 0;
 	w->own_order = p->order;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The budget: lines of .c by part, in the table below; a file at most 600. What is full has to lose something before it
 # gets more, or says here why it may not.
-#   rooms      of src/path, those that carry packets; 800 of them came with ports: the ways out (egress, settle)
+#   rooms      of src/path, those that carry packets; 1,400 of them came with ports: the ways in and out (ingress,
+#              egress, neighbour, settle)
 #   deciding   of src/path: policy, judge, hold, act, answer, limit, mirror, publish
 #   protocols  src/path/app; 200 are for what only attackers say
 #   policy     half of it says what is wrong with a policy, and where; 200 which rules are hidden
@@ -33,7 +34,7 @@ while read -r part budget; do
 	[ "$n" -le "$budget" ] || { echo "$part: $n lines of .c, budget $budget"; bad=1; }
 	said="$said, $part $n (budget $budget)"
 done <<-END
-	rooms 7900
+	rooms 8500
 	deciding 6400
 	protocols 7700
 	policy 7900

@@ -89,6 +89,30 @@ class World:
         self.processes.append(p)
         return p
 
+    def http(self, where, address, port=80):
+        """a server that answers every GET with 200; http.server's own looks its name up in DNS first"""
+        code = """import http.server, socket, socketserver, sys
+class Server(socketserver.ThreadingTCPServer):
+    address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+    allow_reuse_address = daemon_threads = True
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = b"x" * int(self.path[1:] or 5)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a):
+        pass
+Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
+        p = self.start(where, sys.executable, "-c", code, address, str(port))
+        for _ in range(100):
+            if self.run(where, "ss", "-Hltn", "sport = :%s" % port, "src", "[%s]" % address if ":" in address else address).stdout:
+                break
+            time.sleep(0.05)
+        return p
+
     def config(self, policy=None, kind="af_packet", **more):
         """a bridge between lan and wan; more: top-level keys over it"""
         config = {

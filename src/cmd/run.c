@@ -5,35 +5,29 @@
 // anything that takes long.
 //
 //   start:  config -> forward by the fail mode -> load the policy -> enforce, and say each
-//   HUP:    load the policy again; what is wrong with it is said, and what was in force stays
-//   TERM:   stop receiving, let what is inside leave, write the records, exit 0
+//   HUP:    load the policy again; what is wrong with it is said, and what was in force stays (run_life.c)
+//   TERM:   stop receiving, let what is inside leave, write the records, exit 0; again: end at once
+//   a worker that stalls: the program starts itself again, where nothing takes the worker's place
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/eal.h"
 #include "base/log.h"
 #include "cmd.h"
+#include "run_life.h"
 #include "ctl/control.h"
 #include "ctl/kernel.h"
 #include "ctl/loop.h"
+#include "ctl/privilege.h"
 #include "ctl/reload.h"
 
-#define SETS_MAX 64
 #define WATCH_MS 100
 #define TICK_MS 1000
-
-struct run {
-	const char *file, *sets[SETS_MAX];
-	unsigned nsets;
-	struct config config;
-	struct appliance appliance;
-	struct loop *loop;
-	bool again; // SIGHUP came while a policy was loaded
-};
 
 static void usage(FILE *out)
 {
@@ -106,65 +100,26 @@ static void banner(const struct run *r)
 	}
 }
 
-static void said_lines(enum log_level level, const char *text)
-{
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-		log_say(level, "policy", "%.*s", (int)n, text);
-		text += n + (text[n] == '\n');
-	}
-}
-
-// ---- policy ------------------------------------------------------------------------------------------------------
-
-static void load_policy(struct run *r);
-
-static void loaded(void *arg, const struct reload *l)
-{
-	struct run *r = arg;
-	said_lines(l->rc == 0 ? LOG_INFO : LOG_ERROR, l->said);
-	if (l->rc == 0)
-		log_say(LOG_NOTICE, "policy",
-			"enforcing file=%s version=%u rules=%u sets=%u read_ms=%.0f compile_ms=%.0f publish_ms=%.1f "
-			"active on %u/%u workers",
-			l->file, l->done.version, l->done.rules, l->done.sets, l->done.read_ms, l->done.compile_ms,
-			l->done.publish_ms, l->done.workers, r->appliance.nworkers);
-	else
-		log_say(LOG_ERROR, "policy", "not loaded file=%s: %s; what was in force stays", l->file,
-			l->rc == -EINVAL ? "it has errors" : strerror(-l->rc));
-	if (r->again)
-		load_policy(r);
-}
-
-static void load_policy(struct run *r)
-{
-	const char *file = r->config.policy.file;
-	if (!*file) {
-		log_say(LOG_WARNING, "policy", "none in the config: everything goes by fail.no_policy");
-		return;
-	}
-	int rc = reload_begin(&r->appliance, r->loop, file, loaded, r);
-	r->again = rc == -EBUSY;
-	if (rc < 0 && rc != -EBUSY)
-		log_say(LOG_ERROR, "policy", "cannot begin to load file=%s: %s", file, strerror(-rc));
-}
-
 // ---- events ------------------------------------------------------------------------------------------------------
 
 static void caught(void *arg, int signal)
 {
 	struct run *r = arg;
 	if (signal == SIGHUP) {
-		load_policy(r);
+		life_reload(r);
 		return;
 	}
-	log_say(LOG_NOTICE, "run", "%s: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_say(LOG_NOTICE, "run", "%s: draining within_ms=%u", signal == SIGTERM ? "SIGTERM" : "SIGINT",
+		r->config.workers.drain_ms);
 	loop_stop(r->loop, EXIT_DONE);
 }
 
 static void watch(void *arg)
 {
-	appliance_watch(&((struct run *)arg)->appliance);
+	struct run *r = arg;
+	appliance_watch(&r->appliance);
+	if (appliance_stuck(&r->appliance))
+		life_again(r);
 }
 
 static void tick(void *arg)
@@ -182,19 +137,32 @@ static bool listen_for(struct run *r)
 	       loop_timer(r->loop, TICK_MS, TICK_MS, tick, r) >= 0;
 }
 
+// What needs root is open; from here on the process is as weak as it can be.
+static struct control *open_all(struct run *r)
+{
+	struct control *control = NULL;
+	life_folders(r);
+	if (appliance_open(&r->appliance, &r->config) < 0 || kernel_listen(&r->appliance, r->loop) < 0 ||
+	    !(control = control_open(r->loop, &r->appliance)))
+		return NULL;
+	if (privilege_drop(&r->config) == 0 && appliance_start(&r->appliance) == 0)
+		return control;
+	control_close(control);
+	return NULL;
+}
+
 static int serve(struct run *r)
 {
-	if (appliance_open(&r->appliance, &r->config) < 0 || kernel_listen(&r->appliance, r->loop) < 0) {
-		appliance_close(&r->appliance);
-		return EXIT_ENVIRONMENT;
+	int status = -1;
+	struct control *control = open_all(r);
+	if (control) {
+		log_say(LOG_NOTICE, "run", "forwarding workers=%u; not judged until the policy is loaded",
+			r->appliance.nworkers);
+		life_begin(r);
+		status = loop_run(r->loop);
 	}
-	log_say(LOG_NOTICE, "run", "forwarding workers=%u; not judged until the policy is loaded",
-		r->appliance.nworkers);
-	load_policy(r);
-	struct control *control = control_open(r->loop, &r->appliance);
-	int status = control ? loop_run(r->loop) : EXIT_ENVIRONMENT;
+	life_deadline(r->config.workers.drain_ms);
 	control_close(control);
-	reload_join(&r->appliance);
 	bool holds = appliance_close(&r->appliance);
 	log_say(LOG_NOTICE, "run", "ended");
 	return status < 0 ? EXIT_ENVIRONMENT : holds ? status : EXIT_FINDINGS;
@@ -214,8 +182,12 @@ int run_main(int argc, char **argv)
 		log_say(LOG_ERROR, "run", "no event loop: %s", strerror(errno));
 		return EXIT_ENVIRONMENT;
 	}
+	life_level(&r.config);
 	banner(&r);
+	r.argv = argv - 1; // the verb's place is argv[0]'s
 	rc = serve(&r);
+	if (!reload_ended(&r.appliance))
+		_exit(rc);
 	eal_fini();
 	loop_free(r.loop);
 	return rc;

@@ -23,13 +23,17 @@
 #include "base/log.h"
 #include "ctl/kernel.h"
 #include "ctl/lanes.h"
+#include "ctl/privilege.h"
+#include "ctl/reload.h"
 #include "live/standing.h"
 #include "path/limit.h"
 #include "path/path.h"
 #include "ship/ship.h"
 
 #define ROOM "run"
-#define STALLED_NS 1000000000ull
+#define STALLED_NS 800000000ull // with WATCH_MS of run.c, within a second
+#define LATE_NS 400000000ull    // the control thread itself did not run: nothing is known of the workers
+#define XDP_NS 10000000000ull   // XDP forwards in a worker's place, unjudged, for so long
 #define FRAME_ROOM 2048
 #define GIANT_ROOM 65535
 #define GIANTS 512
@@ -170,6 +174,25 @@ static int open_ports(struct appliance *a)
 
 // ---- workers -----------------------------------------------------------------------------------------------------
 
+static void begun(struct poll *p)
+{
+	if (!privilege_worker())
+		log_say(LOG_WARNING, "worker", "worker=%u keeps the privileges of the control thread", p->w.id);
+}
+
+// What has nothing to wait on is looked at again and again.
+static void idle_as_can(struct poll *p)
+{
+	for (unsigned i = 0; i < p->nrx && p->idle == POLL_INTERRUPT; i++) {
+		if (port_fd(p->rx[i].port, p->rx[i].queue) >= 0)
+			continue;
+		log_say(LOG_WARNING, "worker",
+			"worker=%u idles as adaptive: port %s (%s) gives nothing to wait on for an interrupt", p->w.id,
+			p->rx[i].port->config.name, port_type_name(p->rx[i].port->config.type));
+		p->idle = POLL_ADAPTIVE;
+	}
+}
+
 static struct poll *worker_new(struct appliance *a, unsigned id)
 {
 	struct poll *p = mem_take(sizeof(*p));
@@ -181,11 +204,15 @@ static struct poll *worker_new(struct appliance *a, unsigned id)
 	p->w.giants = a->giants;
 	p->w.limits = a->limits;
 	p->core = id < c->ncores ? c->cores[id] : -1;
-	p->idle = c->idle == CONFIG_IDLE_BUSY ? POLL_BUSY : POLL_ADAPTIVE;
+	p->idle = c->idle == CONFIG_IDLE_BUSY        ? POLL_BUSY
+		  : c->idle == CONFIG_IDLE_INTERRUPT ? POLL_INTERRUPT
+						     : POLL_ADAPTIVE;
+	p->begun = begun;
 	p->nworkers = a->nworkers;
 	p->publish = standing_publish(a->standing);
 	p->w.egress = &p->egress;
 	lanes_set(a, p);
+	idle_as_can(p);
 	if (path_init(&p->w, &a->path) == 0)
 		return p;
 	path_fini(&p->w);
@@ -253,6 +280,7 @@ static int open_ship(struct appliance *a)
 		log_say(LOG_ERROR, "ship", "cannot write %s: %s", path, strerror(errno));
 		return -errno;
 	}
+	privilege_file(c, fd);
 	struct ship_config config = {.format = s ? formats[s->format] : SHIP_EVE,
 				     .fd = fd,
 				     .node = c->node,
@@ -268,7 +296,7 @@ static int open_ship(struct appliance *a)
 
 // ---- open and close ----------------------------------------------------------------------------------------------
 
-static int start_workers(struct appliance *a)
+int appliance_start(struct appliance *a)
 {
 	for (unsigned i = 0; i < a->nworkers; i++) {
 		int rc = poll_start(a->polls[i]);
@@ -296,8 +324,8 @@ int appliance_open(struct appliance *a, const struct config *config)
 				.started_ns = clock_ns(CLOCK_REALTIME)};
 	a->boot = a->started_ns / 1000000;
 	path_of(config, &a->path, seed_new());
-	int (*const steps[])(struct appliance *) = {open_eal,     open_pools, open_standing, open_ports,
-						    open_workers, open_ship,  start_workers};
+	int (*const steps[])(struct appliance *) = {open_eal,   open_pools,   open_standing,
+						    open_ports, open_workers, open_ship};
 	a->limits = limits_new(a->path.seed);
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int rc = a->limits ? steps[i](a) : -ENOMEM;
@@ -342,6 +370,8 @@ bool appliance_close(struct appliance *a)
 		log_say(r.error ? LOG_ERROR : LOG_NOTICE, "ship", "records written=%lu%s%s", r.records,
 			r.error ? " error=" : "", r.error ? strerror(r.error) : "");
 	}
+	if (!reload_ended(a)) // it reads what would be freed, and the process ends anyway
+		return holds;
 	for (unsigned i = 0; i < a->nworkers; i++) {
 		if (a->polls[i]) {
 			path_fini(&a->polls[i]->w);
@@ -359,6 +389,8 @@ bool appliance_close(struct appliance *a)
 static void watch_worker(struct appliance *a, unsigned i, uint64_t now_ns)
 {
 	struct stalled *s = &a->stalled[i];
+	if (now_ns - a->watched_ns > LATE_NS && !s->said)
+		s->since_ns = 0;
 	uint64_t beats = atomic_load_explicit(&a->polls[i]->beats, memory_order_acquire);
 	if (beats != s->beats || s->since_ns == 0) {
 		if (s->said)
@@ -372,7 +404,24 @@ static void watch_worker(struct appliance *a, unsigned i, uint64_t now_ns)
 		return;
 	s->said = true;
 	a->nstalled++;
-	log_say(LOG_ERROR, "worker", "stalled worker=%u: no turn for a second", i);
+	log_say(LOG_ERROR, "worker", "stalled worker=%u: no turn for %lu ms", i, (now_ns - s->since_ns) / 1000000);
+}
+
+static bool all_xdp(const struct appliance *a)
+{
+	for (unsigned i = 0; i < a->nports; i++)
+		if (a->ports[i].config.type != PORT_AF_XDP)
+			return false;
+	return true;
+}
+
+bool appliance_stuck(const struct appliance *a)
+{
+	uint64_t most_ns = all_xdp(a) ? XDP_NS : 0;
+	for (unsigned i = 0; i < a->nworkers; i++)
+		if (a->stalled[i].said && a->watched_ns - a->stalled[i].since_ns >= most_ns)
+			return true;
+	return false;
 }
 
 void appliance_watch(struct appliance *a)
@@ -380,6 +429,7 @@ void appliance_watch(struct appliance *a)
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < a->nworkers; i++)
 		watch_worker(a, i, now_ns);
+	a->watched_ns = now_ns;
 	if (a->bypass && a->bypass_until_ns && now_ns >= a->bypass_until_ns)
 		appliance_bypass(a, false, 0);
 }

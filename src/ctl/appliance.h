@@ -41,15 +41,20 @@ struct appliance {
 		bool said;
 	} stalled[POLL_WORKERS];
 	unsigned nstalled;
+	uint64_t watched_ns;
 };
 
-// Ports, memory, workers: frames pass from here on, by the fail mode no_policy. 0, or -errno after it was said.
+// Ports, memory, sinks. 0, or -errno after it was said.
 int appliance_open(struct appliance *a, const struct config *config);
+// Workers: frames pass from here on, by the fail mode no_policy.
+int appliance_start(struct appliance *a);
 // Takes nothing more in, lets what is inside leave and end within the config's deadline, writes all records. False:
 // frames or mbufs are left inside, which is a bug.
 bool appliance_close(struct appliance *a);
 // Each 100 ms: heartbeats, the end of a bypass. Each second: ports.
 void appliance_watch(struct appliance *a);
+// A worker does not move, and nothing takes its place: the process has to start again.
+bool appliance_stuck(const struct appliance *a);
 void appliance_tick(struct appliance *a);
 
 // Workers fetch frames, or do not. How many are stalled and did not hear.

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "ctl/loop.h"
+#include "live/history.h"
 
 struct job {
 	struct reload reload;
@@ -38,6 +40,21 @@ static void told(void *arg)
 	job_free(j);
 }
 
+// What came into force is the way back of what comes later.
+static void keep(const struct job *j)
+{
+	const struct config_policy *c = &j->a->config->policy;
+	if (!*c->history)
+		return;
+	const struct standing_view *v = standing_look(j->a->standing);
+	const struct policy *p = v ? v->policy : NULL;
+	standing_let_go(j->a->standing); // it stays: nobody else loads
+	int rc = p ? history_keep(c->history, c->history_keep, p, j->file) : 0;
+	if (rc < 0)
+		log_say(LOG_WARNING, "policy", "not kept in %s: %s; sluice doctor says more", c->history,
+			strerror(-rc));
+}
+
 static void *load(void *arg)
 {
 	struct job *j = arg;
@@ -47,6 +64,8 @@ static void *load(void *arg)
 	j->reload.rc = say ? standing_load(j->a->standing, j->file, &j->reload.done, say) : -ENOMEM;
 	if (say)
 		fclose(say);
+	if (j->reload.rc == 0)
+		keep(j);
 	if (loop_post(j->loop, told, j) < 0)
 		abort(); // some bytes: without them nobody would ever hear of it
 	return NULL;
@@ -69,9 +88,9 @@ int reload_begin(struct appliance *a, struct loop *loop, const char *file, reloa
 	return 0;
 }
 
-void reload_join(struct appliance *a)
+bool reload_ended(struct appliance *a)
 {
-	if (a->reload_runs)
-		pthread_join(a->reloading, NULL);
-	a->reload_runs = false;
+	if (a->reload_runs && pthread_tryjoin_np(a->reloading, NULL) == 0)
+		a->reload_runs = false;
+	return !a->reload_runs;
 }

@@ -19,5 +19,5 @@ typedef void reload_done(void *arg, const struct reload *r);
 
 // 0; -EBUSY: another load is under way; -ENOMEM.
 int reload_begin(struct appliance *a, struct loop *loop, const char *file, reload_done *done, void *arg);
-// Waits for the one under way; its asker is not called.
-void reload_join(struct appliance *a);
+// At the end: nothing is being loaded any more. The asker of what was is not called.
+bool reload_ended(struct appliance *a);

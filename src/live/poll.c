@@ -18,6 +18,7 @@
 #include "live/poll.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -39,6 +40,7 @@
 #define SPINS 256           // empty turns before the thread sleeps
 #define SLEEP_MIN_NS 10000  // a turn with one frame takes less than this
 #define SLEEP_MAX_NS 250000 // what the first packet after a pause may wait: 2 % of a core at rest
+#define WAIT_MS 10          // in interrupt mode: timers, and what other workers hand over
 #define REST_TRIES 2000
 
 struct turn {
@@ -190,6 +192,23 @@ static void age(struct turn *t)
 	path_age(w, w->now_ns, w->frame); // what is due beyond the bound of a call is done in the turns to come
 }
 
+static void nap(struct turn *t)
+{
+	nanosleep(&(struct timespec){.tv_nsec = (long)t->sleep_ns}, NULL);
+	t->sleep_ns = RTE_MIN(t->sleep_ns * 2, (uint64_t)SLEEP_MAX_NS);
+}
+
+// Until a frame comes. A port that is away has nothing to wait on; it comes back by the control thread.
+static void wait_for_frames(struct poll *p)
+{
+	struct pollfd fd[EGRESS_PORTS];
+	nfds_t n = 0;
+	for (unsigned i = 0; i < p->nrx; i++)
+		if (atomic_load_explicit(&p->rx[i].port->up, memory_order_acquire))
+			fd[n++] = (struct pollfd){.fd = port_fd(p->rx[i].port, p->rx[i].queue), .events = POLLIN};
+	poll(fd, n, p->nworkers > 1 ? 1 : WAIT_MS);
+}
+
 static void idle(struct turn *t, unsigned n)
 {
 	struct poll *p = t->p;
@@ -202,10 +221,14 @@ static void idle(struct turn *t, unsigned n)
 		rte_pause();
 		return;
 	}
-	nanosleep(&(struct timespec){.tv_nsec = (long)t->sleep_ns}, NULL);
-	atomic_store_explicit(&p->idle_ns, atomic_load_explicit(&p->idle_ns, memory_order_relaxed) + t->sleep_ns,
+	uint64_t at = clock_ns(CLOCK_MONOTONIC);
+	if (p->idle == POLL_INTERRUPT)
+		wait_for_frames(p);
+	else
+		nap(t);
+	at = clock_ns(CLOCK_MONOTONIC) - at;
+	atomic_store_explicit(&p->idle_ns, atomic_load_explicit(&p->idle_ns, memory_order_relaxed) + at,
 			      memory_order_relaxed);
-	t->sleep_ns = RTE_MIN(t->sleep_ns * 2, (uint64_t)SLEEP_MAX_NS);
 }
 
 static void turn(struct turn *t)
@@ -261,6 +284,8 @@ static void *run(void *arg)
 	struct turn t = {.p = arg, .sleep_ns = SLEEP_MIN_NS};
 	bool registered = rte_thread_register() == 0; // for the pools' per-thread caches; works without
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);         // sleeps are short, and end when they should
+	if (t.p->begun)
+		t.p->begun(t.p);
 	while (!atomic_load_explicit(&t.p->stop, memory_order_acquire)) {
 		turn(&t);
 		if (unlikely(atomic_load_explicit(&t.p->rest, memory_order_acquire)))

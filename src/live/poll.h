@@ -15,7 +15,8 @@
 struct port;
 struct rte_ring;
 
-enum poll_idle { POLL_BUSY, POLL_ADAPTIVE };
+// POLL_INTERRUPT: all its queues have something to wait on (port_fd); what other workers hand over waits for WAIT_MS.
+enum poll_idle { POLL_BUSY, POLL_ADAPTIVE, POLL_INTERRUPT };
 
 // Whose frames come by a queue: all are the path's; some are the appliance's own; the kernel's answers to those.
 enum poll_kind { POLL_QUEUE_PATH, POLL_QUEUE_OWN, POLL_QUEUE_KERNEL };
@@ -42,6 +43,7 @@ struct poll {
 	int ask_fd; // who is one hop away is asked for here (ctl/kernel.c); -1: nobody asks
 	int core;   // -1: any
 	enum poll_idle idle;
+	void (*begun)(struct poll *p); // on the worker's thread, before its first turn; NULL: nothing
 
 	// read by the control thread, written by the worker
 	_Alignas(64) _Atomic uint64_t beats; // turns of the loop

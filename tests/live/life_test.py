@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How `sluice run` begins, changes, fails and ends. usage: life_test.py SLUICE"""
+
+import ctypes
+import json
+import os
+import pathlib
+import pwd
+import signal
+import subprocess
+import sys
+import time
+
+from world import ADDRESS, World, end, expect
+
+DENY = {"rules": [{"id": "no-ping", "when": {"proto": "icmp"}, "action": "deny"}]}
+ALLOW = {"rules": []}
+PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+
+def ping(w):
+    return w.run("client", "ping", "-c", "1", "-W", "1", ADDRESS["server"][0]).returncode == 0
+
+
+def status(pid, tid=None):
+    text = pathlib.Path("/proc/%d/task/%d/status" % (pid, tid or pid)).read_text()
+    return dict(l.split(":\t", 1) for l in text.splitlines() if ":\t" in l)
+
+
+def threads(pid):
+    return {t.name: (t / "comm").read_text().strip() for t in pathlib.Path("/proc/%d/task" % pid).iterdir()}
+
+
+def thread(pid, name):
+    return next(int(t) for t, n in threads(pid).items() if n == name)
+
+
+def count(w, text):
+    return w.log.read_text().count(text)
+
+
+def halt(tid):
+    """one thread of another process stands still, until it is killed; a process of its own holds it, as a debugger does"""
+    says, tell = os.pipe()
+    if os.fork() == 0:
+        libc.ptrace(PTRACE_SEIZE, tid, None, None)
+        libc.ptrace(PTRACE_INTERRUPT, tid, None, None)
+        os.write(tell, b"x")
+        try:
+            while True:
+                os.waitpid(-1, 0x40000000)  # __WALL: its end is ours to see, or it has none
+        except ChildProcessError:
+            os._exit(0)
+    os.read(says, 1)
+
+
+def cpu_s(pid):
+    f = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
+    return (int(f[11]) + int(f[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def own(w, user):
+    """the user may write where this run of the test keeps its files"""
+    who = pwd.getpwnam(user)
+    os.chown(w.folder, who.pw_uid, who.pw_gid)
+
+
+def config(w, policy, **more):
+    c = w.config(policy, **more)
+    c["policy"]["history"] = str(w.folder / "history")
+    c["control"]["http"] = ""
+    return c
+
+
+def weak(w, kind, caps):
+    """root opens, somebody else forwards"""
+    own(w, "nobody")
+    w.up(config(w, DENY, kind=kind, user="nobody"))
+    pid = w.box.pid
+    s = status(pid)
+    expect(kind + ": the process is its own user", s["Uid"].split() == [str(pwd.getpwnam("nobody").pw_uid)] * 4, s["Uid"])
+    expect(kind + ": it has no groups of root", s["Groups"].split() in ([], [str(pwd.getpwnam("nobody").pw_gid)]), s["Groups"])
+    expect(kind + ": few capabilities are left", int(s["CapPrm"], 16) == int(s["CapEff"], 16) == caps, s["CapPrm"])
+    expect(kind + ": none can be had again", int(s["CapBnd"], 16) == caps, s["CapBnd"])
+    for tid, name in threads(pid).items():
+        t = status(pid, int(tid))
+        expect("%s: thread %s: no_new_privs, seccomp, user" % (kind, name),
+               t["NoNewPrivs"] == "1" and t["Seccomp"] == "2" and t["Uid"] == s["Uid"], t)
+        expect("%s: thread %s: capabilities are the control thread's alone" % (kind, name),
+               int(t["CapPrm"], 16) == 0 or int(tid) == pid, t["CapPrm"])
+    expect(kind + ": workers have fewer system calls",
+           int(status(pid, thread(pid, "worker0"))["Seccomp_filters"]) == int(s["Seccomp_filters"]) + 1)
+    expect(kind + ": it judges", not ping(w))
+    w.policy(ALLOW)
+    w.box.send_signal(signal.SIGHUP)
+    w.says("version=2")
+    expect(kind + ": it reloads and forwards", ping(w))
+    expect(kind + ": the command line answers", "result" in w.ctl("show", "version"), w.ctl("show", "version"))
+    w.inside(w.ns["box"], "ip", "link", "set", "lan", "mtu", "1400")  # the port is opened again
+    w.says("was reset")
+    w.inside(w.ns["box"], "ip", "link", "set", "lan", "mtu", "1500")
+    time.sleep(2.5)
+    expect(kind + ": a port comes back without root", ping(w), w.log.read_text()[-1500:])
+    rc = w.down()
+    expect(kind + ": it drains and exits 0", rc == 0, (rc, w.log.read_text()[-2000:]))
+
+
+def reloads(w):
+    c = config(w, DENY)
+    w.up(c)
+    expect("the policy is in force", not ping(w))
+    w.policy({"rules": [{"id": "x", "when": {"prot": "icmp"}, "action": "deny"}]})
+    w.box.send_signal(signal.SIGHUP)
+    w.says("what was in force stays")
+    expect("a bad policy changes nothing", not ping(w) and "did you mean" in w.log.read_text())
+    (w.folder / "config.json").write_text("{ nothing")
+    w.policy(ALLOW)
+    w.box.send_signal(signal.SIGHUP)
+    w.says("nothing has changed")
+    time.sleep(0.3)
+    expect("a bad configuration changes nothing", not ping(w))
+    c["memory"]["flows"] = 131072
+    (w.folder / "config.json").write_text(json.dumps(c))
+    w.box.send_signal(signal.SIGHUP)
+    w.says("needs a restart: memory.flows: 131072, was 65536")
+    w.says("version=2")
+    expect("the policy is loaded all the same", ping(w))
+
+
+def killed(w):
+    """after reloads(): an allowing policy is in force"""
+    second = w.start("box", w.sluice, "run", "-c", str(w.folder / "config.json"), "--set", "control.socket=",
+                     stderr=subprocess.PIPE, text=True)
+    said = second.communicate(timeout=20)[1]
+    expect("a second on the same ports says who holds them", second.returncode == 3 and "pid %d" % w.box.pid in said,
+           (second.returncode, said[-600:]))
+    expect("and disturbs nothing", ping(w))
+    w.down(signal.SIGKILL)
+    w.up(json.loads((w.folder / "config.json").read_text()))
+    expect("after kill -9 it starts again", ping(w), w.log.read_text()[-1500:])
+    w.down(signal.SIGKILL)
+    w.policy({"rules": 7})
+    w.up(json.loads((w.folder / "config.json").read_text()))
+    log = w.log.read_text()
+    expect("a broken policy at start: the last good one, loudly", ping(w) and "THE LAST GOOD POLICY" in log, log[-1500:])
+    entries = sorted(e.name for e in (w.folder / "history").iterdir())
+    about = json.loads((w.folder / "history" / entries[-1] / "about.json").read_text())
+    expect("each policy that was in force is kept", entries == ["000001", "000002"] and len(about["hash"]) == 64, entries)
+    rc = w.down()
+    expect("it ends by SIGTERM with 0", rc == 0, rc)
+
+
+def ends(w):
+    w.up(config(w, ALLOW, workers={"cores": [1], "drain_ms": 400}))
+    tid = thread(w.box.pid, "worker0")
+    halt(tid)
+    begun = time.time()
+    w.box.send_signal(signal.SIGTERM)
+    rc = w.box.wait(10)
+    expect("what does not drain ends at its deadline", rc == 1 and 0.3 < time.time() - begun < 1.5, (rc, time.time() - begun))
+    w.up(config(w, ALLOW, workers={"cores": [1], "drain_ms": 60000}))
+    tid = thread(w.box.pid, "worker0")
+    halt(tid)
+    w.box.send_signal(signal.SIGTERM)
+    w.says("draining")
+    time.sleep(0.2)
+    begun = time.time()
+    w.box.send_signal(signal.SIGTERM)
+    rc = w.box.wait(10)
+    expect("a second SIGTERM ends at once", rc == 1 and time.time() - begun < 0.5, (rc, time.time() - begun))
+
+
+def stalls(w, user):
+    if user:
+        own(w, user)
+    w.up(config(w, ALLOW, **({"user": user} if user else {})))
+    pid = w.box.pid
+    tid = thread(pid, "worker0")
+    begun = time.time()
+    halt(tid)
+    w.says("stalled worker=0")
+    took = time.time() - begun
+    expect("a stalled worker is noticed within a second", took < 1.05, took)
+    until = time.time() + 15
+    while count(w, "enforcing file") < 2 and time.time() < until and w.box.poll() is None:
+        time.sleep(0.05)
+    expect("the process starts itself again, the same pid%s" % (", as " + user if user else ""),
+           count(w, "enforcing file") == 2 and ping(w), w.log.read_text()[-2500:])
+    rc = w.down()
+    expect("and ends well", rc == 0, rc)
+
+
+def rests(w):
+    for kind, idle in (("af_packet", "adaptive"), ("af_packet", "interrupt"), ("af_xdp", "interrupt")):
+        w.up(config(w, ALLOW, kind=kind, workers={"cores": [1], "idle": idle}))
+        time.sleep(1)
+        used = cpu_s(w.box.pid)
+        time.sleep(4)
+        percent = (cpu_s(w.box.pid) - used) / 4 * 100
+        expect("%s, %s: at rest less than 5 %% of a core (%.1f)" % (kind, idle, percent), percent < 5, percent)
+        expect("%s, %s: it idles as it is told" % (kind, idle), "idles as adaptive" not in w.log.read_text())
+        expect("%s, %s: forwards" % (kind, idle), ping(w))
+        w.down()
+    c = config(w, ALLOW, workers={"cores": [1], "idle": "interrupt"})
+    c["ports"] = {"lan": {"type": "null"}, "wan": {"type": "null"}}
+    w.up(c)
+    expect("a port with nothing to wait on says so, and idles as adaptive", "idles as adaptive: port lan" in w.log.read_text())
+    w.down()
+
+
+def main():
+    w = World(sys.argv[1])
+    wanted = sys.argv[2:]
+    if wanted:
+        for name in wanted:
+            {"ends": lambda: ends(w), "stalls": lambda: (stalls(w, None), stalls(w, "nobody")), "rests": lambda: rests(w)}[name]()
+        end()
+    weak(w, "af_packet", 1 << 12 | 1 << 13)
+    weak(w, "af_xdp", 1 << 12 | 1 << 13 | 1 << 14 | 1 << 38 | 1 << 39)
+    os.chown(w.folder, 0, 0)
+    subprocess.run(["rm", "-rf", str(w.folder / "history"), str(w.folder / "eve.json")])
+    reloads(w)
+    killed(w)
+    ends(w)
+    stalls(w, None)
+    stalls(w, "nobody")
+    rests(w)
+    end()
+
+
+main()

@@ -39,7 +39,7 @@
 #define REJUDGED 64         // live flows a turn after a swap
 #define SPINS 256           // empty turns before the thread sleeps
 #define SLEEP_MIN_NS 10000  // a turn with one frame takes less than this
-#define SLEEP_MAX_NS 250000 // what the first packet after a pause may wait: 2 % of a core at rest
+#define SLEEP_MAX_NS 500000 // what the first packet after a pause may wait: 3 % of a core at rest
 #define WAIT_MS 10          // in interrupt mode: timers, and what other workers hand over
 #define REST_TRIES 2000
 

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ctl/kernel.h"
 
 #define ROOM "run"
 #define OF(type) (1u << PORT_##type)
@@ -350,6 +351,8 @@ static uint64_t caps_wanted(const struct config *c, bool root, char *names, size
 	size_t at = 0;
 	for (unsigned i = 0; i < c->nports; i++)
 		types |= 1u << c->ports[i].port.type;
+	for (unsigned i = 0; i < c->npaths; i++)
+		types |= kernel_wanted(&c->paths[i]) ? OF(TAP) : 0; // its ends in the kernel, and neighbours there
 	for (unsigned i = 0; i < KEPT; i++) {
 		if (!(kept[i].types & types) || !(had >> kept[i].cap & 1))
 			continue;

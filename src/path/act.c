@@ -23,6 +23,7 @@
 #include "app/app.h"
 #include "base/be.h"
 #include "base/eal.h"
+#include "egress.h"
 #include "hold.h"
 #include "mirror.h"
 #include "rooms.h"
@@ -289,6 +290,8 @@ static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
 	struct act *a = w->act;
 	struct flow *f = p->flow;
+	if (unlikely((f->policy & POLICY_DENIED) && f->rule == RULE_DEFAULT && w->egress && egress_spares(w, m)))
+		return;
 	struct denial *d = a->ndenials ? denial_of(a, m, f) : NULL;
 	bool here = d && d->m == m, before = d && !here && !d->reached;
 	if (here)

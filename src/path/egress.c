@@ -135,6 +135,22 @@ static bool is_link_local(struct rte_mbuf *m, const struct layer *l)
 	return h[24] == 0xff && (h[25] & 15) == 2 && !nd && !dhcp;
 }
 
+// Without them a host has no address and finds no neighbour: only a rule that is true for them stops them, the policy's
+// default does not. ND is what has not been forwarded (RFC 4861 6.1, 7.1); DHCP runs between its ports alone (RFC 2131
+// 4.1, RFC 8415 7.2), with relays' among them.
+bool egress_spares(const struct worker *w, struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt_of(m);
+	const struct layer *l = p->inner;
+	if (w->egress->lane[p->port].mode != PATH_BRIDGE || p->nlayers != 1 || (l->flags & LAYER_FRAGMENT))
+		return false;
+	if (l->proto == IPPROTO_ICMPV6)
+		return l->icmp_type >= 133 && l->icmp_type <= 137 && pkt_data(m)[l->l3 + 7] == 255;
+	uint32_t from = rte_be_to_cpu_16(l->sport_be), to = rte_be_to_cpu_16(l->dport_be);
+	uint32_t low = l->version == 4 ? 67 : 546;
+	return l->proto == IPPROTO_UDP && from - low < 2 && to - low < 2;
+}
+
 static uint16_t bridge(struct rte_mbuf *m, const struct lane *in)
 {
 	const struct pkt *p = pkt_of(m);

@@ -80,6 +80,9 @@ void egress_flush(struct worker *w);
 void egress_to_kernel(struct worker *w, struct rte_mbuf *m);
 void egress_from_kernel(struct worker *w, struct rte_mbuf *m);
 
+// A bridge's neighbour discovery and DHCP, which the policy's default does not stop.
+bool egress_spares(const struct worker *w, struct rte_mbuf *m);
+
 // egress_route.c: TTL, next hop, MAC addresses of a frame that is routed. A reason: it goes nowhere.
 uint16_t egress_route(struct worker *w, struct rte_mbuf *m, const struct lane *in);
 // egress_mss.c: a SYN asks for no larger segments than `most`.

@@ -95,6 +95,8 @@ class World:
 class Server(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
     allow_reuse_address = daemon_threads = True
+    def handle_error(self, *a):
+        pass
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):

@@ -312,6 +312,13 @@ static void for_us_is_the_kernels(void **state)
 static void ports_that_do_not_take(void **state)
 {
 	uint8_t f[128];
+	open_path(PATH_ROUTED);
+	struct rte_mbuf *pieces = frame(f, ip4(f, 0x0a000109, 8, 64)); // what poll.c could not put together
+	w.rx++;
+	pkt_drop(pkt_of(pieces), REASON_RX_PIECES);
+	ingress_burst(&w, &(struct burst){.n = 1, .m = {pieces}});
+	assert_int_equal(w.drops[REASON_RX_PIECES], 1);
+	close_path();
 	open_path(PATH_BRIDGE);
 	takes = 0;
 	walk(f, ip4(f, 0x0a000109, 8, 64));

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a bridge does with the link's own traffic: ARP, ND and DHCP pass under a policy that denies by default, unless a
+rule names them; other_l2 as told; too big for the way out is answered.
+usage: link_test.py SLUICE [PORT TYPE]"""
+import json
+import subprocess
+import sys
+import time
+
+from world import ADDRESS, World, end, expect
+
+WEB = {"id": "web", "when": {"proto": "tcp", "dport": 80}, "action": "allow"}
+DHCP = """import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(2)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+s.bind(("", int(sys.argv[1])))
+if sys.argv[2] == "listen":
+    print("ready", flush=True)
+    s.settimeout(20)
+    print(s.recv(100).decode(), flush=True)
+else:
+    s.sendto(b"discover", ("255.255.255.255", 67))"""
+
+
+def curl(w, family):
+    to = ADDRESS["server"][family]
+    r = w.run("client", "curl", "-sS", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", "http://%s/" % ("[%s]" % to if family else to))
+    return r.stdout
+
+
+def forget(w):
+    for ns in ("client", "server"):
+        w.inside(w.ns[ns], "ip", "neigh", "flush", "all", capture_output=True)
+
+
+def reload(w, policy):
+    before = w.log.read_text().count("enforcing")
+    w.policy(policy)
+    w.box.send_signal(1)
+    for _ in range(100):
+        if w.log.read_text().count("enforcing") > before:
+            return
+        time.sleep(0.05)
+
+
+def default_denies(kind):
+    w = World(sys.argv[1])
+    w.up(w.config({"default": {"action": "deny"}, "rules": [WEB]}, kind))
+    for family in (0, 1):
+        w.http("server", ADDRESS["server"][family])
+    forget(w)
+    expect("default deny: ARP passes", curl(w, 0) == "200")
+    expect("default deny: ND passes", curl(w, 1) == "200")
+    r = w.run("client", "ping", "-c", "1", "-t", "255", "-W", "1", ADDRESS["server"][1])
+    expect("default deny: a ping does not", r.returncode != 0, r.stdout)
+    server = w.start("server", sys.executable, "-c", DHCP, "67", "listen", stdout=subprocess.PIPE, text=True)
+    server.stdout.readline()
+    w.run("client", sys.executable, "-c", DHCP, "68", "send")
+    time.sleep(0.5)
+    server.poll()
+    expect("default deny: DHCP passes", server.poll() == 0 and "discover" in server.stdout.read())
+    reload(w, {"default": {"action": "deny"}, "rules": [WEB, {"id": "no-nd", "when": {"proto": "icmpv6"}, "action": "deny"}]})
+    forget(w)
+    expect("a rule that names it stops ND", curl(w, 1) == "000")
+    status = w.down()
+    expect("default deny: it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
+    w.close()
+
+
+def as_told(kind):
+    w = World(sys.argv[1])
+    c = w.config({"rules": []}, kind)
+    c["paths"][0].update({"other_l2": "drop", "other_l2_except": [0x0806], "link_local": "drop"})
+    w.up(c)
+    w.http("server", ADDRESS["server"][0])
+    forget(w)
+    expect("other_l2 dropped, but for ARP", curl(w, 0) == "200")
+    w.run("client", sys.executable, "-c", "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0));"
+          "s.send(bytes.fromhex('0180c200000e02000000770188cc') + bytes(46))")
+    w.run("client", "ping", "-c", "1", "-W", "1", "-I", "eth0", "224.0.0.5")
+    drops = json.dumps(w.ctl("show", "drops"))
+    for reason in ("EGRESS_OTHER_L2", "EGRESS_LINK_LOCAL"):
+        expect("it is counted: " + reason, reason in drops, drops[:1500])
+    status = w.down()
+    expect("as told: it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
+    w.close()
+
+
+def too_big(kind):
+    w = World(sys.argv[1])
+    for ns, dev in (("box", "wan"), ("server", "eth0")):
+        w.inside(w.ns[ns], "ip", "link", "set", dev, "mtu", "1400")
+    c = w.config({"rules": []}, kind)
+    c["paths"][0]["mtu_clamp"] = True
+    w.up(c)
+    for family in (0, 1):
+        to, name = ADDRESS["server"][family], "IPv%d" % (6 if family else 4)
+        w.run("client", "ping", "-c", "1", "-W", "1", to)
+        r = w.run("client", "ping", "-c", "1", "-M", "do", "-s", str(1450 - (48 if family else 28)), "-W", "2", to)
+        expect(name + ": too big for the way out is said, with the MTU", "1400" in r.stdout, r.stdout)
+        w.http("server", to)
+        w.run("client", "ip", "route", "flush", "cache")
+        r = w.run("client", "curl", "-sS", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "-H", "X-Long: " + "x" * 3000,
+                  "http://%s/" % ("[%s]" % to if family else to))
+        expect(name + ": a client learns it and gets through", r.stdout == "200", r.stdout + r.stderr)
+    drops = json.dumps(w.ctl("show", "drops"))
+    expect("it is counted: EGRESS_TOO_BIG", "EGRESS_TOO_BIG" in drops, drops[:1500])
+    status = w.down()
+    expect("too big: it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
+
+
+def main():
+    kind = sys.argv[2] if len(sys.argv) > 2 else "af_packet"
+    default_denies(kind)
+    as_told(kind)
+    too_big(kind)
+    end()
+
+
+main()

@@ -24,6 +24,8 @@ static const struct verb {
 	{"run", run_main, "the appliance: frames pass between its ports, judged by its policy",
 	 "sluice run -c bridge.json"},
 	{"ctl", ctl_main, "speaks to a running appliance: a prompt, or one command", "sluice ctl show drops"},
+	{"doctor", doctor_main, "is this machine fit to run: each check, and the command that mends it",
+	 "sluice doctor -c bridge.json"},
 	{"bench", bench_main, "the corridor alone, packets preloaded: ns a packet, room by room",
 	 "sluice bench mix.pcap"},
 };

@@ -18,4 +18,5 @@ int explain_main(int argc, char **argv);
 int diff_main(int argc, char **argv);
 int ctl_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
 int run_main(int argc, char **argv);

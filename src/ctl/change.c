@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "ctl/control.h"
 #include "ctl/reload.h"
+#include "live/history.h"
 #include "ctl/socket.h"
 
 // ---- forwarding --------------------------------------------------------------------------------------------------
@@ -121,9 +122,8 @@ static void loaded(void *arg, const struct reload *l)
 	free(k);
 }
 
-json_t *change_policy_load(struct appliance *a, struct call *c)
+static json_t *load(struct appliance *a, struct call *c, const char *file)
 {
-	const char *file = call_value(c, "file");
 	struct asked *k = malloc(sizeof(*k));
 	int rc = k ? reload_begin(a, control_loop(a->control), file, loaded, k) : -ENOMEM;
 	if (rc < 0) {
@@ -133,6 +133,49 @@ json_t *change_policy_load(struct appliance *a, struct call *c)
 	}
 	*k = (struct asked){a, socket_later(c)};
 	return NULL;
+}
+
+json_t *change_policy_load(struct appliance *a, struct call *c)
+{
+	return load(a, c, call_value(c, "file"));
+}
+
+json_t *change_policy_history(struct appliance *a, struct call *c)
+{
+	const char *folder = a->config->policy.history;
+	struct history_entry *list;
+	if (!*folder)
+		return call_fail(c, CALL_FINDINGS, "no history is kept: policy.history");
+	int n = history_list(folder, &list);
+	if (n < 0)
+		return call_fail(c, CALL_ENVIRONMENT, "%s: %s", folder, strerror(-n));
+	json_t *rows = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(rows, json_pack("{s:i,s:s,s:s,s:i,s:s}", "number", (int)list[i].number, "time",
+						      list[i].time, "hash", list[i].hash, "rules", (int)list[i].rules,
+						      "file", list[i].from));
+	free(list);
+	return json_pack("{s:o}", "history", rows);
+}
+
+json_t *change_policy_rollback(struct appliance *a, struct call *c)
+{
+	const char *folder = a->config->policy.history;
+	struct history_entry *list = NULL;
+	char path[HISTORY_PATH];
+	uint64_t wanted = 0;
+	if (call_value(c, "n") && !call_number(c, "n", 1u << 30, &wanted))
+		return NULL;
+	int n = *folder ? history_list(folder, &list) : 0, at = 0;
+	if (!wanted && n > 1)
+		wanted = list[1].number; // the first is what is in force
+	while (at < n && list[at].number != wanted)
+		at++;
+	free(list);
+	if (at >= n)
+		return call_fail(c, CALL_FINDINGS, "no such policy is kept; `policy history` lists them");
+	history_file(folder, (unsigned)wanted, path);
+	return load(a, c, path);
 }
 
 void view_load(struct view *v, const json_t *result)

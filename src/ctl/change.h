@@ -11,4 +11,6 @@ json_t *change_stop(struct appliance *a, struct call *c);
 json_t *change_bypass(struct appliance *a, struct call *c);
 json_t *change_verbose(struct appliance *a, struct call *c);
 json_t *change_policy_load(struct appliance *a, struct call *c);
+json_t *change_policy_history(struct appliance *a, struct call *c);
+json_t *change_policy_rollback(struct appliance *a, struct call *c);
 void view_load(struct view *v, const json_t *result);

@@ -148,6 +148,13 @@ def killed(w):
     entries = sorted(e.name for e in (w.folder / "history").iterdir())
     about = json.loads((w.folder / "history" / entries[-1] / "about.json").read_text())
     expect("each policy that was in force is kept", entries == ["000001", "000002"] and len(about["hash"]) == 64, entries)
+    listed = w.ctl("policy", "history")["result"]["history"]
+    expect("the history lists them", [e["number"] for e in listed] == [2, 1], listed)
+    w.ctl("policy", "rollback")
+    expect("the one before is in force again", not ping(w), w.log.read_text()[-500:])
+    w.ctl("policy", "rollback", "2")
+    expect("and a rollback by number", ping(w))
+    expect("no such number", w.ctl("policy", "rollback", "99")["exit"] == 1)
     rc = w.down()
     expect("it ends by SIGTERM with 0", rc == 0, rc)
 

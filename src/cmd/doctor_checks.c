@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the doctor looks at, one function a matter: pages, ports, kernel, limits, cloud, clock, places. Read-only: files
+// of /sys and /proc, ioctls that ask, and on EC2 one question to the instance's metadata. Each says a line even where
+// all is well, so that who reads knows that it was looked at.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glob.h>
+#include <pwd.h>
+#include <linux/ethtool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timex.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/port_kernel.h"
+#include "doctor.h"
+
+#define METADATA "169.254.169.254"
+// Of names that may stand in a command.
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
+#define XDP_MTU 3498 // the largest that one page takes with XDP's headroom
+
+static bool read_line(const char *path, char *out, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	bool there = f && fgets(out, (int)size, f);
+	if (f)
+		fclose(f);
+	out[there ? strcspn(out, "\n") : 0] = 0;
+	return there;
+}
+
+static bool has(const struct doctor *d, unsigned types)
+{
+	for (unsigned i = 0; i < d->config.nports; i++)
+		if (types >> d->config.ports[i].port.type & 1)
+			return true;
+	return false;
+}
+
+// ---- pages -------------------------------------------------------------------------------------------------------
+
+static void pages(struct doctor *d)
+{
+	char text[64];
+	unsigned long mb = 0;
+	glob_t g;
+	if (glob("/sys/kernel/mm/hugepages/hugepages-*kB/free_hugepages", 0, NULL, &g) == 0) {
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			if (read_line(g.gl_pathv[i], text, sizeof(text)))
+				mb += strtoul(text, NULL, 10) *
+				      strtoul(strstr(g.gl_pathv[i], "hugepages-") + strlen("hugepages-"), NULL, 10) /
+				      1024;
+		globfree(&g);
+	}
+	bool must = d->config.memory.pages == CONFIG_PAGES_HUGE || has(d, 1 << PORT_PCI);
+	doctor_say(d,
+		   mb >= 256 ? DOCTOR_OK
+		   : must    ? DOCTOR_BAD
+			     : DOCTOR_WARN,
+		   "hugepages", must,
+		   mb >= 256 ? "" : "echo 256 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+		   "%lu MiB free%s", mb,
+		   mb >= 256 ? ""
+		   : must    ? "; PCI ports need them"
+			     : "; without them more TLB misses");
+	// the process takes them without files (--in-memory): a mount is for other programs, such as testpmd
+	bool mounted = access("/dev/hugepages", F_OK) == 0;
+	doctor_say(d, DOCTOR_OK, "hugetlbfs", false, "", mounted ? "there" : "not there, and not needed");
+}
+
+// ---- ports -------------------------------------------------------------------------------------------------------
+
+static void pci(struct doctor *d, const struct port_config *c)
+{
+	char path[192], link[256] = "", fix[192];
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", c->device);
+	ssize_t n = readlink(path, link, sizeof(link) - 1);
+	const char *driver = n > 0 ? strrchr(link, '/') + 1 : "none";
+	bool good = !strcmp(driver, "vfio-pci") || !strcmp(driver, "igb_uio");
+	snprintf(fix, sizeof(fix), "dpdk-devbind.py --bind=%s %s",
+		 access("/sys/kernel/iommu_groups/0", F_OK) == 0 ? "vfio-pci" : "igb_uio", c->device);
+	doctor_say(d, good ? DOCTOR_OK : DOCTOR_BAD, "driver", false, good ? "" : fix, "%s: %s has driver %s%s",
+		   c->name, c->device, driver, good ? "" : ", DPDK cannot open it");
+}
+
+static void mtu(struct doctor *d, const struct port_config *c)
+{
+	char fix[192];
+	uint16_t has_mtu = 0, want = c->mtu;
+	port_kernel_mtu(c->device, &has_mtu);
+	bool big = c->type == PORT_AF_XDP && has_mtu > XDP_MTU;
+	snprintf(fix, sizeof(fix), "ip link set %.15s mtu %u", c->device, big ? XDP_MTU : want);
+	if (big)
+		doctor_say(d, DOCTOR_BAD, "mtu", false, fix, "%s: %u bytes, AF_XDP carries %u", c->name, has_mtu,
+			   XDP_MTU);
+	else
+		doctor_say(d, DOCTOR_OK, "mtu", false, "", "%s: %u bytes%s", c->name, has_mtu,
+			   want && want != has_mtu ? ", set at start" : "");
+}
+
+static void offloads(struct doctor *d, const struct port_config *c)
+{
+	bool gro = port_kernel_feature(c->device, ETHTOOL_GGRO);
+	char fix[192];
+	snprintf(fix, sizeof(fix), "ethtool -K %.15s gro off lro off", c->device);
+	doctor_say(d, gro ? DOCTOR_WARN : DOCTOR_OK, "offloads", true, gro ? fix : "", "%s: receive offload is %s",
+		   c->name, gro ? "on: frames that it makes larger than the MTU are dropped" : "off");
+}
+
+static void queues(struct doctor *d, const struct port_config *c)
+{
+	unsigned have = port_kernel_channels(c->device), want = c->queues ? c->queues : d->config.workers.ncores;
+	char fix[192];
+	bool bad = c->type == PORT_AF_XDP && have > want;
+	snprintf(fix, sizeof(fix), "ethtool -L %.15s combined %u", c->device, want);
+	doctor_say(d, bad ? DOCTOR_BAD : DOCTOR_OK, "queues", true, bad ? fix : "",
+		   "%s: %u of the interface, %u wanted%s", c->name, have, want,
+		   bad ? "; frames of the others would go by us" : "");
+}
+
+static void ports(struct doctor *d)
+{
+	for (unsigned i = 0; i < d->config.nports; i++) {
+		const struct port_config *c = &d->config.ports[i].port;
+		char fix[192];
+		if (c->type == PORT_PCI)
+			pci(d, c);
+		if (c->type != PORT_AF_XDP && c->type != PORT_AF_PACKET)
+			continue;
+		snprintf(fix, sizeof(fix), "ip link add %.15s type ...", c->device);
+		bool there = strspn(c->device, PLAIN) == strlen(c->device) && port_kernel_index(c->device) != 0;
+		doctor_say(d, there ? DOCTOR_OK : DOCTOR_BAD, "interface", false, there ? "" : fix, "%s: %s is %s",
+			   c->name, c->device, there ? "there" : "not there (ip link lists what is)");
+		if (!there)
+			continue;
+		mtu(d, c);
+		offloads(d, c);
+		queues(d, c);
+	}
+}
+
+// ---- kernel and limits -------------------------------------------------------------------------------------------
+
+static void kernel(struct doctor *d)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+	uname(&u);
+	sscanf(u.release, "%u.%u", &major, &minor);
+	bool good = major > 5 || (major == 5 && minor >= 15);
+	doctor_say(d, good ? DOCTOR_OK : DOCTOR_BAD, "kernel", false, good ? "" : "apt install linux-image-amd64",
+		   "%s%s", u.release, good ? "" : ": older than 5.15, which XDP and bounded capabilities need");
+	bool bpf = access("/sys/fs/bpf", F_OK) == 0;
+	if (has(d, 1 << PORT_AF_XDP))
+		doctor_say(d, bpf ? DOCTOR_OK : DOCTOR_WARN, "bpf", true, bpf ? "" : "mount -t bpf bpf /sys/fs/bpf",
+			   bpf ? "bpffs is there" : "no bpffs: a restart cannot take over what XDP knows");
+	bool iommu = access("/sys/kernel/iommu_groups/0", F_OK) == 0;
+	doctor_say(d, iommu || !has(d, 1 << PORT_PCI) ? DOCTOR_OK : DOCTOR_WARN, "iommu", false, "", "%s",
+		   iommu ? "there: vfio-pci can be used" : "none: PCI ports need igb_uio (package dpdk-kmods-dkms)");
+}
+
+static void limits(struct doctor *d)
+{
+	struct rlimit r;
+	getrlimit(RLIMIT_MEMLOCK, &r);
+	bool low = has(d, 1 << PORT_AF_XDP) && r.rlim_cur < 64ul << 20 && geteuid() != 0;
+	doctor_say(d, low ? DOCTOR_BAD : DOCTOR_OK, "memlock", false, low ? "ulimit -l unlimited" : "",
+		   low ? "too little for AF_XDP's buffers, without CAP_IPC_LOCK" : "enough");
+	getrlimit(RLIMIT_NOFILE, &r);
+	low = r.rlim_cur < 1024;
+	doctor_say(d, low ? DOCTOR_WARN : DOCTOR_OK, "files", false, low ? "ulimit -n 1024" : "", "%lu may be open",
+		   (unsigned long)r.rlim_cur);
+}
+
+static void clock_in_step(struct doctor *d)
+{
+	struct timex t = {0};
+	bool good = adjtimex(&t) != TIME_ERROR && !(t.status & STA_UNSYNC);
+	doctor_say(d, good ? DOCTOR_OK : DOCTOR_WARN, "clock", false, good ? "" : "apt install chrony",
+		   good ? "synchronised" : "not synchronised: records and schedules of rules go by it");
+}
+
+// ---- EC2 ---------------------------------------------------------------------------------------------------------
+
+static int connect_within(int s, const struct sockaddr_in *to)
+{
+	struct timeval second = {.tv_sec = 1};
+	setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second)); // connect's, too
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	return connect(s, (const struct sockaddr *)to, sizeof(*to));
+}
+
+// One request of IMDSv2; the body, or "".
+static const char *ask(const char *request, char *out, size_t size)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
+	inet_pton(AF_INET, METADATA, &to.sin_addr);
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t n = 0;
+	if (s >= 0 && connect_within(s, &to) == 0 && write(s, request, strlen(request)) == (ssize_t)strlen(request))
+		for (ssize_t got; n + 1 < size && (got = read(s, out + n, size - 1 - n)) > 0;)
+			n += (size_t)got;
+	if (s >= 0)
+		close(s);
+	out[n] = 0;
+	char *body = strstr(out, "\r\n\r\n");
+	return body && !strncmp(out, "HTTP/1.1 200", 12) ? body + 4 : "";
+}
+
+// The metadata does not say it: only the API does. What it says is who to ask about.
+static void ec2(struct doctor *d)
+{
+	char vendor[64], answer[2048], token[256], request[512], fix[192];
+	if (!read_line("/sys/class/dmi/id/sys_vendor", vendor, sizeof(vendor)) || strcmp(vendor, "Amazon EC2")) {
+		doctor_say(d, DOCTOR_OK, "source/dest", false, "",
+			   "not on EC2: nothing drops what is not addressed to us");
+		return;
+	}
+	snprintf(token, sizeof(token), "%s",
+		 ask("PUT /latest/api/token HTTP/1.1\r\nHost: " METADATA
+		     "\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		     answer, sizeof(answer)));
+	snprintf(request, sizeof(request),
+		 "GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: " METADATA
+		 "\r\nX-aws-ec2-metadata-token: %s\r\nConnection: close\r\n\r\n",
+		 token);
+	snprintf(fix, sizeof(fix), "aws ec2 modify-instance-attribute --no-source-dest-check --instance-id %.40s",
+		 ask(request, answer, sizeof(answer)));
+	doctor_say(d, DOCTOR_WARN, "source/dest", false, fix,
+		   "EC2 drops what is not addressed to the interface unless its source/destination check is off; the "
+		   "instance cannot see whether it is");
+}
+
+// ---- places ------------------------------------------------------------------------------------------------------
+
+static void listens(struct doctor *d)
+{
+	const char *at = d->config.control.http, *colon = strrchr(at, ':');
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	char host[CONFIG_ADDRESS], fix[192] = "";
+	if (!*at || !colon)
+		return;
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - at), at);
+	to.sin_port = htons((uint16_t)atoi(colon + 1));
+	if (inet_pton(AF_INET, host, &to.sin_addr) != 1)
+		return; // of IPv6 the start says it
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	bool free_ = bind(s, (struct sockaddr *)&to, sizeof(to)) == 0;
+	close(s);
+	if (!free_)
+		snprintf(fix, sizeof(fix), "ss -ltnp sport = %s", colon);
+	doctor_say(d, free_ ? DOCTOR_OK : DOCTOR_BAD, "http", false, fix, "%s is %s", at, free_ ? "free" : "taken");
+}
+
+static void socket_free(struct doctor *d)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	if (!*d->config.control.socket)
+		return;
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", d->config.control.socket);
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool taken = connect(s, (struct sockaddr *)&to, sizeof(to)) == 0;
+	close(s);
+	doctor_say(d, taken ? DOCTOR_BAD : DOCTOR_OK, "control", false, taken ? "systemctl stop sluice" : "",
+		   "%s is %s", to.sun_path, taken ? "answered: an appliance runs" : "free");
+}
+
+static void place(struct doctor *d, const char *check, const char *path, bool make)
+{
+	char fix[192] = "";
+	bool there = access(path, F_OK) == 0, good = access(path, make ? W_OK : R_OK) == 0;
+	if (!good && make && !there && strlen(path) < 150 && strspn(path, PLAIN "/") == strlen(path))
+		snprintf(fix, sizeof(fix), "mkdir -p %s", path);
+	else if (!good)
+		snprintf(fix, sizeof(fix), "ls -ld '%.150s'", path);
+	doctor_say(d,
+		   good   ? DOCTOR_OK
+		   : make ? DOCTOR_WARN
+			  : DOCTOR_BAD,
+		   check, make && !there, fix, "%s %s", path,
+		   good    ? make ? "can be written" : "can be read"
+		   : there ? "is closed to us"
+			   : "is not there");
+}
+
+static void user(struct doctor *d)
+{
+	const char *name = d->config.user;
+	char fix[192] = "";
+	bool there = !*name || getpwnam(name), plain = strspn(name, PLAIN) == strlen(name);
+	if (!there && plain)
+		snprintf(fix, sizeof(fix), "useradd --system --no-create-home --shell /usr/sbin/nologin %s", name);
+	doctor_say(d,
+		   !there  ? DOCTOR_BAD
+		   : *name ? DOCTOR_OK
+			   : DOCTOR_WARN,
+		   "user", true, fix, "%s%s", *name ? name : "none is configured: the process stays who starts it",
+		   !*name  ? ""
+		   : there ? " is there"
+			   : " is not there");
+}
+
+void doctor_look(struct doctor *d)
+{
+	pages(d);
+	ports(d);
+	kernel(d);
+	limits(d);
+	clock_in_step(d);
+	ec2(d);
+	if (!d->configured)
+		return;
+	user(d);
+	listens(d);
+	socket_free(d);
+	if (*d->config.policy.file)
+		place(d, "policy", d->config.policy.file, false);
+	if (*d->config.policy.history)
+		place(d, "history", d->config.policy.history, true);
+}

@@ -29,7 +29,9 @@
 	X(DNS, "dns")   /* a message, query or answer */                                                               \
 	X(SSH, "ssh")                                                                                                  \
 	X(ANOMALY, "anomaly")                                                                                          \
-	X(ALERT, "alert") /* a rule of the policy, true for a transaction (a copy of which this is) or a flow */
+	X(ALERT, "alert") /* a rule of the policy, true for a transaction (a copy of which this is) or a flow */       \
+	X(GAP, "gap")     /* the shipper's: what is missing of a worker's */                                           \
+	X(STATE, "state") /* the control thread's: what became of the appliance */
 
 enum record_kind {
 	RECORD_NONE = 0,
@@ -104,7 +106,8 @@ enum record_kind {
 	X(HOST_OUTER, "host.outer", STR, 0) /* what a CONNECT or SOCKS before it asked for */                          \
 	X(RULE, "rule", NUM, 0)             /* number of one that was true and does not end the search */              \
 	X(TAG, "tag", STR, 1)                                                                                          \
-	X(RULE_BEFORE, "rule.before", NUM, 0) /* RULE_OF: by which it stood before another policy came */
+	X(RULE_BEFORE, "rule.before", NUM, 0) /* RULE_OF: by which it stood before another policy came */              \
+	X(STATE, "state", STR, 0)             /* RECORD_STATE: "name=text" or "name:digits" */
 
 #define RULE_OF(version, rule) ((uint64_t)(version) << 32 | (rule))
 
@@ -196,7 +199,7 @@ struct record {
 	uint64_t order;  // sort key: place in the walk of the frame at which it was written
 	uint64_t packet; // the input frame it is about
 	uint64_t time_ns;
-	uint32_t seq; // per worker
+	uint32_t seq; // per worker; RECORD_GAP: the first that is missing
 	uint16_t worker;
 	uint16_t anomaly; // RECORD_ANOMALY: enum anomaly; RECORD_ALERT: enum record_kind of what it is about;
 			  // RECORD_FLOW: POLICY_REJUDGED, if it was judged again by another policy; else 0
@@ -207,8 +210,9 @@ struct record {
 	uint8_t proto, ip_version, app, dir;
 	uint8_t icmp_type, icmp_code; // of the flow's first packet
 	uint8_t layer;                // 0: innermost (inspected); else outer
-	uint8_t tx_kind; // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS; flow 1: there were alerts
-	uint32_t tx_id;  // number of the transaction in its flow, from 0
+	uint8_t tx_kind; // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS; flow 1: there were alerts;
+			 // RECORD_GAP 1: its ring was full, 0: the sink
+	uint32_t tx_id;  // number of the transaction in its flow, from 0; RECORD_GAP: the last that is missing
 	uint16_t reason; // RECORD_ANOMALY: enum reason by which the frame was dropped; 0: anomaly says what
 	// What the policy says: of a transaction its own verdict, of a flow the worst
 	uint16_t policy; // version number of the policy; 0: there is none
@@ -218,7 +222,7 @@ struct record {
 	uint8_t action, response, would_action;
 	// RECORD_FLOW
 	uint64_t start_ns, end_ns;
-	uint64_t pkts[2], bytes[2]; // [0] from the initiator
+	uint64_t pkts[2], bytes[2]; // [0] from the initiator; RECORD_GAP: [0] records that are missing
 	uint8_t tcp_flags[2];
 	uint8_t tcp_state, flow_end;
 	union {

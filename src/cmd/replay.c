@@ -396,16 +396,16 @@ static bool start_ship(struct replay *r)
 		complain(r, out, "cannot write: %s", strerror(errno));
 		return false;
 	}
-	struct ship_config config = {.format = r->o.out ? r->o.format : SHIP_FACTS,
-				     .fd = r->out_fd,
-				     .verbose = r->o.verbose,
+	struct ship_sink sink = {r->o.out ? r->o.format : SHIP_FACTS, r->out_fd, .verbose = r->o.verbose};
+	struct ship_config config = {.sinks = &sink,
+				     .nsinks = 1,
 				     .renumber = true,
 				     .sources = r->crew.sources,
 				     .nsources = r->crew.nsources,
 				     .policies = r->policies.names,
 				     .npolicies = r->policies.n,
 				     .shadow = r->o.shadow ? &r->policies.second.names : NULL};
-	ship_look(r->out_fd, &config.colour, &config.width);
+	ship_look(r->out_fd, &sink.colour, &sink.width);
 	r->ship = ship_start(&config);
 	return r->ship || no(r, "records", errno);
 }

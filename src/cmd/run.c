@@ -5,7 +5,8 @@
 // anything that takes long.
 //
 //   start:  config -> forward by the fail mode -> load the policy -> enforce, and say each
-//   HUP:    load the policy again; what is wrong with it is said, and what was in force stays (run_life.c)
+//   HUP:    load the policy again; what is wrong with it is said, and what was in force stays (run_life.c); open sinks
+//           again
 //   TERM:   stop receiving, let what is inside leave, write the records, exit 0; again: end at once
 //   a worker that stalls: the program starts itself again, where nothing takes the worker's place
 #include <errno.h>
@@ -25,6 +26,8 @@
 #include "ctl/loop.h"
 #include "ctl/privilege.h"
 #include "ctl/reload.h"
+#include "ctl/state.h"
+#include "ship/ship.h"
 
 #define WATCH_MS 100
 #define TICK_MS 1000
@@ -33,7 +36,8 @@ static void usage(FILE *out)
 {
 	fputs("usage: sluice run -c CONFIG [--set KEY=VALUE]...\n\n"
 	      "The appliance: frames pass between the ports of CONFIG, judged by its policy, until SIGTERM or SIGINT.\n"
-	      "SIGHUP loads the policy again; one with errors changes nothing.\n\n"
+	      "SIGHUP loads the policy again, one with errors changes nothing, and opens the files of records "
+	      "again.\n\n"
 	      "  -c, --config FILE    what to run; `sluice check FILE` says what is wrong with it\n"
 	      "      --set KEY=VALUE  instead of what the file says, such as --set workers.idle=busy\n"
 	      "  -h, --help           this\n\n"
@@ -106,11 +110,13 @@ static void caught(void *arg, int signal)
 {
 	struct run *r = arg;
 	if (signal == SIGHUP) {
+		ship_reopen(r->appliance.ship);
 		life_reload(r);
 		return;
 	}
-	log_say(LOG_NOTICE, "run", "%s: draining within_ms=%u", signal == SIGTERM ? "SIGTERM" : "SIGINT",
-		r->config.workers.drain_ms);
+	const char *name = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+	log_say(LOG_NOTICE, "run", "%s: draining within_ms=%u", name, r->config.workers.drain_ms);
+	STATE_SAY(&r->appliance, "draining", STATE_TEXT("detail", name));
 	loop_stop(r->loop, EXIT_DONE);
 }
 
@@ -158,6 +164,8 @@ static int serve(struct run *r)
 	if (control) {
 		log_say(LOG_NOTICE, "run", "forwarding workers=%u; not judged until the policy is loaded",
 			r->appliance.nworkers);
+		STATE_SAY(&r->appliance, "started", STATE_TEXT("sluice", SLUICE_VERSION),
+			  STATE_TEXT("config", r->config.file), STATE_NUMBER("workers", r->appliance.nworkers));
 		life_begin(r);
 		status = loop_run(r->loop);
 	}

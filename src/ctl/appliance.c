@@ -25,6 +25,7 @@
 #include "ctl/lanes.h"
 #include "ctl/privilege.h"
 #include "ctl/reload.h"
+#include "ctl/state.h"
 #include "live/standing.h"
 #include "path/limit.h"
 #include "path/path.h"
@@ -79,10 +80,17 @@ static void path_of(const struct config *c, struct path_config *p, uint64_t seed
 
 static void port_said(void *arg, const struct port_event *e)
 {
+	static const char *const events[] = {[PORT_LINK_UP] = "port_up",
+					     [PORT_LINK_DOWN] = "port_down",
+					     [PORT_GONE] = "port_gone",
+					     [PORT_RESET] = "port_reset",
+					     [PORT_BACK] = "port_back"};
 	bool bad = e->kind == PORT_LINK_DOWN || e->kind == PORT_GONE;
-	(void)arg;
 	log_say(bad ? LOG_WARNING : LOG_NOTICE, "port", "%s port=%s %s", port_event_name(e->kind), e->port->config.name,
 		e->text ? e->text : "");
+	if (e->kind != PORT_NOTE)
+		STATE_SAY(arg, events[e->kind], STATE_TEXT("port", e->port->config.name),
+			  STATE_TEXT("detail", e->text ? e->text : ""));
 }
 
 // A port is about to be closed: nobody may be inside it.
@@ -240,13 +248,15 @@ static int connect_workers(struct appliance *a)
 
 static int open_workers(struct appliance *a)
 {
-	a->sources = calloc(a->nworkers, sizeof(*a->sources));
+	a->sources = calloc(a->nworkers + 1, sizeof(*a->sources));
 	for (unsigned i = 0; i < a->nworkers && a->sources; i++) {
 		a->polls[i] = worker_new(a, i);
 		if (!a->polls[i])
 			break;
 		a->sources[i].ring = a->polls[i]->w.records;
 	}
+	if (a->sources)
+		a->sources[a->nworkers].ring = a->speaker->records;
 	if (a->sources && a->polls[a->nworkers - 1] && connect_workers(a) == 0)
 		return 0;
 	log_say(LOG_ERROR, ROOM, "no memory for %u workers of %u flows: lower memory.flows", a->nworkers,
@@ -268,29 +278,42 @@ static int open_standing(struct appliance *a)
 
 // ---- records -----------------------------------------------------------------------------------------------------
 
+// It was made by who started us, and is opened again by the user.
+static void give_sink(const struct config *c, const char *path)
+{
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	privilege_file(c, fd);
+	close(fd);
+}
+
 static int open_ship(struct appliance *a)
 {
 	static const enum ship_format formats[] = {
 		[CONFIG_FORMAT_EVE] = SHIP_EVE, [CONFIG_FORMAT_TABLE] = SHIP_TABLE, [CONFIG_FORMAT_FACTS] = SHIP_FACTS};
 	const struct config *c = a->config;
-	const struct config_sink *s = c->nsinks ? &c->sinks[0] : NULL;
-	const char *path = s ? s->path : "/dev/null";
-	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : dup(STDOUT_FILENO);
-	if (fd < 0) {
-		log_say(LOG_ERROR, "ship", "cannot write %s: %s", path, strerror(errno));
-		return -errno;
+	struct ship_sink sinks[CONFIG_SINKS];
+	for (unsigned i = 0; i < c->nsinks; i++) {
+		const struct config_sink *s = &c->sinks[i];
+		sinks[i] = (struct ship_sink){.format = formats[s->format],
+					      .path = s->path,
+					      .rotate_bytes = (uint64_t)s->rotate_mb << 20,
+					      .rotate_s = s->rotate_s,
+					      .keep = s->keep};
 	}
-	privilege_file(c, fd);
-	struct ship_config config = {.format = s ? formats[s->format] : SHIP_EVE,
-				     .fd = fd,
+	struct ship_config config = {.sinks = sinks,
+				     .nsinks = c->nsinks,
 				     .node = c->node,
 				     .boot = a->boot,
 				     .live = true,
 				     .sources = a->sources,
-				     .nsources = a->nworkers,
+				     .nsources = a->nworkers + 1,
 				     .policies = standing_names(a->standing),
 				     .npolicies = STANDING_VERSIONS};
 	a->ship = ship_start(&config);
+	for (unsigned i = 0; i < c->nsinks && a->ship; i++)
+		give_sink(c, c->sinks[i].path);
 	return a->ship ? 0 : -errno;
 }
 
@@ -324,7 +347,7 @@ int appliance_open(struct appliance *a, const struct config *config)
 				.started_ns = clock_ns(CLOCK_REALTIME)};
 	a->boot = a->started_ns / 1000000;
 	path_of(config, &a->path, seed_new());
-	int (*const steps[])(struct appliance *) = {open_eal,   open_pools,   open_standing,
+	int (*const steps[])(struct appliance *) = {open_eal,   state_open,   open_pools, open_standing,
 						    open_ports, open_workers, open_ship};
 	a->limits = limits_new(a->path.seed);
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -381,6 +404,7 @@ bool appliance_close(struct appliance *a)
 	standing_free(a->standing);
 	limits_free(a->limits);
 	free(a->sources);
+	state_close(a);
 	return holds;
 }
 
@@ -393,9 +417,11 @@ static void watch_worker(struct appliance *a, unsigned i, uint64_t now_ns)
 		s->since_ns = 0;
 	uint64_t beats = atomic_load_explicit(&a->polls[i]->beats, memory_order_acquire);
 	if (beats != s->beats || s->since_ns == 0) {
-		if (s->said)
-			log_say(LOG_NOTICE, "worker", "polls again worker=%u after_ms=%lu", i,
-				(now_ns - s->since_ns) / 1000000);
+		if (s->said) {
+			uint64_t ms = (now_ns - s->since_ns) / 1000000;
+			log_say(LOG_NOTICE, "worker", "polls again worker=%u after_ms=%lu", i, ms);
+			STATE_SAY(a, "worker_back", STATE_NUMBER("worker", i), STATE_NUMBER("after_ms", ms));
+		}
 		a->nstalled -= s->said;
 		*s = (struct stalled){.beats = beats, .since_ns = now_ns};
 		return;
@@ -405,6 +431,7 @@ static void watch_worker(struct appliance *a, unsigned i, uint64_t now_ns)
 	s->said = true;
 	a->nstalled++;
 	log_say(LOG_ERROR, "worker", "stalled worker=%u: no turn for %lu ms", i, (now_ns - s->since_ns) / 1000000);
+	STATE_SAY(a, "worker_stalled", STATE_NUMBER("worker", i));
 }
 
 static bool all_xdp(const struct appliance *a)
@@ -459,6 +486,8 @@ void appliance_bypass(struct appliance *a, bool on, uint64_t for_ns)
 	a->bypass_until_ns = on && for_ns ? clock_ns(CLOCK_MONOTONIC) + for_ns : 0;
 	for (unsigned i = 0; i < a->nworkers; i++)
 		atomic_store_explicit(&a->polls[i]->bypass, on, memory_order_relaxed);
+	state_say(a, on ? "bypass_on" : "bypass_off",
+		  &(struct state_fact)STATE_NUMBER("for_s", (for_ns + 999999999) / 1000000000), on && for_ns);
 	if (on && for_ns)
 		log_say(LOG_WARNING, ROOM, "BYPASS ON: everything passes unjudged for_s=%lu", for_ns / 1000000000);
 	else

@@ -26,12 +26,13 @@ struct appliance {
 	struct limits *limits;
 	struct standing *standing;
 	struct ship *ship;
-	struct control *control; // NULL: nobody can ask
-	struct ship_source *sources;
-	uint64_t started_ns, boot; // CLOCK_REALTIME; which start of this node
-	bool forwarding;           // workers run
-	_Atomic bool enforcing;    // a policy was loaded
-	pthread_t reloading;       // reload.c's
+	struct control *control;     // NULL: nobody can ask
+	struct ship_source *sources; // workers', and the speaker's
+	struct worker *speaker;      // state.c's: for records of the control thread
+	uint64_t started_ns, boot;   // CLOCK_REALTIME; which start of this node
+	bool forwarding;             // workers run
+	_Atomic bool enforcing;      // a policy was loaded
+	pthread_t reloading;         // reload.c's
 	bool reload_runs;
 	bool stopped; // by `stop`
 	bool bypass;

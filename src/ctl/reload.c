@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "ctl/loop.h"
+#include "ctl/state.h"
 #include "live/history.h"
 
 struct job {
@@ -33,8 +34,13 @@ static void told(void *arg)
 	struct job *j = arg;
 	pthread_join(j->a->reloading, NULL);
 	j->a->reload_runs = false;
-	if (j->reload.rc == 0)
+	if (j->reload.rc == 0) {
+		const struct standing_done *d = &j->reload.done;
 		atomic_store(&j->a->enforcing, true);
+		STATE_SAY(j->a, "policy", STATE_NUMBER("version", d->version), STATE_TEXT("hash", d->hash),
+			  STATE_TEXT("file", j->file), STATE_NUMBER("rules", d->rules), STATE_NUMBER("sets", d->sets),
+			  STATE_NUMBER("workers", d->workers));
+	}
 	j->reload.said = j->said ? j->said : "";
 	j->done(j->arg, &j->reload);
 	job_free(j);

@@ -70,13 +70,19 @@ json_t *show_sinks(struct appliance *a, struct call *c)
 	struct totals t;
 	appliance_totals(a, &t);
 	json_t *list = json_array();
-	for (unsigned i = 0; i < a->config->nsinks; i++)
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I,s:I}", "type", "file", "path",
-						      a->config->sinks[i].path, "format",
-						      format_name(a->config->sinks[i].format), "records",
-						      (json_int_t)t.counters[COUNTER_RECORDS], "records_lost",
-						      (json_int_t)t.counters[COUNTER_RECORDS_LOST]));
-	return json_pack("{s:o}", "sinks", list);
+	for (unsigned i = 0; i < a->config->nsinks; i++) {
+		const struct config_sink *s = &a->config->sinks[i];
+		struct ship_counts n;
+		ship_counts(a->ship, i, &n);
+		json_array_append_new(
+			list, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:s}", "type", "file", "path", s->path,
+					"format", format_name(s->format), "state", n.failing ? "failing" : "writing",
+					"records", (json_int_t)n.records, "bytes", (json_int_t)n.bytes, "lost",
+					(json_int_t)n.lost, "errors", (json_int_t)n.errors, "rotations",
+					(json_int_t)n.rotations, "last_error", n.error ? strerror(n.error) : ""));
+	}
+	return json_pack("{s:o,s:I,s:I}", "sinks", list, "records", (json_int_t)t.counters[COUNTER_RECORDS],
+			 "records_lost", (json_int_t)t.counters[COUNTER_RECORDS_LOST]);
 }
 
 static void add_key(void *arg, const char *key, const char *text, const char *origin)

@@ -169,3 +169,8 @@ void record_done(struct record_out *o, const struct record *r)
 	uint64_t read = atomic_load_explicit(&o->read, memory_order_relaxed);
 	atomic_store_explicit(&o->read, read + cells_of(r), memory_order_release);
 }
+
+uint32_t record_next(const struct record_out *o)
+{
+	return o->seq;
+}

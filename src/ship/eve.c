@@ -225,8 +225,9 @@ static void identity(struct render *r, struct jsonl *j, const struct record *rec
 }
 
 static const char *const event_types[RECORD_KIND_COUNT] = {
-	[RECORD_FLOW] = "flow", [RECORD_TLS] = "tls", [RECORD_QUIC] = "quic",       [RECORD_HTTP] = "http",
-	[RECORD_DNS] = "dns",   [RECORD_SSH] = "ssh", [RECORD_ANOMALY] = "anomaly", [RECORD_ALERT] = "alert",
+	[RECORD_FLOW] = "flow", [RECORD_TLS] = "tls",     [RECORD_QUIC] = "quic",       [RECORD_HTTP] = "http",
+	[RECORD_DNS] = "dns",   [RECORD_SSH] = "ssh",     [RECORD_ANOMALY] = "anomaly", [RECORD_ALERT] = "alert",
+	[RECORD_GAP] = "gap",   [RECORD_STATE] = "state",
 };
 
 // Ids of one run differ: frames are counted through all captures. Those of joined captures take turns.
@@ -236,6 +237,12 @@ static uint64_t flow_id(const struct render *r, uint64_t id)
 	if (r->npaths > 1)
 		frame = (frame_own(frame) - 1) * r->npaths + frame_capture(frame) + 1;
 	return (r->before + frame) << 3 | (id & 7);
+}
+
+// A flow's end is none, and what is said of ourselves is none.
+static bool is_packet(const struct record *rec)
+{
+	return rec->kind != RECORD_FLOW && rec->kind != RECORD_GAP && rec->kind != RECORD_STATE;
 }
 
 static void head(struct render *r, struct jsonl *j, const struct record *rec)
@@ -248,7 +255,7 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 		JSONL_NAME(j, "flow_id");
 		jsonl_num(j, flow_id(r, rec->flow_id));
 	}
-	if (rec->kind != RECORD_FLOW) { // a flow's end is no packet
+	if (is_packet(rec)) {
 		JSONL_NAME(j, "pcap_cnt");
 		jsonl_num(j, frame_own(rec->packet));
 	}
@@ -256,7 +263,7 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 	jsonl_text(j, event_types[rec->kind]);
 	tags(j, r->state, rec);
 	endpoints(j, rec);
-	if (rec->kind != RECORD_FLOW) {
+	if (is_packet(rec)) {
 		if (rec->flow_id) {
 			JSONL_NAME(j, "direction");
 			jsonl_text(j, rec->dir ? "to_client" : "to_server");
@@ -318,6 +325,43 @@ static void anomaly(struct jsonl *j, const struct eve_index *x)
 	jsonl_close(j, '}');
 }
 
+static void gap(struct jsonl *j, const struct record *rec)
+{
+	JSONL_NAME(j, "gap");
+	jsonl_open(j, '{');
+	JSONL_NAME(j, "cause");
+	jsonl_text(j, rec->tx_kind ? "ring" : "sink");
+	JSONL_NAME(j, "records");
+	jsonl_num(j, rec->pkts[0]);
+	JSONL_NAME(j, "first_seq");
+	jsonl_num(j, rec->seq);
+	JSONL_NAME(j, "last_seq");
+	jsonl_num(j, rec->tx_id);
+	jsonl_close(j, '}');
+}
+
+// Its facts are "name=text" and "name:number", of our own making.
+static void state(struct jsonl *j, const struct record *rec)
+{
+	const struct fact *f = record_first(rec);
+	JSONL_NAME(j, "state");
+	jsonl_open(j, '{');
+	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+		const char *text = (const char *)f->value;
+		size_t n = 0;
+		while (n < f->len && text[n] != '=' && text[n] != ':')
+			n++;
+		if (f->field != FACT_STATE || n >= f->len)
+			continue;
+		jsonl_name(j, text, n);
+		if (text[n++] == '=')
+			jsonl_bytes(j, text + n, f->len - n);
+		else
+			jsonl_raw(j, text + n, f->len - n);
+	}
+	jsonl_close(j, '}');
+}
+
 static void body(struct render *r, struct jsonl *j, const struct record *rec)
 {
 	static void (*const parts[RECORD_KIND_COUNT])(struct jsonl *, const struct eve_index *) = {
@@ -336,6 +380,14 @@ static void body(struct render *r, struct jsonl *j, const struct record *rec)
 	}
 	if (kind == RECORD_FLOW) {
 		eve_flow(j, rec, &r->clock);
+		return;
+	}
+	if (kind == RECORD_GAP) {
+		gap(j, rec);
+		return;
+	}
+	if (kind == RECORD_STATE) {
+		state(j, rec);
 		return;
 	}
 	eve_index(&x, rec);

@@ -11,6 +11,7 @@ struct communityid; // ship/communityid.h
 
 struct render {
 	const struct ship_config *config;
+	const struct ship_sink *sink;
 	struct outlet out;
 	struct communityid *communityid;
 	struct text_clock clock;

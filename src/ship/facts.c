@@ -94,7 +94,7 @@ static struct jsonl line(struct render *r, uint64_t frame, const char *field)
 
 static void end(struct render *r, struct jsonl *j, const struct record *rec, const struct fact *f)
 {
-	if (r->config->verbose) {
+	if (r->sink->verbose) {
 		bool known = f && f->origin.frame;
 		JSONL_NAME(j, "frame");
 		jsonl_num(j, frame_own(frame_of(rec, f)));
@@ -243,7 +243,7 @@ static void by_kind(struct render *r, const struct record *rec)
 			JSONL_NAME(&j, "rule_before");
 			jsonl_bytes(&j, before, strlen(before));
 		}
-		if (r->config->verbose && f && f->len) {
+		if (r->sink->verbose && f && f->len) {
 			JSONL_NAME(&j, "detail");
 			jsonl_bytes(&j, f->value, f->len);
 		}
@@ -296,6 +296,8 @@ static void facts_record(struct render *r, const struct record *rec)
 {
 	char room[64];
 	bool http2 = is_http2(rec);
+	if (rec->kind == RECORD_GAP || rec->kind == RECORD_STATE)
+		return; // of no flow
 	tuple(r->state, rec);
 	by_kind(r, rec);
 	const struct fact *f = record_first(rec);
@@ -303,7 +305,7 @@ static void facts_record(struct render *r, const struct record *rec)
 		bool said = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP ||
 			    f->field == FACT_ANOMALY || f->field == FACT_RULE || f->field == FACT_RULE_BEFORE ||
 			    rec->kind == RECORD_ALERT;
-		if (said || !(fact_asked[f->field] || r->config->verbose))
+		if (said || !(fact_asked[f->field] || r->sink->verbose))
 			continue;
 		struct jsonl j = line(r, frame_of(rec, f), name_of(f, http2, room));
 		value(&j, f);

@@ -10,11 +10,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-int outlet_open(struct outlet *o, int fd)
+#include "ship/file.h"
+
+int outlet_open(struct outlet *o, int fd, struct file *file)
 {
-	*o = (struct outlet){.fd = fd};
+	*o = (struct outlet){.fd = fd, .file = file};
 	o->base = malloc(OUTLET_WRITE + OUTLET_LINE_MAX);
 	if (!o->base)
 		return -ENOMEM;
@@ -39,7 +42,8 @@ struct jsonl outlet_line(struct outlet *o)
 void outlet_put(struct outlet *o, const struct jsonl *j)
 {
 	if (j->full) {
-		if (!o->error)
+		o->lost++;
+		if (!o->error && !o->file)
 			o->error = EMSGSIZE;
 		return;
 	}
@@ -56,8 +60,20 @@ static void failed(struct outlet *o, int error)
 		o->error = error;
 }
 
+static void to_file(struct outlet *o, bool last)
+{
+	size_t gathered = (size_t)(o->at - o->base), n = file_write(o->file, o->base, gathered, last);
+	o->bytes += n;
+	memmove(o->base, o->base + n, gathered - n);
+	o->at -= n;
+}
+
 void outlet_flush(struct outlet *o)
 {
+	if (o->file) {
+		to_file(o, false);
+		return;
+	}
 	for (const char *p = o->base; p < o->at && !o->over;) {
 		ssize_t n = write(o->fd, p, (size_t)(o->at - p));
 		if (n >= 0) {
@@ -69,5 +85,23 @@ void outlet_flush(struct outlet *o)
 			failed(o, errno);
 		}
 	}
+	o->at = o->base;
+}
+
+bool outlet_takes(struct outlet *o)
+{
+	if (o->at - o->base >= OUTLET_WRITE)
+		outlet_flush(o);
+	return o->at - o->base < OUTLET_WRITE;
+}
+
+void outlet_end(struct outlet *o)
+{
+	outlet_flush(o);
+	if (!o->file)
+		return;
+	to_file(o, true);
+	for (const char *p = o->base; p < o->at; p++)
+		o->lost += *p == '\n';
 	o->at = o->base;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The shipper's thread: rings -> order -> face -> file. It sleeps while there is nothing to do, at most 1 ms, and
-// flushes at least each 100 ms, so that who looks on sees what happened.
+// The shipper's thread: rings -> order -> sinks. It sleeps while there is nothing to do, at most 1 ms, and flushes at
+// least each 100 ms, so that who looks on sees what happened.
 //
 // Two threads meet here. The program's thread asks (a capture begins, stop) by `asked` under the lock, the shipper
 // answers by `answered`. Everything else is the shipper's own. SIGPIPE is blocked in this thread: a reader that goes
@@ -19,28 +19,32 @@
 #include <unistd.h>
 
 #include "record.h"
+#include "record_ring.h"
 #include "ship/communityid.h"
 #include "ship/face.h"
 #include "ship/fingerprint.h"
 #include "ship/order.h"
+#include "ship/sink.h"
 
 #define FLUSH_NS 100000000ull
+#define TURN_RECORDS 4096 // of one ring, live
 #define SLEEP_MIN_NS 50000
 #define SLEEP_MAX_NS 1000000
 
 const char *const ship_format_names[SHIP_FORMATS] = {"table", "eve", "facts", "raw"};
 
-static const struct face *const faces[SHIP_FORMATS] = {&table_face, &eve_face, &facts_face, &raw_face};
-
 struct ship {
 	struct ship_config config;
-	const struct face *face;
-	struct render render;
-	struct order *order;
+	struct sink sinks[SHIP_SINKS];
+	unsigned nsinks;
+	struct communityid *communityid;
+	struct render_path *paths; // of the captures, as every sink has them
+	unsigned npaths;
+	struct order *order; // replay
+	uint32_t *expected;  // live: by source, the seq of the record that is to come
 	struct fingerprint *fingerprint;
 	uint64_t records, flushed_ns;
 	pthread_t thread;
-	bool started;
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake, reply;
@@ -74,33 +78,81 @@ static uint64_t clock_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-static void render_record(void *arg, const struct record *rec)
+static void ship_record(void *arg, const struct record *rec)
 {
 	struct ship *s = arg;
 	s->records++;
-	s->face->record(&s->render, fingerprint_record(s->fingerprint, rec));
+	rec = fingerprint_record(s->fingerprint, rec);
+	for (unsigned i = 0; i < s->nsinks; i++)
+		sink_record(&s->sinks[i], rec);
 }
+
+// ---- live --------------------------------------------------------------------------------------------------------
+
+// Those of a worker before seq have not come: its ring was full.
+static void missing(struct ship *s, unsigned worker, uint32_t seq, uint64_t time_ns)
+{
+	uint32_t first = s->expected[worker], n = seq - first;
+	s->expected[worker] = seq;
+	for (unsigned i = 0; i < s->nsinks && n; i++)
+		sink_gap(&s->sinks[i], (uint16_t)worker, first, seq - 1, n, true, time_ns);
+}
+
+static unsigned take_from(struct ship *s, unsigned worker)
+{
+	struct record_out *ring = s->config.sources[worker].ring;
+	const struct record *rec;
+	unsigned n = 0;
+	for (; n < TURN_RECORDS && (rec = record_peek(ring)); n++) {
+		missing(s, worker, rec->seq, rec->time_ns);
+		s->expected[worker]++;
+		ship_record(s, rec);
+		record_done(ring, rec);
+	}
+	return n;
+}
+
+static unsigned take_live(struct ship *s)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->config.nsources; i++)
+		n += take_from(s, i);
+	return n;
+}
+
+// The workers are at rest: what is missing behind the last that came.
+static void missing_last(struct ship *s)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	for (unsigned i = 0; i < s->config.nsources && s->config.live; i++)
+		missing(s, i, record_next(s->config.sources[i].ring),
+			(uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec);
+}
+
+// ---- the thread --------------------------------------------------------------------------------------------------
 
 static unsigned take(struct ship *s, bool all)
 {
-	unsigned n = order_take(s->order, all || s->config.live, render_record, s);
-	uint64_t now = n || s->render.out.at > s->render.out.base ? clock_ns() : 0;
+	unsigned n = s->config.live ? take_live(s) : order_take(s->order, all, ship_record, s);
+	uint64_t now = clock_ns();
 	if (now > s->flushed_ns + FLUSH_NS) {
-		outlet_flush(&s->render.out);
+		for (unsigned i = 0; i < s->nsinks; i++)
+			sink_flush(&s->sinks[i], false);
 		s->flushed_ns = now;
 	}
 	return n;
 }
 
-static void forget_paths(struct render *r)
+static void forget_paths(struct ship *s)
 {
-	for (unsigned i = 0; i < r->npaths; i++) {
-		free(r->paths[i].plain);
-		free(r->paths[i].json);
+	for (unsigned i = 0; i < s->npaths; i++) {
+		free(s->paths[i].plain);
+		free(s->paths[i].json);
 	}
-	free(r->paths);
-	r->paths = NULL;
-	r->npaths = 0;
+	free(s->paths);
+	s->paths = NULL;
+	s->npaths = 0;
 }
 
 static bool keep_path(struct render_path *p, const char *path)
@@ -119,17 +171,21 @@ static bool keep_path(struct render_path *p, const char *path)
 // Without memory captures have no names.
 static void begin(struct ship *s, const char *const *paths, unsigned npaths, uint64_t before)
 {
-	struct render *r = &s->render;
-	forget_paths(r);
-	r->before = before;
-	r->paths = calloc(npaths ? npaths : 1, sizeof(*r->paths));
-	bool all = r->paths;
+	forget_paths(s);
+	s->paths = calloc(npaths ? npaths : 1, sizeof(*s->paths));
+	bool all = s->paths;
 	for (unsigned i = 0; i < npaths && all; i++)
-		all = keep_path(&r->paths[r->npaths++], paths[i]);
+		all = keep_path(&s->paths[s->npaths++], paths[i]);
 	if (!all)
-		forget_paths(r);
-	if (s->face->capture)
-		s->face->capture(r);
+		forget_paths(s);
+	for (unsigned i = 0; i < s->nsinks; i++) {
+		struct render *r = &s->sinks[i].render;
+		r->before = before;
+		r->paths = s->paths;
+		r->npaths = s->npaths;
+		if (s->sinks[i].face->capture)
+			s->sinks[i].face->capture(r);
+	}
 }
 
 // Waits for a question or for ns. Called with the lock held.
@@ -154,8 +210,11 @@ static bool answer(struct ship *s)
 		;
 	if (s->next)
 		begin(s, s->next, s->nnext, s->next_before);
-	if (stop)
-		outlet_flush(&s->render.out);
+	if (stop) {
+		missing_last(s);
+		for (unsigned i = 0; i < s->nsinks; i++)
+			sink_flush(&s->sinks[i], true);
+	}
 	pthread_mutex_lock(&s->lock);
 	s->answered = s->asked;
 	pthread_cond_signal(&s->reply);
@@ -185,41 +244,48 @@ static void *run(void *arg)
 
 static void ship_free(struct ship *s)
 {
-	if (s->face->close)
-		s->face->close(&s->render);
-	communityid_free(s->render.communityid);
+	for (unsigned i = 0; i < s->nsinks; i++)
+		sink_close(&s->sinks[i]);
+	communityid_free(s->communityid);
 	order_free(s->order);
 	fingerprint_free(s->fingerprint);
-	outlet_close(&s->render.out);
-	forget_paths(&s->render);
+	forget_paths(s);
+	free(s->expected);
 	pthread_cond_destroy(&s->reply);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
+static int open_all(struct ship *s)
+{
+	const struct ship_config *c = &s->config;
+	s->order = order_new(c->sources, c->nsources);
+	s->expected = calloc(c->nsources, sizeof(*s->expected));
+	s->fingerprint = fingerprint_new();
+	s->communityid = communityid_new(0);
+	int rc = s->order && s->expected && s->fingerprint && s->communityid ? 0 : -ENOMEM;
+	for (unsigned i = 0; i < c->nsinks && rc == 0; i++) {
+		rc = sink_open(&s->sinks[i], c, i, s->communityid);
+		s->nsinks++;
+	}
+	s->config.sinks = NULL; // the caller's
+	if (rc < 0)
+		return rc;
+	begin(s, NULL, 0, 0);
+	return -pthread_create(&s->thread, NULL, run, s);
+}
+
 struct ship *ship_start(const struct ship_config *config)
 {
-	struct ship *s = calloc(1, sizeof(*s));
+	struct ship *s = config->nsinks <= SHIP_SINKS ? calloc(1, sizeof(*s)) : NULL;
 	if (!s)
 		return NULL;
 	s->config = *config;
-	s->face = faces[config->format];
-	s->render.config = &s->config;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	pthread_cond_init(&s->reply, NULL);
-	s->order = order_new(config->sources, config->nsources);
-	s->fingerprint = fingerprint_new();
-	s->render.communityid = communityid_new(0);
-	int rc =
-		s->order && s->fingerprint && s->render.communityid ? outlet_open(&s->render.out, config->fd) : -ENOMEM;
-	if (rc == 0)
-		rc = s->face->open(&s->render);
-	if (rc == 0) {
-		begin(s, NULL, 0, 0);
-		rc = -pthread_create(&s->thread, NULL, run, s);
-	}
+	int rc = open_all(s);
 	if (rc == 0)
 		return s;
 	ship_free(s);
@@ -246,21 +312,40 @@ void ship_capture(struct ship *s, const char *const *paths, unsigned npaths, uin
 	ask(s, paths, npaths, before, false);
 }
 
+void ship_reopen(struct ship *s)
+{
+	for (unsigned i = 0; i < s->nsinks; i++)
+		s->sinks[i].file.again = true;
+}
+
+void ship_counts(const struct ship *s, unsigned sink, struct ship_counts *to)
+{
+	const struct sink *k = &s->sinks[sink];
+	*to = (struct ship_counts){.records = k->records,
+				   .lost = k->lost,
+				   .bytes = k->render.out.bytes,
+				   .errors = k->file.errors,
+				   .rotations = k->file.rotations,
+				   .error = k->file.error,
+				   .failing = k->file.failing};
+}
+
 bool ship_closed(const struct ship *s)
 {
-	return s->render.out.closed;
+	return s->nsinks && s->sinks[0].render.out.closed;
 }
 
 struct ship_result ship_stop(struct ship *s)
 {
+	const struct outlet *out = &s->sinks[0].render.out;
 	ask(s, NULL, 0, 0, true);
 	pthread_join(s->thread, NULL);
 	struct ship_result result = {
-		.error = s->render.out.error,
-		.closed = s->render.out.closed,
+		.error = out->error,
+		.closed = out->closed,
 		.records = s->records,
-		.lines = s->render.out.lines,
-		.bytes = s->render.out.bytes,
+		.lines = out->lines,
+		.bytes = out->bytes,
 	};
 	ship_free(s);
 	return result;

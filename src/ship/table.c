@@ -74,14 +74,14 @@ static int table_open(struct render *r)
 	struct table *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	widths(t, r->config->width);
+	widths(t, r->sink->width);
 	// A terminal that is not in UTF-8 could take its bytes for C1 controls.
 	const char *locale = getenv("LC_ALL");
 	if (!locale || !*locale)
 		locale = getenv("LC_CTYPE");
 	if (!locale || !*locale)
 		locale = getenv("LANG");
-	t->utf8 = r->config->width == 0 || (locale && (strcasestr(locale, "UTF-8") || strcasestr(locale, "utf8")));
+	t->utf8 = r->sink->width == 0 || (locale && (strcasestr(locale, "UTF-8") || strcasestr(locale, "utf8")));
 	r->state = t;
 	return 0;
 }
@@ -166,7 +166,7 @@ static void pad(struct table *t, unsigned to)
 // Colours take no columns.
 static void colour(const struct render *r, struct table *t, const char *sgr)
 {
-	if (r->config->colour)
+	if (r->sink->colour)
 		raw(t, sgr, strlen(sgr));
 }
 
@@ -176,7 +176,7 @@ static void colour(const struct render *r, struct table *t, const char *sgr)
 static const char *const colours[RECORD_KIND_COUNT] = {
 	[RECORD_FLOW] = "\033[90m",    [RECORD_TLS] = "\033[32m",   [RECORD_QUIC] = "\033[35m",
 	[RECORD_HTTP] = "\033[36m",    [RECORD_DNS] = "\033[33m",   [RECORD_SSH] = "\033[34m",
-	[RECORD_ANOMALY] = "\033[31m", [RECORD_ALERT] = "\033[31m",
+	[RECORD_ANOMALY] = "\033[31m", [RECORD_ALERT] = "\033[31m", [RECORD_GAP] = "\033[31m",
 };
 
 static void cell(struct table *t, const char *s, unsigned width)
@@ -204,7 +204,7 @@ static struct jsonl row(struct render *r)
 	t->at = j.at;
 	t->end = j.end - 16; // for the end of the row
 	t->column = 0;
-	t->width = r->config->width;
+	t->width = r->sink->width;
 	t->cut = false;
 	return j;
 }
@@ -327,23 +327,6 @@ static bool widen(struct table *t, const struct record *rec)
 	return true;
 }
 
-static const char *size(uint64_t n, char out[16])
-{
-	static const char unit[] = " kMGTPE";
-	double v = (double)n;
-	unsigned u = 0;
-	if (n < 100000) {
-		*text_u64(out, n) = 0;
-		return out;
-	}
-	while (v >= 1000 && u < sizeof(unit) - 2) {
-		v /= 1000;
-		u++;
-	}
-	snprintf(out, 16, "%.*f%c", v < 10 ? 2 : v < 100 ? 1 : 0, v, unit[u]);
-	return out;
-}
-
 static const char *const ends[] = {
 	[FLOW_END_NONE] = "open",           [FLOW_END_TIMEOUT] = "timeout", [FLOW_END_CLOSED] = "closed",
 	[FLOW_END_RESET] = "reset",         [FLOW_END_REUSED] = "reused",   [FLOW_END_EVICTED] = "evicted",
@@ -452,8 +435,8 @@ static void what_flow(struct table *t, const struct record *rec)
 	char s[96], n[2][16];
 	uint64_t ms = rec->end_ns > rec->start_ns ? (rec->end_ns - rec->start_ns) / 1000000 : 0;
 	if (t->narrow) {
-		snprintf(s, sizeof(s), "%s, %s pkts, %s bytes, ", ending(rec), size(rec->pkts[0] + rec->pkts[1], n[0]),
-			 size(rec->bytes[0] + rec->bytes[1], n[1]));
+		snprintf(s, sizeof(s), "%s, %s pkts, %s bytes, ", ending(rec),
+			 text_size(rec->pkts[0] + rec->pkts[1], n[0]), text_size(rec->bytes[0] + rec->bytes[1], n[1]));
 		text(t, s);
 	}
 	snprintf(s, sizeof(s), "%lu.%03lu s", (unsigned long)(ms / 1000), (unsigned long)(ms % 1000));
@@ -507,11 +490,16 @@ static void what(const struct render *r, const struct record *rec)
 			text(t, "  dropped");
 		if (rec->reason == REASON_LIMIT_EXCEEDED) { // so many since the record before
 			text(t, " frames: ");
-			text(t, size(rec->pkts[0], (char[16]){0}));
+			text(t, text_size(rec->pkts[0], (char[16]){0}));
 		}
 		say(t, rec, FACT_ANOMALY, true);
 		text(t, before ? " by " : "");
 		text(t, before ? before : "");
+		break;
+	default: // of our own: gap, state
+		text(t, rec->kind == RECORD_GAP ? "missing records: " : "");
+		text(t, rec->kind == RECORD_GAP ? text_size(rec->pkts[0], (char[16]){0}) : "");
+		list(t, rec, FACT_STATE, false);
 	}
 }
 
@@ -532,8 +520,8 @@ static void counters(struct table *t, const struct record *rec)
 {
 	char s[16];
 	bool flow = rec->kind == RECORD_FLOW;
-	cell_right(t, flow ? size(rec->pkts[0] + rec->pkts[1], s) : "", WIDTH_PKTS);
-	cell_right(t, flow ? size(rec->bytes[0] + rec->bytes[1], s) : "", WIDTH_BYTES);
+	cell_right(t, flow ? text_size(rec->pkts[0] + rec->pkts[1], s) : "", WIDTH_PKTS);
+	cell_right(t, flow ? text_size(rec->bytes[0] + rec->bytes[1], s) : "", WIDTH_BYTES);
 	cell(t, flow ? ending(rec) : "", WIDTH_STATE);
 }
 

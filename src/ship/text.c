@@ -7,6 +7,7 @@
 // strftime for each record.
 #include "ship/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 unsigned text_utf8(const uint8_t *p, size_t len, uint32_t *code)
@@ -193,4 +194,21 @@ char *text_time(char *at, struct text_clock *c, uint64_t time_ns)
 	memcpy(at, c->stamp, TEXT_TIME_LEN);
 	digits(at + 20, 6, time_ns % 1000000000 / 1000);
 	return at + TEXT_TIME_LEN;
+}
+
+const char *text_size(uint64_t n, char out[16])
+{
+	static const char unit[] = " kMGTPE";
+	double v = (double)n;
+	unsigned u = 0;
+	if (n < 100000) {
+		*text_u64(out, n) = 0;
+		return out;
+	}
+	while (v >= 1000 && u < sizeof(unit) - 2) {
+		v /= 1000;
+		u++;
+	}
+	snprintf(out, 16, "%.*f%c", v < 10 ? 2 : v < 100 ? 1 : 0, v, unit[u]);
+	return out;
 }

@@ -22,6 +22,8 @@ unsigned text_columns(uint32_t code);
 // Writes digits at `at` and returns the place after them. Room needed: U64 20, HEX 2 * len, IP TEXT_IP_MAX.
 char *text_u64(char *at, uint64_t v);
 char *text_hex(char *at, const uint8_t *p, size_t len);
+// As people read it: 99999, 100k, 1.23M.
+const char *text_size(uint64_t n, char out[16]);
 // version 4: dotted; 6: RFC 5952 (lower case, longest run of zeros cut, mapped addresses dotted).
 char *text_ip(char *at, const uint8_t *addr, unsigned version);
 #define TEXT_IP_MAX 46

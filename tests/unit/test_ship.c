@@ -15,9 +15,13 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dns_rr.h"
@@ -63,12 +67,8 @@ static int teardown(void **state)
 
 static struct ship *start(enum ship_format format, bool verbose, int fd)
 {
-	struct ship_config c = {.format = format,
-				.fd = fd,
-				.verbose = verbose,
-				.renumber = true,
-				.sources = sources,
-				.nsources = WORKERS};
+	struct ship_sink sink = {.format = format, .fd = fd, .verbose = verbose};
+	struct ship_config c = {.sinks = &sink, .nsinks = 1, .renumber = true, .sources = sources, .nsources = WORKERS};
 	struct ship *s = ship_start(&c);
 	assert_non_null(s);
 	ship_capture(s, (const char *[]){"a.pcap"}, 1, 0);
@@ -257,7 +257,8 @@ static void table_is_cut_to_the_terminal(void **state)
 {
 	static const char long_name[] =
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example";
-	struct ship_config c = {.format = SHIP_TABLE, .fd = out, .width = 100, .sources = sources, .nsources = WORKERS};
+	struct ship_sink sink = {.format = SHIP_TABLE, .fd = out, .width = 100};
+	struct ship_config c = {.sinks = &sink, .nsinks = 1, .sources = sources, .nsources = WORKERS};
 	struct ship *s = ship_start(&c);
 	begin(&workers[0], RECORD_TLS, 1, 8);
 	add(&workers[0], FACT_TLS_SNI, long_name, sizeof(long_name) - 1);
@@ -521,6 +522,226 @@ static void a_full_disk_is_said_once(void **state)
 	close(fd);
 }
 
+// ---- live: files of their own ---------------------------------------------------------------------------------------
+
+static char folder[64];
+
+static int setup_folder(void **state)
+{
+	strcpy(folder, "/tmp/test_ship.XXXXXX");
+	return setup(state) || !mkdtemp(folder);
+}
+
+static int teardown_folder(void **state)
+{
+	char command[96];
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return teardown(state) || system(command);
+}
+
+static const char *in_folder(const char *name)
+{
+	static char path[4][128];
+	static unsigned n;
+	char *p = path[n++ % 4];
+	snprintf(p, sizeof(path[0]), "%s/%s", folder, name);
+	return p;
+}
+
+static struct ship *start_live(const struct ship_sink *sinks, unsigned n)
+{
+	struct ship_config c = {.sinks = sinks,
+				.nsinks = n,
+				.node = "n",
+				.boot = 7,
+				.live = true,
+				.sources = sources,
+				.nsources = WORKERS};
+	struct ship *s = ship_start(&c);
+	assert_non_null(s);
+	return s;
+}
+
+static void say_some(unsigned from, unsigned n)
+{
+	for (unsigned i = from; i < from + n; i++) {
+		begin(&workers[i % WORKERS], RECORD_SSH, i + 1, (uint64_t)(i + 1) << 3);
+		add(&workers[i % WORKERS], FACT_SSH_SOFTWARE, "OpenSSH_9", 9);
+		record_write(&workers[i % WORKERS]);
+	}
+}
+
+static void until(bool (*holds)(struct ship *s), struct ship *s)
+{
+	for (unsigned i = 0; i < 5000 && !holds(s); i++)
+		usleep(1000);
+	assert_true(holds(s));
+}
+
+// All lines of all files of a sink, in the order of their names: each is whole, and each record is there once.
+static unsigned whole_and_once(const char *name, uint64_t biggest, unsigned *files)
+{
+	char command[256], *line = NULL;
+	size_t room = 0;
+	unsigned n = 0;
+	uint32_t seq[WORKERS] = {0};
+	snprintf(command, sizeof(command), "cd %s && cat $(ls %s.2* 2>/dev/null) %s", folder, name, name);
+	FILE *f = popen(command, "r");
+	while (getline(&line, &room, f) > 0) {
+		json_error_t e;
+		json_t *row = json_loads(line, JSON_REJECT_DUPLICATES, &e);
+		assert_non_null(row);
+		assert_int_equal(num_of(row, "boot"), 7);
+		assert_string_equal(text_of(row, "node"), "n");
+		json_t *gap = json_object_get(row, "gap");
+		uint32_t first = (uint32_t)num_of(row, "seq"), count = gap ? (uint32_t)num_of(gap, "records") : 1;
+		assert_int_equal(seq[num_of(row, "worker")], first);
+		assert_int_equal(gap ? num_of(gap, "last_seq") : first, first + count - 1);
+		seq[num_of(row, "worker")] += count;
+		n += count;
+		json_decref(row);
+	}
+	pclose(f);
+	free(line);
+	snprintf(command, sizeof(command), "cd %s && ls %s* | wc -l; find %s -name '%s*' -size +%luc | wc -l", folder,
+		 name, folder, name, biggest);
+	f = popen(command, "r");
+	unsigned big;
+	assert_int_equal(fscanf(f, "%u %u", files, &big), 2);
+	assert_int_equal(big, 0);
+	pclose(f);
+	return n;
+}
+
+static void several_sinks_rotate_by_size(void **state)
+{
+	const struct ship_sink sinks[] = {
+		{.format = SHIP_EVE, .path = in_folder("all"), .rotate_bytes = 1 << 20},
+		{.format = SHIP_TABLE, .path = in_folder("table")},
+		{.format = SHIP_EVE, .path = in_folder("few"), .rotate_bytes = 1 << 20, .keep = 2}};
+	struct ship *s = start_live(sinks, 3);
+	struct ship_counts n;
+	unsigned files;
+	say_some(0, 9000);
+	ship_counts(s, 1, &n);
+	assert_int_equal(n.errors + n.lost + n.rotations, 0);
+	ship_stop(s);
+	assert_int_equal(whole_and_once("all", 1 << 20, &files), 9000);
+	assert_in_range(files, 4, 6);
+	char command[128];
+	snprintf(command, sizeof(command), "ls %s/few* | wc -l", folder);
+	FILE *f = popen(command, "r");
+	assert_int_equal(fscanf(f, "%u", &files), 1);
+	assert_int_equal(files, 3);
+	pclose(f);
+}
+
+static bool moved_on(struct ship *s)
+{
+	return access(in_folder("eve"), F_OK) == 0;
+}
+
+static void moved_away_and_reopened(void **state)
+{
+	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
+	struct ship *s = start_live(&sink, 1);
+	unsigned files;
+	for (unsigned i = 0; i < 5; i++) {
+		char to[128];
+		snprintf(to, sizeof(to), "%s/eve.2%u", folder, i);
+		say_some(i * 1000, 1000);
+		assert_int_equal(rename(in_folder("eve"), to), 0);
+		ship_reopen(s);
+		until(moved_on, s);
+	}
+	ship_stop(s);
+	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 5000);
+	assert_int_equal(files, 6);
+}
+
+static bool fails(struct ship *s)
+{
+	struct ship_counts n;
+	ship_counts(s, 0, &n);
+	return n.failing && n.lost > 100;
+}
+
+static bool works(struct ship *s)
+{
+	struct ship_counts n;
+	ship_counts(s, 0, &n);
+	return !n.failing;
+}
+
+// A folder that is not there: the other sink has all, this one says what it lacks once it can.
+static void what_cannot_be_written_harms_nobody(void **state)
+{
+	const struct ship_sink sinks[] = {{.format = SHIP_EVE, .path = in_folder("later/eve")},
+					  {.format = SHIP_EVE, .path = in_folder("good")}};
+	struct ship *s = start_live(sinks, 2);
+	struct ship_counts n;
+	unsigned files;
+	say_some(0, 3000);
+	until(fails, s);
+	ship_counts(s, 0, &n);
+	assert_int_equal(n.error, ENOENT);
+	assert_int_equal(mkdir(in_folder("later"), 0700), 0);
+	until(works, s);
+	say_some(3000, 3000);
+	ship_stop(s);
+	assert_int_equal(whole_and_once("good", 1 << 30, &files), 6000);
+	assert_int_equal(whole_and_once("later/eve", 1 << 30, &files), 6000);
+}
+
+// A disk with room for half a line more. Write(2) takes what fits, and then nothing.
+static void a_disk_that_is_full_for_a_while(void **state)
+{
+	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
+	struct rlimit was, small;
+	unsigned files;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small = (struct rlimit){300001, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	struct ship *s = start_live(&sink, 1);
+	say_some(0, 6000);
+	until(fails, s);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	until(works, s);
+	ship_stop(s);
+	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 6000);
+}
+
+static void what_a_full_ring_lost_is_said(void **state)
+{
+	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
+	unsigned files;
+	for (unsigned i = 0; i < WORKERS; i++)
+		workers[i].wait = NULL;
+	say_some(0, 5000); // nobody reads
+	uint64_t lost = 0;
+	for (unsigned i = 0; i < WORKERS; i++)
+		lost += workers[i].counters[COUNTER_RECORDS_LOST];
+	assert_true(lost > 0);
+	struct ship *s = start_live(&sink, 1);
+	ship_stop(s);
+	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 5000);
+}
+
+// Half a line, as a process that was killed leaves it.
+static void half_a_line_is_cut_off(void **state)
+{
+	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
+	unsigned files;
+	FILE *f = fopen(in_folder("eve"), "w");
+	fputs("{\"half\": ", f);
+	fclose(f);
+	struct ship *s = start_live(&sink, 1);
+	say_some(0, 10);
+	ship_stop(s);
+	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +758,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(dns_records_cut_anywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_that_goes_is_no_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_disk_is_said_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(several_sinks_rotate_by_size, setup_folder, teardown_folder),
+		cmocka_unit_test_setup_teardown(moved_away_and_reopened, setup_folder, teardown_folder),
+		cmocka_unit_test_setup_teardown(what_cannot_be_written_harms_nobody, setup_folder, teardown_folder),
+		cmocka_unit_test_setup_teardown(a_disk_that_is_full_for_a_while, setup_folder, teardown_folder),
+		cmocka_unit_test_setup_teardown(what_a_full_ring_lost_is_said, setup_folder, teardown_folder),
+		cmocka_unit_test_setup_teardown(half_a_line_is_cut_off, setup_folder, teardown_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A sink's file while the appliance runs: rotated, reopened, and tried again when it cannot be written. See file.c.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct file_config {
+	const char *path;      // "-": standard output
+	uint64_t rotate_bytes; // 0: never
+	uint64_t rotate_s;     // 0: never
+	unsigned keep;         // earlier files that stay; 0: all
+};
+
+// Set by the shipper, read by anybody.
+struct file {
+	struct file_config config;
+	int fd; // -1: it cannot be opened now
+	bool regular;
+	uint64_t size, period; // bytes in it; which stretch of rotate_s it is of
+	uint64_t stamp_us;     // of the last one that was put away
+	uint64_t tried_us;     // when something went wrong
+	unsigned said;         // what has been said to be wrong, and is
+	_Atomic bool again;    // its name may be another file's now
+	_Atomic uint64_t errors, rotations;
+	_Atomic int error;    // the last one's errno
+	_Atomic bool failing; // nothing can be written now
+};
+
+void file_open(struct file *f, const struct file_config *config);
+void file_close(struct file *f);
+// Lines to its end. How many bytes were taken; of what is left over it is asked again later. Also without lines now and
+// then, for what is due. last: now or never.
+size_t file_write(struct file *f, const char *lines, size_t n, bool last);

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Records of a running appliance: several sinks at a time, each as it was asked for; moved away and reopened; full; what
+is missing is said, what became of the appliance stands among its traffic.
+usage: sinks_test.py SLUICE DOCS"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+from world import ADDRESS, World, end, expect
+
+POLICY = {"rules": [{"id": "no-casino", "when": {"http.host": "casino.example"}, "action": "deny"}]}
+
+
+def rows(path):
+    """its lines, each of which has to be whole"""
+    text = path.read_bytes()
+    assert text == b"" or text.endswith(b"\n"), path
+    return [json.loads(l) for l in text.splitlines()]
+
+
+def all_rows(folder, name):
+    return [r for p in [*sorted(folder.glob(name + ".2*")), folder / name] for r in rows(p)]
+
+
+def numbers(events):
+    """(worker, seq) of each event, gaps too"""
+    return [(e["worker"], e["seq"]) for e in events]
+
+
+def settled(w, kind, n, name="eve.json", wait=5):
+    until = time.time() + wait
+    while time.time() < until and sum(e["event_type"] == kind for e in all_rows(w.folder, name)) < n:
+        time.sleep(0.05)
+
+
+def sink(w, n):
+    return w.ctl("show", "sinks")["result"]["sinks"][n]
+
+
+def ask(w, n=1, host="example.com"):
+    """n requests, each on a connection of its own"""
+    w.run("client", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-H", "Host: " + host, "http://%s/[1-%d]" % (ADDRESS["server"][0], n))
+
+
+def moved_under_load(w):
+    """logrotate's way: mv, SIGHUP; requests go on meanwhile"""
+    stop = threading.Event()
+
+    def load():
+        while not stop.is_set():
+            ask(w)
+    t = threading.Thread(target=load)
+    t.start()
+    for i in range(3):
+        time.sleep(0.4)
+        os.rename(w.folder / "eve.json", w.folder / ("eve.json.2%d" % i))
+        w.box.send_signal(1)
+        until = time.time() + 2
+        while time.time() < until and not (w.folder / "eve.json").exists():
+            time.sleep(0.02)
+        expect("a file that was moved away is made again at SIGHUP", (w.folder / "eve.json").exists())
+    stop.set()
+    t.join()
+
+
+def full(w, small):
+    """a file system with room for little: said, counted, nobody else's; then there is room again"""
+    ballast = small / "ballast"
+    free = os.statvfs(small)
+    ballast.write_bytes(b"x" * (free.f_bavail * free.f_bsize - 12288))
+    until = time.time() + 20
+    while time.time() < until and sink(w, 1)["lost"] == 0:
+        ask(w, 100)
+    s = sink(w, 1)
+    expect("a full disk is seen", s["state"] == "failing" and s["errors"] > 0 and "space" in s["last_error"], s)
+    expect("and said", "cannot write sink=%s" % (small / "eve.json") in w.log.read_text())
+    expect("the other sink goes on", sink(w, 0)["state"] == "writing" and sink(w, 0)["lost"] == 0, sink(w, 0))
+    rows(small / "eve.json")
+    ballast.unlink()
+    until = time.time() + 5
+    while time.time() < until and sink(w, 1)["state"] == "failing":
+        time.sleep(0.1)
+    expect("with room it is written again", sink(w, 1)["state"] == "writing", sink(w, 1))
+
+
+def states(w, schema):
+    events = [e["state"] for e in all_rows(w.folder, "eve.json") if e["event_type"] == "state"]
+    names = [s["event"] for s in events]
+    want = ["started", "policy", "bypass_on", "bypass_off", "port_down", "port_up", "draining"]
+    expect("what became of the appliance is recorded", [n for n in names if n in want] ==
+           ["started", "policy", "policy", "policy", "policy", "bypass_on", "bypass_off", "port_down", "port_up", "draining"], names)
+    policy = [s for s in events if s["event"] == "policy"]
+    expect("a policy by version, hash and rules", [p["version"] for p in policy] == [1, 2, 3, 4] and
+           all(len(p["hash"]) == 64 and p["rules"] == 1 for p in policy), policy)
+    expect("a port by its name", [s["port"] for s in events if s["event"] == "port_down"] == ["wan"], events)
+    try:
+        import jsonschema
+    except ImportError:
+        return
+    validator = jsonschema.Draft202012Validator(schema)
+    wrong = [e.message[:300] for r in all_rows(w.folder, "eve.json") for e in validator.iter_errors(r)]
+    expect("every event is as docs/eve.schema.json has it", not wrong, wrong[:3])
+
+
+def main():
+    w = World(sys.argv[1])
+    schema = json.loads((pathlib.Path(sys.argv[2]) / "eve.schema.json").read_text())
+    small = w.folder / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)], check=True)
+    try:
+        config = w.config(POLICY)
+        path = str(w.folder)
+        config["sinks"] = [
+            {"type": "file", "path": path + "/eve.json", "format": "eve"},
+            {"type": "file", "path": str(small / "eve.json"), "format": "eve"},
+            {"type": "file", "path": path + "/table", "format": "table"},
+            {"type": "file", "path": path + "/facts", "format": "facts"},
+            {"type": "file", "path": path + "/turns.json", "format": "eve", "rotate_s": 1, "keep": 2},
+            {"type": "file", "path": path + "/later/eve.json", "format": "eve"},
+        ]
+        w.up(config)
+        w.start("server", sys.executable, "-m", "http.server", "80", "--directory", "/usr/share/doc/bash",
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        ask(w, 3)
+        ask(w, 3, "casino.example")
+        settled(w, "http", 6)
+        expect("a folder that is missing ends nothing", sink(w, 5)["state"] == "failing", sink(w, 5))
+        (w.folder / "later").mkdir()
+        moved_under_load(w)
+        full(w, small)
+        w.ctl("bypass", "on", "1s")
+        w.says("bypass off")
+        w.run("server", "ip", "link", "set", "eth0", "down")
+        w.says("port=wan")
+        time.sleep(1.2)
+        w.run("server", "ip", "link", "set", "eth0", "up")
+        time.sleep(1.5)
+        ask(w, 2)
+        ledger = w.ctl("show", "sinks")["result"]
+        expect("it drains and exits 0", w.down() == 0, w.log.read_text()[-2000:])
+        whole = all_rows(w.folder, "eve.json")
+        expect("no record is lost or twice", len(set(numbers(whole))) == len(whole) and ledger["records_lost"] == 0, len(whole))
+        expect("each says who wrote it", {e["node"] for e in whole} == {"test"} and len({e["boot"] for e in whole}) == 1)
+        turned = sorted(w.folder.glob("turns.json*"))
+        expect("rotated by time, two are kept", len(turned) == 3 and sink_rotations(ledger, 4) > 2, (turned, ledger))
+        expect("names sort as they came", turns_in_order(turned))
+        behind = rows(w.folder / "later" / "eve.json")
+        expect("a sink that came late has the rest", len(behind) > 10, len(behind))
+        fewer, missing = rows(small / "eve.json"), 0
+        for e in fewer:
+            missing += e["gap"]["records"] if e["event_type"] == "gap" else 0
+        lacks = set(numbers(whole)) - set(numbers(fewer))
+        spans = [(e["worker"], e["gap"]["first_seq"], e["gap"]["last_seq"]) for e in fewer if e["event_type"] == "gap"]
+        expect("what a full one lacks is within its gaps", all(any(k == g and a <= s <= b for g, a, b in spans) for k, s in lacks),
+               (len(lacks), spans))
+        expect("the table has the denied ones, the facts their names", "no-casino" in (w.folder / "table").read_text() and
+               any(r["value"] == "casino.example" for r in rows(w.folder / "facts")))
+        states(w, schema)
+    finally:
+        w.close()
+        subprocess.run(["umount", str(small)], check=False)
+    end()
+
+
+def sink_rotations(ledger, n):
+    return ledger["sinks"][n]["rotations"]
+
+
+def turns_in_order(paths):
+    """put away ones sort by name, the one in work is the last"""
+    times = [e["timestamp"] for p in [*paths[1:], paths[0]] for e in rows(p) if e["event_type"] == "http"]
+    return times == sorted(times)
+
+
+main()

@@ -136,6 +136,7 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
 
     def up(self, config, *args, until="enforcing", wait=20):
         """starts sluice run; returns when its log says `until`"""
+        config.setdefault("policy", {}).setdefault("history", "")  # not this machine's
         (self.folder / "config.json").write_text(json.dumps(config, indent=1))
         self.log = self.folder / "log"
         self.box = self.start("box", self.sluice, "run", "-c", str(self.folder / "config.json"), *args,

@@ -256,7 +256,8 @@ static void next_hops(const struct checking *k, unsigned i)
 static void addressed(const struct checking *k, unsigned i, unsigned path)
 {
 	const struct config_port *p = &k->c->ports[i];
-	if (p->port.type != PORT_AF_PACKET && p->port.type != PORT_NULL && p->port.type != PORT_PCAP && p->naddresses == 0)
+	if (p->port.type != PORT_AF_PACKET && p->port.type != PORT_NULL && p->port.type != PORT_PCAP &&
+	    p->naddresses == 0)
 		WRONG(k, spot("ports", i, "addresses"), "a port of type %s in a %s path (paths/%u) needs \"addresses\"",
 		      config_port_types[p->port.type], config_modes[k->c->paths[path].mode], path);
 }

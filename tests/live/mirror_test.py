@@ -17,6 +17,7 @@ from world import World, end, expect
 
 CAPTURES = pathlib.Path(__file__).resolve().parents[1] / "captures"
 VNI = 0x4d5a17
+MTU = 3498  # what XDP takes
 SENDER = """import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(("eth0", 0))
@@ -49,11 +50,11 @@ def received(w):
 
 
 def story(kind, transport):
-    w = World(sys.argv[1], mtu=9001)
+    w = World(sys.argv[1], mtu=MTU)
     w.inside(w.ns["client"], "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
     policy = {"rules": [{"id": "all-http", "when": {"app": "http"}, "action": "deny"}]}
     c = w.config(policy, kind)
-    c["ports"] = {"lan": {"type": kind, "device": "lan", "mtu": 9001, "checksum": "good"}}
+    c["ports"] = {"lan": {"type": kind, "device": "lan", "mtu": MTU, "checksum": "good"}}
     c["paths"] = [{"mode": "mirror", "ports": ["lan"], "transport": transport, "tenant": "transport"}]
     w.up(c)
     frames = []

@@ -127,7 +127,7 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
         }
         if policy is not None:
             self.policy(policy)
-            config["policy"] = {"file": str(self.folder / "policy.json")}
+            config["policy"] = {"file": str(self.folder / "policy.json"), "history": str(self.folder / "history")}
         config.update(more)
         return config
 

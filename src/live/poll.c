@@ -122,6 +122,13 @@ static void hand_over(struct poll *p, struct burst *b)
 	b->n = (uint16_t)kept;
 }
 
+static void back(struct poll *p, struct burst *b)
+{
+	egress_walk(&p->egress);
+	path_back(&p->w, b);
+	egress_walked(&p->w, true);
+}
+
 static unsigned receive(struct turn *t, const struct poll_queue *q)
 {
 	struct poll *p = t->p;
@@ -149,7 +156,7 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 	if (p->nworkers > 1)
 		hand_over(p, &b);
 	if (b.n)
-		path_back(&p->w, &b);
+		back(p, &b);
 	return n;
 }
 
@@ -175,7 +182,7 @@ static unsigned take_in(struct poll *p, struct rte_ring *ring)
 	unsigned n = b.n;
 	if (n) {
 		p->w.tagged = true; // another worker's decap may have seen tags
-		path_back(&p->w, &b);
+		back(p, &b);
 	}
 	return n;
 }

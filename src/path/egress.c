@@ -3,7 +3,11 @@
 // The way out, live. In comes each frame that the corridor lets go, our own among them; out it goes to the port that
 // its path leads to, with the headers that the path asks for, or it leaves by a reason of this room. Worker's thread.
 //
-// Frames gather by port until the burst is over: a port is paid for by the call, not by the frame. A frame is counted
+// What leaves out of the midst of the walk (frames that were held, answers) keeps its place in the burst: released
+// frames go before the one that released them, answers behind the one that they answer. Else a page would overtake the
+// response before it.
+//
+// Frames gather by port until the turn is over: a port is paid for by the call, not by the frame. A frame is counted
 // as sent when its port took it, never before, so that the ledger is about what left. What a port does not take is
 // dropped here and now, by name: to wait for a port would let those of the other ports wait, too.
 #include "egress.h"
@@ -173,6 +177,47 @@ static uint16_t headers(struct worker *w, struct rte_mbuf *m, const struct lane 
 	if (in->mode == PATH_GWLB)
 		return turn_round(m) ? REASON_NONE : REASON_EGRESS_NO_SENDER;
 	return in->strict ? bridge(m, in) : REASON_NONE;
+}
+
+static void late(struct worker *w, uint64_t order, bool own, bool all)
+{
+	struct egress *e = w->egress;
+	unsigned kept = 0;
+	for (unsigned i = 0; i < e->nlate; i++) {
+		struct egress_late *l = &e->late[i];
+		if (all || (l->at == order && !!(pkt_of(l->m)->flags & PKT_OWN) == own))
+			tx_late(w, l->m);
+		else
+			e->late[kept++] = *l;
+	}
+	e->nlate = kept;
+}
+
+void egress_before(struct worker *w, uint64_t order)
+{
+	late(w, order, false, false);
+}
+
+void egress_behind(struct worker *w, uint64_t order)
+{
+	late(w, order, true, false);
+}
+
+void egress_walked(struct worker *w, bool all)
+{
+	w->egress->walking = false;
+	if (unlikely(all && w->egress->nlate))
+		late(w, 0, false, true);
+}
+
+bool egress_wait(struct worker *w, struct rte_mbuf *m)
+{
+	struct egress *e = w->egress;
+	if (!e->walking || e->nlate == EGRESS_LATE)
+		return false;
+	const struct pkt *p = pkt_of(m);
+	e->late[e->nlate++] = (struct egress_late){m, p->flags & PKT_OWN ? p->order : w->order};
+	return true;
 }
 
 uint16_t egress_take(struct worker *w, struct rte_mbuf *m)

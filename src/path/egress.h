@@ -11,6 +11,7 @@
 #define EGRESS_NO_PORT 0xff
 #define EGRESS_NETS 8
 #define EGRESS_ETHERTYPES 16
+#define EGRESS_LATE 128 // frames that leave in the midst of a burst's walk: released, or made here
 
 // X(symbol, name, help): what a path does with the frames of its ports (corridor.md 1).
 #define PATH_MODES(X)                                                                                                  \
@@ -64,16 +65,33 @@ struct egress {
 	struct {
 		uint64_t second;
 		uint32_t errors, asks;
-	} said; // in this second
+	} said;       // in this second
+	bool walking; // a burst is in its rooms: what leaves meanwhile waits for its place among the burst's frames
+	struct egress_late {
+		struct rte_mbuf *m;
+		uint64_t at; // order of the frame that it goes before, or (own) behind
+	} late[EGRESS_LATE];
+	unsigned nlate;
 	struct egress_batch {
 		struct rte_mbuf *m[EGRESS_BATCH];
 		unsigned n;
 	} batch[EGRESS_PORTS];
 };
 
+// It leaves while a burst is in its rooms: it waits for its place. False: it need not.
+bool egress_wait(struct worker *w, struct rte_mbuf *m);
 // Takes a frame that leaves. A reason: it cannot, and is still the caller's. It is counted when the port has it.
 uint16_t egress_take(struct worker *w, struct rte_mbuf *m);
-// The burst is over: what waits goes to its port; what a port does not take leaves by EGRESS_FULL.
+// tx is at the frame of this order: what has waited for it goes before it, and behind it.
+void egress_before(struct worker *w, uint64_t order);
+void egress_behind(struct worker *w, uint64_t order);
+// The rooms begin with a burst; and are through with it.
+static inline void egress_walk(struct egress *e)
+{
+	e->walking = true;
+}
+void egress_walked(struct worker *w, bool all); // all: what still waits leaves now
+// The turn is over: what waits goes to its port; what a port does not take leaves by EGRESS_FULL.
 void egress_flush(struct worker *w);
 
 // What came by a port and is for the appliance itself; and what the kernel sends by its end of a port.

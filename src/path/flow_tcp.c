@@ -137,6 +137,9 @@ bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s
 		return false;
 	if (s->flags & RST)
 		return false;
+	// both ends were told that a denied connection is over: who begins another may take the same port at once
+	if ((f->policy & POLICY_SAID) && (s->flags & (SYN | ACK | FIN)) == SYN && s->seq != f->side[dir].isn)
+		return true;
 	if (s->flags & SYN && !(s->flags & FIN))
 		return s->flags & ACK ? synack_renews(f, dir, s) : syn_renews(f, dir, s, live);
 	const struct flow_side *from = &f->side[dir];

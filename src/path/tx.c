@@ -34,6 +34,17 @@ static uint32_t rule_of(const struct worker *w, const struct pkt *p, uint32_t *v
 	return p->reason == REASON_LIMIT_EXCEEDED ? p->rule : rule;
 }
 
+void tx_late(struct worker *w, struct rte_mbuf *m)
+{
+	uint16_t reason = egress_take(w, m);
+	if (likely(!reason))
+		return;
+	pkt_of(m)->reason = reason;
+	w->drops[reason]++;
+	drop_say(w, m, 1, false);
+	rte_pktmbuf_free(m);
+}
+
 static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	struct pkt *p = pkt_of(m);
@@ -46,11 +57,9 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 	if (unlikely(w->settle != NULL) && (!reason || reason == REASON_POLICY_DENY))
 		settle_packet(w, m);
 	if (!reason && w->egress) {
-		reason = egress_take(w, m);
-		if (!reason)
-			return;
-		p->reason = reason;
-		drop_say(w, m, 1, false);
+		if (!egress_wait(w, m))
+			tx_late(w, m);
+		return;
 	}
 	if (reason) {
 		w->drops[reason]++;
@@ -154,6 +163,25 @@ static void leave(struct worker *w, struct rte_mbuf *m)
 	end(w, m, false);
 }
 
+// Live: what left out of the walk's midst takes its place among the burst's frames.
+static void leave_live(struct worker *w, struct burst *b)
+{
+	struct egress *e = w->egress;
+	bool walking = e->walking;
+	egress_walked(w, false);
+	for (unsigned i = 0; i < b->n; i++) {
+		uint64_t order = pkt_of(b->m[i])->order; // the frame may be gone after leave
+		if (unlikely(e->nlate))
+			egress_before(w, order);
+		leave(w, b->m[i]);
+		if (unlikely(e->nlate))
+			egress_behind(w, order);
+	}
+	egress_walked(w, true);
+	e->walking = walking;
+	b->n = 0;
+}
+
 // Where nobody watches, what is sent goes back to its pool together, as rte_pktmbuf_free_bulk would do it, which is a
 // call a burst and 40 instructions a frame because it expects any chain of segments. The sums are written once a burst.
 void tx_burst(struct worker *w, struct burst *b)
@@ -162,7 +190,11 @@ void tx_burst(struct worker *w, struct burst *b)
 	unsigned sent = 0, n = b->n;
 	if (unlikely(n == 0))
 		return;
-	struct rte_mempool *pool = w->exits || w->egress ? NULL : b->m[0]->pool;
+	if (w->egress) {
+		leave_live(w, b);
+		return;
+	}
+	struct rte_mempool *pool = w->exits ? NULL : b->m[0]->pool;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = b->m[i];
 		if (unlikely(!plain(m, pool))) {

@@ -112,6 +112,11 @@ static void loaded(void *arg, const struct reload *l)
 					 (int)d->workers, "workers", (int)k->a->nworkers);
 		json_object_update(result, more);
 		json_decref(more);
+		if (d->edits_lost)
+			json_object_set_new(result, "edits_lost", json_integer(d->edits_lost));
+		if (d->edits_lost)
+			log_say(LOG_WARNING, "policy", "%u items that `set add|del` changed are as in the files again",
+				d->edits_lost);
 		log_say(LOG_NOTICE, "policy", "loaded file=%s version=%u rules=%u active on %u/%u workers", l->file,
 			d->version, d->rules, d->workers, k->a->nworkers);
 	}

@@ -14,3 +14,7 @@ json_t *change_policy_load(struct appliance *a, struct call *c);
 json_t *change_policy_history(struct appliance *a, struct call *c);
 json_t *change_policy_rollback(struct appliance *a, struct call *c);
 void view_load(struct view *v, const json_t *result);
+
+// change_set.c
+json_t *change_set_add(struct appliance *a, struct call *c);
+json_t *change_set_del(struct appliance *a, struct call *c);

@@ -29,6 +29,8 @@ void view_drops(struct view *v, const json_t *result);
 json_t *show_policy(struct appliance *a, struct call *c);
 json_t *show_rules(struct appliance *a, struct call *c);
 json_t *show_rule_ids(struct appliance *a);
+json_t *show_sets(struct appliance *a, struct call *c);
+json_t *show_set_names(struct appliance *a);
 
 // show_worker.c
 json_t *show_workers(struct appliance *a, struct call *c);

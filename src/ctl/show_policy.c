@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The policy in force, its rules and what they did. What is looked at is held while it is looked at: a load that ends
-// meanwhile waits for us, workers do not.
+// The policy in force, its rules and what they did, its sets. What is looked at is held while it is looked at: a load
+// that ends meanwhile waits for us, workers do not.
 #include "ctl/show.h"
 
 #include <stdlib.h>
@@ -10,6 +10,8 @@
 #include "ctl/appliance.h"
 #include "live/standing.h"
 #include "policy/action.h"
+#include "policy/edit.h"
+#include "policy/set.h"
 
 json_t *show_policy(struct appliance *a, struct call *c)
 {
@@ -88,6 +90,36 @@ json_t *show_rule_ids(struct appliance *a)
 	const struct standing_view *v = a ? standing_look(a->standing) : NULL;
 	for (uint32_t i = 0; v && i < v->policy->nrules; i++)
 		json_array_append_new(list, json_string(v->policy->rules[i].id));
+	if (a)
+		standing_let_go(a->standing);
+	return list;
+}
+
+json_t *show_sets(struct appliance *a, struct call *c)
+{
+	const struct standing_view *v = standing_look(a->standing);
+	json_t *list = v ? json_array() : NULL;
+	for (uint32_t i = 0; v && i < v->policy->nsets; i++) {
+		const struct set *s = &v->policy->sets[i];
+		struct edit_counts n = edit_counts(v->policy, v->rules, i);
+		json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:s?}", "set", s->name, "type",
+						      set_type_names[s->type], "items",
+						      (json_int_t)(n.loaded + n.added - n.removed), "loaded",
+						      (json_int_t)n.loaded, "added", (json_int_t)n.added, "removed",
+						      (json_int_t)n.removed, "file", s->file));
+	}
+	standing_let_go(a->standing);
+	if (!list)
+		return call_fail(c, CALL_FINDINGS, "no policy is in force; `policy load FILE` loads one");
+	return json_pack("{s:o}", "sets", list);
+}
+
+json_t *show_set_names(struct appliance *a)
+{
+	json_t *list = json_array();
+	const struct standing_view *v = a ? standing_look(a->standing) : NULL;
+	for (uint32_t i = 0; v && i < v->policy->nsets; i++)
+		json_array_append_new(list, json_string(v->policy->sets[i].name));
 	if (a)
 		standing_let_go(a->standing);
 	return list;

@@ -18,7 +18,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "path/delta.h"
 #include "policy/compile.h"
+#include "policy/edit.h"
 
 // What rules of a policy are called. One for equal policies.
 struct known {
@@ -159,9 +161,12 @@ static int compile_policy(struct standing *s, struct force *f, const char *file,
 	struct compile_options options = {
 		.cache = *cache ? cache : NULL, .seed = s->config.seed, .slow_ns = 500000000, .warn = wants_warn};
 	f->rules = compile_ruleset(f->policy, &options, error, sizeof(error));
-	if (!f->rules)
+	if (!f->rules) {
 		fprintf(say, "%s: the policy cannot be compiled: %s\n", file, error);
-	return f->rules ? 0 : -EINVAL;
+		return -EINVAL;
+	}
+	f->rules->delta = delta_new(f->rules->nsets);
+	return f->rules->delta ? 0 : -ENOMEM;
 }
 
 static int equip(struct standing *s, struct force *f, uint16_t version)
@@ -275,6 +280,31 @@ static int load_second(struct standing *s, FILE *say)
 	return 0;
 }
 
+// Items of its sets that are not as they were loaded.
+static uint32_t edits(const struct force *f)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; f && i < f->rules->nsets; i++)
+		n += f->rules->delta->sets[i].in + f->rules->delta->sets[i].out;
+	return n;
+}
+
+int standing_edit(struct standing *s, const char *set, const char *item, bool add, struct edit *e)
+{
+	*e = (struct edit){0};
+	if (pthread_mutex_trylock(&s->loading) != 0) {
+		snprintf(e->why, sizeof(e->why),
+			 "a policy is being loaded, which brings its own sets: try again after it");
+		return -EBUSY;
+	}
+	struct force *f = s->now;
+	int rc = f ? edit_set(f->policy, f->rules, set, item, add, e) : -ENOENT;
+	if (!f)
+		snprintf(e->why, sizeof(e->why), "no policy is in force; `policy load FILE` loads one");
+	pthread_mutex_unlock(&s->loading);
+	return rc;
+}
+
 int standing_load(struct standing *s, const char *file, struct standing_done *done, FILE *say)
 {
 	*done = (struct standing_done){0};
@@ -302,6 +332,7 @@ int standing_load(struct standing *s, const char *file, struct standing_done *do
 					       .rules = f->policy->nrules,
 					       .sets = f->policy->nsets,
 					       .workers = s->config.workers,
+					       .edits_lost = edits(s->now),
 					       .read_ms = done->read_ms,
 					       .compile_ms = done->compile_ms};
 		snprintf(done->hash, sizeof(done->hash), "%s", f->policy->hash);

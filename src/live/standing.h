@@ -35,6 +35,8 @@ struct standing_done {
 	uint32_t rules, sets, workers; // active on so many
 	double read_ms, compile_ms, publish_ms;
 	char hash[65];
+	uint32_t
+		edits_lost; // items of sets that were added or removed under the policy before; the files are the truth
 };
 // Reads, checks, compiles and publishes; returns when it is in force on all workers and what was before is freed. One
 // at a time, never on the control thread: it takes as long as Hyperscan does. All or nothing: complaints go to `say`.
@@ -42,6 +44,11 @@ struct standing_done {
 int standing_load(struct standing *s, const char *file, struct standing_done *done, FILE *say);
 // The same without a policy: everything passes, or nothing (fail mode no_policy). When nothing was loaded it is so.
 void standing_withdraw(struct standing *s);
+
+struct edit;
+// One item more or less in a set of the policy in force, seen by all workers when this returns; microseconds. As
+// edit_set; -EBUSY: a policy is being loaded.
+int standing_edit(struct standing *s, const char *set, const char *item, bool add, struct edit *e);
 
 // What is in force, for who looks on (control thread); NULL: there is no policy. Holds it until standing_let_go.
 struct standing_view {

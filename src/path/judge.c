@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 
 #include "act.h"
+#include "delta.h"
 #include "base/eal.h"
 #include "flow_table.h"
 #include "mirror.h"
@@ -166,6 +167,7 @@ void judge_use(struct worker *w, struct judge_policy *p)
 	w->judge->policy = p;
 	w->scans = p && p->payloads && w->judge->payload_of;
 	w->rules = p ? p->rules : NULL;
+	w->judge->edits = delta_edits(p ? p->rules->delta : NULL);
 	mirror_use(w, p && p->mirrors, p ? p->before : 0);
 }
 

@@ -76,6 +76,8 @@ const char *judge_direction(const struct ruleset *rs, const struct fact_value *s
 // The same under way: live flows are judged again, see judge_swap.c. w->order says when. p stays the caller's, and so
 // does the policy before it until all are done.
 void judge_swap(struct worker *w, struct judge_policy *p);
+// Sets of the policy in force may have changed: live flows are judged again, too. While no others are.
+void judge_swap_edits(struct worker *w);
 // Up to so many of them. True: all are done.
 bool judge_swap_some(struct worker *w, uint32_t flows);
 // This one now, before anything else is made of it.

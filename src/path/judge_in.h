@@ -66,7 +66,11 @@ struct judge {
 	struct swap {
 		struct judge_policy *old; // flows from `next` on, of those that were there, may stand by it
 		uint32_t next, end;
+		bool edit; // the policy is the same, its sets have changed
+		uint64_t ns;
 	} swap;
+	uint32_t edits;            // of the policy's sets that flows are, or are being, judged by
+	uint8_t edit;              // number of the walk for their sake, from 1; then from 1 again
 	uint64_t swap_ns;          // when the one in force came
 	struct keep *keep;         // NULL: no other policy will come into force
 	struct judge_first *first; // by flow; NULL: no policy of this start asks for it

@@ -18,11 +18,17 @@
 // number means nothing in another policy. Only where old and new agree, and nothing but what cannot be held is unknown,
 // does the new rule stand at once: what is still to come can bring in another as ever.
 //
+// The same walk is made for the sake of sets that have changed while the policy is in force (delta.h): it begins as
+// soon as the worker has seen that they have, one at a time; what changes meanwhile is seen by the next. A flow whose
+// fate stays keeps all, its rule among it; what was not kept matters only where rules ask changed sets about it.
+// Another policy ends such a walk, for it judges all flows itself.
+//
 // Flows whose both ends have closed are left in peace. Queries over UDP are judged one by one: the next one is.
 #include <netinet/in.h>
 #include <string.h>
 
 #include "act.h"
+#include "delta.h"
 #include "flow_age.h"
 #include "flow_table.h"
 #include "hold.h"
@@ -294,6 +300,17 @@ static void known(struct worker *w, struct flow *f, struct again *a)
 	say(w, f, a, denies);
 }
 
+// By the same policy, whose sets have changed: does the flow fare as before?
+static bool fares_as_before(const struct worker *w, const struct flow *f, const struct again *a)
+{
+	if (!w->judge->swap.edit)
+		return false;
+	if (a->unknown)
+		return !(a->v.waits & atomic_load_explicit(&w->rules->delta->fields, memory_order_relaxed));
+	bool denies = !a->v.open && a->v.action == ACTION_DENY, opens = f->policy & POLICY_OPEN;
+	return denies == a->denied && (denies || a->opens == opens);
+}
+
 // ---- flow by flow --------------------------------------------------------------------------------------------------
 
 // A rule decided about a flow without transactions: it is no longer the one that does.
@@ -305,37 +322,29 @@ static void count_hit(struct judge *j, const struct flow *f, const struct again 
 		old->hits[a->was.rule < old->nrules ? a->was.rule : old->nrules]++;
 }
 
-void judge_swap_flow(struct worker *w, struct flow *f)
+// Was it judged by what is in force now, or can it not have been judged by anything else?
+static bool is_done(const struct judge *j, const struct flow *f, const struct kept *k)
+{
+	bool done = j->swap.edit ? k->edit == j->edit : k->version == j->policy->version;
+	return !f->key.version || done || f->start_ns > j->swap.ns;
+}
+
+static void fate(struct worker *w, struct flow *f, struct again *a)
 {
 	struct judge *j = w->judge;
-	struct again a = {.k = keep_of(j->keep, flow_table_number(w->flows, f)),
-			  .was = {.rule = RULE_NONE, .action = ACTION_ALLOW, .response = RESPONSE_DEFAULT}};
-	uint16_t now = j->policy->version;
-	if (!f->key.version || a.k->version == now || f->start_ns > j->swap_ns)
-		return;
-	a.judged = judge_word(w, f, &a.was);
-	if (!a.judged && j->swap.old) // a packet that did not get so far as to be judged
-		return;
-	a.denied = f->policy & (POLICY_DENIED | POLICY_ENDING);
-	a.waits = f->rule < JUDGE_KEPT && (f->rule & JUDGE_WAITS);
-	if (a.judged)
-		f->rule = keep_word(j, &a.was);
-	if (f->key.outer) // judged anew at its next packet
-		return;
-	count_hit(j, f, &a);
-	a.k->version = now;
-	if (f->age_class == AGE_CLASS_CLOSED && !f->holds)
-		return;
-	judge_known_facts(w, f, &a);
-	judge_heard(w, &(struct judged){f, NULL, &j->facts, &a.v, JUDGE_SWAP, false, !a.unknown});
-	a.k->flags |= KEPT_REJUDGED;
+	judge_heard(w, &(struct judged){f, NULL, &j->facts, &a->v, JUDGE_SWAP, false, !a->unknown});
+	if (j->swap.edit) {
+		f->rule = keep_word(j, &a->was);
+		count_hit(j, f, a);
+	}
+	a->k->flags |= KEPT_REJUDGED;
 	f->policy |= POLICY_JUDGED;
-	if (!a.judged)
-		f->rule = keep_word(j, &a.was);
-	if (a.unknown)
-		unknown(w, f, &a);
+	if (!a->judged)
+		f->rule = keep_word(j, &a->was);
+	if (a->unknown)
+		unknown(w, f, a);
 	else
-		known(w, f, &a);
+		known(w, f, a);
 	if (f->key.proto != IPPROTO_TCP && !(f->policy & (POLICY_OPEN | POLICY_DENIED)))
 		hold_release(w, f, UINT64_MAX);
 	hold_settle(w, f);
@@ -343,11 +352,44 @@ void judge_swap_flow(struct worker *w, struct flow *f)
 		settle_again(w, f);
 }
 
+void judge_swap_flow(struct worker *w, struct flow *f)
+{
+	struct judge *j = w->judge;
+	struct again a = {.k = keep_of(j->keep, flow_table_number(w->flows, f)),
+			  .was = {.rule = RULE_NONE, .action = ACTION_ALLOW, .response = RESPONSE_DEFAULT}};
+	bool edit = j->swap.edit;
+	if (is_done(j, f, a.k))
+		return;
+	a.k->edit = edit ? j->edit : a.k->edit;
+	a.judged = judge_word(w, f, &a.was);
+	if (!a.judged && j->swap.old) // a packet that did not get so far as to be judged
+		return;
+	a.denied = f->policy & (POLICY_DENIED | POLICY_ENDING);
+	a.waits = f->rule < JUDGE_KEPT && (f->rule & JUDGE_WAITS);
+	if (a.judged && (!edit || f->key.outer))
+		f->rule = keep_word(j, &a.was);
+	if (f->key.outer) { // judged anew at its next packet
+		a.k->version = edit ? 0 : a.k->version;
+		return;
+	}
+	if (!edit)
+		count_hit(j, f, &a);
+	a.k->version = j->policy->version;
+	if (f->age_class == AGE_CLASS_CLOSED && !f->holds)
+		return;
+	judge_known_facts(w, f, &a);
+	if (!fares_as_before(w, f, &a))
+		fate(w, f, &a);
+}
+
 bool judge_swap_some(struct worker *w, uint32_t flows)
 {
 	struct swap *s = &w->judge->swap;
-	for (; w->swapping && flows && s->next < s->end; flows--)
+	for (; w->swapping && flows && s->next < s->end; flows--) {
+		if (s->edit && !w->flows->flows[s->next].key.version)
+			keep_of(w->judge->keep, s->next)->edit = w->judge->edit; // nobody's place: as if done
 		judge_swap_flow(w, &w->flows->flows[s->next++]);
+	}
 	if (s->next < s->end)
 		return false;
 	*s = (struct swap){0};
@@ -380,6 +422,8 @@ static void forget_all(struct worker *w)
 void judge_swap(struct worker *w, struct judge_policy *p)
 {
 	struct judge *j = w->judge;
+	if (j->swap.edit)
+		j->swap.end = 0;
 	judge_swap_some(w, UINT32_MAX);
 	struct judge_policy *old = j->policy;
 	judge_use(w, p);
@@ -387,7 +431,19 @@ void judge_swap(struct worker *w, struct judge_policy *p)
 		forget_all(w);
 		return;
 	}
-	j->swap = (struct swap){.old = old, .end = w->flows->fresh};
+	j->swap = (struct swap){.old = old, .end = w->flows->fresh, .ns = w->now_ns};
 	j->swap_ns = w->now_ns;
+	w->swapping = true;
+}
+
+void judge_swap_edits(struct worker *w)
+{
+	struct judge *j = w->judge;
+	uint32_t edits = w->rules ? delta_edits(w->rules->delta) : j->edits;
+	if (likely(edits == j->edits) || w->swapping || !j->keep)
+		return;
+	j->edits = edits;
+	j->edit = j->edit % UINT8_MAX + 1;
+	j->swap = (struct swap){.old = j->policy, .end = w->flows->fresh, .edit = true, .ns = w->now_ns};
 	w->swapping = true;
 }

@@ -23,6 +23,7 @@ struct kept {
 	uint32_t at;
 	uint16_t version; // of the policy that flow->rule belongs to; 0: none has looked at it
 	uint8_t flags;    // enum kept_flag
+	uint8_t edit;     // judge.edit when it was last judged for that
 };
 static_assert(sizeof(struct kept) == 8, "for each flow of the table");
 

@@ -4,9 +4,11 @@
 // rules that do not end the search and were true. On workers' threads, with the worker's own scratch.
 #include <hs/hs_runtime.h>
 
-#include "policy_in.h"
+#include <rte_branch_prediction.h>
 
 #include "base/eal.h"
+#include "delta.h"
+#include "policy_in.h"
 
 #define X(symbol, name, type, many, hold, known, absent, help) (uint64_t) hold << FIELD_##symbol |
 static const uint64_t holdable = FIELDS(X) 0;
@@ -233,8 +235,8 @@ enum truth policy_ask(struct policy_scratch *s, uint32_t rule, uint64_t *unknown
 	return t;
 }
 
-static void judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
-		  uint64_t waits, struct verdict *v)
+static void judge_once(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
+		       uint64_t waits, struct verdict *v)
 {
 	struct walk k = {.v = v, .would = would, .winner = rs->default_outcome};
 	uint32_t i;
@@ -259,6 +261,21 @@ static void judge(const struct ruleset *rs, struct policy_scratch *s, const stru
 	v->early = k.candidates && !v->open;
 	if (!v->open)
 		v->waits = 0;
+}
+
+#define TRIES 8 // a judgement takes a microsecond, an edit on its way through the socket ten
+
+// A set may change while it is asked. Nothing is judged by half of a change: it is judged once more, then.
+static void judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
+		  uint64_t waits, struct verdict *v)
+{
+	const struct delta *d = rs->delta;
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint32_t done = likely(!d) ? 0 : atomic_load_explicit(&d->done, memory_order_acquire);
+		judge_once(rs, s, facts, would, waits, v);
+		if (likely(!d) || likely(atomic_load_explicit(&d->begun, memory_order_acquire) == done))
+			return;
+	}
 }
 
 void policy_judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, struct verdict *v)

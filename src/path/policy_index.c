@@ -5,6 +5,9 @@
 // when asked; what it does not find is false already, or stands in a class that is asked as a whole.
 //
 // On workers' threads. A field with keys that is unknown, or of which more may come, leaves all classes under it open.
+#include <rte_branch_prediction.h>
+
+#include "delta.h"
 #include "policy_in.h"
 #include "policy_set.h"
 #include "rules_hash.h"
@@ -52,6 +55,17 @@ static void by_net(struct policy_scratch *s, unsigned field, const struct fact_v
 		policy_index_key(s, KEY_NET, field, rules_hash_net(rs->seed, v->p, v->len, 128));
 }
 
+// Sets of ports are found by their ports, changed ones by themselves.
+static void by_changed_ports(struct policy_scratch *s, unsigned field, uint64_t port)
+{
+	const struct delta *d = s->rs->delta;
+	uint32_t n = atomic_load_explicit(&d->nports, memory_order_acquire);
+	bool in;
+	for (uint32_t i = 0; i < n; i++)
+		if (delta_port(d, d->ports[i], port, &in) && in)
+			policy_index_key(s, KEY_SET, field, rules_mix(s->rs->seed, d->ports[i]));
+}
+
 static void value(struct policy_scratch *s, unsigned field, const struct fact_value *v)
 {
 	const struct ruleset *rs = s->rs;
@@ -61,6 +75,8 @@ static void value(struct policy_scratch *s, unsigned field, const struct fact_va
 			unsigned n = __builtin_ctzll(left);
 			policy_index_key(s, KEY_NUM, field, rules_hash_block(rs->seed, v->num, n));
 		}
+		if (unlikely(rs->delta != NULL) && rs->set_fields[SET_KIND_PORT] & bit)
+			by_changed_ports(s, field, v->num);
 		return;
 	}
 	if (rs->keyed[KEY_NET] & bit)

@@ -2,7 +2,8 @@
 //
 // Which sets have a value: a name by each of its endings that begins a label, an address by each prefix length that
 // occurs, a string by itself. One table for all sets, one probe an ending or length; what is found is compared with the
-// member's own bytes, so a set never has what is not in it.
+// member's own bytes, so a set never has what is not in it. What was changed since (delta.h) goes first: a member that
+// is there, too, is in the set if that says so.
 //
 // On workers' threads. Bounded: as many probes as the members have numbers of labels, or prefix lengths.
 // Tried on paper and rejected: rte_lpm and rte_fib, which give the longest prefix alone, while a rule may name a set by
@@ -11,6 +12,9 @@
 
 #include <immintrin.h>
 
+#include <rte_branch_prediction.h>
+
+#include "delta.h"
 #include "rules_hash.h"
 #include "rules_name.h"
 
@@ -75,6 +79,69 @@ static void hit(struct hits *h, uint32_t set)
 			return;
 	h->sets[h->n++] = set;
 }
+
+// ---- what has changed ----
+
+// A member that was found among the compiled ones is to be looked for among the changed ones instead.
+static inline bool changed(const struct ruleset *rs, uint64_t key, uint32_t set, const uint8_t *p, uint32_t len,
+			   uint8_t bits)
+{
+	if (likely(!delta_some(rs->delta, rs->sets[set].kind)))
+		return false;
+	return delta_find(rs->delta, key, &(struct delta_item){.set = set, .len = (uint16_t)len, .bits = bits}, p);
+}
+
+static void new_name(struct hits *h, const struct fact_value *v, uint32_t from)
+{
+	const struct delta *d = h->rs->delta;
+	const struct delta_item *item;
+	uint64_t key = rules_hash(h->rs->seed, v->p + from, v->len - from);
+	for (uint32_t i = (uint32_t)key; (item = delta_next(d, key, &i));)
+		if (h->rs->sets[item->set].kind == SET_KIND_DOMAIN && item->len == v->len - from &&
+		    !memcmp(d->text + item->at, v->p + from, item->len) && !(item->bits && from) && delta_in(item))
+			hit(h, item->set);
+}
+
+static void new_names(struct hits *h, const struct fact_value *v, bool whole)
+{
+	uint64_t labels = atomic_load_explicit(&h->rs->delta->labels, memory_order_relaxed);
+	uint32_t dots = 0;
+	for (uint32_t i = v->len; i-- > 0;) {
+		dots += v->p[i] == '.';
+		if ((i == 0 || (v->p[i - 1] == '.' && !whole)) && labels >> (dots < 63 ? dots : 63) & 1)
+			new_name(h, v, i);
+	}
+}
+
+static bool within(const uint8_t *a, const uint8_t *net, uint32_t bits)
+{
+	if (memcmp(a, net, bits / 8))
+		return false;
+	return bits % 8 == 0 || ((a[bits / 8] ^ net[bits / 8]) & (0xff00 >> bits % 8 & 0xff)) == 0;
+}
+
+static void new_network(struct hits *h, const struct fact_value *v, uint32_t bits)
+{
+	const struct delta *d = h->rs->delta;
+	const struct delta_item *item;
+	uint64_t key = rules_hash_net(h->rs->seed, v->p, v->len, bits);
+	for (uint32_t i = (uint32_t)key; (item = delta_next(d, key, &i));)
+		if (h->rs->sets[item->set].kind == SET_KIND_NET && item->len == v->len && item->bits == bits &&
+		    within(v->p, d->text + item->at, bits) && delta_in(item))
+			hit(h, item->set);
+}
+
+static void new_networks(struct hits *h, const struct fact_value *v)
+{
+	const struct delta *d = h->rs->delta;
+	for (unsigned w = v->len == 4 ? 0 : 1; w < (v->len == 4 ? 1 : 3); w++)
+		for (uint64_t left = atomic_load_explicit(&d->bits[w], memory_order_relaxed); left; left &= left - 1)
+			new_network(h, v, (w == 2) * 64 + __builtin_ctzll(left));
+	if (v->len == 16 && atomic_load_explicit(&d->whole, memory_order_relaxed))
+		new_network(h, v, 128);
+}
+
+// ---- what was compiled ----
 
 // Is this text, from its flags on, the name p? *set: whose it is, *exact: names below it are not in it.
 static bool name_is(const struct names *t, const uint8_t *text, const uint8_t *p, uint32_t len, uint32_t *set,
@@ -155,7 +222,7 @@ static void ending(struct hits *h, const struct fact_value *v, uint32_t from, ui
 			bool exact;
 			if (name_is(t, t->text + b->at[__builtin_ctz(left)], v->p + from, v->len - from, &set,
 				    &exact) &&
-			    !(exact && from))
+			    !(exact && from) && !changed(h->rs, key, set, v->p + from, v->len - from, exact))
 				hit(h, set);
 		}
 		if (tags(b, 0)) // there was room for more
@@ -166,11 +233,11 @@ static void ending(struct hits *h, const struct fact_value *v, uint32_t from, ui
 static void domains(struct hits *h, const struct fact_value *v)
 {
 	struct policy_set_probe x;
-	if (!h->rs->names.n)
-		return;
 	x.whole = is_address(v);
 	x.dots = 0;
-	for (uint32_t left = v->len; left;) {
+	if (unlikely(delta_some(h->rs->delta, SET_KIND_DOMAIN)))
+		new_names(h, v, x.whole);
+	for (uint32_t left = h->rs->names.n ? v->len : 0; left;) {
 		names_begin(h->rs, v, &left, &x);
 		for (uint32_t i = 0; i < x.n; i++)
 			ending(h, v, x.from[i], x.key[i]);
@@ -185,7 +252,8 @@ static void network(struct hits *h, const struct fact_value *v, uint32_t bits)
 	while ((at = rules_find(&rs->members, key, &i)) != RULES_NONE) {
 		const struct set_member *m = &rs->member[at];
 		if (rs->sets[m->set].kind == SET_KIND_NET && m->len == v->len && m->bits == bits &&
-		    rules_hash_net(0, rs->bytes + m->at, m->len, bits) == rules_hash_net(0, v->p, m->len, bits))
+		    rules_hash_net(0, rs->bytes + m->at, m->len, bits) == rules_hash_net(0, v->p, m->len, bits) &&
+		    !changed(rs, key, m->set, rs->bytes + m->at, m->len, m->bits))
 			hit(h, m->set);
 	}
 }
@@ -195,10 +263,12 @@ static void networks(struct hits *h, const struct fact_value *v)
 	const struct ruleset *rs = h->rs;
 	if (v->len != 4 && v->len != 16)
 		return;
-	for (unsigned w = v->len == 4 ? 0 : 1; w < (v->len == 4 ? 1 : 3); w++)
+	if (unlikely(delta_some(rs->delta, SET_KIND_NET)))
+		new_networks(h, v);
+	for (unsigned w = v->len == 4 ? 0 : 1; rs->members.slot && w < (v->len == 4 ? 1 : 3); w++)
 		for (uint64_t left = rs->set_bits[w]; left; left &= left - 1)
 			network(h, v, (w == 2) * 64 + __builtin_ctzll(left));
-	if (v->len == 16 && rs->set_128)
+	if (v->len == 16 && rs->members.slot && rs->set_128)
 		network(h, v, 128);
 }
 
@@ -210,16 +280,33 @@ static bool alike(const uint8_t *a, const uint8_t *b, uint32_t n)
 	return true;
 }
 
+static bool same(const struct fact_value *v, const uint8_t *p, uint32_t len, bool nocase)
+{
+	return len == v->len && (nocase ? alike(v->p, p, len) : !memcmp(v->p, p, len));
+}
+
+static void new_strings(struct hits *h, const struct fact_value *v, uint64_t key, bool nocase)
+{
+	const struct delta *d = h->rs->delta;
+	const struct delta_item *item;
+	for (uint32_t i = (uint32_t)key; (item = delta_next(d, key, &i));)
+		if (h->rs->sets[item->set].kind == SET_KIND_STRING && same(v, d->text + item->at, item->len, nocase) &&
+		    delta_in(item))
+			hit(h, item->set);
+}
+
 static void strings(struct hits *h, const struct fact_value *v, bool nocase)
 {
 	const struct ruleset *rs = h->rs;
 	uint64_t key = rules_hash_lower(~rs->seed, v->p, v->len);
 	uint32_t i = (uint32_t)key & rs->members.mask, at;
+	if (unlikely(delta_some(rs->delta, SET_KIND_STRING)))
+		new_strings(h, v, key, nocase);
 	while ((at = rules_find(&rs->members, key, &i)) != RULES_NONE) {
 		const struct set_member *m = &rs->member[at];
 		const uint8_t *p = rs->bytes + m->at;
-		if (rs->sets[m->set].kind == SET_KIND_STRING && m->len == v->len &&
-		    (nocase ? alike(v->p, p, m->len) : !memcmp(v->p, p, m->len)))
+		if (rs->sets[m->set].kind == SET_KIND_STRING && same(v, p, m->len, nocase) &&
+		    !changed(rs, key, m->set, p, m->len, 0))
 			hit(h, m->set);
 	}
 }
@@ -230,9 +317,9 @@ static void of_kind(struct hits *h, enum set_kind kind, const struct fact_value 
 		return;
 	if (kind == SET_KIND_DOMAIN)
 		domains(h, v);
-	else if (kind == SET_KIND_NET && h->rs->members.slot)
+	else if (kind == SET_KIND_NET)
 		networks(h, v);
-	else if (kind == SET_KIND_STRING && h->rs->members.slot)
+	else if (kind == SET_KIND_STRING)
 		strings(h, v, nocase);
 }
 
@@ -251,6 +338,9 @@ bool policy_set_has(const struct ruleset *rs, uint32_t set, const struct fact_va
 		of_kind(&h, s->kind, v, nocase);
 		return h.n;
 	}
+	bool in;
+	if (unlikely(rs->delta != NULL) && delta_port(rs->delta, set, v->num, &in))
+		return in;
 	uint32_t low = s->first, high = s->first + s->n;
 	while (low < high) { // the first range that does not end below
 		uint32_t mid = low + (high - low) / 2;
@@ -288,7 +378,58 @@ bool policy_set_asked(const struct ruleset *rs, uint32_t set, const struct fact_
 	struct hits h = {.rs = rs, .want = set};
 	if (x->more)
 		return policy_set_has(rs, set, v, false);
+	if (unlikely(delta_some(rs->delta, SET_KIND_DOMAIN)))
+		new_names(&h, v, x->whole);
 	for (uint32_t i = 0; i < x->n && !h.n; i++)
 		ending(&h, v, x->from[i], x->key[i]);
 	return h.n;
+}
+
+// ---- the members themselves ----
+
+uint64_t policy_set_key(const struct ruleset *rs, uint32_t set, const uint8_t *p, uint32_t len, uint8_t bits)
+{
+	switch (rs->sets[set].kind) {
+	case SET_KIND_DOMAIN:
+		return rules_hash(rs->seed, p, len);
+	case SET_KIND_NET:
+		return rules_hash_net(rs->seed, p, len, bits);
+	case SET_KIND_PORT:
+		return rules_hash(rs->seed + set, p, len);
+	default:
+		return rules_hash_lower(~rs->seed, p, len);
+	}
+}
+
+static bool name_compiled(const struct ruleset *rs, uint32_t set, uint64_t key, const uint8_t *p, uint32_t len,
+			  bool exact)
+{
+	const struct names *t = &rs->names;
+	for (uint64_t i = t->n ? rules_name_bucket(t, key) : 0; t->n; i = i + 1 == t->nbuckets ? 0 : i + 1) {
+		const struct name_bucket *b = &t->bucket[i];
+		for (unsigned left = tags(b, rules_name_tag(key)); left; left &= left - 1) {
+			uint32_t whose;
+			bool alone;
+			if (name_is(t, t->text + b->at[__builtin_ctz(left)], p, len, &whose, &alone) && whose == set &&
+			    alone == exact)
+				return true;
+		}
+		if (tags(b, 0))
+			break;
+	}
+	return false;
+}
+
+bool policy_set_compiled(const struct ruleset *rs, uint32_t set, const uint8_t *p, uint32_t len, uint8_t bits)
+{
+	uint64_t key = policy_set_key(rs, set, p, len, bits);
+	uint32_t i = (uint32_t)key & rs->members.mask, at;
+	if (rs->sets[set].kind == SET_KIND_DOMAIN)
+		return name_compiled(rs, set, key, p, len, bits);
+	while ((at = rules_find(&rs->members, key, &i)) != RULES_NONE) {
+		const struct set_member *m = &rs->member[at];
+		if (m->set == set && m->len == len && m->bits == bits && !memcmp(rs->bytes + m->at, p, len))
+			return true;
+	}
+	return false;
 }

@@ -58,5 +58,6 @@ bool publish_step(struct publish *p, struct worker *w, uint32_t flows)
 	if (!judge_swap_some(w, flows))
 		return false;
 	rte_rcu_qsbr_quiescent(p->qs, w->id);
+	judge_swap_edits(w);
 	return true;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // A compiled rule set as policy.c reads it and src/policy/compile.c writes it: arrays that refer to each other by
-// index. Never changed after it was made; any number of workers read it at once.
+// index. Never changed after it was made, but for its delta; any number of workers read it at once.
 //
 // Conditions are trees laid flat, parents before children, so that one rule's tree is one run of memory:
 //
@@ -121,6 +121,7 @@ enum set_kind { SET_KIND_NET, SET_KIND_DOMAIN, SET_KIND_STRING, SET_KIND_PORT, S
 struct ruleset_set {
 	uint8_t kind;      // enum set_kind
 	uint32_t first, n; // PORT: in ports, ascending, disjoint
+	uint64_t fields;   // that rules ask about it
 };
 
 // A table of 64-bit hashes with linear probing: the upper half is the tag, the lower half says where to begin. Equal
@@ -203,6 +204,7 @@ struct ruleset {
 	struct slots members; // by network or string: at is in member
 	struct slots index;   // by key: at is in lists, how many targets, then these
 	uint32_t *lists;
+	struct delta *delta; // what changes in sets while this is in force (delta.h); NULL: nothing can
 	uint32_t nnodes, nrules, nbytes, nschedules, nzones, nsets, nmember, nports, nbuffers, nclasses, nalways,
 		nlists;
 	uint32_t nfound;         // words of policy_scratch.found

@@ -8,6 +8,7 @@
 
 #include <hs/hs.h>
 
+#include "path/delta.h"
 #include "path/policy_order.h"
 #include "policy/action.h"
 #include "policy/compile_in.h"
@@ -178,6 +179,7 @@ static void add_test(struct compiler *c, const struct condition *on, uint32_t fi
 		break;
 	case TEST_IN:
 		c->rs->nodes[node].at = t->set - c->policy->sets;
+		c->rs->sets[c->rs->nodes[node].at].fields |= 1ull << on->field;
 		c->rs->nodes[node].nocase = t->nocase;
 		break;
 	case TEST_PREFIX:
@@ -338,6 +340,8 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 	for (uint32_t i = 0; i < p->nsets; i++)
 		if (p->sets[i].type == SET_NET && p->sets[i].name && !strcmp(p->sets[i].name, "internal"))
 			rs->internal = i;
+	if (rs->internal != RULES_NONE)
+		rs->sets[rs->internal].fields |= 1ull << FIELD_DIRECTION;
 	for (uint32_t i = 0; i < p->nrules; i++)
 		add_rule(&c, i);
 	compile_index(&c);
@@ -378,6 +382,7 @@ void compile_free(struct ruleset *rs)
 	free(rs->of_field);
 	free(rs->index.slot);
 	free(rs->lists);
+	delta_free(rs->delta);
 	free(rs->buffers);
 	free(rs);
 }

@@ -110,10 +110,9 @@ static bool set_keys(const struct compiler *c, unsigned field, uint32_t set, str
 {
 	const struct ruleset_set *s = &c->rs->sets[set];
 	c->rs->set_fields[s->kind] |= 1ull << field;
-	if (s->kind != SET_KIND_PORT) {
-		add_key(k, (struct key){.space = KEY_SET, .field = field, .hash = rules_mix(c->rs->seed, set)});
+	add_key(k, (struct key){.space = KEY_SET, .field = field, .hash = rules_mix(c->rs->seed, set)});
+	if (s->kind != SET_KIND_PORT) // else it is found by itself only where it was changed
 		return true;
-	}
 	for (uint32_t i = s->first; i < s->first + s->n; i++)
 		add_range(c, k, field, c->rs->ports[i].low, c->rs->ports[i].high);
 	return true;

@@ -9,12 +9,15 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOUR = [
     ("include/", r"include/", "the treaty shelf: the packet, the record, every reason, anomaly and counter"),
-    ("src/main.c, src/cmd/", r"src/(main\.c|cmd/)", "the verbs: `replay`, `check`, `explain`, `diff` and `bench`"),
+    ("src/main.c, src/cmd/", r"src/(main\.c|cmd/)", "the verbs: `replay`, `check`, `explain`, `diff`, `run`, `ctl`, `doctor`, `bench`"),
     ("src/path/", r"src/path/[^/]*$", "where a packet walks: one file (or a few) a room; `path.c` is the list"),
     ("src/path/app/", r"src/path/app/", "what inspect reads: one protocol a file"),
     ("src/policy/", r"src/policy/", "from text to a rule set: the language, what is wrong with a policy, compilation"),
+    ("src/live/", r"src/live/", "a worker's loop; the policy that stands, and those before it"),
+    ("src/ctl/", r"src/ctl/", "where people speak to it: configuration, socket, prompt, metrics; the fast path's thread"),
+    ("bpf/", r"bpf/", "the XDP program"),
     ("src/ship/", r"src/ship/", "what leaves as words: order, table, EVE, facts"),
-    ("src/base/", r"src/base/", "foundations: EAL, captures, who offloads, names"),
+    ("src/base/", r"src/base/", "foundations: EAL, ports, captures, log, names"),
     ("tests/unit/", r"tests/unit/", "cmocka, on the real code"),
     ("tests/golden/", r"tests/golden/", "small captures made byte by byte, and what must come of them"),
     ("tests/policy/", r"tests/policy", "policies with what check says of them; the naive interpreter that the engine must agree with"),

@@ -5,13 +5,18 @@
 // long that it is full again is as good as none: such ones give way first.
 //
 // Shared by the workers: in replay they ask in the order of the walk (worker's `turn`), so that what passes does not
-// depend on their number. Nobody asks at the same time as another.
-// Left for live ports: slices of a bucket that workers borrow (corridor.md 7).
+// depend on their number. Live they ask as they come, and a set of buckets is one worker's for the thirty instructions
+// that this takes; who finds it taken tries again, some thousand times at most (its owner lost its core), and then lets
+// the frame pass. Rejected: slices that workers borrow, which are inexact by what lies unused with others, always.
+// Clocks of workers differ by a turn: a bucket's never goes back.
 #include "limit.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
+#include <rte_pause.h>
 
 #include "base/eal.h"
 #include "steer.h"
@@ -30,7 +35,27 @@ struct bucket {
 struct limits {
 	struct steer_key seed;
 	struct bucket bucket[SETS][WAYS];
+	_Atomic uint8_t taken[SETS];
 };
+
+#define TRIES 4096
+
+static bool take_set(struct limits *l, uint64_t key)
+{
+	_Atomic uint8_t *taken = &l->taken[key & (SETS - 1)];
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint8_t no = 0;
+		if (atomic_compare_exchange_weak_explicit(taken, &no, 1, memory_order_acquire, memory_order_relaxed))
+			return true;
+		rte_pause();
+	}
+	return false;
+}
+
+static void give_set(struct limits *l, uint64_t key)
+{
+	atomic_store_explicit(&l->taken[key & (SETS - 1)], 0, memory_order_release);
+}
 
 struct limits *limits_new(uint64_t seed)
 {
@@ -86,12 +111,13 @@ static struct bucket *bucket_of(struct limits *l, uint64_t key, uint64_t full, u
 	return old;
 }
 
-bool limits_take(struct limits *l, uint64_t key, const struct limit_rate *r, uint64_t now_ns, uint32_t bytes,
-		 uint32_t packets)
+static bool ask(struct limits *l, uint64_t key, const struct limit_rate *r, uint64_t now_ns, uint32_t bytes,
+		uint32_t packets)
 {
 	uint64_t full = capacity(r), rate = r->bits ? r->bits : r->packets, come;
 	struct bucket *b = bucket_of(l, key, full, now_ns);
 	uint64_t cost = (r->bits ? bytes * 8ull : packets) * NS;
+	now_ns = RTE_MAX(now_ns, b->at_ns);
 	if (__builtin_mul_overflow(rate, now_ns - b->at_ns, &come) || come > full - b->left)
 		come = full - b->left;
 	b->left += come;
@@ -100,5 +126,15 @@ bool limits_take(struct limits *l, uint64_t key, const struct limit_rate *r, uin
 	if (enough)
 		b->left -= cost;
 	b->full_ns = now_ns + (full - b->left) / RTE_MAX(rate, 1u);
+	return enough;
+}
+
+bool limits_take(struct limits *l, uint64_t key, const struct limit_rate *r, uint64_t now_ns, uint32_t bytes,
+		 uint32_t packets)
+{
+	if (unlikely(!take_set(l, key)))
+		return true;
+	bool enough = ask(l, key, r, now_ns, bytes, packets);
+	give_set(l, key);
 	return enough;
 }

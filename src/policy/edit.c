@@ -28,7 +28,7 @@ struct asked {
 	const struct set *set;
 	struct delta_item like;
 	const uint8_t *text;
-	uint8_t ports[4];
+	uint16_t ports[2];
 	uint64_t key;
 };
 
@@ -59,6 +59,28 @@ static const struct set *find_set(const struct policy *p, const char *name, stru
 	return NULL;
 }
 
+static void port_ends(const struct set_item *i, uint16_t ends[2])
+{
+	uint64_t high = i->operand.num_high > i->operand.num ? i->operand.num_high : i->operand.num;
+	ends[0] = (uint16_t)i->operand.num;
+	ends[1] = (uint16_t)(high > UINT16_MAX ? UINT16_MAX : high);
+}
+
+// An item as the delta has it.
+static void describe(struct asked *k, const struct set_item *i)
+{
+	const struct operand *o = &i->operand;
+	k->like = (struct delta_item){.set = (uint32_t)(k->set - k->policy->sets), .len = (uint16_t)o->len};
+	k->like.bits = k->set->type == SET_NET ? o->bits : i->exact;
+	k->text = o->p;
+	if (k->set->type == SET_PORT) {
+		port_ends(i, k->ports);
+		k->text = (const uint8_t *)k->ports;
+		k->like.len = sizeof(k->ports);
+	}
+	k->key = policy_set_key(k->rs, k->like.set, k->text, k->like.len, k->like.bits);
+}
+
 static int read_item(struct asked *k, struct arena *a, const char *item, struct edit *e)
 {
 	struct set_item made = {0};
@@ -71,28 +93,11 @@ static int read_item(struct asked *k, struct arena *a, const char *item, struct 
 			     set_type_names[k->set->type], k->set->name, why);
 	if (why)
 		wrong(e, 0, "\"%.80s\" %s", item, why);
-	const struct operand *o = &made.operand;
-	k->like = (struct delta_item){.set = (uint32_t)(k->set - k->policy->sets), .len = (uint16_t)o->len};
-	k->like.bits = k->set->type == SET_NET ? o->bits : made.exact;
-	k->text = o->p;
-	if (k->set->type == SET_PORT) {
-		uint16_t ends[2] = {(uint16_t)o->num, (uint16_t)(o->num_high > o->num ? o->num_high : o->num)};
-		memcpy(k->ports, ends, sizeof(ends));
-		k->text = k->ports;
-		k->like.len = sizeof(ends);
-	}
-	k->key = policy_set_key(k->rs, k->like.set, k->text, k->like.len, k->like.bits);
+	describe(k, &made);
 	return 0;
 }
 
 // ---- ports -------------------------------------------------------------------------------------------------------
-
-static void port_ends(const struct set_item *i, uint16_t ends[2])
-{
-	uint64_t high = i->operand.num_high > i->operand.num ? i->operand.num_high : i->operand.num;
-	ends[0] = (uint16_t)i->operand.num;
-	ends[1] = (uint16_t)(high > UINT16_MAX ? UINT16_MAX : high);
-}
 
 static void fill(uint64_t *bits, const uint16_t ends[2])
 {
@@ -195,6 +200,16 @@ int edit_set(const struct policy *p, struct ruleset *rs, const char *set, const 
 		e->now = edit_counts(p, rs, k.like.set);
 	arena_free(&a);
 	return rc;
+}
+
+bool edit_removed(const struct policy *p, const struct ruleset *rs, const struct set *set, const struct set_item *i)
+{
+	struct asked k = {.policy = p, .rs = (struct ruleset *)(uintptr_t)rs, .set = set};
+	if (!rs->delta)
+		return false;
+	describe(&k, i);
+	const struct delta_item *item = delta_find(rs->delta, k.key, &k.like, k.text);
+	return item && !delta_in(item);
 }
 
 struct edit_counts edit_counts(const struct policy *p, const struct ruleset *rs, uint32_t set)

@@ -20,3 +20,5 @@ struct edit {
 // -ENOMEM.
 int edit_set(const struct policy *p, struct ruleset *rs, const char *set, const char *item, bool add, struct edit *e);
 struct edit_counts edit_counts(const struct policy *p, const struct ruleset *rs, uint32_t set);
+// An item that was loaded with the set: was it taken out?
+bool edit_removed(const struct policy *p, const struct ruleset *rs, const struct set *set, const struct set_item *i);

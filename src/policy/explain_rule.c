@@ -12,6 +12,7 @@
 
 #include "explain.h"
 #include "path/policy_in.h"
+#include "policy/edit.h"
 #include "policy/field.h"
 
 // ---- words ------------------------------------------------------------------------------------------------------
@@ -211,13 +212,21 @@ static bool member(const struct set *s, const struct set_item *i, const struct f
 	}
 }
 
-// The closest of the set's members that has the value. NULL: none.
-static const struct set_item *member_of(const struct set *s, const struct fact_value *v)
+struct telling {
+	struct explain *e;
+	const struct policy *policy;
+	const struct policy_scratch *s;
+	struct explain_rule *r;
+	bool strict;
+};
+
+// The closest of the set's members that has the value. NULL: none that was loaded with it.
+static const struct set_item *member_of(const struct telling *t, const struct set *s, const struct fact_value *v)
 {
 	const struct set_item *best = NULL;
 	for (uint32_t i = 0; i < s->nitems; i++) {
 		const struct set_item *k = &s->items[i];
-		if (!member(s, k, v))
+		if (!member(s, k, v) || edit_removed(t->policy, t->s->rs, s, k))
 			continue;
 		if (!best || k->operand.bits > best->operand.bits || k->operand.len > best->operand.len)
 			best = k;
@@ -241,13 +250,6 @@ static const char *member_words(struct arena *a, const struct set *s, const stru
 
 // ---- lines ------------------------------------------------------------------------------------------------------
 
-struct telling {
-	struct explain *e;
-	const struct policy_scratch *s;
-	struct explain_rule *r;
-	bool strict;
-};
-
 #define HITS_MAX 4
 
 static void hit(struct telling *t, struct explain_line *l, enum field f, const struct test *test,
@@ -257,7 +259,8 @@ static void hit(struct telling *t, struct explain_line *l, enum field f, const s
 	h->value = explain_value(&t->e->arena, f, v);
 	h->place = test->place;
 	if (test->op == TEST_IN) {
-		const struct set_item *i = member_of(test->set, v);
+		const struct set_item *i = member_of(t, test->set, v);
+		h->by = "an item that `set add` added";
 		if (i) {
 			h->by = member_words(&t->e->arena, test->set, i);
 			h->place = i->place;
@@ -316,7 +319,7 @@ void explain_lines(struct explain *e, const struct policy *p, const struct polic
 {
 	const struct rule *rule = &p->rules[r->rule];
 	const struct ruleset_rule *made = &s->rs->rules[r->rule];
-	struct telling t = {.e = e, .s = s, .r = r, .strict = made->strict};
+	struct telling t = {.e = e, .policy = p, .s = s, .r = r, .strict = made->strict};
 	if (!rule->when || made->node == RULES_NONE)
 		return;
 	r->lines = arena_take(&e->arena, EXPLAIN_LINES * sizeof(*r->lines));

@@ -94,6 +94,8 @@ def curl(w, host, port=80):
 def edits(w):
     r = w.ctl("set", "add", "gambling", "casino.example")
     expect("an item is added", r.get("ok") and r["result"]["changed"] and r["result"]["items"] == NAMES + 1, r)
+    said = w.ctl("explain", "--host", "www.casino.example", "--app", "http", "--http.host", "www.casino.example")["result"]["words"]
+    expect("explain says so", "no-gambling" in said and "`set add`" in said, said)
     expect("its requests get the page", curl(w, "www.casino.example") == "page")
     expect("once more changes nothing", w.ctl("set", "add", "gambling", "Casino.Example")["result"]["changed"] is False)
     w.ctl("set", "del", "gambling", "casino.example")

@@ -3,6 +3,7 @@
 """sluice diff against two replays compared here: for each capture and pair of policies the same flows and transactions
 change, from what to what, as often. Then its arguments. usage: diff_test.py SLUICE CAPTURES"""
 import collections
+import functools
 import json
 import pathlib
 import sys
@@ -23,10 +24,16 @@ RULES = [
 TRANSACTIONS = {"tls", "quic", "http", "dns", "ssh"}
 
 
-def verdicts(policy, capture):
-    """(flow, transaction, kind) -> verdict, out of EVE"""
-    rc, out, err = run("replay", "-p", policy, "--format", "eve", capture)
+@functools.cache
+def replayed(policy, capture):
+    """(flow, transaction, kind) -> verdict, out of EVE; frame -> why it did not leave, by which rule; None: it did"""
+    trace = policy.with_suffix(".trace")
+    rc, out, err = run("replay", "-p", policy, "--format", "eve", "--trace", trace, capture)
     expect(f"replay of {capture.name}", rc == 0, err)
+    return verdicts(out), left(trace.read_text())
+
+
+def verdicts(out):
     found, nth = {}, collections.Counter()
     for line in out.splitlines():
         e = json.loads(line)
@@ -41,10 +48,8 @@ def verdicts(policy, capture):
     return found
 
 
-def left(policy, capture):
-    """frame -> why it did not leave, by which rule; None: it did"""
-    rc, out, err = run("replay", "-p", policy, "--trace", "-", capture)
-    ends = [line.split() for line in out.splitlines()]
+def left(trace):
+    ends = [line.split() for line in trace.splitlines()]
     return {int(number): (reason, rule) if door == "drop" else None for number, door, reason, rule in ends}
 
 
@@ -64,22 +69,20 @@ def side(v):
 
 
 def compare(old, new, capture):
-    was, now = verdicts(old, capture), verdicts(new, capture)
+    (was, a), (now, b) = replayed(old, capture), replayed(new, capture)
     changes = collections.Counter()
     for key in was.keys() | now.keys():
-        a, b = was.get(key, "none"), now.get(key, "none")
-        if changed(a, b):
-            changes[(key[1], a, b)] += 1
+        x, y = was.get(key, "none"), now.get(key, "none")
+        if changed(x, y):
+            changes[(key[1], x, y)] += 1
     rc, out, err = run("diff", old, new, capture, "--format", "json")
     said = json.loads(out)
     have = collections.Counter()
     for c in said["changes"]:
         if c["what"] == "frame":
             continue
-        a, b = (side(c[k]) if c[k] else "none" for k in ("from", "to"))
-        have[(c["what"], a, b)] += c["n"]
+        have[(c["what"], *(side(c[k]) if c[k] else "none" for k in ("from", "to")))] += c["n"]
     expect(f"diff of {capture.name}", have == changes, f"diff: {have}\nreplays: {changes}\n{err}")
-    a, b = left(old, capture), left(new, capture)
     frames = collections.Counter((a[n], b[n]) for n in a if (a[n] is None) != (b[n] is None))
     side_of = lambda v: (v["dropped_by"], v["rule"]) if "dropped_by" in v else None
     listed = collections.Counter()

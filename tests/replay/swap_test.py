@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Policies that come into force under way (--policy-at): what a record says is what the policy of its version alone says of the
-same transaction; nothing is lost; the same for two or four workers (SLUICE_FULL=1: both, each time); live flows are judged again; 1,000 swaps need the
-memory of ten. usage: swap_test.py SLUICE CAPTURES"""
+same transaction; nothing is lost; the same for two or four workers (SLUICE_FULL=1: both, each time); live flows are judged
+again; 1,000 swaps need the memory of ten. usage: swap_test.py SLUICE CAPTURES"""
 import collections
 import functools
 import json

@@ -10,10 +10,10 @@
 // for all, made by ctl/fastpath.c before the driver comes.
 //
 // Rejected: a devmap for the port across, since libbpf 1.1 takes no pinned devmap again (the kernel adds a flag to it),
-// and bpf_redirect has been as fast since 5.6. The kernel's hash map: a lookup in it was 35 of the program's 55 ns, in
-// a table of our own it is 20; a batch of 64 updates is a system call, a store is none; and a changed verdict replaces
-// the element, with what it counted. bpf_ktime_get_ns (a heartbeat needs no more than the coarse clock). The flow's
-// hash in the tag, which needs the worker's 128-bit multiplications here and saves them there.
+// and bpf_redirect has been as fast since 5.6. The kernel's hash map: a batch of 64 updates is a system call, a store
+// is none; and a changed verdict replaces the element, with what it counted. bpf_ktime_get_ns (a heartbeat needs no
+// more than the coarse clock). The flow's hash in the tag, which needs the worker's 128-bit multiplications here and
+// saves them there.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

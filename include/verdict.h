@@ -15,6 +15,7 @@
 	X(RX_PIECES, "came in pieces that have no room to be one frame")                                               \
 	X(RX_NOT_OURS, "routed or gwlb: a frame for another station than this port")                                   \
 	X(RX_GENEVE, "gwlb: GENEVE that no load balancer sends: version, options or protocol")                         \
+	X(RX_TAG, "came up from the fast path without the fast path's tag")                                            \
 	X(DECAP_TRUNCATED, "a link or tunnel header is longer than the frame that should hold it")                     \
 	X(DECAP_MALFORMED, "a link or tunnel header that its own rules forbid")                                        \
 	X(DECAP_DEPTH, "layers beyond the depth that is looked at, where a policy is in force (decap_depth: closed)")  \

@@ -280,6 +280,8 @@ int port_attach(struct port *p, const struct port_why *why)
 					      : 0;
 	if (rc == 0)
 		rc = room_enough(p, why);
+	if (rc == 0 && p->owner.before)
+		rc = p->owner.before(p->owner.arg, p, why->at, why->size);
 	if (rc == 0)
 		rc = p->config.type == PORT_AF_XDP ? make_xsk(p, why) : make(p, why);
 	if (rc < 0)

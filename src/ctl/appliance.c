@@ -3,7 +3,8 @@
 // From a config to a running appliance, and back. In comes a struct config; out come open ports, workers that poll them
 // and a shipper that writes what they say. Control thread; workers are started last and stopped first.
 //
-//   EAL -> pool -> ports -> standing policy (none yet) -> workers -> shipper -> forward ... -> policy -> enforce
+//   EAL -> pool -> fast path -> ports -> standing policy (none yet) -> workers -> shipper -> forward ... -> policy ->
+//   enforce
 //
 // Frames pass before a policy is there, or do not, as fail.no_policy says: a box that blocks its network while it
 // compiles has taken the network down.
@@ -25,6 +26,7 @@
 #include "ctl/lanes.h"
 #include "ctl/privilege.h"
 #include "ctl/reload.h"
+#include "ctl/shortcut.h"
 #include "ctl/state.h"
 #include "live/standing.h"
 #include "path/limit.h"
@@ -98,11 +100,18 @@ static void port_quiesce(void *arg, const struct port *port)
 {
 	struct appliance *a = arg;
 	(void)port;
+	shortcut_void(a);
 	for (unsigned i = 0; i < a->nworkers && a->forwarding; i++)
 		if (poll_rest(a->polls[i]) < 0)
 			log_say(LOG_ERROR, "worker", "stalled worker=%u: a port cannot be closed safely", i);
 	for (unsigned i = 0; i < a->nworkers && !a->stopped; i++)
 		poll_resume(a->polls[i]);
+}
+
+static int port_before(void *arg, const struct port *port, char *why, size_t why_size)
+{
+	struct appliance *a = arg;
+	return shortcut_take(a, (unsigned)(port - a->ports), why, why_size);
 }
 
 // One pool for all: a frame that came by one port leaves by another.
@@ -167,11 +176,12 @@ static int open_pools(struct appliance *a)
 
 static int open_ports(struct appliance *a)
 {
-	const struct port_owner owner = {.event = port_said, .quiesce = port_quiesce, .arg = a};
+	const struct port_owner owner = {.event = port_said, .quiesce = port_quiesce, .arg = a, .before = port_before};
 	for (; a->nports < a->config->nports; a->nports++) {
 		char why[512];
-		int rc = port_open(&a->ports[a->nports], &a->config->ports[a->nports].port, a->frames, a->nworkers,
-				   &owner, why, sizeof(why));
+		struct port_config c = a->config->ports[a->nports].port;
+		shortcut_config(a, a->nports, &c);
+		int rc = port_open(&a->ports[a->nports], &c, a->frames, a->nworkers, &owner, why, sizeof(why));
 		if (rc < 0) {
 			log_say(LOG_ERROR, "port", "%s", why);
 			return rc;
@@ -221,7 +231,7 @@ static struct poll *worker_new(struct appliance *a, unsigned id)
 	p->w.egress = &p->egress;
 	lanes_set(a, p);
 	idle_as_can(p);
-	if (path_init(&p->w, &a->path) == 0)
+	if (path_init(&p->w, &a->path) == 0 && shortcut_join(a, p))
 		return p;
 	path_fini(&p->w);
 	mem_give(p, sizeof(*p));
@@ -347,8 +357,9 @@ int appliance_open(struct appliance *a, const struct config *config)
 				.started_ns = clock_ns(CLOCK_REALTIME)};
 	a->boot = a->started_ns / 1000000;
 	path_of(config, &a->path, seed_new());
-	int (*const steps[])(struct appliance *) = {open_eal,   state_open,   open_pools, open_standing,
-						    open_ports, open_workers, open_ship};
+	int (*const steps[])(struct appliance *) = {open_eal,       state_open,    open_pools,
+						    open_standing,  shortcut_open, open_ports,
+						    shortcut_start, open_workers,  open_ship};
 	a->limits = limits_new(a->path.seed);
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int rc = a->limits ? steps[i](a) : -ENOMEM;
@@ -381,6 +392,7 @@ static bool ledger_holds(struct appliance *a)
 
 bool appliance_close(struct appliance *a)
 {
+	shortcut_drain(a);
 	for (unsigned i = 0; i < a->nworkers; i++)
 		if (a->polls[i])
 			poll_stop(a->polls[i]);
@@ -388,6 +400,7 @@ bool appliance_close(struct appliance *a)
 	for (unsigned i = 0; i < a->nports; i++)
 		port_close(&a->ports[i]);
 	bool holds = !a->forwarding || ledger_holds(a);
+	holds &= shortcut_close(a);
 	if (a->ship) {
 		struct ship_result r = ship_stop(a->ship);
 		log_say(r.error ? LOG_ERROR : LOG_NOTICE, "ship", "records written=%lu%s%s", r.records,
@@ -471,6 +484,8 @@ int appliance_forward(struct appliance *a, bool on)
 {
 	int stalled = 0;
 	a->stopped = !on;
+	if (!on)
+		shortcut_void(a);
 	for (unsigned i = 0; i < a->nworkers; i++) {
 		if (on)
 			poll_resume(a->polls[i]);
@@ -486,6 +501,7 @@ void appliance_bypass(struct appliance *a, bool on, uint64_t for_ns)
 	a->bypass_until_ns = on && for_ns ? clock_ns(CLOCK_MONOTONIC) + for_ns : 0;
 	for (unsigned i = 0; i < a->nworkers; i++)
 		atomic_store_explicit(&a->polls[i]->bypass, on, memory_order_relaxed);
+	shortcut_void(a);
 	state_say(a, on ? "bypass_on" : "bypass_off",
 		  &(struct state_fact)STATE_NUMBER("for_s", (for_ns + 999999999) / 1000000000), on && for_ns);
 	if (on && for_ns)

@@ -13,6 +13,7 @@ struct kernel;
 struct ship;
 struct standing;
 struct limits;
+struct shortcut;
 
 struct appliance {
 	const struct config *config;
@@ -24,6 +25,7 @@ struct appliance {
 	struct poll *polls[POLL_WORKERS];
 	unsigned nworkers;
 	struct limits *limits;
+	struct shortcut *shortcut; // NULL: no path has the fast path
 	struct standing *standing;
 	struct ship *ship;
 	struct control *control;     // NULL: nobody can ask

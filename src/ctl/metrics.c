@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "ctl/control.h"
+#include "ctl/fastpath.h"
+#include "ctl/shortcut.h"
 #include "ctl/socket.h"
 #include "live/standing.h"
 
@@ -112,6 +114,37 @@ static void ports(FILE *f, struct appliance *a)
 		sample(f, "port_up", "port", a->ports[i].config.name, atomic_load(&a->ports[i].up) && a->ports[i].link);
 }
 
+static void in_xdp(FILE *f, struct appliance *a)
+{
+	static const struct {
+		const char *name, *unit, *help;
+		size_t rx, of;
+	} all[] = {
+#define OF(member) offsetof(struct fastpath_doors, member)
+		{"xdp", NULL, "Frames in XDP, by the door of docs/fastpath.md; rx: all that came.", OF(rx), OF(frames)},
+		{"xdp_bytes", "bytes", "Their bytes.", OF(rx_bytes), OF(bytes)},
+#undef OF
+	};
+	struct fastpath_doors d[CONFIG_PORTS];
+	bool has[CONFIG_PORTS];
+	for (unsigned i = 0; i < a->nports; i++)
+		has[i] = shortcut_doors(a, i, &d[i]);
+	for (unsigned k = 0; k < 2 && a->shortcut; k++) {
+		family(f, all[k].name, "counter", all[k].unit, all[k].help);
+		for (unsigned i = 0; i < a->nports; i++) {
+			const uint64_t *rx = (const void *)((const char *)&d[i] + all[k].rx);
+			const uint64_t *of = (const void *)((const char *)&d[i] + all[k].of);
+			for (unsigned door = 0; door <= FASTPATH_DOOR_COUNT && has[i]; door++) {
+				bool sum = door == FASTPATH_DOOR_COUNT;
+				fprintf(f, "sluice_%s_total{", all[k].name);
+				label(f, "port", a->ports[i].config.name);
+				fprintf(f, ",door=\"%s\"} %lu\n", sum ? "rx" : fastpath_door_rows[door].word,
+					sum ? *rx : of[door]);
+			}
+		}
+	}
+}
+
 static void workers(FILE *f, struct appliance *a)
 {
 	char id[16];
@@ -172,6 +205,7 @@ unsigned metrics_write(struct appliance *a, FILE *f)
 	fprintf(f, "sluice_start_time_seconds %.3f\n", (double)a->started_ns / 1e9);
 	ledger(f, &t);
 	ports(f, a);
+	in_xdp(f, a);
 	workers(f, a);
 	policy(f, a);
 	clients(f, a);

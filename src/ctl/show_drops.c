@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "ctl/appliance.h"
+#include "ctl/fastpath.h"
+#include "ctl/shortcut.h"
 
 enum kind { KIND_PASSED, KIND_REFUSED, KIND_MALFORMED, KIND_LOST, KIND_INSIDE, KINDS };
 static const char *const kinds[KINDS] = {"passed", "refused", "malformed", "lost", "inside"};
@@ -21,6 +23,7 @@ static enum kind kind_of(enum reason r)
 {
 	switch (r) {
 	case REASON_RX_PIECES:
+	case REASON_RX_TAG:
 	case REASON_STEER_FULL:
 	case REASON_DEFRAG_FULL:
 	case REASON_DEFRAG_REWRITE:
@@ -92,6 +95,31 @@ static uint64_t at_ports(struct appliance *a, struct drops *d, bool say)
 	return sum;
 }
 
+// What XDP let by, dropped, or gave to the kernel, and workers never saw.
+static uint64_t in_xdp(const struct appliance *a, struct drops *d, bool say)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < a->nports; i++) {
+		struct fastpath_doors x;
+		bool has = shortcut_doors(a, i, &x);
+		for (unsigned k = 0; k < FASTPATH_DOOR_COUNT && has; k++) {
+			char where[64];
+			const struct fastpath_door_row *row = &fastpath_door_rows[k];
+			if (row->whose == FASTPATH_WORKER)
+				continue;
+			sum += x.frames[k];
+			snprintf(where, sizeof(where), "%s.xdp.%s", a->ports[i].config.name, row->word);
+			if (say)
+				add(d,
+				    row->whose != FASTPATH_DROPPED ? KIND_PASSED
+				    : k == FASTPATH_DOOR_DENIED    ? KIND_REFUSED
+								   : KIND_LOST,
+				    where, row->help, x.frames[k]);
+		}
+	}
+	return sum;
+}
+
 static void doors(struct drops *d, const struct totals *t)
 {
 	add(d, KIND_PASSED, "tx", "left by a port", t->tx);
@@ -107,8 +135,9 @@ json_t *show_drops(struct appliance *a, struct call *c)
 	struct totals t;
 	struct drops d = {.rows = json_array(), .beside = json_array()};
 	appliance_totals(a, &t);
-	d.came = t.rx + t.own + at_ports(a, &d, false);
+	d.came = t.rx + t.own + at_ports(a, &d, false) + in_xdp(a, &d, false);
 	doors(&d, &t);
+	in_xdp(a, &d, true);
 	at_ports(a, &d, true);
 	json_t *sums = json_object();
 	for (unsigned k = 0; k < KINDS; k++)

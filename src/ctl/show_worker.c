@@ -8,6 +8,8 @@
 
 #include "ctl/appliance.h"
 #include "ctl/control.h"
+#include "ctl/fastpath.h"
+#include "ctl/shortcut.h"
 #include "ship/ship.h"
 
 static const char *state(const struct appliance *a, unsigned i)
@@ -46,16 +48,39 @@ static json_t *named(const uint64_t *values, const char *const *names, unsigned 
 	return o;
 }
 
+// Of AF_XDP ports apart: what XDP did with frames before workers saw any (corridor.md 6).
+static json_t *in_xdp(const struct appliance *a)
+{
+	json_t *o = json_object();
+	for (unsigned i = 0; i < a->nports; i++) {
+		struct fastpath_doors d;
+		if (!shortcut_doors(a, i, &d))
+			continue;
+		json_t *doors = json_object();
+		for (unsigned k = 0; k < FASTPATH_DOOR_COUNT; k++)
+			if (d.frames[k])
+				json_object_set_new(doors, fastpath_door_rows[k].word,
+						    json_integer((json_int_t)d.frames[k]));
+		json_object_set_new(o, a->ports[i].config.name,
+				    json_pack("{s:I,s:I,s:I,s:I,s:I,s:o}", "xdp_rx", (json_int_t)d.rx, "xdp_tx",
+					      (json_int_t)shortcut_sum(&d, FASTPATH_TX), "xdp_drop",
+					      (json_int_t)shortcut_sum(&d, FASTPATH_DROPPED), "to_worker",
+					      (json_int_t)shortcut_sum(&d, FASTPATH_WORKER), "to_kernel",
+					      (json_int_t)shortcut_sum(&d, FASTPATH_KERNEL), "doors", doors));
+	}
+	return o;
+}
+
 json_t *show_ledger(struct appliance *a, struct call *c)
 {
 	struct totals t;
 	appliance_totals(a, &t);
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:o,s:o}", "rx", (json_int_t)t.rx, "own", (json_int_t)t.own,
-			 "tx", (json_int_t)t.tx, "kernel", (json_int_t)t.kernel, "mirrored", (json_int_t)t.mirrored,
-			 "drops", named(t.drops, reason_names, 1, REASON_COUNT), "held", (json_int_t)t.held, "inside",
-			 (json_int_t)appliance_inside(&t), "counters",
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:o,s:o,s:o}", "rx", (json_int_t)t.rx, "own",
+			 (json_int_t)t.own, "tx", (json_int_t)t.tx, "kernel", (json_int_t)t.kernel, "mirrored",
+			 (json_int_t)t.mirrored, "drops", named(t.drops, reason_names, 1, REASON_COUNT), "held",
+			 (json_int_t)t.held, "inside", (json_int_t)appliance_inside(&t), "counters",
 			 named(t.counters, counter_names, 0, COUNTER_COUNT), "anomalies",
-			 named(t.anomalies, anomaly_names, 1, ANOMALY_COUNT));
+			 named(t.anomalies, anomaly_names, 1, ANOMALY_COUNT), "xdp", in_xdp(a));
 }
 
 static const char *format_name(uint8_t format)

@@ -5,8 +5,8 @@
 // a core of its own; after start it takes no memory but mbufs, no lock, and waits for nobody. What it calls of the
 // kernel is the ports' own (AF_PACKET, TAP), the clock (vDSO), and sleep, where nothing has come for a while.
 //
-//   turn:  rule set -> [ receive -> front -> own: back | others': ring ] for each queue -> rings -> back -> timers ->
-//   send
+//   turn:  rule set -> heartbeat, counts of the fast path -> [ receive -> front -> own: back | others': ring ] for each
+//   queue -> rings -> back -> timers -> send
 //
 // The clock is CLOCK_REALTIME read once a turn: records carry the time of day. It may be set back; the corridor's does
 // not go back with it.
@@ -32,6 +32,8 @@
 #include "base/port.h"
 #include "path/path.h"
 #include "path/rooms.h"
+#include "path/settle.h"
+#include <fastpath.h>
 
 #define LINKTYPE_ETHERNET 1
 #define WORKER_SHIFT 44
@@ -45,7 +47,7 @@
 
 struct turn {
 	struct poll *p;
-	uint64_t frames, aged_ns, sleep_ns;
+	uint64_t frames, aged_ns, sleep_ns, beat_ns;
 	unsigned empty;
 	const struct published *seen;
 };
@@ -66,6 +68,45 @@ static void rules(struct turn *t)
 		t->seen = now;
 	}
 	publish_step(p->publish, &p->w, REJUDGED);
+}
+
+// ---- the fast path -----------------------------------------------------------------------------------------------
+
+static struct fastpath_port *fast_of(const struct poll *p, const struct poll_queue *q)
+{
+	bool up = p->fast && atomic_load_explicit(&q->port->up, memory_order_acquire);
+	return up ? p->fast[q->number] : NULL;
+}
+
+// The coarse clock moves each few milliseconds; the line is the XDP program's, too, and written no more often.
+static void fast(struct turn *t)
+{
+	struct poll *p = t->p;
+	if (!p->fast)
+		return;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
+	for (unsigned i = 0; i < p->nrx && now != t->beat_ns; i++) {
+		struct fastpath_port *f = fast_of(p, &p->rx[i]);
+		if (f)
+			fastpath_beat(f, p->rx[i].queue, now);
+	}
+	t->beat_ns = now;
+	settle_take(&p->w);
+}
+
+// What the program put in front of the frame, where the driver keeps no metadata. False: it was not there, and this is
+// no frame of its.
+static bool untag(const struct fastpath_port *f, struct rte_mbuf *m)
+{
+	struct fastpath_tag tag;
+	uint32_t len = rte_pktmbuf_pkt_len(m);
+	if (f->carrier != FASTPATH_PREFIX)
+		return true;
+	if (rte_pktmbuf_data_len(m) < FASTPATH_TAG_BYTES ||
+	    !fastpath_tag_read(rte_pktmbuf_mtod(m, const uint8_t *), len - FASTPATH_TAG_BYTES, f, &tag))
+		return false;
+	rte_pktmbuf_adj(m, FASTPATH_TAG_BYTES);
+	return true;
 }
 
 // ---- in ----------------------------------------------------------------------------------------------------------
@@ -140,11 +181,12 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 		return 0;
 	b.n = (uint16_t)n;
 	p->w.rx += n;
+	const struct fastpath_port *f = fast_of(p, q);
 	for (unsigned i = 0; i < n; i++) {
-		bool all = whole(&b.m[i]);
+		bool tagged = !f || untag(f, b.m[i]), all = whole(&b.m[i]);
 		begin(t, b.m[i], q);
-		if (unlikely(!all))
-			pkt_drop(pkt_of(b.m[i]), REASON_RX_PIECES);
+		if (unlikely(!all || !tagged))
+			pkt_drop(pkt_of(b.m[i]), all ? REASON_RX_TAG : REASON_RX_PIECES);
 	}
 	if (q->kind == POLL_QUEUE_OWN)
 		ingress_burst(&p->w, &b);
@@ -245,6 +287,7 @@ static void turn(struct turn *t)
 	unsigned n = 0;
 	p->w.now_ns = RTE_MAX(p->w.now_ns, now);
 	rules(t);
+	fast(t);
 	for (unsigned i = 0; i < p->nrx; i++)
 		n += p->rx[i].kind == POLL_QUEUE_KERNEL ? from_kernel(t, &p->rx[i]) : receive(t, &p->rx[i]);
 	for (unsigned i = 0; i < p->nworkers; i++)
@@ -268,6 +311,7 @@ static void rest(struct turn *t)
 	atomic_store_explicit(&p->resting, true, memory_order_release);
 	while (atomic_load_explicit(&p->rest, memory_order_acquire)) {
 		rules(t);
+		fast(t);
 		atomic_fetch_add_explicit(&p->beats, 1, memory_order_release);
 		nanosleep(&(struct timespec){.tv_nsec = SLEEP_MAX_NS}, NULL);
 	}
@@ -280,6 +324,8 @@ static void drain(struct turn *t)
 	for (unsigned i = 0; i < p->nworkers; i++)
 		while (p->from[i] && take_in(p, p->from[i]))
 			;
+	while (p->fast && settle_take(&p->w))
+		;
 	p->w.frame = p->w.order = (uint64_t)p->w.id << WORKER_SHIFT | t->frames;
 	path_drain(&p->w);
 	egress_flush(&p->w);

@@ -12,6 +12,7 @@
 #define POLL_WORKERS 32
 #define POLL_RING 1024 // frames on their way from one worker to another
 
+struct fastpath_port;
 struct port;
 struct rte_ring;
 
@@ -36,6 +37,8 @@ struct poll {
 	unsigned nrx;
 	const struct port *port[EGRESS_PORTS]; // all of them, by number, and where this worker sends
 	uint16_t tx_queue[EGRESS_PORTS];
+	// by port, which moves while the port is not up: where the XDP program sees that we live. NULL: no fast path
+	struct fastpath_port *const *fast;
 	struct publish *publish;
 	struct rte_ring *to[POLL_WORKERS]; // packets whose flows are others', by owner; NULL: itself
 	struct rte_ring *from[POLL_WORKERS];

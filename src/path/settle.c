@@ -18,6 +18,7 @@
 #include "settle.h"
 
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <rte_ring.h>
@@ -46,6 +47,7 @@ struct mark {
 struct settle {
 	struct settle_config config;
 	struct settle_sums sums;
+	_Atomic bool no_more;
 	struct mark marks[]; // by flow
 };
 
@@ -66,6 +68,11 @@ void settle_free(struct settle *s)
 {
 	if (s)
 		mem_give(s, bytes_of(s->config.flows));
+}
+
+void settle_no_more(struct settle *s)
+{
+	atomic_store_explicit(&s->no_more, true, memory_order_relaxed);
 }
 
 void settle_sums(const struct settle *s, struct settle_sums *sums)
@@ -89,9 +96,8 @@ static bool denied(const struct flow *f)
 static bool allowed(const struct worker *w, const struct flow *f, unsigned dir)
 {
 	const uint16_t done = FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
-	if (w->rules &&
-	    (f->policy & (POLICY_JUDGED | POLICY_OPEN | POLICY_DENIED | POLICY_ENDING | POLICY_ACTS)) != POLICY_JUDGED)
-		return false;
+	if (w->rules && (f->policy & (POLICY_JUDGED | POLICY_DENIED | POLICY_ENDING | POLICY_ACTS)) != POLICY_JUDGED)
+		return false; // POLICY_OPEN: without a parser no transaction will come
 	if ((f->flags & done) != done || (f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1)) || f->holds || !f->steady)
 		return false;
 	return !w->scans || judge_payload_over(w, f, dir);
@@ -148,6 +154,12 @@ static bool mark_tags(struct mark *mark, const struct pkt *p)
 	return true;
 }
 
+static bool crosses(const struct settle *s, unsigned port)
+{
+	const _Atomic bool *up = s->config.across[port];
+	return up && atomic_load_explicit(up, memory_order_relaxed);
+}
+
 static bool ask(struct settle *s, const struct fastpath_op *op)
 {
 	return rte_ring_sp_enqueue_elem(s->config.ops, (void *)(uintptr_t)op, sizeof(*op)) == 0;
@@ -162,9 +174,9 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 	if (!f || f->key.outer || s->config.link[p->port] < 0)
 		return;
 	struct mark *mark = mark_of(w, f);
-	if (mark->state & ASKED << p->dir)
+	if ((mark->state & ASKED << p->dir) || atomic_load_explicit(&s->no_more, memory_order_relaxed))
 		return;
-	op.verdict = (uint8_t)verdict_of(w, f, p->dir, s->config.forwards[p->port]);
+	op.verdict = (uint8_t)verdict_of(w, f, p->dir, crosses(s, p->port));
 	if (op.verdict == FASTPATH_UP || !may_have_key(p) || !mark_tags(mark, p))
 		return;
 	mark->port[p->dir] = p->port;
@@ -246,10 +258,11 @@ static void count_in(struct worker *w, const struct fastpath_count *c)
 		mark->state &= (uint8_t) ~((ASKED | DROPS) << c->dir);
 }
 
-void settle_take(struct worker *w)
+unsigned settle_take(struct worker *w)
 {
 	struct fastpath_count c[COUNTS];
 	unsigned n = rte_ring_sc_dequeue_burst_elem(w->settle->config.counts, c, sizeof(c[0]), COUNTS, NULL);
 	for (unsigned i = 0; i < n; i++)
 		count_in(w, &c[i]);
+	return n;
 }

@@ -84,7 +84,7 @@ static void on_quiesce(void *arg, const struct port *p)
 	told.seen_up |= atomic_load(&p->up);
 }
 
-static const struct port_owner owner = {on_event, on_quiesce, NULL};
+static const struct port_owner owner = {on_event, on_quiesce, NULL, NULL};
 
 static void open_watched(struct port *p, struct port_config c)
 {

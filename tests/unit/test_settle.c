@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Who is settled and who is not, by the corridor's back half under a policy; what is asked of the fast path, and what
+// becomes of its counts. The helper thread's end of the rings is the test.
+#include "judged_fixture.h"
+
+#include <stdatomic.h>
+
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include <fastpath.h>
+#include "path/egress.h"
+#include "path/limit.h"
+#include "path/settle.h"
+
+static const char text[] =
+	"{\"rules\":["
+	"{\"id\":\"name\",\"action\":\"deny\",\"when\":{\"host\":\"denied.example\"}},"
+	"{\"id\":\"no\",\"action\":\"deny\",\"respond\":\"drop\",\"when\":{\"dport\":81}},"
+	"{\"id\":\"slow\",\"action\":\"limit\",\"rate\":\"1Gbps\",\"by\":\"src\",\"when\":{\"dport\":82}}"
+	"]}";
+
+static struct judged_policy policy;
+static struct egress out;
+static _Atomic bool up = true;
+static struct rte_ring *ops, *counts;
+static uint16_t sport = 1000, dport;
+static uint32_t next[2]; // of each side
+static unsigned worlds;
+
+static unsigned sent(void *arg, unsigned port, struct rte_mbuf **m, unsigned n)
+{
+	rte_pktmbuf_free_bulk(m, n);
+	return n;
+}
+
+static struct rte_ring *ring(const char *what, unsigned size)
+{
+	char name[RTE_RING_NAMESIZE];
+	snprintf(name, sizeof(name), "%s%u", what, worlds);
+	struct rte_ring *r = rte_ring_create_elem(name, size, 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	assert_non_null(r);
+	return r;
+}
+
+static int open_world(void **state)
+{
+	world_defaults();
+	config.live = true;
+	config.held = 64;
+	config.hold_bytes = 4096;
+	config.hold_ns = 10 * SECOND;
+	config.policy_acts = true;
+	config.kept_bytes = 1 << 20;
+	world_open();
+	out = (struct egress){.nports = 2, .send = sent};
+	for (unsigned i = 0; i < 2; i++)
+		out.lane[i] = (struct lane){.mode = PATH_BRIDGE,
+					    .out = !i,
+					    .kernel = EGRESS_NO_PORT,
+					    .mtu = 9000,
+					    .up = &up,
+					    .other_l2 = true};
+	worker->egress = &out;
+	worker->limits = limits_new(1);
+	worlds++;
+	ops = ring("ops", sizeof(struct fastpath_op));
+	counts = ring("counts", sizeof(struct fastpath_count));
+	struct settle_config c = {
+		.ops = ops, .counts = counts, .link = {7, 8}, .across = {&up, &up}, .flows = config.flows};
+	worker->settle = settle_new(&c);
+	assert_non_null(worker->settle);
+	atomic_store(&up, true);
+	judged_load(&policy, text, 1);
+	judge_use(worker, policy.judge);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	path_drain(worker);
+	egress_flush(worker);
+	settle_free(worker->settle);
+	judged_unload(&policy);
+	world_close();
+	rte_ring_free(ops);
+	rte_ring_free(counts);
+	return 0;
+}
+
+// One frame of the connection; its flow.
+static struct flow *frame(unsigned dir, uint8_t proto, uint8_t flags, const char *data, uint32_t len)
+{
+	struct shape s = {.src = dir ? 2 : 1,
+			  .dst = dir ? 1 : 2,
+			  .sport = dir ? dport : sport,
+			  .dport = dir ? sport : dport,
+			  .proto = proto,
+			  .flags = flags,
+			  .seq = next[dir],
+			  .ack = flags & 0x10 ? next[!dir] : 0,
+			  .win = 60000,
+			  .data = data,
+			  .len = len};
+	struct burst b = {.m = {make(&s)}, .n = 1};
+	pkt_of(b.m[0])->order = frame_number;
+	pkt_of(b.m[0])->port = (uint8_t)dir;
+	next[dir] += len + !!(flags & 3);
+	clock_ns += 1000000;
+	steer_burst(worker, &b);
+	path_back(worker, &b);
+	egress_flush(worker);
+	return &worker->flows->flows[0];
+}
+
+static void say(unsigned dir, const char *data)
+{
+	frame(dir, IPPROTO_TCP, 0x18, data, (uint32_t)strlen(data));
+}
+
+static void connect_to(uint16_t port)
+{
+	sport++;
+	dport = port;
+	next[0] = 1000;
+	next[1] = 5000;
+	frame(0, IPPROTO_TCP, 0x02, "", 0);
+	frame(1, IPPROTO_TCP, 0x12, "", 0);
+	frame(0, IPPROTO_TCP, 0x10, "", 0);
+}
+
+// Each side says so many segments, which the other acknowledges.
+static void talk(unsigned segments, const char *up_, const char *down)
+{
+	for (unsigned i = 0; i < segments; i++) {
+		say(0, up_);
+		say(1, down);
+		frame(0, IPPROTO_TCP, 0x10, "", 0);
+	}
+}
+
+static bool asked(struct fastpath_op *op)
+{
+	return rte_ring_sc_dequeue_elem(ops, op, sizeof(*op)) == 0;
+}
+
+static void nothing_asked(void)
+{
+	struct fastpath_op op;
+	assert_false(asked(&op));
+}
+
+static struct flow *flow_of_op(const struct fastpath_op *op)
+{
+	return &worker->flows->flows[op->hint - 1];
+}
+
+static const char opaque[] = "????????????????????????????????????????";
+
+// Both directions of an opaque flow; their ADDs in op.
+static void settle_both(struct fastpath_op *op)
+{
+	connect_to(9999);
+	talk(100, opaque, opaque);
+	assert_true(asked(&op[0]));
+	assert_true(asked(&op[1]));
+	nothing_asked();
+}
+
+static void opaque_settles(void **state)
+{
+	struct fastpath_op op[2];
+	settle_both(op);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct fastpath_key *k = &op[i].key;
+		unsigned dir = op[i].dir;
+		assert_int_equal(op[i].ask, FASTPATH_ADD);
+		assert_int_equal(op[i].verdict, FASTPATH_FORWARD);
+		assert_int_equal(k->port, dir ? 8 : 7);
+		assert_int_equal(k->src[3], dir ? 2 : 1);
+		assert_int_equal(k->dst[3], dir ? 1 : 2);
+		assert_int_equal(rte_be_to_cpu_16(k->sport_be), dir ? 9999 : sport);
+		assert_int_equal(rte_be_to_cpu_16(k->dport_be), dir ? sport : 9999);
+		assert_int_equal(k->version, 4);
+		assert_int_equal(k->proto, IPPROTO_TCP);
+		assert_int_equal(op[i].flow, flow_of_op(&op[i])->id);
+	}
+	assert_int_not_equal(op[0].dir, op[1].dir);
+}
+
+static void short_ones_do_not(void **state)
+{
+	connect_to(9999);
+	talk(14, opaque, opaque); // 30 frames of the client's
+	nothing_asked();
+}
+
+static void http_does_not(void **state)
+{
+	connect_to(80);
+	talk(60, "GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+	nothing_asked();
+	connect_to(80); // nor within one long body
+	say(0, "GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n");
+	say(1, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+	for (unsigned i = 0; i < 60; i++) {
+		say(1, opaque);
+		frame(0, IPPROTO_TCP, 0x10, "", 0);
+	}
+	nothing_asked();
+}
+
+static void held_does_not(void **state)
+{
+	connect_to(80);
+	say(0, "GET / HTTP/1.1\r\nHo");
+	assert_int_equal(worker->held, 1);
+	for (unsigned i = 0; i < 60; i++)
+		frame(1, IPPROTO_TCP, 0x10, "", 0);
+	nothing_asked();
+}
+
+static void dns_does_not(void **state)
+{
+	static const char query[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01"
+				    "a\x07"
+				    "example\x00\x00\x01\x00\x01";
+	sport++;
+	dport = 53;
+	char answer[sizeof(query)];
+	memcpy(answer, query, sizeof(query));
+	answer[2] = (char)0x81;
+	answer[3] = (char)0x83; // no such name
+	for (unsigned i = 0; i < 80; i++) {
+		frame(0, IPPROTO_UDP, 0, query, sizeof(query) - 1);
+		frame(1, IPPROTO_UDP, 0, answer, sizeof(query) - 1);
+	}
+	nothing_asked();
+}
+
+static void limited_does_not(void **state)
+{
+	connect_to(82);
+	talk(100, opaque, opaque);
+	nothing_asked();
+}
+
+static void denied_is_dropped(void **state)
+{
+	struct fastpath_op op;
+	sport++;
+	dport = 81;
+	for (unsigned i = 0; i < 20; i++)
+		frame(0, IPPROTO_UDP, 0, opaque, sizeof(opaque));
+	assert_true(asked(&op));
+	assert_int_equal(op.ask, FASTPATH_ADD);
+	assert_int_equal(op.verdict, FASTPATH_DROP);
+	nothing_asked();
+}
+
+static void nobody_across(void **state)
+{
+	atomic_store(&up, false);
+	connect_to(9999);
+	talk(100, opaque, opaque);
+	nothing_asked();
+	atomic_store(&up, true);
+	talk(1, opaque, opaque);
+	struct fastpath_op op;
+	assert_true(asked(&op) && asked(&op));
+	settle_no_more(worker->settle);
+	connect_to(9999);
+	talk(100, opaque, opaque);
+	nothing_asked();
+}
+
+static void told(const struct fastpath_op *op, uint64_t packets, uint64_t bytes, enum fastpath_end end)
+{
+	struct fastpath_count c = {.flow = op->flow,
+				   .packets = packets,
+				   .bytes = bytes,
+				   .last_ns = clock_ns,
+				   .hint = op->hint,
+				   .dir = op->dir,
+				   .end = (uint8_t)end};
+	assert_int_equal(rte_ring_sp_enqueue_elem(counts, &c, sizeof(c)), 0);
+	assert_int_equal(settle_take(worker), 1);
+}
+
+static void counts_come_back(void **state)
+{
+	struct fastpath_op op[2], again;
+	settle_both(op);
+	struct flow *f = flow_of_op(&op[0]);
+	unsigned dir = op[0].dir;
+	uint64_t packets = f->pkts[dir], bytes = f->bytes[dir];
+	told(&op[0], 1000, 1500000, FASTPATH_LIVES);
+	assert_int_equal(f->pkts[dir], packets + 1000);
+	assert_int_equal(f->bytes[dir], bytes + 1500000);
+	talk(1, opaque, opaque); // frames that were under way
+	nothing_asked();
+	told(&op[0], 1, 1500, FASTPATH_AGED);
+	talk(1, opaque, opaque);
+	assert_true(asked(&again));
+	assert_int_equal(again.ask, FASTPATH_ADD);
+	assert_int_equal(again.dir, dir);
+	struct fastpath_op other = op[0];
+	other.flow++; // of another flow that was there before
+	packets = f->pkts[dir];
+	told(&other, 5, 500, FASTPATH_DELETED);
+	assert_int_equal(f->pkts[dir], packets);
+	struct settle_sums sums;
+	settle_sums(worker->settle, &sums);
+	assert_int_equal(sums.packets, 1006);
+	assert_int_equal(sums.asked, 3);
+}
+
+// Megabytes went by without us; then the client's FIN comes up, and what follows is taken as it is.
+static void numbers_resume(void **state)
+{
+	struct fastpath_op op[2], del;
+	settle_both(op);
+	struct flow *f = flow_of_op(&op[0]);
+	uint64_t tx = worker->tx;
+	next[0] += 30000000;
+	next[1] += 50000000;
+	frame(0, IPPROTO_TCP, 0x11, "", 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(asked(&del));
+		assert_int_equal(del.ask, FASTPATH_DEL);
+		assert_memory_equal(&del.key, op[del.dir == op[0].dir ? 0 : 1].key.src, sizeof(del.key));
+	}
+	told(&op[0], 20000, 30000000, FASTPATH_DELETED);
+	told(&op[1], 30000, 50000000, FASTPATH_DELETED);
+	frame(1, IPPROTO_TCP, 0x11, "", 0);
+	frame(0, IPPROTO_TCP, 0x10, "", 0);
+	assert_int_equal(worker->tx, tx + 3);
+	assert_int_equal(f->tcp_state, TCP_CLOSED);
+	assert_false(f->flags & FLOW_HOLES);
+	nothing_asked();
+}
+
+// Another policy: what it denies is taken back, what it does not touch stays.
+static void policy_changes(void **state)
+{
+	struct judged_policy other, deny;
+	struct fastpath_op op[2], del;
+	settle_both(op);
+	judged_load(&other, "{\"rules\":[{\"id\":\"else\",\"action\":\"deny\",\"when\":{\"host\":\"else.example\"}}]}",
+		    2);
+	judge_swap(worker, other.judge);
+	while (!judge_swap_some(worker, 64))
+		;
+	talk(2, opaque, opaque);
+	nothing_asked();
+	judged_load(&deny, "{\"rules\":[{\"id\":\"no\",\"action\":\"deny\",\"when\":{\"dport\":9999}}]}", 3);
+	judge_swap(worker, deny.judge);
+	while (!judge_swap_some(worker, 64))
+		;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(asked(&del));
+		assert_int_equal(del.ask, FASTPATH_DEL);
+	}
+	judge_swap(worker, policy.judge);
+	while (!judge_swap_some(worker, 64))
+		;
+	path_drain(worker);
+	judged_unload(&other);
+	judged_unload(&deny);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		TEST(opaque_settles),   TEST(short_ones_do_not), TEST(http_does_not),     TEST(held_does_not),
+		TEST(dns_does_not),     TEST(limited_does_not),  TEST(denied_is_dropped), TEST(nobody_across),
+		TEST(counts_come_back), TEST(numbers_resume),    TEST(policy_changes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -60,7 +60,7 @@ struct port_owner {
 	void (*event)(void *arg, const struct port_event *event);
 	void (*quiesce)(void *arg, const struct port *port); // returns when no worker is in port_rx or port_tx of it
 	void *arg;
-	// just before its device is opened, the first time and again; not 0: it is not, why says the reason. May be NULL
+	// just before its device is opened, the first time and again; not 0: it is not, why says so. May be NULL
 	int (*before)(void *arg, const struct port *port, char *why, size_t why_size);
 };
 

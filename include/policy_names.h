@@ -32,7 +32,8 @@ static inline const struct rule_name *policy_names_rule(const struct policy_name
 	static const struct rule_name settings[] = {{.id = "rejudge_unknown"},
 						    {.id = "undecided.handshake"},
 						    {.id = "undecided.server_first"},
-						    {.id = "undecided.prelude"}};
+						    {.id = "undecided.prelude"},
+						    {.id = "flow kill"}};
 	if (POLICY_NAMES_REJUDGE - rule < sizeof(settings) / sizeof(settings[0]))
 		return &settings[POLICY_NAMES_REJUDGE - rule];
 	return &p->rule[rule < p->nrules ? rule : p->nrules];

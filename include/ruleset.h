@@ -180,6 +180,7 @@ extern const char *const rejudge_names[REJUDGE_COUNT];
 #define RULE_HANDSHAKE (UINT32_MAX - 3) // nor are these: undecided
 #define RULE_SERVER_FIRST (UINT32_MAX - 4)
 #define RULE_PRELUDE (UINT32_MAX - 5)
+#define RULE_KILLED (UINT32_MAX - 6) // nor is this: somebody said `flow kill`
 
 struct verdict {
 	bool open;          // not decided: waiting for `waits`

@@ -87,7 +87,8 @@
 	X(QUIC_UNDECRYPTABLE, "quic.undecryptable", "Initial that does not decrypt")                                   \
 	X(QUIC_CHANGED, "quic.changed", "CRYPTO bytes sent again with other content")                                  \
 	X(SSH_MALFORMED, "ssh.malformed", "SSH identification that cannot be")                                         \
-	X(POLICY_REJUDGED, "policy.rejudged", "live flow of which another policy says otherwise")
+	X(POLICY_REJUDGED, "policy.rejudged", "live flow of which another policy says otherwise")                      \
+	X(POLICY_KILLED, "policy.killed", "live flow that was ended by the command `flow kill`")
 
 // X(symbol, name, help). Counters that are not doors; per worker, summed by the reader.
 #define COUNTERS(X)                                                                                                    \

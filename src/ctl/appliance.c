@@ -28,6 +28,7 @@
 #include "ctl/reload.h"
 #include "ctl/shortcut.h"
 #include "ctl/state.h"
+#include "ctl/errands.h"
 #include "live/standing.h"
 #include "path/limit.h"
 #include "path/path.h"
@@ -397,6 +398,7 @@ bool appliance_close(struct appliance *a)
 		if (a->polls[i])
 			poll_stop(a->polls[i]);
 	kernel_close(a);
+	errands_close(a);
 	for (unsigned i = 0; i < a->nports; i++)
 		port_close(&a->ports[i]);
 	bool holds = !a->forwarding || ledger_holds(a);

@@ -36,7 +36,8 @@ struct appliance {
 	_Atomic bool enforcing;      // a policy was loaded
 	pthread_t reloading;         // reload.c's
 	bool reload_runs;
-	bool stopped; // by `stop`
+	bool stopped;                // by `stop`
+	struct errand_post *errands; // under way, and those that wait their turn; see errands.c
 	bool bypass;
 	uint64_t bypass_until_ns; // 0: no end
 	struct stalled {

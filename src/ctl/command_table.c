@@ -4,6 +4,7 @@
 // works. The first ones are testpmd's.
 #include "ctl/change.h"
 #include "ctl/command.h"
+#include "ctl/flow_words.h"
 #include "ctl/show.h"
 
 const struct command command_table[] = {
@@ -15,6 +16,9 @@ const struct command command_table[] = {
 	{"stop", "workers fetch no frames: nothing passes any more", change_stop, NULL},
 	{"set verbose <n>", "what is said on standard error, 0 (errors) to 4 (all)", change_verbose, NULL},
 	{"show drops", "am I losing packets? all that came, by where it went", show_drops, view_drops},
+	{"show flows [<filter...>]", "live flows, the largest first, such as dport 443 verdict deny limit 50",
+	 show_flows, NULL},
+	{"show flow <id>", "one of them, with all that is known of it", show_flows, NULL},
 	{"show rules [hits]", "rules of the policy in force; those that were hit, the most first", show_rules, NULL},
 	{"show sets", "sets of the policy in force: items as loaded, added and removed since", show_sets, NULL},
 	{"show policy", "the policy in force", show_policy, NULL},
@@ -32,6 +36,8 @@ const struct command command_table[] = {
 	{"set add <set> <item>", "one item more in a set of the policy in force, until a policy is loaded",
 	 change_set_add, NULL},
 	{"set del <set> <item>", "one item less", change_set_del, NULL},
+	{"flow kill <filter...>", "ends live flows, by id or filter: nothing of them passes, both ends are reset",
+	 show_flow_kill, NULL},
 	{"bypass on|off [<time>]", "everything passes unjudged, for so long (30s, 10m, 2h) or until off", change_bypass,
 	 NULL},
 	{"log level [all|<room>] [<level>]", "what is said on standard error, by part of the program", show_log_level,
@@ -51,6 +57,9 @@ const struct command_kind command_kinds[] = {
 	{"level", "how bad it is, or how much is said", show_log_levels},
 	{"file", "a file, as the appliance may read it", NULL},
 	{"field", "--FIELD VALUE, as for `sluice explain`", NULL},
+	{"filter", "KEY VALUE: src dst ip NET, sport dport port N, proto, app, verdict, rule, tenant, id, limit N",
+	 flow_word_kinds},
+	{"id", "of a flow, as in records: flow_id", NULL},
 	{"time", "30s, 10m, 2h", NULL},
 	{"n", "a number", NULL},
 };

@@ -39,6 +39,10 @@ json_t *show_sinks(struct appliance *a, struct call *c);
 json_t *show_config(struct appliance *a, struct call *c);
 json_t *show_top(struct appliance *a, struct call *c);
 
+// show_flows.c
+json_t *show_flows(struct appliance *a, struct call *c);
+json_t *show_flow_kill(struct appliance *a, struct call *c);
+
 // show_explain.c
 json_t *show_explain(struct appliance *a, struct call *c);
 void view_explain(struct view *v, const json_t *result);

@@ -6,7 +6,7 @@
 // kernel is the ports' own (AF_PACKET, TAP), the clock (vDSO), and sleep, where nothing has come for a while.
 //
 //   turn:  rule set -> heartbeat, counts of the fast path -> [ receive -> front -> own: back | others': ring ] for each
-//   queue -> rings -> back -> timers -> send
+//   queue -> rings -> back -> timers -> a step of what the control thread asked for -> send
 //
 // The clock is CLOCK_REALTIME read once a turn: records carry the time of day. It may be set back; the corridor's does
 // not go back with it.
@@ -107,6 +107,23 @@ static bool untag(const struct fastpath_port *f, struct rte_mbuf *m)
 		return false;
 	rte_pktmbuf_adj(m, FASTPATH_TAG_BYTES);
 	return true;
+}
+
+static void stand_at(struct turn *t)
+{
+	struct worker *w = &t->p->w;
+	w->frame = w->order = (uint64_t)w->id << WORKER_SHIFT | t->frames;
+}
+
+static void errand(struct turn *t)
+{
+	struct errand *e = atomic_load_explicit(&t->p->errand, memory_order_acquire);
+	if (likely(!e))
+		return;
+	stand_at(t);
+	t->empty = 0; // the next step soon
+	if (e->step(e, &t->p->w))
+		atomic_store_explicit(&t->p->errand, NULL, memory_order_release);
 }
 
 // ---- in ----------------------------------------------------------------------------------------------------------
@@ -237,7 +254,7 @@ static void age(struct turn *t)
 	if (w->now_ns < t->aged_ns)
 		return;
 	t->aged_ns = w->now_ns + AGE_NS;
-	w->frame = w->order = (uint64_t)w->id << WORKER_SHIFT | t->frames;
+	stand_at(t);
 	path_age(w, w->now_ns, w->frame); // what is due beyond the bound of a call is done in the turns to come
 }
 
@@ -294,6 +311,7 @@ static void turn(struct turn *t)
 		if (p->from[i])
 			n += take_in(p, p->from[i]);
 	age(t);
+	errand(t);
 	egress_flush(&p->w);
 	if (n) {
 		uint64_t took = clock_ns(CLOCK_REALTIME) - now;
@@ -312,6 +330,7 @@ static void rest(struct turn *t)
 	while (atomic_load_explicit(&p->rest, memory_order_acquire)) {
 		rules(t);
 		fast(t);
+		errand(t);
 		atomic_fetch_add_explicit(&p->beats, 1, memory_order_release);
 		nanosleep(&(struct timespec){.tv_nsec = SLEEP_MAX_NS}, NULL);
 	}
@@ -326,7 +345,7 @@ static void drain(struct turn *t)
 			;
 	while (p->fast && settle_take(&p->w))
 		;
-	p->w.frame = p->w.order = (uint64_t)p->w.id << WORKER_SHIFT | t->frames;
+	stand_at(t);
 	path_drain(&p->w);
 	egress_flush(&p->w);
 	rules(t);

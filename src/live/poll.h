@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "live/errand.h"
 #include "path/egress.h"
 #include "path/publish.h"
 
@@ -56,6 +57,7 @@ struct poll {
 	uint64_t bypassed;
 	// written by the control thread
 	_Alignas(64) _Atomic bool stop, rest, bypass;
+	struct errand *_Atomic errand; // set by the control thread, taken back to NULL by the worker when it is done
 	pthread_t thread;
 	bool running;
 };

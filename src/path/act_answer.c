@@ -40,7 +40,9 @@
 
 uint8_t act_response(const struct ruleset *rs, const struct flow *f, uint32_t rule, unsigned dir)
 {
-	uint8_t r = rule < rs->nrules ? rs->rules[rule].response : rs->default_response;
+	uint8_t r = rule < rs->nrules     ? rs->rules[rule].response
+		    : rule == RULE_KILLED ? RESPONSE_RESET
+					  : rs->default_response;
 	return act_suits(r, f->key.proto, f->app);
 }
 

@@ -192,6 +192,15 @@ static uint32_t hit_of(const struct judge_policy *p, uint32_t rule)
 	return rule < p->nrules ? rule : p->nrules;
 }
 
+void judge_count_refused(struct worker *w, const struct flow *f, uint32_t rule)
+{
+	struct judge *j = w->judge;
+	if (!j->keep || f->tx_count || f->key.proto == IPPROTO_UDP)
+		return;
+	j->policy->hits[hit_of(j->policy, rule)]++;
+	keep_of(j->keep, flow_table_number(w->flows, f))->flags |= KEPT_COUNTED;
+}
+
 static void tally_would(struct judge_policy *p, const struct record *r, uint64_t by)
 {
 	if ((r->judged & RECORD_WOULD) && !p->second && r->would < p->nrules && p->rules->rules[r->would].shadow)
@@ -305,6 +314,7 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	struct kept *k = w->judge->keep ? keep_of(w->judge->keep, flow_table_number(w->flows, f)) : NULL;
 	if (k && (k->flags & KEPT_REJUDGED) && (f->policy & POLICY_JUDGED))
 		r->anomaly = ANOMALY_POLICY_REJUDGED;
+	bool counted = k && (k->flags & KEPT_COUNTED);
 	if (k) {
 		keep_forget(w, flow_table_number(w->flows, f));
 		k->flags = 0;
@@ -317,8 +327,8 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	r->tx_kind = (f->policy & POLICY_ALERTED) != 0;
 	p->sums.flows[r->action == ACTION_DENY]++;
 	p->sums.open += (r->judged & RECORD_OPEN) != 0;
-	if (!f->tx_count && r->policy == p->version && r->rule != RULE_REJUDGE) {
-		p->hits[hit_of(p, r->rule)]++;
+	if (!f->tx_count && r->policy == p->version && !judge_no_rule(r->rule)) {
+		p->hits[hit_of(p, r->rule)] += !counted;
 		if (unlikely(p->shadow))
 			would_flow(w, f, r);
 	}
@@ -376,6 +386,7 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	if (v.open || v.action != ACTION_DENY)
 		return true;
 	f->policy |= POLICY_DENIED;
+	judge_count_refused(w, f, v.rule);
 	w->packet = m;
 	act_deny(w, f, m, p->dir, 0);
 	if (f->key.proto != IPPROTO_UDP)

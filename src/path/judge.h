@@ -80,6 +80,9 @@ void judge_swap(struct worker *w, struct judge_policy *p);
 void judge_swap_edits(struct worker *w);
 // Up to so many of them. True: all are done.
 bool judge_swap_some(struct worker *w, uint32_t flows);
+// From here on nothing of the flow leaves: its ends are reset at its next packet, whatever a policy says, and a record
+// tells of it. Between bursts. False: it is not live, or nothing of it leaves anyway, or there is no policy.
+bool judge_kill(struct worker *w, struct flow *f);
 // This one now, before anything else is made of it.
 void judge_swap_flow(struct worker *w, struct flow *f);
 static inline void judge_catch_up(struct worker *w, struct flow *f)

@@ -142,10 +142,19 @@ void judge_fired_flow(struct worker *w, const struct flow *f, struct record *r);
 // A flow is judged again: limits and mirrors that are true for it begin; alerts have spoken.
 void judge_fired_again(struct worker *w, struct flow *f);
 
+// judge.c: a flow that no transaction speaks for was refused by a rule of the policy in force: hits are shown while it
+// lives, and not only when it ends. Datagrams are read, and may speak yet.
+void judge_count_refused(struct worker *w, const struct flow *f, uint32_t rule);
+
 // judge_swap.c: what the policy says of a flow. False: nothing.
 bool judge_word(const struct worker *w, const struct flow *f, struct judge_word *out);
 // The flows of a burst, and some others, that the policy in force has not judged yet.
 void judge_swap_burst(struct worker *w, const struct burst *b);
+// A word that stands by no rule of a policy, and is nobody's hit.
+static inline bool judge_no_rule(uint32_t rule)
+{
+	return rule == RULE_REJUDGE || rule == RULE_KILLED;
+}
 static inline uint32_t judge_waits(uint32_t rule)
 {
 	return JUDGE_WAITS | (rule & (JUDGE_WAITS - 1)); // the default: above all rules, too

@@ -61,6 +61,10 @@ bool judge_word(const struct worker *w, const struct flow *f, struct judge_word 
 	const struct judge *j = w->judge;
 	if (!(f->policy & POLICY_JUDGED))
 		return false;
+	if (f->rule == RULE_KILLED) {
+		*out = (struct judge_word){RULE_KILLED, judge_version(w), ACTION_DENY, RESPONSE_RESET};
+		return true;
+	}
 	if (f->rule >= JUDGE_KEPT && f->rule < JUDGE_KEPT + JUDGE_KEPT_MAX) {
 		*out = j->kept[f->rule - JUDGE_KEPT];
 		return true;
@@ -292,6 +296,7 @@ static void known(struct worker *w, struct flow *f, struct again *a)
 	if (f->tx_count && !a->v.open) // else counted when it ends
 		p->hits[a->v.rule < p->nrules ? a->v.rule : p->nrules]++;
 	if (denies) {
+		judge_count_refused(w, f, a->v.rule);
 		deny(w, f, a);
 	} else {
 		allow(w, f, a);
@@ -317,8 +322,10 @@ static bool fares_as_before(const struct worker *w, const struct flow *f, const 
 static void count_hit(struct judge *j, const struct flow *f, const struct again *a)
 {
 	struct judge_policy *old = j->swap.old;
-	if (a->judged && !f->tx_count && !a->waits && old && a->was.version == old->version &&
-	    a->was.rule != RULE_REJUDGE)
+	bool counted = a->k->flags & KEPT_COUNTED;
+	a->k->flags &= (uint8_t)~KEPT_COUNTED;
+	if (a->judged && !f->tx_count && !a->waits && !counted && old && a->was.version == old->version &&
+	    !judge_no_rule(a->was.rule))
 		old->hits[a->was.rule < old->nrules ? a->was.rule : old->nrules]++;
 }
 
@@ -361,6 +368,11 @@ void judge_swap_flow(struct worker *w, struct flow *f)
 	if (is_done(j, f, a.k))
 		return;
 	a.k->edit = edit ? j->edit : a.k->edit;
+	if (f->rule == RULE_KILLED && (f->policy & POLICY_JUDGED)) { // no policy brings it back
+		a.k->version = j->policy->version;
+		act_deny_still(w, f);
+		return;
+	}
 	a.judged = judge_word(w, f, &a.was);
 	if (!a.judged && j->swap.old) // a packet that did not get so far as to be judged
 		return;

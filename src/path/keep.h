@@ -18,6 +18,7 @@ enum kept_flag {
 	KEPT_REJUDGED = 1 << 0,
 	KEPT_DENIED = 1 << 1,  // by a policy that came into force under way: it was read until then
 	KEPT_SETTLED = 1 << 2, // and nothing more of it was to be read
+	KEPT_COUNTED = 1 << 3, // the rule that refuses it has its hit; else at the flow's end
 };
 struct kept {
 	uint32_t at;

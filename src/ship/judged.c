@@ -8,7 +8,7 @@
 
 #include "ruleset.h"
 
-static_assert(POLICY_NAMES_REJUDGE == RULE_REJUDGE && POLICY_NAMES_REJUDGE - 3 == RULE_PRELUDE,
+static_assert(POLICY_NAMES_REJUDGE == RULE_REJUDGE && POLICY_NAMES_REJUDGE - 4 == RULE_KILLED,
 	      "in two headers of the treaty shelf");
 
 const struct policy_names *judged_policy(const struct render *r, const struct record *rec)

@@ -12,11 +12,15 @@
 #include <time.h>
 
 #include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include <fastpath.h>
 
 #include "base/eal.h"
 #include "base/port.h"
 #include "live/poll.h"
 #include "path/path.h"
+#include "path/settle.h"
 
 static struct path_config config = {.flows = 1024,
 				    .streams = 64,
@@ -28,57 +32,100 @@ static struct path_config config = {.flows = 1024,
 				    .checksum = CHECKSUM_ENFORCE,
 				    .live = true};
 
-static unsigned take_nothing(void *arg, unsigned port, struct rte_mbuf **m, unsigned n)
+static struct poll p;
+static struct publish publish;
+static struct port port;
+static struct rte_mempool *frames;
+
+static unsigned take_nothing(void *arg, unsigned to, struct rte_mbuf **m, unsigned n)
 {
 	return 0;
 }
 
-// Worker 1 of two has the port. What it brings has no flow, so worker 0 owns it, which never runs: its ring fills up.
-static void a_full_ring_drops_by_name(void **state)
+static int begin(void **state)
 {
-	static struct poll p;
-	static struct publish publish;
-	struct port port;
+	static const struct port_config flood = {.name = "flood", .type = PORT_NULL, .flood = true};
 	char why[256];
-	const struct port_config flood = {.name = "flood", .type = PORT_NULL, .flood = true};
-	assert_int_equal(eal_init_live(&(struct eal_live){.ports = &flood, .nports = 1, .mem_mb = 128}), 0);
-	struct rte_mempool *frames = eal_pool("frames", 8191, 2048);
-	assert_non_null(frames);
+	if (!frames) {
+		assert_int_equal(eal_init_live(&(struct eal_live){.ports = &flood, .nports = 1, .mem_mb = 128}), 0);
+		frames = eal_pool("frames", 8191, 2048);
+		assert_non_null(frames);
+	}
+	memset(&p, 0, sizeof(p));
 	assert_int_equal(port_open(&port, &flood, frames, 2, NULL, why, sizeof(why)), 0);
 	assert_int_equal(publish_init(&publish, 2), 0);
-	p.w.id = 1;
 	p.w.frames = p.w.giants = frames;
 	p.w.egress = &p.egress;
 	p.core = -1;
-	p.nworkers = 2;
+	p.nworkers = 1;
 	p.publish = &publish;
 	p.port[0] = &port;
 	p.rx[p.nrx++] = (struct poll_queue){.port = &port};
 	p.egress.nports = 1;
 	p.egress.send = take_nothing;
 	p.egress.lane[0] = (struct lane){.mode = PATH_BRIDGE, .mtu = 1500, .up = &port.up, .mac = port.mac.addr_bytes};
-	p.to[0] = rte_ring_create("to0", POLL_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	assert_non_null(p.to[0]);
+	return 0;
+}
+
+static int end(void **state)
+{
+	port_close(&port);
+	publish_fini(&publish);
+	return rte_mempool_in_use_count(frames) == 0 ? 0 : -1;
+}
+
+static void run_until(enum reason reason)
+{
 	assert_int_equal(path_init(&p.w, &config), 0);
 	assert_int_equal(poll_start(&p), 0);
-	for (unsigned i = 0; i < 1000 && *(volatile uint64_t *)&p.w.drops[REASON_STEER_FULL] == 0; i++)
+	for (unsigned i = 0; i < 1000 && *(volatile uint64_t *)&p.w.drops[reason] == 0; i++)
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	poll_stop(&p);
-	assert_true(p.w.drops[REASON_STEER_FULL] > 0);
+	path_fini(&p.w);
+	assert_true(p.w.drops[reason] > 0);
+}
+
+// Worker 1 of two has the port. What it brings has no flow, so worker 0 owns it, which never runs: its ring fills up.
+static void a_full_ring_drops_by_name(void **state)
+{
+	p.w.id = 1;
+	p.nworkers = 2;
+	p.to[0] = rte_ring_create("to0", POLL_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	assert_non_null(p.to[0]);
+	run_until(REASON_STEER_FULL);
 	unsigned waiting = rte_ring_count(p.to[0]);
 	assert_int_equal(waiting, POLL_RING - 1);
 	assert_int_equal(p.w.rx, waiting + p.w.drops[REASON_STEER_FULL]);
 	for (struct rte_mbuf *m; rte_ring_sc_dequeue(p.to[0], (void **)&m) == 0;)
 		rte_pktmbuf_free(m);
-	path_fini(&p.w);
-	port_close(&port);
-	publish_fini(&publish);
 	rte_ring_free(p.to[0]);
-	assert_int_equal(rte_mempool_in_use_count(frames), 0);
+}
+
+// The fast path writes a tag in front of each frame; these have none.
+static void a_frame_without_its_tag_goes_no_further(void **state)
+{
+	static struct fastpath_port tagged = {.carrier = FASTPATH_PREFIX, .secret = {1, 2, 3}};
+	static struct fastpath_port *const fast[EGRESS_PORTS] = {&tagged};
+	struct settle_config settled = {
+		.ops = rte_ring_create_elem("ops", sizeof(struct fastpath_op), 64, SOCKET_ID_ANY, 0),
+		.counts = rte_ring_create_elem("counts", sizeof(struct fastpath_count), 64, SOCKET_ID_ANY, 0),
+		.flows = config.flows};
+	assert_non_null(settled.ops);
+	assert_non_null(settled.counts);
+	assert_non_null(p.w.settle = settle_new(&settled));
+	p.fast = fast;
+	run_until(REASON_RX_TAG);
+	assert_int_equal(p.w.rx, p.w.drops[REASON_RX_TAG]);
+	settle_free(p.w.settle);
+	rte_ring_free(settled.ops);
+	rte_ring_free(settled.counts);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_full_ring_drops_by_name)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_full_ring_drops_by_name, begin, end),
+		cmocka_unit_test_setup_teardown(a_frame_without_its_tag_goes_no_further, begin, end),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

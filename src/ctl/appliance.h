@@ -36,6 +36,8 @@ struct appliance {
 	_Atomic bool enforcing;      // a policy was loaded
 	pthread_t reloading;         // reload.c's
 	bool reload_runs;
+	pthread_t comparing; // show_diff.c's
+	bool compares;
 	bool stopped;                // by `stop`
 	struct errand_post *errands; // under way, and those that wait their turn; see errands.c
 	bool bypass;

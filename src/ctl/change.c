@@ -94,6 +94,21 @@ static json_t *lines(const char *text)
 	return list;
 }
 
+static json_t *difference_json(const struct difference *d)
+{
+	json_t *o = json_object();
+	char key[32];
+	for (unsigned i = 0; i < DIFFERENCE_KINDS; i++) {
+		snprintf(key, sizeof(key), "rules_%s", difference_names[i]);
+		json_object_set_new(o, key, json_integer(d->rules[i]));
+		snprintf(key, sizeof(key), "sets_%s", difference_names[i]);
+		json_object_set_new(o, key, json_integer(d->sets[i]));
+	}
+	json_object_set_new(o, "order_changed", json_boolean(d->moved));
+	json_object_set_new(o, "defaults_changed", json_boolean(d->others));
+	return o;
+}
+
 static void loaded(void *arg, const struct reload *l)
 {
 	struct asked *k = arg;
@@ -117,8 +132,12 @@ static void loaded(void *arg, const struct reload *l)
 		if (d->edits_lost)
 			log_say(LOG_WARNING, "policy", "%u items that `set add|del` changed are as in the files again",
 				d->edits_lost);
-		log_say(LOG_NOTICE, "policy", "loaded file=%s version=%u rules=%u active on %u/%u workers", l->file,
-			d->version, d->rules, d->workers, k->a->nworkers);
+		json_object_set_new(result, "difference", difference_json(&d->difference));
+		const uint32_t *n = d->difference.rules;
+		log_say(LOG_NOTICE, "policy",
+			"loaded file=%s version=%u rules=%u added=%u removed=%u changed=%u active on %u/%u workers",
+			l->file, d->version, d->rules, n[DIFFERENCE_ADDED], n[DIFFERENCE_REMOVED],
+			n[DIFFERENCE_CHANGED], d->workers, k->a->nworkers);
 	}
 	if (k->a->control)
 		socket_answer(control_socket(k->a->control), k->later, &c, result);

@@ -29,6 +29,8 @@ const struct command command_table[] = {
 	{"show version", "which program this is, and of what it is made", show_version, NULL},
 	{"explain <field...>", "what the policy in force decides, and why: --src 10.0.0.7 --host casino.example",
 	 show_explain, view_explain},
+	{"policy diff <file>", "rules and sets that a file adds to what is in force, removes and changes",
+	 show_policy_diff, view_policy_diff},
 	{"policy load <file>", "another policy; one with errors changes nothing", change_policy_load, view_load},
 	{"policy history", "policies that were in force, the newest first", change_policy_history, NULL},
 	{"policy rollback [<n>]", "the policy before the one in force, or that of a number of the history",
@@ -42,7 +44,8 @@ const struct command command_table[] = {
 	 NULL},
 	{"log level [all|<room>] [<level>]", "what is said on standard error, by part of the program", show_log_level,
 	 NULL},
-	{"top", "rates of the last second; at a terminal each second until Enter", show_top, NULL},
+	{"top", "rates of the last second, busy flows, rules most hit; at a terminal each second until Enter", show_top,
+	 NULL},
 	{"help [<command...>]", "commands, or those that begin so", show_help, NULL},
 	{"values <kind>", "values that can stand for <kind>: for completion", show_values, NULL},
 };

@@ -98,5 +98,7 @@ bool reload_ended(struct appliance *a)
 {
 	if (a->reload_runs && pthread_tryjoin_np(a->reloading, NULL) == 0)
 		a->reload_runs = false;
-	return !a->reload_runs;
+	if (a->compares && pthread_tryjoin_np(a->comparing, NULL) == 0)
+		a->compares = false;
+	return !a->reload_runs && !a->compares;
 }

@@ -28,6 +28,7 @@ void view_drops(struct view *v, const json_t *result);
 // show_policy.c
 json_t *show_policy(struct appliance *a, struct call *c);
 json_t *show_rules(struct appliance *a, struct call *c);
+json_t *show_rules_most_hit(struct appliance *a, unsigned n);
 json_t *show_rule_ids(struct appliance *a);
 json_t *show_sets(struct appliance *a, struct call *c);
 json_t *show_set_names(struct appliance *a);
@@ -37,9 +38,14 @@ json_t *show_workers(struct appliance *a, struct call *c);
 json_t *show_ledger(struct appliance *a, struct call *c);
 json_t *show_sinks(struct appliance *a, struct call *c);
 json_t *show_config(struct appliance *a, struct call *c);
-json_t *show_top(struct appliance *a, struct call *c);
+json_t *show_rates(struct appliance *a);
+
+// show_diff.c
+json_t *show_policy_diff(struct appliance *a, struct call *c);
+void view_policy_diff(struct view *v, const json_t *result);
 
 // show_flows.c
+json_t *show_top(struct appliance *a, struct call *c);
 json_t *show_flows(struct appliance *a, struct call *c);
 json_t *show_flow_kill(struct appliance *a, struct call *c);
 

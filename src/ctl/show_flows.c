@@ -15,12 +15,14 @@
 #include "live/standing.h"
 
 #define SHOWN 20
+#define TOP 10
+#define TOP_NS 2000000000ull // flows of which a packet came since
 
 struct asked {
 	struct flows *flows;
 	uint32_t shown;
 	uint64_t later;
-	bool one;
+	bool one, top;
 };
 
 static uint64_t now_ns(void)
@@ -66,19 +68,29 @@ static json_t *counted(struct appliance *a, struct asked *k)
 			 (json_int_t)killed);
 }
 
+// The rates of the last second, and who makes them: by the average of a flow's life, since nobody counts what each did
+// of a second. A worker that is late leaves the flows out.
+static json_t *top(struct appliance *a, struct asked *k, unsigned late)
+{
+	json_t *o = show_rates(a), *flows = late ? json_array() : rows(a, k);
+	json_object_set_new(o, "flows", flows);
+	json_object_set_new(o, "rules", show_rules_most_hit(a, TOP / 2));
+	return o;
+}
+
 static void answered(struct appliance *a, void *arg, unsigned late)
 {
 	struct asked *k = arg;
 	struct call c = {0};
-	json_t *result = late ? NULL : counted(a, k);
+	json_t *result = k->top ? top(a, k, late) : late ? NULL : counted(a, k);
 	json_t *first = k->one && result ? json_array_get(json_object_get(result, "flows"), 0) : NULL;
-	if (late) {
+	if (late && !k->top) {
 		call_fail(&c, CALL_FINDINGS, "%u of %u workers are stalled and did not look", late, a->nworkers);
 	} else if (first) {
 		json_incref(first);
 		json_decref(result);
 		result = first;
-	} else if (!json_integer_value(json_object_get(result, "matched")) && (k->one || k->flows->kill)) {
+	} else if (!k->top && !json_integer_value(json_object_get(result, "matched")) && (k->one || k->flows->kill)) {
 		call_fail(&c, CALL_FINDINGS, "no flow is so");
 	}
 	if (a->control)
@@ -91,8 +103,10 @@ static json_t *ask(struct appliance *a, struct call *c, const struct flows_filte
 {
 	struct asked *k = calloc(1, sizeof(*k));
 	if (k)
-		*k = (struct asked){
-			.flows = flows_new(a->nworkers, kill ? 0 : shown), .shown = shown, .one = q->id && !kill};
+		*k = (struct asked){.flows = flows_new(a->nworkers, kill ? 0 : shown),
+				    .shown = shown,
+				    .one = q->id && !kill,
+				    .top = q->seen_ns != 0};
 	if (!k || !k->flows) {
 		free(k);
 		return call_fail(c, CALL_ENVIRONMENT, "no memory");
@@ -129,4 +143,9 @@ json_t *show_flows(struct appliance *a, struct call *c)
 json_t *show_flow_kill(struct appliance *a, struct call *c)
 {
 	return look(a, c, true);
+}
+
+json_t *show_top(struct appliance *a, struct call *c)
+{
+	return ask(a, c, &(struct flows_filter){.seen_ns = now_ns() - TOP_NS}, TOP, false);
 }

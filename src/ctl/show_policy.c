@@ -84,6 +84,19 @@ json_t *show_rules(struct appliance *a, struct call *c)
 	return json_pack("{s:o}", "rules", c->n > 2 ? ranked(list) : list);
 }
 
+json_t *show_rules_most_hit(struct appliance *a, unsigned n)
+{
+	struct call c = {.n = 3};
+	json_t *all = show_rules(a, &c), *list = json_array();
+	for (unsigned i = 0; all && i < n; i++) {
+		json_t *row = json_array_get(json_object_get(all, "rules"), i);
+		if (row)
+			json_array_append(list, row);
+	}
+	json_decref(all);
+	return list;
+}
+
 json_t *show_rule_ids(struct appliance *a)
 {
 	json_t *list = json_array();

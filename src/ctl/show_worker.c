@@ -124,7 +124,7 @@ json_t *show_config(struct appliance *a, struct call *c)
 	return json_pack("{s:s,s:o}", "file", a->config->file, "values", list);
 }
 
-json_t *show_top(struct appliance *a, struct call *c)
+json_t *show_rates(struct appliance *a)
 {
 	struct rates r = control_rates(a->control);
 	struct totals t;

@@ -336,6 +336,8 @@ int standing_load(struct standing *s, const char *file, struct standing_done *do
 					       .read_ms = done->read_ms,
 					       .compile_ms = done->compile_ms};
 		snprintf(done->hash, sizeof(done->hash), "%s", f->policy->hash);
+		if (!s->now || strcmp(s->now->policy->hash, f->policy->hash) != 0)
+			difference(s->now ? s->now->policy : NULL, f->policy, &done->difference, NULL, NULL);
 		enforce(s, f);
 		done->publish_ms = since_ms(at);
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "path/publish.h"
+#include "live/difference.h"
 #include "policy/guard.h"
 #include "policy/wants.h"
 
@@ -31,6 +32,7 @@ struct publish *standing_publish(struct standing *s);
 const struct policy_names *const *standing_names(const struct standing *s);
 
 struct standing_done {
+	struct difference difference; // from what was in force
 	uint16_t version;
 	uint32_t rules, sets, workers; // active on so many
 	double read_ms, compile_ms, publish_ms;

@@ -61,7 +61,21 @@ def words_and_codes():
     expect("a policy with errors: exit 1, its place, nothing changed",
            r.returncode == 1 and "bad.json:1:" in r.stdout and 'did you mean "proto"' in r.stdout and
            ask("show", "policy")["version"] == 1, r)
+    changed = {"rules": [dict(POLICY["rules"][0], when={"proto": "tcp", "dport": 444}),
+                         {"id": "new", "when": {"dport": 7}, "action": "deny"}],
+               "sets": {"few": {"type": "port", "items": [1, 2]}}}
+    (HERE / "next.json").write_text(json.dumps(changed, indent=3))
+    r = ask("policy", "diff", "next.json")
+    expect("a policy's difference by ids", r["rules"] == {"added": ["new"], "removed": ["no-casino"], "changed": ["no-https"]} and
+           r["sets"] == {"added": ["few"], "removed": [], "changed": []} and not r["order_changed"], r)
+    (HERE / "same.json").write_text(json.dumps(POLICY, indent=3, sort_keys=True))
+    expect("how it is written is no difference", ctl("policy", "diff", "same.json").stdout == "nothing differs\n",
+           ctl("policy", "diff", "same.json"))
+    (HERE / "turned.json").write_text(json.dumps({"rules": POLICY["rules"][::-1]}))
+    expect("order is", ask("policy", "diff", "turned.json")["order_changed"])
+    expect("a file that is none: exit 1", ctl("policy", "diff", "nowhere.json").returncode == 1)
     r = ask("policy", "load", "policy.json")
+    expect("a load says its difference", r["difference"]["rules_changed"] == r["difference"]["rules_added"] == 0, r)
     expect("one without comes into force on all workers", r["version"] == 2 and r["active_on"] == r["workers"], r)
     (HERE / "script").write_text("# a file\nshow version\nlog level port debug\nnonsense\nshow drops\n")
     r = ctl("-f", "script")
@@ -91,6 +105,8 @@ def drops():
     time.sleep(0.3)
     expect("started ones do", ask("show", "ledger")["rx"] > before)
     hits = ask("show", "rules", "hits")["rules"]
+    r = ask("top")
+    expect("top names the busiest flows, and rules", len(r["flows"]) == 10 and r["rules"] and "rx_pps" in r, r)
     expect("rules with hits, the most first", hits == sorted(hits, key=lambda r: -r["hits"]) and
            any(r["rule"] == "default" for r in hits), hits)
     r = ctl("explain", "--src", "10.0.0.7", "--proto", "tcp", "--dport", "443")

@@ -15,6 +15,7 @@
 #include "live/standing.h"
 #include "path/judge_in.h"
 #include "ship/proto.h"
+#include "policy_names.h"
 
 enum key { SRC, DST, IP, SPORT, DPORT, PORT, PROTO, APP, VERDICT, RULE, TENANT, ID, LIMIT, KEYS };
 static const char *const keys[KEYS] = {"src", "dst",     "ip",   "sport",  "dport", "port", "proto",

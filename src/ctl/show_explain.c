@@ -15,6 +15,7 @@
 #include "policy/complaints.h"
 #include "policy/field.h"
 #include "policy/given.h"
+#include "policy_names.h"
 
 struct question {
 	struct given given;

@@ -12,6 +12,7 @@
 #include "policy/action.h"
 #include "policy/edit.h"
 #include "policy/set.h"
+#include "policy_names.h"
 
 json_t *show_policy(struct appliance *a, struct call *c)
 {

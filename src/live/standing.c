@@ -20,6 +20,7 @@
 
 #include "path/delta.h"
 #include "policy/compile.h"
+#include "policy/wants.h"
 #include "policy/edit.h"
 
 // What rules of a policy are called. One for equal policies.

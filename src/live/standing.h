@@ -8,7 +8,6 @@
 #include "path/publish.h"
 #include "live/difference.h"
 #include "policy/guard.h"
-#include "policy/wants.h"
 
 #define STANDING_VERSIONS 65535 // of a start, then from 1 again
 #define STANDING_REMEMBERED 64  // policies of which records may still speak

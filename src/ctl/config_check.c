@@ -18,7 +18,7 @@
 #include "ctl/config_key.h"
 #include "policy/complaints.h"
 
-#define AF_XDP_MTU 3498 // of native XDP on ENA; DPDK's driver takes 3542
+#define AF_XDP_MTU 3250 // a frame and its struct pkt within a page (docs/ports.md); native XDP on ENA takes 3498
 #define GWLB_MTU 8568   // a packet of 8500 bytes and what a Gateway Load Balancer puts around it
 
 struct checking {

@@ -3,8 +3,8 @@
 # The Debian package: made, unpacked, and what is in it looked at and run from there. usage: package_test.sh SLUICE
 set -uo pipefail
 command -v dpkg-deb >/dev/null && command -v dpkg-shlibdeps >/dev/null || { echo "skipped: no dpkg-dev"; exit 77; }
-cd "$(dirname "$0")/.."
 build=$(dirname "$(realpath "$1")")
+cd "$(dirname "$0")/.."
 at=$(mktemp -d)
 trap 'rm -rf "$at"' EXIT
 bad=0

@@ -37,12 +37,12 @@
 
 #define LINKTYPE_ETHERNET 1
 #define WORKER_SHIFT 44
-#define AGE_NS 1000000ull   // between two looks at the timers
-#define REJUDGED 64         // live flows a turn after a swap
-#define SPINS 256           // empty turns before the thread sleeps
-#define SLEEP_MIN_NS 10000  // a turn with one frame takes less than this
-#define SLEEP_MAX_NS 500000 // what the first packet after a pause may wait: 3 % of a core at rest
-#define WAIT_MS 10          // in interrupt mode: timers, and what other workers hand over
+#define AGE_NS 1000000ull    // between two looks at the timers
+#define REJUDGED 64          // live flows a turn after a swap
+#define SPINS 256            // empty turns before the thread sleeps
+#define SLEEP_MIN_NS 10000   // a turn with one frame takes less than this
+#define SLEEP_MAX_NS 1000000 // what the first packet after a pause may wait; docs/live.md has what it costs
+#define WAIT_MS 10           // in interrupt mode: timers, and what other workers hand over
 #define REST_TRIES 2000
 
 struct turn {

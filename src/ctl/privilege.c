@@ -302,7 +302,7 @@ static int control_rules(scmp_filter_ctx f)
 	int rc = allow(f, control_calls, sizeof(control_calls) / sizeof(control_calls[0]));
 	for (unsigned i = 0; i < sizeof(families) / sizeof(families[0]) && rc == 0; i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 				      SCMP_A0(SCMP_CMP_MASKED_EQ, NAMESPACES, 0));

@@ -32,6 +32,8 @@ PLANTED = [
      "if ((size_t)(end - p) < n)\n\t\treturn 0;\n\tlow", "low"),
     ("config", "a quote in a value of --set ends it", "src/ctl/config_value.c",
      "if (p[i] == '\"' || p[i] == '\\\\')", "if (p[i] == '\\\\')"),
+    ("control", "a backslash takes the end of the line", "src/ctl/command.c",
+     "else if (*p == '\\\\' && p[1])", "else if (*p == '\\\\')"),
     ("explain", "tags that rules set are not seen below", "src/path/policy.c",
      "\tif (r->action == ACTION_TAG && !r->shadow && t == TRUTH_TRUE)\n\t\tadd_tag(s, r);\n\telse if", "\tif"),
     ("pcap", "more is copied than was asked for", "src/base/capture_file.c",

@@ -260,6 +260,7 @@ static const char *const worker_calls[] = {
 	"set_robust_list",
 	"rt_sigprocmask",
 	"rt_sigreturn",
+	"sigaltstack", // at a thread's end, under sanitizers
 	"rt_sigaction",
 	"gettid",
 	"getpid",

@@ -59,7 +59,8 @@ class World:
         self.ns = {**NS, "box": "sluice-b%d" % os.getpid()}
         atexit.register(self.close)
         for n in self.ns.values():
-            sh("ip", "netns", "add", n)
+            if subprocess.run(["ip", "netns", "add", n], stderr=subprocess.DEVNULL).returncode:
+                skip("no network namespaces here")
             sh("ip", "-n", n, "link", "set", "lo", "up")
         self.cable("client", "lan", mtu)
         self.cable("server", "wan", mtu)

@@ -21,6 +21,7 @@
 #include "policy/guard.h"
 #include "base/word.h"
 #include "replay_policy.h"
+#include "base/clock.h"
 #include "ship/ship.h"
 
 struct side { // a policy, made ready to be asked
@@ -507,13 +508,11 @@ static int explain(struct asked *a)
 int explain_main(int argc, char **argv)
 {
 	struct asked *a = calloc(1, sizeof(*a));
-	struct timespec now;
 	if (!a)
 		return EXIT_ENVIRONMENT;
 	a->given.r = (struct reading){.arena = &a->arena, .complaints = &a->wrong};
 	given_begin(&a->given, false);
-	clock_gettime(CLOCK_REALTIME, &now);
-	a->given.facts.now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	a->given.facts.now_ns = clock_ns(CLOCK_REALTIME);
 	int rc = arguments(a, argc, argv);
 	if (rc < 0)
 		rc = explain(a);

@@ -31,6 +31,7 @@
 #include "replay_policy.h"
 #include "replay_progress.h"
 #include "replay_summary.h"
+#include "base/clock.h"
 #include "replay_exits.h"
 
 #define BUFFER_BYTES (512 * 1024)
@@ -163,19 +164,12 @@ static void note_first(struct replay *r, const struct burst *b)
 
 // ---- a world -----------------------------------------------------------------------------------------------------
 
-static uint64_t wall_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
 // Walks the burst frame by frame as their time comes.
 static void walk_paced(struct replay *r, struct burst *b)
 {
 	struct burst part = {0};
 	for (unsigned i = 0; i < b->n; i++) {
-		uint64_t time_ns = pkt_of(b->m[i])->time_ns, now = wall_ns();
+		uint64_t time_ns = pkt_of(b->m[i])->time_ns, now = clock_ns(CLOCK_MONOTONIC);
 		if (!r->begun_ns) {
 			r->begun_ns = now;
 			r->clock_ns = time_ns;
@@ -183,7 +177,7 @@ static void walk_paced(struct replay *r, struct burst *b)
 		uint64_t due = r->begun_ns + (uint64_t)((time_ns - r->clock_ns) / r->o.speed);
 		if (due > now) {
 			crew_burst(&r->crew, &part);
-			while (!capture_stop && (now = wall_ns()) < due) {
+			while (!capture_stop && (now = clock_ns(CLOCK_MONOTONIC)) < due) {
 				uint64_t rest = RTE_MIN(due - now, 200000000u);
 				nanosleep(&(struct timespec){.tv_nsec = rest}, NULL);
 				progress_show(&r->progress, capture_taken(r->open[0]), r->crew.front->w.rx);

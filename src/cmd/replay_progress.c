@@ -3,6 +3,7 @@
 // Progress: percent of the captures' bytes and frames a second, on standard error where that is a terminal, after
 // half a second, five times a second. Cleared before anything else is said there.
 #include "replay_progress.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,16 +14,9 @@
 #define FIRST_NS 500000000ull
 #define EACH_NS 200000000ull
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
 void progress_start(struct progress *p, char **paths, unsigned npaths)
 {
-	*p = (struct progress){.terminal = isatty(STDERR_FILENO) == 1, .started_ns = now_ns()};
+	*p = (struct progress){.terminal = isatty(STDERR_FILENO) == 1, .started_ns = clock_ns(CLOCK_MONOTONIC)};
 	p->shown_ns = p->started_ns + FIRST_NS - EACH_NS;
 	for (unsigned i = 0; p->terminal && i < npaths; i++) {
 		struct stat st;
@@ -33,14 +27,14 @@ void progress_start(struct progress *p, char **paths, unsigned npaths)
 
 bool progress_due(struct progress *p)
 {
-	return p->terminal && now_ns() >= p->shown_ns + EACH_NS;
+	return p->terminal && clock_ns(CLOCK_MONOTONIC) >= p->shown_ns + EACH_NS;
 }
 
 void progress_show(struct progress *p, uint64_t taken, uint64_t frames)
 {
 	if (!progress_due(p))
 		return;
-	p->shown_ns = now_ns();
+	p->shown_ns = clock_ns(CLOCK_MONOTONIC);
 	p->shown = true;
 	double seconds = progress_seconds(p);
 	fputs("\r\033[K", stderr);
@@ -61,5 +55,5 @@ void progress_clear(struct progress *p)
 
 double progress_seconds(const struct progress *p)
 {
-	return (now_ns() - p->started_ns) / 1e9;
+	return (clock_ns(CLOCK_MONOTONIC) - p->started_ns) / 1e9;
 }

@@ -32,6 +32,7 @@
 #include "live/standing.h"
 #include "path/limit.h"
 #include "path/path.h"
+#include "base/clock.h"
 #include "ship/ship.h"
 
 #define ROOM "run"
@@ -41,13 +42,6 @@
 #define FRAME_ROOM 2048
 #define GIANT_ROOM 65535
 #define GIANTS 512
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 // ---- what workers are asked for ----------------------------------------------------------------------------------
 

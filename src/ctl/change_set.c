@@ -9,22 +9,16 @@
 #include "ctl/appliance.h"
 #include "ctl/change.h"
 #include "live/standing.h"
+#include "base/clock.h"
 #include "policy/edit.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 static json_t *edit(struct appliance *a, struct call *c, bool add)
 {
 	const char *set = call_value(c, "set"), *item = call_value(c, "item");
 	struct edit e;
-	uint64_t at = now_ns();
+	uint64_t at = clock_ns(CLOCK_MONOTONIC);
 	int rc = standing_edit(a->standing, set, item, add, &e);
-	double us = (double)(now_ns() - at) / 1e3;
+	double us = (double)(clock_ns(CLOCK_MONOTONIC) - at) / 1e3;
 	if (rc == -EINVAL)
 		return call_fail(c, CALL_USAGE, "%s", e.why);
 	if (rc < 0)

@@ -14,6 +14,7 @@
 #include "ctl/http.h"
 #include "ctl/loop.h"
 #include "ctl/metrics.h"
+#include "base/clock.h"
 #include "ctl/socket.h"
 
 #define TICK_MS 1000
@@ -37,13 +38,6 @@ static const struct http_page pages[] = {
 	{0},
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
 static uint64_t drops(const struct totals *t)
 {
 	uint64_t sum = 0;
@@ -61,7 +55,7 @@ static void tick(void *arg)
 {
 	struct control *k = arg;
 	struct totals t, *b = &k->last;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	double s = (double)(now - k->at_ns) / 1e9;
 	appliance_totals(k->appliance, &t);
 	k->rates = (struct rates){

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "ctl/control.h"
+#include "base/clock.h"
 #include "ctl/loop.h"
 
 #define LOOK_MS 1
@@ -22,13 +23,6 @@ struct errand_post {
 	int timer; // of the first
 	bool sent, told;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 static unsigned late(const struct appliance *a, const struct errand_post *e)
 {
@@ -58,7 +52,7 @@ static void send_first(struct appliance *a)
 // Those behind one that is stuck do not wait longer than it.
 static void tell_late(struct appliance *a)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	for (struct errand_post *e = a->errands; e; e = e->next)
 		if (now >= e->until_ns)
 			tell(a, e, RTE_MAX(late(a, a->errands), 1u));
@@ -90,7 +84,7 @@ int errands_ask(struct appliance *a, const struct errand_ask *ask)
 	struct errand_post *e = calloc(1, sizeof(*e)), **at = &a->errands;
 	if (!e)
 		return -ENOMEM;
-	*e = (struct errand_post){.ask = *ask, .until_ns = now_ns() + PATIENCE_NS};
+	*e = (struct errand_post){.ask = *ask, .until_ns = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS};
 	if (!a->errands)
 		e->timer = loop_timer(control_loop(a->control), LOOK_MS, LOOK_MS, look, a);
 	if (e->timer < 0) {

@@ -15,6 +15,7 @@
 //
 // Runs on the thread of fastpath.c or, for void, on the control thread, under a lock of theirs.
 #include "ctl/fastpath_flows.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -232,13 +233,6 @@ static void sweep(struct fastpath_flows *t)
 		if ((int64_t)(t->now_ns - last_ns) > (int64_t)t->idle_ns)
 			take_back(t, number, FASTPATH_AGED);
 	}
-}
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 void fastpath_flows_round(struct fastpath_flows *t)

@@ -15,6 +15,7 @@
 #include "policy/complaints.h"
 #include "policy/field.h"
 #include "policy/given.h"
+#include "base/clock.h"
 #include "policy_names.h"
 
 struct question {
@@ -47,11 +48,9 @@ static bool take(struct question *q, struct call *c, unsigned *i)
 
 static bool take_all(struct question *q, struct call *c)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
 	q->given.r = (struct reading){.arena = &q->arena, .complaints = &q->wrong};
 	given_begin(&q->given, false);
-	q->given.facts.now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	q->given.facts.now_ns = clock_ns(CLOCK_REALTIME);
 	bool ok = true;
 	for (unsigned i = 1; i < c->n && ok; i++)
 		ok = take(q, c, &i);

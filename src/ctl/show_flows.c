@@ -12,6 +12,7 @@
 #include "ctl/errands.h"
 #include "ctl/flow_words.h"
 #include "ctl/socket.h"
+#include "base/clock.h"
 #include "live/standing.h"
 
 #define SHOWN 20
@@ -24,13 +25,6 @@ struct asked {
 	uint64_t later;
 	bool one, top;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 static void free_asked(void *arg)
 {
@@ -46,7 +40,7 @@ static json_t *rows(struct appliance *a, struct asked *k)
 	json_t *list = json_array();
 	const struct standing_view *v = standing_look(a->standing);
 	for (uint32_t i = 0; row && i < n && i < k->shown; i++)
-		json_array_append_new(list, flow_words_of(&row[i], v, now_ns(), k->one));
+		json_array_append_new(list, flow_words_of(&row[i], v, clock_ns(CLOCK_REALTIME), k->one));
 	standing_let_go(a->standing);
 	free(row);
 	return list;
@@ -147,5 +141,5 @@ json_t *show_flow_kill(struct appliance *a, struct call *c)
 
 json_t *show_top(struct appliance *a, struct call *c)
 {
-	return ask(a, c, &(struct flows_filter){.seen_ns = now_ns() - TOP_NS}, TOP, false);
+	return ask(a, c, &(struct flows_filter){.seen_ns = clock_ns(CLOCK_REALTIME) - TOP_NS}, TOP, false);
 }

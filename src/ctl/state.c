@@ -12,6 +12,7 @@
 
 #include "base/eal.h"
 #include "ctl/appliance.h"
+#include "base/clock.h"
 #include "path/record_out.h"
 
 #define TEXT_MAX 1024
@@ -50,11 +51,9 @@ static void say(struct worker *w, const struct state_fact *f)
 void state_say(struct appliance *a, const char *event, const struct state_fact *facts, unsigned n)
 {
 	struct worker *w = a->speaker;
-	struct timespec t;
 	if (!w)
 		return;
-	clock_gettime(CLOCK_REALTIME, &t);
-	w->now_ns = (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+	w->now_ns = clock_ns(CLOCK_REALTIME);
 	record_begin(w, RECORD_STATE);
 	say(w, &(struct state_fact){.name = "event", .text = event});
 	for (unsigned i = 0; i < n; i++)

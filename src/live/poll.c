@@ -32,6 +32,7 @@
 #include "base/port.h"
 #include "path/path.h"
 #include "path/rooms.h"
+#include "base/clock.h"
 #include "path/settle.h"
 #include <fastpath.h>
 
@@ -51,13 +52,6 @@ struct turn {
 	unsigned empty;
 	const struct published *seen;
 };
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 static void rules(struct turn *t)
 {

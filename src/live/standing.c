@@ -21,6 +21,7 @@
 #include "path/delta.h"
 #include "policy/compile.h"
 #include "policy/wants.h"
+#include "base/clock.h"
 #include "policy/edit.h"
 
 // What rules of a policy are called. One for equal policies.
@@ -49,13 +50,6 @@ struct standing {
 	uint64_t loads;
 	pthread_mutex_t loading, looking; // one load; nobody frees what is looked at
 };
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 static double since_ms(uint64_t from_ns)
 {
@@ -184,45 +178,26 @@ static int equip(struct standing *s, struct force *f, uint16_t version)
 	return 0;
 }
 
-static int by_id(const void *a, const void *b, void *arg)
+static int by_id(const void *a, const void *b)
 {
-	const struct rule_name *rule = arg;
-	return strcmp(rule[*(const uint32_t *)a].id, rule[*(const uint32_t *)b].id);
-}
-
-static int of_id(const void *id, const void *at, void *arg)
-{
-	return strcmp(id, ((const struct rule_name *)arg)[*(const uint32_t *)at].id);
-}
-
-// Places of n elements in `sorted` at which an id stands; bsearch has no argument.
-static uint32_t find(const char *id, const uint32_t *sorted, uint32_t n, const struct rule_name *rule)
-{
-	uint32_t from = 0;
-	while (n) {
-		uint32_t half = n / 2;
-		int way = of_id(id, &sorted[from + half], (void *)(uintptr_t)rule);
-		if (way == 0)
-			return sorted[from + half];
-		from += way > 0 ? half + 1 : 0;
-		n = way > 0 ? n - half - 1 : half;
-	}
-	return UINT32_MAX;
+	return strcmp((*(const struct rule_name *const *)a)->id, (*(const struct rule_name *const *)b)->id);
 }
 
 // Hits go on under a rule's id.
 static void carry_hits(struct force *f, const struct force *before)
 {
 	const struct policy_names *b = &before->names;
-	uint32_t n = f->policy->nrules, *sorted = calloc(b->nrules + 1ul, sizeof(*sorted));
+	uint32_t n = f->policy->nrules;
+	const struct rule_name **sorted = calloc(b->nrules + 1ul, sizeof(*sorted));
 	for (uint32_t i = 0; sorted && i < b->nrules; i++)
-		sorted[i] = i;
+		sorted[i] = &b->rule[i];
 	if (sorted)
-		qsort_r(sorted, b->nrules, sizeof(*sorted), by_id, (void *)(uintptr_t)b->rule);
+		qsort(sorted, b->nrules, sizeof(*sorted), by_id);
 	for (uint32_t i = 0; sorted && i < n; i++) {
-		uint32_t at = find(f->names.rule[i].id, sorted, b->nrules, b->rule);
-		if (at != UINT32_MAX)
-			f->hits_before[i] = standing_hits(&before->view, at);
+		const struct rule_name *rule = &f->names.rule[i];
+		const struct rule_name **was = bsearch(&rule, sorted, b->nrules, sizeof(*sorted), by_id);
+		if (was)
+			f->hits_before[i] = standing_hits(&before->view, (uint32_t)(*was - b->rule));
 	}
 	f->hits_before[n] = standing_hits(&before->view, b->nrules);
 	free(sorted);

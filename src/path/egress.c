@@ -186,7 +186,7 @@ static void late(struct worker *w, uint64_t order, bool own, bool all)
 	for (unsigned i = 0; i < e->nlate; i++) {
 		struct egress_late *l = &e->late[i];
 		if (all || (l->at == order && !!(pkt_of(l->m)->flags & PKT_OWN) == own))
-			tx_late(w, l->m);
+			egress_leave(w, l->m);
 		else
 			e->late[kept++] = *l;
 	}
@@ -220,7 +220,8 @@ bool egress_wait(struct worker *w, struct rte_mbuf *m)
 	return true;
 }
 
-uint16_t egress_take(struct worker *w, struct rte_mbuf *m)
+// A reason: it cannot leave, and is still the caller's.
+static uint16_t take(struct worker *w, struct rte_mbuf *m)
 {
 	struct egress *e = w->egress;
 	const struct pkt *p = pkt_of(m);
@@ -244,6 +245,13 @@ uint16_t egress_take(struct worker *w, struct rte_mbuf *m)
 	if (likely(!reason))
 		put(w, out, m);
 	return reason;
+}
+
+void egress_leave(struct worker *w, struct rte_mbuf *m)
+{
+	uint16_t reason = take(w, m);
+	if (unlikely(reason))
+		refuse(w, m, reason);
 }
 
 void egress_flush(struct worker *w)

@@ -80,8 +80,8 @@ struct egress {
 
 // It leaves while a burst is in its rooms: it waits for its place. False: it need not.
 bool egress_wait(struct worker *w, struct rte_mbuf *m);
-// Takes a frame that leaves. A reason: it cannot, and is still the caller's. It is counted when the port has it.
-uint16_t egress_take(struct worker *w, struct rte_mbuf *m);
+// It leaves: counted as sent when its port has it, or dropped by a reason of this room.
+void egress_leave(struct worker *w, struct rte_mbuf *m);
 // tx is at the frame of this order: what has waited for it goes before it, and behind it.
 void egress_before(struct worker *w, uint64_t order);
 void egress_behind(struct worker *w, uint64_t order);

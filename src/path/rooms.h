@@ -78,9 +78,6 @@ void tx_burst(struct worker *w, struct burst *b);
 // fragments.
 void tx_one(struct worker *w, struct rte_mbuf *m);
 
-// Live: one that has waited for its place (egress.c).
-void tx_late(struct worker *w, struct rte_mbuf *m);
-
 // Sends a frame that was made here (answer.h) on behalf of a flow; it stands behind the frame of its order.
 void tx_own(struct worker *w, struct rte_mbuf *m, uint64_t flow_id);
 

@@ -34,17 +34,6 @@ static uint32_t rule_of(const struct worker *w, const struct pkt *p, uint32_t *v
 	return p->reason == REASON_LIMIT_EXCEEDED ? p->rule : rule;
 }
 
-void tx_late(struct worker *w, struct rte_mbuf *m)
-{
-	uint16_t reason = egress_take(w, m);
-	if (likely(!reason))
-		return;
-	pkt_of(m)->reason = reason;
-	w->drops[reason]++;
-	drop_say(w, m, 1, false);
-	rte_pktmbuf_free(m);
-}
-
 static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	struct pkt *p = pkt_of(m);
@@ -58,7 +47,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 		settle_packet(w, m);
 	if (!reason && w->egress) {
 		if (!egress_wait(w, m))
-			tx_late(w, m);
+			egress_leave(w, m);
 		return;
 	}
 	if (reason) {

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "policy/regex.h"
+#include "base/clock.h"
 #include "policy/regex_plain.h"
 
 #define SMALL 200u          // weight up to which Hyperscan is asked in line: 30 ms at worst
@@ -251,13 +252,6 @@ void regex_judge_close(struct regex_judge *j)
 	j->pid = 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static bool ask(struct regex_judge *j, const char *text, uint32_t len, unsigned flags, char why[REGEX_WHY])
 {
 	static struct question q;
@@ -275,12 +269,12 @@ static bool ask(struct regex_judge *j, const char *text, uint32_t len, unsigned 
 			 SPENT_MOST);
 		return false;
 	}
-	uint64_t began = now_ns();
+	uint64_t began = clock_ns(CLOCK_MONOTONIC);
 	q = (struct question){.len = len, .flags = flags};
 	memcpy(q.text, text, len);
 	if (whole(put, j->to, &q, sizeof(q)) && whole(read, j->from, &a, sizeof(a))) {
 		memcpy(why, a.why, REGEX_WHY);
-		j->spent_ns += now_ns() - began;
+		j->spent_ns += clock_ns(CLOCK_MONOTONIC) - began;
 		return a.good;
 	}
 	j->killed++;

@@ -13,6 +13,7 @@
 #include "policy/cache.h"
 #include "policy/compile.h"
 #include "policy/regex.h"
+#include "base/clock.h"
 #include "policy/scan.h"
 
 static char *expression(const struct scan_pattern *s)
@@ -44,13 +45,6 @@ static hs_database_t *compile(char *const *text, const unsigned *flags, const un
 	snprintf(error, size, "%s", e ? e->message : "no memory");
 	hs_free_compile_error(e);
 	return NULL;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 // A database made anew is kept. What makes the next start slow is said, once it was slow.
@@ -92,10 +86,10 @@ struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, b
 		bool damaged = false;
 		db = o->cache ? cache_get(o->cache, &key, &damaged) : NULL;
 		if (!db) {
-			uint64_t begun = now_ns();
+			uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 			db = compile(text, flags, ids, n, mode, bad, error, size);
 			if (db && o->cache)
-				keep(db, &key, o, damaged, now_ns() - begun);
+				keep(db, &key, o, damaged, clock_ns(CLOCK_MONOTONIC) - begun);
 		}
 	}
 	for (uint32_t i = 0; text && i < n; i++)

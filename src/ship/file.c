@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/clock.h"
 #include "ship/outlet.h"
 
 #define RETRY_US 1000000ull
@@ -39,9 +40,7 @@ static const char *const attempts[] = {"open", "write", "rotate"};
 
 static uint64_t clock_us(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000ull + (uint64_t)t.tv_nsec / 1000;
+	return clock_ns(CLOCK_REALTIME) / 1000;
 }
 
 // ---- what goes wrong ---------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@
 #include "ship/face.h"
 #include "ship/fingerprint.h"
 #include "ship/order.h"
+#include "base/clock.h"
 #include "ship/sink.h"
 
 #define FLUSH_NS 100000000ull
@@ -69,13 +70,6 @@ void ship_look(int fd, bool *colour, unsigned *width)
 		*width = size.ws_col;
 	if (*width == 0)
 		*width = 80;
-}
-
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
 static void ship_record(void *arg, const struct record *rec)
@@ -135,7 +129,7 @@ static void missing_last(struct ship *s)
 static unsigned take(struct ship *s, bool all)
 {
 	unsigned n = s->config.live ? take_live(s) : order_take(s->order, all, ship_record, s);
-	uint64_t now = clock_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	if (now > s->flushed_ns + FLUSH_NS) {
 		for (unsigned i = 0; i < s->nsinks; i++)
 			sink_flush(&s->sinks[i], false);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "record.h"
 
 static const struct face *const faces[SHIP_FORMATS] = {&table_face, &eve_face, &facts_face, &raw_face};
@@ -91,12 +92,9 @@ void sink_record(struct sink *k, const struct record *rec)
 
 void sink_flush(struct sink *k, bool last)
 {
-	struct timespec t;
 	outlet_flush(&k->render.out);
-	if (k->refuses && outlet_takes(&k->render.out)) {
-		clock_gettime(CLOCK_REALTIME, &t);
-		say_refused(k, (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec);
-	}
+	if (k->refuses && outlet_takes(&k->render.out))
+		say_refused(k, clock_ns(CLOCK_REALTIME));
 	if (last)
 		outlet_end(&k->render.out);
 }

@@ -25,7 +25,7 @@ def main():
                 stderr=subprocess.DEVNULL)
         url = "http://%s/" % (address if family == 0 else "[%s]" % address)
         name = "IPv%d" % (6 if family else 4)
-        time.sleep(0.5)
+        w.listens("server", 80, address)
         r = w.run("client", "ping", "-c", "2", "-i", "0.2", "-W", "2", address)
         expect(name + ": ping passes", r.returncode == 0, r.stdout)
         r = w.run("client", "curl", "-sS", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url)

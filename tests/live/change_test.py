@@ -8,7 +8,7 @@ import sys
 import time
 
 from wire import ADDRESS
-from world import World, end, expect, skip
+from world import World, end, expect, skip, until
 
 ALLOW = {"rules": [{"id": "casino", "when": {"http.host": "casino.example"}, "action": "deny"}]}
 NO_SSH = {"rules": [{"id": "no-ssh", "when": {"app": "ssh"}, "action": "deny"}] + ALLOW["rules"]}
@@ -29,7 +29,7 @@ def ssh(w):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(f / key)], check=True)
     (f / "sshd_config").write_text(SSHD.format(f))
     w.start("server", "/usr/sbin/sshd", "-D", "-e", "-f", str(f / "sshd_config"), stderr=subprocess.DEVNULL)
-    time.sleep(0.5)
+    w.listens("server", 22)
     return w.start("client", "ssh", "-i", str(f / "user"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
                    "-o", "IdentitiesOnly=yes", "root@" + ADDRESS["server"][0],
                    "while :; do echo tick; sleep 0.1; done", stdout=open(f / "ssh.out", "w"), stderr=open(f / "ssh.err", "w"))
@@ -43,23 +43,18 @@ def reload(w, policy, says):
     n = w.log.read_text().count(says)
     (w.folder / "policy.json").write_text(policy if isinstance(policy, str) else json.dumps(policy))
     w.box.send_signal(signal.SIGHUP)
-    until = time.time() + 5
-    while w.log.read_text().count(says) == n and time.time() < until:
-        time.sleep(0.01)
-    return w.log.read_text().count(says) > n
+    return until(lambda: w.log.read_text().count(says) > n)
 
 
 def main():
     w = World(sys.argv[1])
     w.up(w.config(ALLOW, workers={"cores": [0, 1], "idle": "adaptive"}))
     session = ssh(w)
-    time.sleep(2)
-    if not ticks(w):
+    if not until(lambda: ticks(w) or session.poll() is not None) or not ticks(w):
         skip("no ssh session can be had: " + (w.folder / "ssh.err").read_text()[-300:])
     expect("a bad file is refused", reload(w, '{"rules": [{"id": "x"}]}', "not loaded"))
     before = ticks(w)
-    time.sleep(0.5)
-    expect("and the session goes on", ticks(w) > before and session.poll() is None)
+    expect("and the session goes on", until(lambda: ticks(w) > before) and session.poll() is None)
     ping = w.start("client", "ping", "-q", "-i", "0.002", "-c", "2000", ADDRESS["server"][0], stdout=subprocess.PIPE, text=True)
     for i in range(4):
         policy = {"rules": [{"id": "n%d" % i, "when": {"http.host": "n%d.example" % i}, "action": "deny"}] + ALLOW["rules"]}

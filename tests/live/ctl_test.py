@@ -32,6 +32,13 @@ def expect(what, ok, seen=""):
         bad.append(what)
 
 
+def until(holds, wait=20):
+    end_at = time.monotonic() + wait
+    while not (answer := holds()) and time.monotonic() < end_at:
+        time.sleep(0.05)
+    return answer
+
+
 def ctl(*words, stdin=None):
     return subprocess.run([SLUICE, "ctl", "-s", SOCKET, *words], input=stdin, capture_output=True, text=True, timeout=30)
 
@@ -102,8 +109,7 @@ def drops():
     expect("stopped is said, and not ready", (state, code) == ("stopped", 503), (state, code))
     expect("stopped workers fetch nothing", ask("show", "ledger")["rx"] == before)
     ctl("start")
-    time.sleep(0.3)
-    expect("started ones do", ask("show", "ledger")["rx"] > before)
+    expect("started ones do", until(lambda: ask("show", "ledger")["rx"] > before))
     hits = ask("show", "rules", "hits")["rules"]
     r = ask("top")
     expect("top names the busiest flows, and rules", len(r["flows"]) == 10 and r["rules"] and "rx_pps" in r, r)
@@ -114,8 +120,7 @@ def drops():
     expect("and a field that is none", (lambda r: r.returncode == 2 and "hots" in r.stderr)(ctl("explain", "--hots", "x")))
     ask("bypass", "on", "1s")
     was = ask("show", "policy")["bypass"]
-    time.sleep(1.5)
-    expect("a bypass ends by itself", was and not ask("show", "policy")["bypass"])
+    expect("a bypass ends by itself", was and until(lambda: not ask("show", "policy")["bypass"]))
     expect("each value has its origin", any(v["key"] == "node" and "config.json:" in v["from"]
                                             for v in ask("show", "config")["values"]))
 
@@ -144,27 +149,29 @@ def prompt():
         os.chdir(HERE)
         os.execve(SLUICE, [SLUICE, "ctl", "-s", SOCKET], dict(os.environ, HOME=str(HERE), TERM="vt100"))
 
-    def keys(text):
+    def keys(text, *wanted):
+        """writes text; whether all that is wanted is shown then"""
         os.write(fd, text.encode())
-        said = b""
-        while select.select([fd], [], [], 0.5)[0]:
+        said, end_at = "", time.monotonic() + 20
+        while not said or not all(s in said for s in wanted):
+            if not select.select([fd], [], [], max(0, end_at - time.monotonic()))[0]:
+                break
             try:
-                said += os.read(fd, 65536)
+                said += re.sub(r"\x1b(\[[0-9;]*)?[A-Za-z]", "", os.read(fd, 65536).decode())
             except OSError:
                 break
-        return re.sub(r"\x1b(\[[0-9;]*)?[A-Za-z]", "", said.decode())
+        return all(s in said for s in wanted)
 
-    keys("")
-    expect("tab completes a word", "version" in keys("sh\tver\t"))
-    expect("and Enter says it", "DPDK" in keys("\r"))
-    said = keys("show port stats \t")
-    expect("tab knows the ports", all(p in said for p in ("all", "lan", "wan")), said)
-    expect("? says what can stand here", "by its name" in keys("?"))
-    expect("a value is completed", "rx bytes" in keys("l\t\r"))
-    expect("history", "stats lan" in keys("\x1b[A"))
+    expect("a prompt", keys("", "sluice"))
+    expect("tab completes a word", keys("sh\tver\t", "version"))
+    expect("and Enter says it", keys("\r", "DPDK"))
+    expect("tab knows the ports", keys("show port stats \t", "all", "lan", "wan"))
+    expect("? says what can stand here", keys("?", "by its name"))
+    expect("a value is completed", keys("l\t\r", "rx bytes"))
+    expect("history", keys("\x1b[A", "stats lan"))
     keys("\x03")
-    keys("policy load pol\t\r")
-    expect("files are completed", ask("show", "policy")["version"] == 3)
+    keys("policy load pol\t\r", "version")
+    expect("files are completed", until(lambda: ask("show", "policy")["version"] == 3))
     keys("quit\r")
     expect("quit leaves", os.waitpid(pid, 0)[1] == 0)
     expect("what was said is kept for the next time, for nobody else",
@@ -195,7 +202,7 @@ def hostile():
     for s in many:
         s.close()
     expect("others are served meanwhile", ctl("show", "drops").returncode == 0)
-    time.sleep(12)  # slow took nothing for ten seconds
+    until(lambda: 'why="cut_off"} 0' not in page("/metrics")[2], 40)  # slow took nothing for ten seconds
     slow.settimeout(5)
     gone = True
     try:

@@ -199,7 +199,7 @@ def killed(w):
     expect("kill -9, fail mode open: the transfer goes on to its end", out.startswith("200 %d" % SIZE), out + err)
     expect("and new flows", ping(w) and ping(w, 1))
     begin = time.monotonic()
-    w.up(config(w, policy()), until="forwarding")
+    w.up(config(w, policy()), says="forwarding")
     expect("a restart takes over in %.1f s" % (time.monotonic() - begin), ping(w))
     w.says("enforcing")
     out, err = curl(w, 1).communicate(timeout=60)

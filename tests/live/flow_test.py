@@ -4,10 +4,9 @@ brings them back; denials of flows that began before the policy are hits at once
 import json
 import subprocess
 import sys
-import time
 
 from wire import ADDRESS
-from world import World, end, expect
+from world import World, end, expect, until
 
 SERVER = ADDRESS["server"][0]
 ALLOW = {"rules": [{"id": "casino", "when": {"http.host": "casino.example"}, "action": "deny"}]}
@@ -43,7 +42,7 @@ def talk(w, port, size=10):
 
 def reset(p):
     try:
-        return p.communicate(timeout=3)[0].strip() == "reset"
+        return p.communicate(timeout=10)[0].strip() == "reset"
     except Exception:
         return False
 
@@ -56,9 +55,10 @@ def main():
     w = World(sys.argv[1])
     w.up(w.config(ALLOW, workers={"cores": [0, 1], "idle": "adaptive"}))
     w.start("server", sys.executable, "-c", ECHO)
-    time.sleep(0.5)
+    for port in (7000, 7001, 7002):
+        w.listens("server", port)
     a, b, c = talk(w, 7000), talk(w, 7001), talk(w, 7002, 1000)
-    time.sleep(1)
+    until(lambda: [f["packets"] > 20 for f in shown(w, "proto", "tcp")["flows"]] == [True] * 3)
     r = shown(w, "src", ADDRESS["client"][0] + "/24", "dst", SERVER, "proto", "tcp")
     expect("flows are shown, the largest first", [f["dport"] for f in r["flows"]][0] == 7002 and r["matched"] == 3, r)
     f = shown(w, "dport", "7000")["flows"][0]

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from world import ADDRESS, World, end, expect
+from world import ADDRESS, World, end, expect, until
 
 ENDPOINT = 0x0123456789abcdef
 POLICY = {
@@ -95,8 +95,8 @@ def main():
     w = world(kind)
     config = appliance(w, kind)
     (w.folder / "policy.json").unlink()
-    w.up(config, until="not loaded")
-    time.sleep(0.5)
+    w.up(config, says="not loaded")
+    until(lambda: probe(w) == "503")
     expect("the probe's port is open, and says 503 while there is no policy", probe(w) == "503", probe(w))
     w.policy(POLICY)
     w.box.send_signal(signal.SIGHUP)
@@ -110,7 +110,7 @@ def main():
     balancer.stdout.readline()
     clients(w)
     balancer.send_signal(signal.SIGUSR1)
-    time.sleep(0.5)
+    until(lambda: "RX_NOT_OURS" in json.dumps(w.ctl("show", "drops")))
     drops = json.dumps(w.ctl("show", "drops"))
     for reason, n in (("RX_GENEVE", 5), ("EGRESS_NO_SENDER", 1), ("RX_NOT_OURS", 1)):
         expect("what no balancer sends is dropped by name: " + reason, reason in drops, drops[:2000])

@@ -5,9 +5,8 @@ usage: link_test.py SLUICE [PORT TYPE]"""
 import json
 import subprocess
 import sys
-import time
 
-from world import ADDRESS, World, end, expect
+from world import ADDRESS, World, end, expect, until
 
 WEB = {"id": "web", "when": {"proto": "tcp", "dport": 80}, "action": "allow"}
 DHCP = """import socket, sys
@@ -39,10 +38,7 @@ def reload(w, policy):
     before = w.log.read_text().count("enforcing")
     w.policy(policy)
     w.box.send_signal(1)
-    for _ in range(100):
-        if w.log.read_text().count("enforcing") > before:
-            return
-        time.sleep(0.05)
+    until(lambda: w.log.read_text().count("enforcing") > before)
 
 
 def default_denies(kind):
@@ -58,9 +54,8 @@ def default_denies(kind):
     server = w.start("server", sys.executable, "-c", DHCP, "67", "listen", stdout=subprocess.PIPE, text=True)
     server.stdout.readline()
     w.run("client", sys.executable, "-c", DHCP, "68", "send")
-    time.sleep(0.5)
-    server.poll()
-    expect("default deny: DHCP passes", server.poll() == 0 and "discover" in server.stdout.read())
+    heard = until(lambda: server.poll() is not None)
+    expect("default deny: DHCP passes", heard and server.returncode == 0 and "discover" in server.stdout.read())
     reload(w, {"default": {"action": "deny"}, "rules": [WEB, {"id": "no-nd", "when": {"proto": "icmpv6"}, "action": "deny"}]})
     forget(w)
     expect("a rule that names it stops ND", curl(w, 1) == "000")

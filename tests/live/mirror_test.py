@@ -9,11 +9,10 @@ import pathlib
 import socket
 import struct
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import pcap_file
-from world import World, end, expect
+from world import World, end, expect, until
 
 CAPTURES = pathlib.Path(__file__).resolve().parents[1] / "captures"
 VNI = 0x4d5a17
@@ -67,7 +66,7 @@ def story(kind, transport):
     r = w.inside(w.ns["client"], sys.executable, "-c", SENDER, input=b"".join(struct.pack("!I", len(f)) + f for f in frames),
                  capture_output=True)
     expect(transport + ": frames are sent", r.returncode == 0, r.stderr)
-    time.sleep(1)
+    until(lambda: w.ctl("show", "ledger").get("result", {}).get("rx", 0) >= len(frames))
     ledger = w.ctl("show", "ledger").get("result", {})
     after = received(w)
     expect(transport + ": nothing comes back, though a rule denies", after == before, (before, after))

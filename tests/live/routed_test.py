@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from world import World, end, expect
+from world import World, end, expect, until
 
 CLIENT = ("10.81.0.2", "fd81::2")
 SERVER = ("10.82.0.2", "fd82::2")
@@ -125,7 +125,7 @@ def one_arm(kind):
     c["ports"]["lan"]["next_hop"] = ["10.81.0.2", "fd81::2"]
     c["paths"] = [{"mode": "routed", "ports": ["lan"], "tenant": "none"}]
     w.up(c)
-    time.sleep(1.5)  # next hops are asked for
+    until(lambda: w.run("near", "ping", "-c", "1", "-W", "1", "fd91::2").returncode == 0)  # next hops are asked for
     for family, to in ((0, "10.91.0.2"), (1, "fd91::2")):
         name = "one arm, IPv%d" % (6 if family else 4)
         w.http("far", to)

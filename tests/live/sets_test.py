@@ -9,7 +9,7 @@ import threading
 import time
 
 from wire import ADDRESS
-from world import World, end, expect
+from world import World, end, expect, until
 
 NAMES = 1000000
 SERVER, CLIENT = ADDRESS["server"][0], ADDRESS["client"][0]
@@ -78,7 +78,7 @@ def probe(path):
 def slow(w, host):
     out = open(w.folder / host, "w")
     p = w.start("client", "curl", "-sS", "-N", "-m", "60", "-H", "Host: " + host, "http://%s/slow" % SERVER, stdout=out, stderr=subprocess.PIPE)
-    time.sleep(0.4)
+    until(lambda: words(w, host))
     return p
 
 
@@ -128,8 +128,7 @@ def live_flows(w):
     expect("a live flow that it concerns ends within a second", goes.poll() is not None and time.time() - begun < 1, goes.poll())
     w.ctl("set", "del", "gambling", "fun.example")
     before = words(w, "other.example")
-    time.sleep(0.3)
-    expect("another goes on", stays.poll() is None and words(w, "other.example") > before)
+    expect("another goes on", until(lambda: words(w, "other.example") > before) and stays.poll() is None)
     w.ctl("set", "add", "guests", CLIENT + "/32")
     try:
         stays.wait(3)
@@ -157,7 +156,7 @@ def main():
         f.writelines("name%d.example\n" % i for i in range(NAMES))
     w.up(w.config(POLICY), wait=60)
     w.start("server", sys.executable, __file__, "--serve")
-    time.sleep(0.7)
+    w.listens("server", 80)
     expect("before, all is allowed", curl(w, "www.casino.example") == "allowed")
     edits(w)
     one_round_trip(w)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from world import ADDRESS, World, end, expect
+from world import ADDRESS, World, end, expect, until
 
 POLICY = {"rules": [{"id": "no-casino", "when": {"http.host": "casino.example"}, "action": "deny"}]}
 
@@ -31,10 +31,13 @@ def numbers(events):
     return [(e["worker"], e["seq"]) for e in events]
 
 
-def settled(w, kind, n, name="eve.json", wait=5):
-    until = time.time() + wait
-    while time.time() < until and sum(e["event_type"] == kind for e in all_rows(w.folder, name)) < n:
-        time.sleep(0.05)
+def settled(w, kind, n, name="eve.json", wait=20):
+    until(lambda: sum(e["event_type"] == kind for e in all_rows(w.folder, name)) >= n, wait)
+
+
+def said(w, event):
+    """waits for a state record"""
+    until(lambda: any(e["event_type"] == "state" and e["state"]["event"] == event for e in all_rows(w.folder, "eve.json")))
 
 
 def sink(w, n):
@@ -59,10 +62,7 @@ def moved_under_load(w):
         time.sleep(0.4)
         os.rename(w.folder / "eve.json", w.folder / ("eve.json.2%d" % i))
         w.box.send_signal(1)
-        until = time.time() + 2
-        while time.time() < until and not (w.folder / "eve.json").exists():
-            time.sleep(0.02)
-        expect("a file that was moved away is made again at SIGHUP", (w.folder / "eve.json").exists())
+        expect("a file that was moved away is made again at SIGHUP", until((w.folder / "eve.json").exists))
     stop.set()
     t.join()
 
@@ -72,19 +72,14 @@ def full(w, small):
     ballast = small / "ballast"
     free = os.statvfs(small)
     ballast.write_bytes(b"x" * (free.f_bavail * free.f_bsize - 12288))
-    until = time.time() + 20
-    while time.time() < until and sink(w, 1)["lost"] == 0:
-        ask(w, 100)
+    until(lambda: ask(w, 100) or sink(w, 1)["lost"], 40)
     s = sink(w, 1)
     expect("a full disk is seen", s["state"] == "failing" and s["errors"] > 0 and "space" in s["last_error"], s)
     expect("and said", "cannot write sink=%s" % (small / "eve.json") in w.log.read_text())
     expect("the other sink goes on", sink(w, 0)["state"] == "writing" and sink(w, 0)["lost"] == 0, sink(w, 0))
     rows(small / "eve.json")
     ballast.unlink()
-    until = time.time() + 5
-    while time.time() < until and sink(w, 1)["state"] == "failing":
-        time.sleep(0.1)
-    expect("with room it is written again", sink(w, 1)["state"] == "writing", sink(w, 1))
+    expect("with room it is written again", until(lambda: sink(w, 1)["state"] == "writing"), sink(w, 1))
 
 
 def states(w, schema):
@@ -126,7 +121,7 @@ def main():
         w.up(config)
         w.start("server", sys.executable, "-m", "http.server", "80", "--directory", "/usr/share/doc/bash",
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
+        w.listens("server", 80)
         ask(w, 3)
         ask(w, 3, "casino.example")
         settled(w, "http", 6)
@@ -137,10 +132,10 @@ def main():
         w.ctl("bypass", "on", "1s")
         w.says("bypass off")
         w.run("server", "ip", "link", "set", "eth0", "down")
-        w.says("port=wan")
-        time.sleep(1.2)
+        said(w, "port_down")
         w.run("server", "ip", "link", "set", "eth0", "up")
-        time.sleep(1.5)
+        said(w, "port_up")
+        until(lambda: w.run("client", "ping", "-c", "1", "-W", "1", ADDRESS["server"][0]).returncode == 0)
         ask(w, 2)
         ledger = w.ctl("show", "sinks")["result"]
         expect("it drains and exits 0", w.down() == 0, w.log.read_text()[-2000:])

@@ -192,6 +192,14 @@ class Ends:
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in servers]
         for s in self.servers:
             atexit.register(s.kill)
+        end_at = time.monotonic() + 30
+        while not self.all_listen() and time.monotonic() < end_at:
+            time.sleep(0.05)
+        time.sleep(0.3)  # those of several ports
+
+    def all_listen(self):
+        sockets = subprocess.run(["ip", "netns", "exec", NS["server"], "ss", "-Hlntup"], capture_output=True, text=True).stdout
+        return all("pid=%d," % s.pid in sockets for s in self.servers)
 
     def client(self, *command, stdin=None):
         """output, exit code and seconds"""
@@ -222,7 +230,6 @@ def play_live(sluice, kind, policy, servers, acts):
     w = World(sluice)
     w.up(w.config(policy, kind))
     ends = Ends(w.folder, servers)
-    time.sleep(1.5)
     acts(ends)
     for s in ends.servers:
         s.kill()
@@ -243,7 +250,6 @@ def play(sluice, kind, policy, servers, acts):
         box = Box(sluice, folder, kind, policy)
         box.start()
         ends = Ends(folder, servers)
-        time.sleep(1.5)  # the servers listen
         acts(ends)
         for s in ends.servers:
             s.kill()

@@ -36,6 +36,14 @@ def end():
     sys.exit(bool(failed))
 
 
+def until(holds, wait=20):
+    """asks again and again until it holds, for `wait` seconds at most: machines differ in speed; its last answer"""
+    end_at = time.monotonic() + wait
+    while not (answer := holds()) and time.monotonic() < end_at:
+        time.sleep(0.02)
+    return answer
+
+
 def skip(why):
     print("skipped: " + why)
     sys.exit(77)
@@ -112,11 +120,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
         p = self.start(where, sys.executable, "-c", code, address, str(port))
-        for _ in range(100):
-            if self.run(where, "ss", "-Hltn", "sport = :%s" % port, "src", "[%s]" % address if ":" in address else address).stdout:
-                break
-            time.sleep(0.05)
+        self.listens(where, port, address)
         return p
+
+    def listens(self, where, port, address=None, protocol="t"):
+        """waits for a server's port"""
+        source = ["src", "[%s]" % address if ":" in address else address] if address else []
+        return until(lambda: self.run(where, "ss", "-Hln" + protocol, "sport = :%s" % port, *source).stdout)
 
     def config(self, policy=None, kind="af_packet", **more):
         """a bridge between lan and wan; more: top-level keys over it"""
@@ -137,27 +147,23 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
     def policy(self, policy):
         (self.folder / "policy.json").write_text(json.dumps(policy))
 
-    def up(self, config, *args, until="enforcing", wait=20):
-        """starts sluice run; returns when its log says `until`"""
+    def up(self, config, *args, says="enforcing", wait=40):
+        """starts sluice run; returns when its log has that"""
         config.setdefault("policy", {}).setdefault("history", "")  # not this machine's
         (self.folder / "config.json").write_text(json.dumps(config, indent=1))
         self.log = self.folder / "log"
         self.box = self.start("box", self.sluice, "run", "-c", str(self.folder / "config.json"), *args,
                               stderr=open(self.log, "w"), env={**os.environ, "SLUICE_CACHE": "", **QUIET})
-        self.says(until, wait)
+        self.says(says, wait)
 
-    def says(self, text, wait=10):
-        end_at = time.time() + wait
-        while time.time() < end_at:
-            if text in self.log.read_text():
-                return True
-            if self.box.poll() is not None:
-                break
-            time.sleep(0.05)
-        expect("the log says %r" % text, False, self.log.read_text()[-2000:])
-        return False
+    def says(self, text, wait=20):
+        until(lambda: text in self.log.read_text() or self.box.poll() is not None, wait)
+        said = text in self.log.read_text()
+        if not said:
+            expect("the log says %r" % text, False, self.log.read_text()[-2000:])
+        return said
 
-    def down(self, sig=signal.SIGTERM, wait=15):
+    def down(self, sig=signal.SIGTERM, wait=30):
         """ends it; its exit status"""
         self.box.send_signal(sig)
         try:

@@ -93,14 +93,34 @@ static bool denied(const struct flow *f)
 	return (f->policy & (POLICY_DENIED | POLICY_ENDING)) == POLICY_DENIED && said && !f->holds;
 }
 
-static bool allowed(const struct worker *w, const struct flow *f, unsigned dir)
+// Nothing that comes this way is read any more.
+static bool is_read(const struct flow *f)
 {
 	const uint16_t done = FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
-	if (w->rules && (f->policy & (POLICY_JUDGED | POLICY_DENIED | POLICY_ENDING | POLICY_ACTS)) != POLICY_JUDGED)
-		return false; // POLICY_OPEN: without a parser no transaction will come
-	if ((f->flags & done) != done || (f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1)) || f->holds || !f->steady)
-		return false;
-	return !w->scans || judge_payload_over(w, f, dir);
+	return (f->flags & done) != done; // POLICY_OPEN or not: without a parser no transaction will come
+}
+
+enum settle_no settle_no(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	if (f->key.outer)
+		return SETTLE_NO_OUTER;
+	if (denied(f))
+		return SETTLE_NO_DENIED;
+	if (f->policy & (POLICY_DENIED | POLICY_ENDING))
+		return SETTLE_NO_ENDING;
+	if (w->rules && !(f->policy & POLICY_JUDGED))
+		return SETTLE_NO_UNJUDGED;
+	if (f->policy & POLICY_ACTS)
+		return SETTLE_NO_ACTS;
+	if (f->holds)
+		return SETTLE_NO_HELD;
+	if (is_read(f))
+		return SETTLE_NO_READ;
+	if (f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1))
+		return SETTLE_NO_REFUSED;
+	if (w->scans && !judge_payload_over(w, f, dir))
+		return SETTLE_NO_PAYLOAD;
+	return f->steady ? SETTLE_NO_ALLOWED : SETTLE_NO_MOVES;
 }
 
 // What the fast path may do for a direction of the flow; FASTPATH_UP: nothing.
@@ -108,11 +128,10 @@ static enum fastpath_verdict verdict_of(const struct worker *w, const struct flo
 {
 	if (w->swapping)
 		return FASTPATH_UP;
-	if (denied(f))
+	enum settle_no no = settle_no(w, f, dir);
+	if (no == SETTLE_NO_DENIED)
 		return FASTPATH_DROP;
-	if (!forwards || f->pkts[dir] < PACKETS_MIN || !allowed(w, f, dir))
-		return FASTPATH_UP;
-	return FASTPATH_FORWARD;
+	return no == SETTLE_NO_ALLOWED && forwards && f->pkts[dir] >= PACKETS_MIN ? FASTPATH_FORWARD : FASTPATH_UP;
 }
 
 // ---- asking ------------------------------------------------------------------------------------------------------
@@ -205,7 +224,8 @@ void settle_again(struct worker *w, struct flow *f)
 	struct mark *mark = mark_of(w, f);
 	for (unsigned dir = 0; dir < 2; dir++) {
 		bool drops = mark->state & DROPS << dir;
-		if ((mark->state & ASKED << dir) && (drops ? !denied(f) : !allowed(w, f, dir)))
+		if ((mark->state & ASKED << dir) &&
+		    settle_no(w, f, dir) != (drops ? SETTLE_NO_DENIED : SETTLE_NO_ALLOWED))
 			take_back(w, f, mark, dir);
 	}
 }

@@ -10,6 +10,32 @@
 struct rte_ring;
 struct segment;
 
+// Where a direction of a flow stands. X(symbol, what a rule does that keeps it here, else words)
+#define SETTLE_NOS(X)                                                                                                  \
+	X(ALLOWED, NULL, "nothing more of it is judged")                                                               \
+	X(DENIED, NULL, "denied, nothing more of it is judged")                                                        \
+	X(OUTER, NULL, "what is encapsulated always comes up")                                                         \
+	X(SWAP, NULL, "another policy is coming into force")                                                           \
+	X(ENDING, NULL, "denied, and that is being said")                                                              \
+	X(UNJUDGED, NULL, "nothing of it was judged")                                                                  \
+	X(ACTS, "looks at each of its packets", "each of its packets is counted or copied")                            \
+	X(HELD, NULL, "frames of it wait for a verdict")                                                               \
+	X(READ, "looks at ", " is read")                                                                               \
+	X(REFUSED, NULL, "what was dropped of it must not come again")                                                 \
+	X(PAYLOAD, "looks at its payload", "its payload is searched")                                                  \
+	X(MOVES, NULL, "its connection is beginning or ending")
+
+enum settle_no {
+#define X(symbol, rule, words) SETTLE_NO_##symbol,
+	SETTLE_NOS(X)
+#undef X
+};
+// Of a direction, with or without a fast path, by the policy that judged the flow last: never SWAP.
+enum settle_no settle_no(const struct worker *w, const struct flow *f, unsigned dir);
+// The same in words, cut to size: "rule api looks at each http request". True: it is settled. The worker's thread,
+// between bursts; it asks every rule. settle_why.c
+bool settle_why(struct worker *w, const struct flow *f, unsigned dir, char *out, size_t size);
+
 struct settle_config {
 	struct rte_ring *ops, *counts; // struct fastpath_op to the helper thread, struct fastpath_count from it
 	int16_t link[EGRESS_PORTS];    // by port: its number in the fast path; -1: it has none

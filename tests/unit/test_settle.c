@@ -158,6 +158,29 @@ static struct flow *flow_of_op(const struct fastpath_op *op)
 
 static const char opaque[] = "????????????????????????????????????????";
 
+static void why(const struct flow *f, bool settled, const char *words)
+{
+	char said[128], few[8];
+	assert_int_equal(settle_why(worker, f, 0, said, sizeof(said)), settled);
+	assert_string_equal(said, words);
+	settle_why(worker, f, 0, few, sizeof(few));
+	assert_memory_equal(few, said, 7);
+	assert_int_equal(few[7], 0);
+}
+
+// The newest flow.
+static struct flow *flow_now(void)
+{
+	struct flow *found = NULL;
+	for (uint32_t i = 0; i < config.flows; i++) {
+		struct flow *f = &worker->flows->flows[i];
+		if (f->key.version && (!found || f->id > found->id))
+			found = f;
+	}
+	assert_non_null(found);
+	return found;
+}
+
 // Both directions of an opaque flow; their ADDs in op.
 static void settle_both(struct fastpath_op *op)
 {
@@ -187,6 +210,7 @@ static void opaque_settles(void **state)
 		assert_int_equal(op[i].flow, flow_of_op(&op[i])->id);
 	}
 	assert_int_not_equal(op[0].dir, op[1].dir);
+	why(flow_now(), true, "nothing more of it is judged");
 }
 
 static void short_ones_do_not(void **state)
@@ -201,6 +225,7 @@ static void http_does_not(void **state)
 	connect_to(80);
 	talk(60, "GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
 	nothing_asked();
+	why(flow_now(), false, "rule name looks at each http request");
 	connect_to(80); // nor within one long body
 	say(0, "GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n");
 	say(1, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
@@ -219,6 +244,7 @@ static void held_does_not(void **state)
 	for (unsigned i = 0; i < 60; i++)
 		frame(1, IPPROTO_TCP, 0x10, "", 0);
 	nothing_asked();
+	why(flow_now(), false, "frames of it wait for a verdict");
 }
 
 static void dns_does_not(void **state)
@@ -244,6 +270,7 @@ static void limited_does_not(void **state)
 	connect_to(82);
 	talk(100, opaque, opaque);
 	nothing_asked();
+	why(flow_now(), false, "rule slow looks at each of its packets");
 }
 
 static void denied_is_dropped(void **state)
@@ -257,6 +284,7 @@ static void denied_is_dropped(void **state)
 	assert_int_equal(op.ask, FASTPATH_ADD);
 	assert_int_equal(op.verdict, FASTPATH_DROP);
 	nothing_asked();
+	why(flow_now(), true, "denied, nothing more of it is judged");
 }
 
 static void nobody_across(void **state)

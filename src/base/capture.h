@@ -19,6 +19,7 @@ struct capture_format {
 	bool nanoseconds;   // resolution of the file's times
 	bool swapped;       // byte order is not ours
 	bool pcapng;        // frames may have other link types than link_type, the first interface's
+	bool named;         // of a writer of pcapng: each frame says its interface
 	uint8_t header_len; // 24 where header is that of a classic pcap file; 0 for pcapng and pcap's variants
 	uint8_t header[24];
 };

@@ -5,7 +5,7 @@
 // did not touch gives the same bytes again. Blocks of 1 MiB go to write(2) directly, so that a full disk is known
 // where it happens. Runs on the thread that drains the exits.
 // What was a pcapng becomes one (draft-ietf-opsawg-pcapng): a section, an interface for each link type, in nanoseconds,
-// and the packets; names, comments and counters of the input are not kept.
+// and the packets; names, comments and counters of the input are not kept. Of a live capture each port is an interface.
 // Rejected: pcap_dump (always our byte order, no errors before the end, one link type a file).
 #include "base/capture_out.h"
 
@@ -16,15 +16,18 @@
 #include <unistd.h>
 
 #define BLOCK (1024 * 1024)
-#define LINKS 16 // there are 12 that we read; one that we do not know leaves as it came
+#define LINKS 48 // there are 12 that we read, one that we do not know leaves as it came; live: as many as ports
 
 struct capture_out {
 	int fd, error;
 	bool swapped, nanoseconds, ng;
 	uint16_t link_type;
-	uint16_t links[LINKS]; // of a pcapng: its interfaces
+	struct {
+		uint16_t link_type;
+		const char *name;
+	} links[LINKS]; // of a pcapng: its interfaces
 	unsigned nlinks;
-	uint64_t left_out;
+	uint64_t left_out, bytes;
 	size_t len;
 	uint8_t block[BLOCK];
 };
@@ -44,6 +47,7 @@ static void flush(struct capture_out *o)
 
 static void put(struct capture_out *o, const void *p, size_t n)
 {
+	o->bytes += n;
 	while (n) {
 		size_t part = RTE_MIN(n, BLOCK - o->len);
 		memcpy(o->block + o->len, p, part);
@@ -60,18 +64,44 @@ static uint32_t order(const struct capture_out *o, uint32_t v)
 	return o->swapped ? __builtin_bswap32(v) : v;
 }
 
-// Number of the interface with this link type, which is described first where it is new. LINKS: there are too many.
-static unsigned interface_of(struct capture_out *o, uint16_t link_type)
+static void pad(struct capture_out *o, uint32_t len)
+{
+	uint32_t padding = 0;
+	put(o, &padding, RTE_ALIGN(len, 4) - len);
+}
+
+// An option of a block: its code, its length and its bytes, padded.
+static void put_option(struct capture_out *o, uint32_t code, const void *value, uint32_t len)
+{
+	uint32_t head = code | len << 16;
+	put(o, &head, 4);
+	put(o, value, len);
+	pad(o, len);
+}
+
+static uint32_t option_bytes(size_t len)
+{
+	return 4 + RTE_ALIGN((uint32_t)len, 4);
+}
+
+// Number of the interface with this link type and name (NULL: none), which is described first where it is new. LINKS:
+// there are too many.
+static unsigned interface_of(struct capture_out *o, uint16_t link_type, const char *name)
 {
 	unsigned i = 0;
-	while (i < o->nlinks && o->links[i] != link_type)
+	while (i < o->nlinks && (o->links[i].link_type != link_type || o->links[i].name != name))
 		i++;
 	if (i < o->nlinks || i == LINKS)
 		return i;
-	o->links[o->nlinks++] = link_type;
-	// if_tsresol (9), 1 byte: 10^-9 s; then the end of options
-	uint32_t block[] = {1, 32, link_type, CAPTURE_SNAPLEN_MAX, 9 | 1 << 16, 9, 0, 32};
-	put(o, block, sizeof(block));
+	o->links[o->nlinks].link_type = link_type;
+	o->links[o->nlinks++].name = name;
+	uint32_t all = 32 + (name ? option_bytes(strlen(name)) : 0);
+	uint32_t head[] = {1, all, link_type, CAPTURE_SNAPLEN_MAX}, tail[] = {0, all}; // 0: the end of options
+	put(o, head, sizeof(head));
+	if (name)
+		put_option(o, 2, name, (uint32_t)strlen(name)); // if_name
+	put_option(o, 9, "\x09", 1);                            // if_tsresol: 10^-9 s
+	put(o, tail, sizeof(tail));
 	return i;
 }
 
@@ -87,7 +117,8 @@ static void put_file_header(struct capture_out *o, const struct capture_format *
 	if (o->ng) {
 		uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX, 28}; // version 1.0
 		put(o, section, sizeof(section));
-		interface_of(o, f->link_type); // first here too
+		if (!f->named)
+			interface_of(o, f->link_type, NULL); // first here too
 		return;
 	}
 	memcpy(header, &magic, 4);
@@ -99,17 +130,21 @@ static void put_file_header(struct capture_out *o, const struct capture_format *
 
 struct capture_out *capture_out_open(const char *path, const struct capture_format *f)
 {
+	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
+	return fd < 0 ? NULL : capture_out_on(fd, f);
+}
+
+struct capture_out *capture_out_on(int fd, const struct capture_format *f)
+{
 	struct capture_out *o = malloc(sizeof(*o));
-	if (!o)
-		return NULL;
-	o->fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
-	if (o->fd < 0) {
-		free(o);
+	if (!o) {
+		close(fd);
 		return NULL;
 	}
+	o->fd = fd;
 	o->error = 0;
 	o->len = 0;
-	o->left_out = 0;
+	o->left_out = o->bytes = 0;
 	o->link_type = f->link_type;
 	o->swapped = f->header_len && f->swapped;
 	o->nanoseconds = !f->header_len || f->nanoseconds;
@@ -120,33 +155,27 @@ struct capture_out *capture_out_open(const char *path, const struct capture_form
 }
 
 // options: bytes of what stands behind the frame.
-static bool put_header(struct capture_out *o, uint16_t link_type, uint64_t stamp_ns, uint32_t len, uint32_t wire_len,
-		       uint32_t options)
+static bool put_header(struct capture_out *o, const struct capture_record *r, uint32_t options)
 {
-	unsigned interface = o->ng ? interface_of(o, link_type) : 0;
-	if (o->ng ? interface == LINKS : link_type != o->link_type) {
+	uint64_t stamp_ns = r->stamp_ns;
+	unsigned interface = o->ng ? interface_of(o, r->link_type, r->port) : 0;
+	if (o->ng ? interface == LINKS : r->link_type != o->link_type) {
 		o->left_out++;
 		return false;
 	}
 	if (o->error)
 		return false;
 	if (o->ng) {
-		uint32_t all = 32 + RTE_ALIGN(len, 4) + options;
-		uint32_t head[] = {6, all, interface, stamp_ns >> 32, stamp_ns, len, wire_len};
+		uint32_t all = 32 + RTE_ALIGN(r->len, 4) + options;
+		uint32_t head[] = {6, all, interface, stamp_ns >> 32, stamp_ns, r->len, r->wire_len};
 		put(o, head, sizeof(head));
 		return true;
 	}
 	uint32_t fraction = stamp_ns % 1000000000u;
 	uint32_t head[4] = {order(o, stamp_ns / 1000000000u), order(o, o->nanoseconds ? fraction : fraction / 1000),
-			    order(o, len), order(o, wire_len)};
+			    order(o, r->len), order(o, r->wire_len)};
 	put(o, head, sizeof(head));
 	return true;
-}
-
-static void pad(struct capture_out *o, uint32_t len)
-{
-	uint32_t padding = 0;
-	put(o, &padding, RTE_ALIGN(len, 4) - len);
 }
 
 static void put_end(struct capture_out *o, uint32_t len, uint32_t options)
@@ -160,7 +189,9 @@ void capture_out_frame(struct capture_out *o, const struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
 	uint32_t len = rte_pktmbuf_pkt_len(m);
-	if (!put_header(o, p->link_type, p->stamp_ns, len, p->wire_len, 0))
+	const struct capture_record r = {
+		.stamp_ns = p->stamp_ns, .wire_len = p->wire_len, .len = len, .link_type = p->link_type};
+	if (!put_header(o, &r, 0))
 		return;
 	for (; m; m = m->next)
 		put(o, rte_pktmbuf_mtod(m, const void *), m->data_len);
@@ -174,24 +205,22 @@ void capture_out_record(struct capture_out *o, const struct capture_record *r)
 	capture_out_said(o, r, NULL, 0);
 }
 
-// An option is its code (opt_comment is 1), its length and its bytes, padded; the last has code 0.
 void capture_out_said(struct capture_out *o, const struct capture_record *r, const char *const *comments, unsigned n)
 {
-	uint32_t options = n ? 4 : 0, last = 0;
+	uint32_t way = r->way, options = n || way ? 4 : 0, last = 0;
+	options += way ? option_bytes(4) : 0;
 	for (unsigned i = 0; i < n; i++)
-		options += 4 + RTE_ALIGN((uint32_t)strlen(comments[i]), 4);
-	if (!put_header(o, r->link_type, r->stamp_ns, r->len, r->wire_len, options))
+		options += option_bytes(strlen(comments[i]));
+	if (!put_header(o, r, options))
 		return;
 	put(o, r->data, r->len);
 	if (o->ng)
 		pad(o, r->len);
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t len = (uint32_t)strlen(comments[i]), head = 1 | len << 16;
-		put(o, &head, 4);
-		put(o, comments[i], len);
-		pad(o, len);
-	}
-	if (n)
+	if (way)
+		put_option(o, 2, &way, 4); // epb_flags, of which these are the lowest bits
+	for (unsigned i = 0; i < n; i++)
+		put_option(o, 1, comments[i], (uint32_t)strlen(comments[i])); // opt_comment
+	if (options)
 		put(o, &last, 4);
 	put_end(o, r->len, options);
 }
@@ -202,10 +231,7 @@ struct capture_record *capture_record_of(const struct rte_mbuf *m)
 	struct capture_record *r = malloc(sizeof(*r) + rte_pktmbuf_pkt_len(m));
 	if (!r)
 		return NULL;
-	r->stamp_ns = p->stamp_ns;
-	r->wire_len = p->wire_len;
-	r->link_type = p->link_type;
-	r->len = 0;
+	*r = (struct capture_record){.stamp_ns = p->stamp_ns, .wire_len = p->wire_len, .link_type = p->link_type};
 	for (; m; m = m->next) {
 		memcpy(r->data + r->len, rte_pktmbuf_mtod(m, const void *), m->data_len);
 		r->len += m->data_len;
@@ -216,6 +242,11 @@ struct capture_record *capture_record_of(const struct rte_mbuf *m)
 void capture_out_flush(struct capture_out *o)
 {
 	flush(o);
+}
+
+uint64_t capture_out_bytes(const struct capture_out *o)
+{
+	return o->bytes;
 }
 
 uint64_t capture_out_left_out(const struct capture_out *o)

@@ -12,11 +12,16 @@ struct capture_out;
 // anything else becomes pcap with nanoseconds. NULL: errno.
 struct capture_out *capture_out_open(const char *path, const struct capture_format *format);
 
+// The same on a descriptor, which becomes its own.
+struct capture_out *capture_out_on(int fd, const struct capture_format *format);
+
 // One frame, or a record made of one earlier. Buffered; errors are kept and said by close.
 struct capture_record {
 	uint64_t stamp_ns;
 	uint32_t wire_len, len;
 	uint16_t link_type;
+	uint8_t way;      // of a pcapng: 1 it came in, 2 it went out; 0: not said
+	const char *port; // the same: name of its interface, the same pointer for all of its frames; NULL: it has none
 	uint8_t data[];
 };
 void capture_out_frame(struct capture_out *o, const struct rte_mbuf *m);
@@ -28,6 +33,8 @@ struct capture_record *capture_record_of(const struct rte_mbuf *m);
 
 // Writes what is buffered.
 void capture_out_flush(struct capture_out *o);
+// Of the file, what is buffered among them.
+uint64_t capture_out_bytes(const struct capture_out *o);
 // Frames left out because their link type is not the file's (pcap can hold only one).
 uint64_t capture_out_left_out(const struct capture_out *o);
 // First error of write(2), as -errno; 0: none yet. After one nothing more is written.

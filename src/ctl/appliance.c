@@ -22,6 +22,7 @@
 
 #include "base/eal.h"
 #include "base/log.h"
+#include "ctl/captures.h"
 #include "ctl/kernel.h"
 #include "ctl/lanes.h"
 #include "ctl/privilege.h"
@@ -402,7 +403,7 @@ bool appliance_close(struct appliance *a)
 		log_say(r.error ? LOG_ERROR : LOG_NOTICE, "ship", "records written=%lu%s%s", r.records,
 			r.error ? " error=" : "", r.error ? strerror(r.error) : "");
 	}
-	if (!reload_ended(a)) // it reads what would be freed, and the process ends anyway
+	if (!captures_close(a) || !reload_ended(a)) // it reads what would be freed, and the process ends anyway
 		return holds;
 	for (unsigned i = 0; i < a->nworkers; i++) {
 		if (a->polls[i]) {

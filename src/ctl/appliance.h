@@ -38,6 +38,7 @@ struct appliance {
 	bool reload_runs;
 	pthread_t comparing; // show_diff.c's
 	bool compares;
+	struct captures *captures;   // captures.c's; NULL: there was none yet
 	bool stopped;                // by `stop`
 	struct errand_post *errands; // under way, and those that wait their turn; see errands.c
 	bool bypass;

@@ -37,8 +37,7 @@ json_t *change_stop(struct appliance *a, struct call *c)
 	return forward(a, c, false);
 }
 
-// "90", "30s", "10m", "2h"; 0: it is none.
-static uint64_t seconds(const char *text)
+uint64_t change_seconds(const char *text)
 {
 	char *end;
 	unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
@@ -55,7 +54,7 @@ json_t *change_bypass(struct appliance *a, struct call *c)
 {
 	const char *time = call_value(c, "time");
 	bool on = !strcmp(c->word[1], "on");
-	uint64_t for_s = time ? seconds(time) : 0;
+	uint64_t for_s = time ? change_seconds(time) : 0;
 	if (time && (!for_s || !on))
 		return call_fail(c, CALL_USAGE, on ? "\"%.40s\" is no time: 30s, 10m, 2h" : "bypass off has no time",
 				 time);

@@ -6,6 +6,9 @@
 #include "ctl/command.h"
 #include "ctl/view.h"
 
+// "90", "30s", "10m", "2h"; 0: it is none.
+uint64_t change_seconds(const char *text);
+
 json_t *change_start(struct appliance *a, struct call *c);
 json_t *change_stop(struct appliance *a, struct call *c);
 json_t *change_bypass(struct appliance *a, struct call *c);

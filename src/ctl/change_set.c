@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // One item more or less in a set of the policy in force. Done when the answer is given: it takes microseconds, so the
-// control thread does it itself. Said in the log: who comes next must see why the policy is not its file.
+// control thread does it itself. Said in the log and as a record: who comes next must see why the policy is not its
+// file.
 #include <errno.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "ctl/appliance.h"
 #include "ctl/change.h"
+#include "ctl/state.h"
 #include "live/standing.h"
 #include "base/clock.h"
 #include "policy/edit.h"
@@ -23,9 +25,12 @@ static json_t *edit(struct appliance *a, struct call *c, bool add)
 		return call_fail(c, CALL_USAGE, "%s", e.why);
 	if (rc < 0)
 		return call_fail(c, rc == -ENOENT ? CALL_FINDINGS : CALL_ENVIRONMENT, "%s", e.why);
-	if (e.changed)
+	if (e.changed) {
+		STATE_SAY(a, add ? "set_add" : "set_del", STATE_TEXT("set", set), STATE_TEXT("item", item),
+			  STATE_NUMBER("added", e.now.added), STATE_NUMBER("removed", e.now.removed));
 		log_say(LOG_NOTICE, "policy", "set %s set=%s item=%s added=%lu removed=%lu", add ? "add" : "del", set,
 			item, e.now.added, e.now.removed);
+	}
 	json_t *o = json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:f}", "set", set, "item", item, "changed", e.changed, "items",
 			      (json_int_t)(e.now.loaded + e.now.added - e.now.removed), "added",
 			      (json_int_t)e.now.added, "removed", (json_int_t)e.now.removed, "took_us", us);

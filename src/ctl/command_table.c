@@ -2,6 +2,7 @@
 //
 // All that can be said to a running appliance, in the order of `help` and of docs/ctl.md. A command is here when it
 // works. The first ones are testpmd's.
+#include "ctl/captures.h"
 #include "ctl/change.h"
 #include "ctl/command.h"
 #include "ctl/flow_words.h"
@@ -40,6 +41,10 @@ const struct command command_table[] = {
 	{"set del <set> <item>", "one item less", change_set_del, NULL},
 	{"flow kill <filter...>", "ends live flows, by id or filter: nothing of them passes, both ends are reset",
 	 show_flow_kill, NULL},
+	{"capture start <file> [<option...>]",
+	 "frames into a new pcapng file, until it is stopped or a limit is reached", captures_start, NULL},
+	{"capture stop [<capture>]", "ends it; without a number the one that runs", captures_stop, NULL},
+	{"show captures", "captures that run, and the last that ended", captures_show, NULL},
 	{"bypass on|off [<time>]", "everything passes unjudged, for so long (30s, 10m, 2h) or until off", change_bypass,
 	 NULL},
 	{"log level [all|<room>] [<level>]", "what is said on standard error, by part of the program", show_log_level,
@@ -64,6 +69,11 @@ const struct command_kind command_kinds[] = {
 	 flow_word_kinds},
 	{"id", "of a flow, as in records: flow_id", NULL},
 	{"time", "30s, 10m, 2h", NULL},
+	{"capture", "a capture that runs, by its number", captures_numbers},
+	{"option",
+	 "KEY VALUE: port, direction in|out|dropped|all, frames N, megabytes N, time 10m, snaplen N, "
+	 "buffer_kb N; at the end filter and an expression as for tcpdump",
+	 captures_options},
 	{"n", "a number", NULL},
 };
 const unsigned command_nkinds = sizeof(command_kinds) / sizeof(command_kinds[0]);

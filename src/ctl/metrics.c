@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "ctl/captures.h"
 #include "ctl/control.h"
 #include "ctl/fastpath.h"
 #include "ctl/shortcut.h"
@@ -193,6 +194,17 @@ static void clients(FILE *f, struct appliance *a)
 	sample(f, "control_turned_away_total", "why", "cut_off", c.cut_off);
 }
 
+static void captures(FILE *f, struct appliance *a)
+{
+	struct captures_sum c = captures_sum(a);
+	family(f, "captures", "gauge", NULL, "Captures by `capture start` that run.");
+	fprintf(f, "sluice_captures %u\n", c.running);
+	family(f, "capture_frames", "counter", NULL, "Frames that they wrote.");
+	fprintf(f, "sluice_capture_frames_total %lu\n", c.frames);
+	family(f, "capture_lost", "counter", NULL, "Frames that found no room on their way to the file.");
+	fprintf(f, "sluice_capture_lost_total %lu\n", c.lost);
+}
+
 unsigned metrics_write(struct appliance *a, FILE *f)
 {
 	struct totals t;
@@ -209,6 +221,7 @@ unsigned metrics_write(struct appliance *a, FILE *f)
 	workers(f, a);
 	policy(f, a);
 	clients(f, a);
+	captures(f, a);
 	fputs("# EOF\n", f);
 	return 200;
 }

@@ -5,6 +5,9 @@
 // a core of its own; after start it takes no memory but mbufs, no lock, and waits for nobody. What it calls of the
 // kernel is the ports' own (AF_PACKET, TAP), the clock (vDSO), and sleep, where nothing has come for a while.
 //
+// While somebody captures (sniff.c), frames are shown where they come in; a worker whom nobody asked reads one word for
+// it.
+//
 //   turn:  rule set -> heartbeat, counts of the fast path -> [ receive -> front -> own: back | others': ring ] for each
 //   queue -> rings -> back -> timers -> a step of what the control thread asked for -> send
 //
@@ -30,6 +33,7 @@
 #include <rte_ring.h>
 
 #include "base/port.h"
+#include "live/sniff.h"
 #include "path/path.h"
 #include "path/rooms.h"
 #include "base/clock.h"
@@ -199,6 +203,8 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 		if (unlikely(!all || !tagged))
 			pkt_drop(pkt_of(b.m[i]), all ? REASON_RX_TAG : REASON_RX_PIECES);
 	}
+	for (unsigned i = 0; unlikely(p->w.seer != NULL) && i < n; i++)
+		sniff_in(&p->w, b.m[i]);
 	if (q->kind == POLL_QUEUE_OWN)
 		ingress_burst(&p->w, &b);
 	if (unlikely(atomic_load_explicit(&p->bypass, memory_order_relaxed))) {

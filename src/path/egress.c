@@ -28,7 +28,7 @@ static void refuse(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	w->order = pkt_of(m)->order;
 	pkt_of(m)->reason = reason;
-	w->drops[reason]++;
+	worker_drops(w, m, reason);
 	drop_say(w, m, 1, false);
 	rte_pktmbuf_free(m);
 }
@@ -54,6 +54,8 @@ static void hand(struct worker *w, unsigned port, struct egress_batch *b)
 static void put(struct worker *w, unsigned port, struct rte_mbuf *m)
 {
 	struct egress_batch *b = &w->egress->batch[port];
+	if (unlikely(w->sees != NULL))
+		w->sees(w, m, port, REASON_NONE);
 	b->m[b->n++] = m;
 	if (unlikely(b->n == EGRESS_BATCH))
 		hand(w, port, b);

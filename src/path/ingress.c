@@ -138,7 +138,7 @@ void ingress_burst(struct worker *w, struct burst *b)
 			finish_sum(m);
 			egress_to_kernel(w, m);
 		} else {
-			w->drops[reason]++;
+			worker_drops(w, m, reason);
 			rte_pktmbuf_free(m);
 		}
 	}

@@ -78,6 +78,9 @@ void tx_burst(struct worker *w, struct burst *b);
 // fragments.
 void tx_one(struct worker *w, struct rte_mbuf *m);
 
+// The rule by which the policy drops it, and of which version it is. RULE_NONE: it leaves by another reason.
+uint32_t tx_rule(const struct worker *w, const struct pkt *p, uint32_t *version);
+
 // Sends a frame that was made here (answer.h) on behalf of a flow; it stands behind the frame of its order.
 void tx_own(struct worker *w, struct rte_mbuf *m, uint64_t flow_id);
 

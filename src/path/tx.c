@@ -24,9 +24,9 @@ static void report(struct worker *w, const struct exit *e)
 		w->wait(w);
 }
 
-static uint32_t rule_of(const struct worker *w, const struct pkt *p, uint32_t *version)
+uint32_t tx_rule(const struct worker *w, const struct pkt *p, uint32_t *version)
 {
-	if (p->reason < REASON_POLICY_DENY)
+	if (p->reason < REASON_POLICY_DENY || p->reason > REASON_LIMIT_EXCEEDED)
 		return RULE_NONE;
 	uint32_t rule = judge_rule(w, p->flow, version);
 	if (p->reason == REASON_POLICY_UNDECIDED) // no rule has decided yet
@@ -51,7 +51,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 		return;
 	}
 	if (reason) {
-		w->drops[reason]++;
+		worker_drops(w, m, reason);
 	} else {
 		w->tx++;
 		w->tx_bytes += rte_pktmbuf_pkt_len(m);
@@ -62,7 +62,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 	}
 	e.flow = p->flow ? p->flow->id : 0;
 	if (reason)
-		e.rule = rule_of(w, p, &e.policy);
+		e.rule = tx_rule(w, p, &e.policy);
 	if (reason)
 		rte_pktmbuf_free(m);
 	else

@@ -130,6 +130,11 @@ struct worker {
 	void (*wait)(struct worker *);
 	void *wait_arg;
 
+	// live, while somebody captures (live/sniff.c); NULL: nobody. A frame leaves by a port (reason 0), or came by
+	// it and is dropped. Frames that come are shown to the seer by the loop itself
+	void (*sees)(struct worker *, struct rte_mbuf *, unsigned port, uint16_t reason);
+	void *seer;
+
 	uint64_t own_order; // tx_own's: of the last frame made here, and how many it sent for it
 	uint32_t own_n;
 
@@ -149,6 +154,14 @@ static inline void worker_at(struct worker *w, const struct pkt *p)
 	w->frame = p->frame;
 	w->order = p->order;
 	w->now_ns = p->time_ns;
+}
+
+// A frame ends here by a reason, and is still whole.
+static inline void worker_drops(struct worker *w, struct rte_mbuf *m, uint16_t reason)
+{
+	w->drops[reason]++;
+	if (w->sees)
+		w->sees(w, m, pkt_of(m)->port, reason);
 }
 
 static inline void count(struct worker *w, enum counter c)

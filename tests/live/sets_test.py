@@ -168,6 +168,9 @@ def main():
     expect("the log has each edit", said.count("policy: set add") >= SPOILED and "set del set=guests" in said, said[-500:])
     status = w.down()
     expect("it drains, and the ledger holds", status == 0, (status, w.log.read_text()[-1500:]))
+    edits_said = [e["state"] for e in w.events("state") if e["state"]["event"].startswith("set_")]
+    expect("so have the records", len([e for e in edits_said if e["event"] == "set_add"]) >= SPOILED and
+           any(e["event"] == "set_del" and e["set"] == "guests" and e["removed"] == 0 for e in edits_said), edits_said[-3:])
     end()
 
 

@@ -7,14 +7,13 @@
 
 #include "fastpath.h"
 
-#define EXTENSIONS_MAX 6 // of IPv6; RFC 8200 4.1 has at most 7 in a sound packet, one of them for fragments
-
 struct parsed {
 	struct fastpath_key key;
 	uint32_t l3, l4;
 	uint32_t vlans;
-	uint32_t type;  // ethertype behind the tags
-	uint32_t first; // first byte of UDP's payload
+	uint32_t type;             // ethertype behind the tags
+	uint32_t first;            // first byte of UDP's payload
+	uint32_t length, checksum; // of TCP or UDP, header and payload; as it stands in the frame
 };
 
 #define BY_THE_MAP FASTPATH_DOOR_COUNT // no door yet: it has a key
@@ -77,6 +76,8 @@ static __always_inline uint32_t parse_tcp(const uint8_t *l, const uint8_t *end, 
 	if (header < 20 || header > left)
 		return FASTPATH_DOOR_UP_OTHER;
 	take_ports(&p->key, l);
+	p->length = left;
+	p->checksum = *(const uint16_t *)(const void *)(l + 16);
 	return l[13] & 0x07 ? FASTPATH_DOOR_UP_TCP : BY_THE_MAP; // FIN, SYN, RST
 }
 
@@ -85,6 +86,8 @@ static __always_inline uint32_t parse_udp(const uint8_t *l, const uint8_t *end, 
 	if (l + 8 > end || left < 8 || be16(l + 4) != left)
 		return FASTPATH_DOOR_UP_OTHER;
 	take_ports(&p->key, l);
+	p->length = left;
+	p->checksum = *(const uint16_t *)(const void *)(l + 6);
 	if (is_tunnel(be16(l)) || is_tunnel(be16(l + 2)))
 		return FASTPATH_DOOR_UP_TUNNEL;
 	if (left > 8 && l + 9 <= end)
@@ -125,38 +128,27 @@ static __always_inline uint32_t parse_ip4(const uint8_t *h, const uint8_t *end, 
 		return FASTPATH_DOOR_UP_OTHER;
 	if (be16(h + 6) & 0x3fff) // more to come, or not the first (RFC 791 3.1)
 		return FASTPATH_DOOR_UP_FRAGMENT;
-	p->l4 = p->l3 + header;
-	return parse_l4(h + header, end, total - header, h[9], p);
+	if (header > 20) // options: a route that the sender chose is refused up there
+		return FASTPATH_DOOR_UP_OTHER;
+	p->l4 = p->l3 + 20;
+	return parse_l4(h + 20, end, total - 20, h[9], p);
 }
 
-// Hop-by-hop, routing, destination options and AH are passed over (RFC 8200 4.2, RFC 4302 2.2).
+// Extension headers (RFC 8200 4) come up: what they ask for may be refused there.
 static __always_inline uint32_t parse_ip6(const uint8_t *h, const uint8_t *end, struct parsed *p)
 {
 	if (h + 40 > end)
 		return FASTPATH_DOOR_UP_OTHER;
-	uint32_t left = be16(h + 4), next = h[6], at = 40;
+	uint32_t left = be16(h + 4);
 	p->key.version = 6;
 	take_address(p->key.src, h + 8, 4);
 	take_address(p->key.dst, h + 24, 4);
 	if (h[0] >> 4 != 6 || h + 40 + left > end)
 		return FASTPATH_DOOR_UP_OTHER;
-	for (int i = 0; i < EXTENSIONS_MAX; i++) {
-		if (next == 44)
-			return FASTPATH_DOOR_UP_FRAGMENT;
-		if (next != 0 && next != 43 && next != 60 && next != 51)
-			break;
-		const uint8_t *x = h + at;
-		if (x + 8 > end)
-			return FASTPATH_DOOR_UP_OTHER;
-		uint32_t len = next == 51 ? (x[1] + 2u) * 4 : (x[1] + 1u) * 8;
-		if (len > left)
-			return FASTPATH_DOOR_UP_OTHER;
-		next = x[0];
-		at += len;
-		left -= len;
-	}
-	p->l4 = p->l3 + at;
-	return parse_l4(h + at, end, left, next, p);
+	if (h[6] == 44)
+		return FASTPATH_DOOR_UP_FRAGMENT;
+	p->l4 = p->l3 + 40;
+	return parse_l4(h + 40, end, left, h[6], p);
 }
 
 // p is all 0 but for key.port.

@@ -42,10 +42,11 @@ enum fastpath_verdict {
 struct fastpath_slot {
 	struct fastpath_key key;
 	uint32_t hint;
-	uint32_t verdict;        // enum fastpath_verdict
+	uint32_t verdict;        // enum fastpath_verdict; the helper thread's, but that the flow's worker may store UP
 	uint32_t quic;           // 1: QUIC; other UDP may have the top bit set, as RTP has
 	uint64_t packets, bytes; // dropped or forwarded here; frames with their Ethernet header
 	uint64_t last_ns;        // CLOCK_MONOTONIC, of the last; coarse
+	uint64_t flow;           // the worker's; 0: nobody's, and the rest may be of two
 };
 
 // A cache line. mark: of the key, 0 where there is none; no two in a bucket are the same.
@@ -70,7 +71,8 @@ struct fastpath_port {
 	uint8_t fail;    // enum fastpath_fail
 	uint8_t carrier; // enum fastpath_carrier
 	uint8_t own;     // 1: ARP, link-local multicast and what sluice_own names are the kernel's
-	uint8_t pad[3];
+	uint8_t across;  // 1: settled frames leave by peer; 0: they come up, and the worker sends them
+	uint8_t pad[2];
 	uint32_t stale_ms;
 	uint64_t secret[FASTPATH_SECRET_WORDS];
 	uint64_t beat_ns[FASTPATH_QUEUES]; // CLOCK_MONOTONIC; 0: never
@@ -93,6 +95,7 @@ struct fastpath_own {
 	X(UP_KNOWN, WORKER, "up_known", "flow whose entry names its worker's number")                                  \
 	X(UP_TCP, WORKER, "up_tcp", "SYN, FIN or RST")                                                                 \
 	X(UP_QUIC, WORKER, "up_quic", "QUIC long header")                                                              \
+	X(UP_CHECKSUM, WORKER, "up_checksum", "settled flow, its checksum left to a card: the worker makes it")        \
 	X(UP_FRAGMENT, WORKER, "up_fragment", "fragment; from here on the tag is void")                                \
 	X(UP_TUNNEL, WORKER, "up_tunnel", "carries a packet of its own")                                               \
 	X(UP_OTHER, WORKER, "up_other", "not IP, or nothing that has an entry: ICMP, SCTP, lengths that do not agree") \
@@ -168,8 +171,9 @@ static inline uint32_t fastpath_mark_of(uint64_t hash)
 	return (uint32_t)(hash >> 16) | 1;
 }
 
-// What a worker asks for, in the order in which it asks. Each ADD is answered by one end, sooner or later; nothing else
-// is, and behind an end nothing comes of that ADD.
+// What a worker asks for, in the order in which it asks. Each ADD is answered by the number of its slot, with no
+// frames, and by one end, sooner or later (REFUSED: by that alone); nothing else is, and behind an end nothing comes of
+// that ADD.
 enum fastpath_ask {
 	FASTPATH_ADD,    // a new entry; one that another flow left there ends
 	FASTPATH_CHANGE, // another verdict or hint, the counters stay; not there: its end is on the way
@@ -200,9 +204,10 @@ struct fastpath_count {
 	uint64_t packets, bytes;
 	uint64_t last_ns; // CLOCK_REALTIME; 0: none left yet
 	uint32_t hint;
+	uint32_t slot; // number; the flow's until its end was told
 	uint8_t dir;
 	uint8_t end; // enum fastpath_end
-	uint16_t pad;
+	uint8_t pad[6];
 };
 
 #ifndef __bpf__
@@ -210,7 +215,7 @@ struct fastpath_count {
 #include <string.h>
 
 static_assert(sizeof(struct fastpath_key) == 44 && sizeof(struct fastpath_op) == 64 &&
-		      sizeof(struct fastpath_slot) == 80 && sizeof(struct fastpath_bucket) == 64 &&
+		      sizeof(struct fastpath_slot) == 88 && sizeof(struct fastpath_bucket) == 64 &&
 		      sizeof(struct fastpath_tag) == FASTPATH_TAG_BYTES,
 	      "no holes that the kernel would compare or hash");
 
@@ -220,6 +225,26 @@ static inline int fastpath_tag_read(const uint8_t *tag, uint32_t len, const stru
 {
 	memcpy(t, tag, sizeof(*t));
 	return t->check == fastpath_tag_check(t, len, p->secret);
+}
+
+// Worker: what left by the slot is in *packets and *bytes, as of now. False: the slot is another's.
+static inline int fastpath_slot_read(const struct fastpath_slot *s, uint64_t flow, uint64_t *packets, uint64_t *bytes,
+				     uint64_t *last_ns)
+{
+	if (__atomic_load_n(&s->flow, __ATOMIC_ACQUIRE) != flow)
+		return 0;
+	*packets = __atomic_load_n(&s->packets, __ATOMIC_RELAXED);
+	*bytes = __atomic_load_n(&s->bytes, __ATOMIC_RELAXED);
+	*last_ns = __atomic_load_n(&s->last_ns, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&s->flow, __ATOMIC_RELAXED) == flow;
+}
+
+// Worker: from here on its frames come up.
+static inline void fastpath_slot_up(struct fastpath_slot *s, uint64_t flow)
+{
+	if (__atomic_load_n(&s->flow, __ATOMIC_ACQUIRE) == flow)
+		__atomic_store_n(&s->verdict, FASTPATH_UP, __ATOMIC_SEQ_CST);
 }
 
 // Worker: it lives. now_ns: CLOCK_MONOTONIC (its coarse form will do).

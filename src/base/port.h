@@ -25,12 +25,19 @@ enum port_checksum {
 	PORT_CHECKSUM_GOOD,    // whatever it says: it was never on a wire, or the card has looked
 };
 
+// A map of xdp_prog's that is there already.
+struct port_map {
+	const char *name;
+	int fd;
+};
+
 struct port_config {
 	char name[32]; // by which people and records call it
 	enum port_type type;
 	char device[108];                // PCI address, interface, memif's socket; null and pcap: nothing
 	char rx_file[108], tx_file[108]; // pcap; either may be empty
 	char xdp_prog[108];              // af_xdp: object whose first program is attached; empty: libxdp's own
+	const struct port_map *xdp_maps; // of which it uses these, up to one without a name; NULL: it makes all
 	char extra[108];                 // more devargs, as DPDK has them
 	uint16_t queues;                 // 0: as many as there are workers, where the port can
 	uint16_t mtu;                    // 0: as it is

@@ -86,7 +86,20 @@ static int load_own(struct port_xsk *x)
 	return x->program_fd < 0 ? -errno : 0;
 }
 
-static int load_object(struct port_xsk *x, const char *file)
+// By their descriptors and not by their pins: who has given up root cannot open those.
+static int share_maps(struct bpf_object *o, const struct port_map *m)
+{
+	int rc = 0;
+	for (; m && m->name && rc == 0; m++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(o, m->name);
+		rc = map ? bpf_map__set_pin_path(map, NULL) : -ENOENT;
+		if (rc == 0)
+			rc = bpf_map__reuse_fd(map, m->fd);
+	}
+	return rc;
+}
+
+static int load_object(struct port_xsk *x, const char *file, const struct port_map *maps)
 {
 	struct bpf_object *o = bpf_object__open_file(file, NULL);
 	if (!o)
@@ -94,6 +107,8 @@ static int load_object(struct port_xsk *x, const char *file)
 	struct bpf_program *first = bpf_object__next_program(o, NULL);
 	struct bpf_map *map = bpf_object__find_map_by_name(o, "xsks_map");
 	int rc = first && map ? bpf_program__set_type(first, BPF_PROG_TYPE_XDP) : -ENOENT;
+	if (rc == 0)
+		rc = share_maps(o, maps);
 	if (rc == 0)
 		rc = bpf_object__load(o);
 	if (rc < 0) {
@@ -109,7 +124,7 @@ static int load_object(struct port_xsk *x, const char *file)
 static int load(struct port_xsk *x, const struct port *p, const struct port_why *why)
 {
 	const char *file = p->config.xdp_prog;
-	int rc = file[0] ? load_object(x, file) : load_own(x);
+	int rc = file[0] ? load_object(x, file, p->config.xdp_maps) : load_own(x);
 	if (rc < 0)
 		return port_because(why, rc, "%s: XDP program %s not loaded: %s", p->config.name,
 				    file[0] ? file : "of ours", strerror(-rc));

@@ -95,11 +95,11 @@ static void port_said(void *arg, const struct port_event *e)
 static void port_quiesce(void *arg, const struct port *port)
 {
 	struct appliance *a = arg;
-	(void)port;
-	shortcut_void(a);
+	shortcut_leave(a, (unsigned)(port - a->ports));
 	for (unsigned i = 0; i < a->nworkers && a->forwarding; i++)
 		if (poll_rest(a->polls[i]) < 0)
 			log_say(LOG_ERROR, "worker", "stalled worker=%u: a port cannot be closed safely", i);
+	shortcut_void(a); // with what they asked for on their way
 	for (unsigned i = 0; i < a->nworkers && !a->stopped; i++)
 		poll_resume(a->polls[i]);
 }
@@ -481,8 +481,7 @@ int appliance_forward(struct appliance *a, bool on)
 {
 	int stalled = 0;
 	a->stopped = !on;
-	if (!on)
-		shortcut_void(a);
+	shortcut_void(a);
 	for (unsigned i = 0; i < a->nworkers; i++) {
 		if (on)
 			poll_resume(a->polls[i]);

@@ -3,12 +3,12 @@
 // Opens the fast path's maps before the AF_XDP driver does, names the ports in them, and runs the thread that carries
 // verdicts in and counts out (fastpath_flows.c).
 //
-// The driver opens the object by itself, from xdp_prog=, and shows nobody what it made. Maps that are pinned by name
-// are taken again by libbpf where they are there: so they are made here first, from the same bytes, which also says
-// what the kernel thinks of the program before a port depends on it. The object is part of this binary, so that the two
-// are never of different versions; the driver gets it as a file in memory.
+// Each port loads the object by itself, for a socket map of its own. What they share is made here first, from the same
+// bytes, which also says what the kernel thinks of the program before a port depends on it, and given to them by
+// descriptors; another loader (DPDK's driver) finds it pinned by name. The object is part of this binary, so that the
+// two are never of different versions; ports get it as a file in memory.
 //
-// One process has /sys/fs/bpf: names are libbpf's to choose, the driver gives it no folder of ours. Who has it holds a
+// One process has /sys/fs/bpf: names are libbpf's to choose. Who has it holds a
 // lock on the folder sluice/, which the kernel takes away with the process. What a dead one left: pinned maps, which
 // are of no use (their secret is gone with it) and unpinned here, and its program on the ports, which goes on acting by
 // the fail mode until fastpath_take.
@@ -40,11 +40,15 @@
 #include <sys/ioctl.h>
 
 #include "base/log.h"
+#include "base/port.h"
 #include "ctl/fastpath_flows.h"
+#include "ctl/xdp_features.h"
 
 #include "fastpath_object.h" // fastpath_bytes[], made by the build of bpf/fastpath.bpf.c
 
 #define PINS "/sys/fs/bpf"
+#define FASTPATH_MAPS 5
+#define ROUNDS_A_LOOK 100 // at interfaces: one a second
 #define ROUND_NS 10000000 // a verdict is in the map within this; 100 wake-ups a second are 0.1 % of a core
 
 const struct fastpath_door_row fastpath_door_rows[] = {
@@ -61,12 +65,16 @@ struct fastpath {
 	struct fastpath_port *ports;
 	struct fastpath_link links[FASTPATH_PORTS];
 	struct fastpath_port *port[FASTPATH_PORTS]; // of each link; NULL: its interface is not there
+	int8_t sends[FASTPATH_PORTS]; // of each link: what it takes goes across, as far as drivers say; -1: not yet
+				      // asked
 	unsigned nlinks;
+	struct xdp_features features;
 	uint32_t stale_ms;
 	uint64_t secret[FASTPATH_SECRET_WORDS];
 	int lock; // the folder sluice/
 	int image;
 	char image_path[32];
+	struct port_map maps[FASTPATH_MAPS + 1]; // which every port's program shares; the last has no name
 	char pins[64];
 	pthread_mutex_t busy; // around flows
 	struct fastpath_flows *flows;
@@ -99,7 +107,8 @@ static int heard(enum libbpf_print_level level, const char *format, va_list args
 
 // Maps.
 
-static const char *const names[] = {"sluice_buckets", "sluice_slots", "sluice_ports", "sluice_doors", "sluice_own"};
+static const char *const names[FASTPATH_MAPS] = {"sluice_buckets", "sluice_slots", "sluice_ports", "sluice_doors",
+						 "sluice_own"};
 
 static void unpin(const struct fastpath *f)
 {
@@ -149,6 +158,8 @@ static int load(struct fastpath *f, char *why, size_t size)
 	int rc = f->object ? bpf_object__load(f->object) : -errno;
 	if (rc)
 		return fail(rc, why, size, "the kernel does not take the XDP program: %s", strerror(-rc));
+	for (unsigned i = 0; i < FASTPATH_MAPS; i++)
+		f->maps[i] = (struct port_map){names[i], bpf_object__find_map_fd_by_name(f->object, names[i])};
 	f->doors = bpf_object__find_map_fd_by_name(f->object, "sluice_doors");
 	f->own = bpf_object__find_map_fd_by_name(f->object, "sluice_own");
 	f->slots = map_shared(bpf_object__find_map_by_name(f->object, "sluice_slots"));
@@ -171,6 +182,11 @@ static int image(struct fastpath *f, char *why, size_t size)
 const char *fastpath_object(const struct fastpath *f)
 {
 	return f->image_path;
+}
+
+const struct port_map *fastpath_maps(const struct fastpath *f)
+{
+	return f->maps;
 }
 
 // Ports.
@@ -209,6 +225,38 @@ static void leave_place(struct fastpath *f, unsigned link)
 	f->port[link] = NULL;
 }
 
+// Does XDP's redirect leave by the port across? A veth's far end may be in another namespace: without NAPI there the
+// kernel throws away what comes so, and counts it nowhere that people look. A program that runs outside the driver
+// hands over to the kernel's queues, which every interface has.
+static bool sends(const struct fastpath *f, uint32_t ifindex, uint32_t peer)
+{
+	return !(xdp_features_of(&f->features, ifindex) & XDP_FEATURE_BASIC) ||
+	       (xdp_features_of(&f->features, peer) & XDP_FEATURE_XMIT);
+}
+
+// A link whose way across changed: stored here, and said. anew: a port is new, and so is its place.
+static void look_across(struct fastpath *f, unsigned link, bool anew)
+{
+	struct fastpath_port *p = f->port[link];
+	if (!p || !p->peer)
+		return;
+	bool can = sends(f, p->ifindex, p->peer);
+	if (can != f->sends[link] || anew)
+		__atomic_store_n(&p->across, can, __ATOMIC_RELAXED);
+	if (can == f->sends[link])
+		return;
+	const char *from = f->links[link].interface, *to = f->links[f->links[link].peer].interface;
+	if (!can)
+		log_say(LOG_WARNING, "fastpath",
+			"what settles on %s comes up all the same: %s does not send what XDP redirects to it; a veth "
+			"does with "
+			"NAPI at its far end: ethtool -K FAR_END gro on, there",
+			from, to);
+	else
+		log_say(LOG_NOTICE, "fastpath", "what settles on %s leaves by %s in XDP", from, to);
+	f->sends[link] = can;
+}
+
 // The program looks at a place from when ifindex stands in it, and must not be there before the port's place is right:
 // only fastpath_take comes between.
 static int name_port(struct fastpath *f, unsigned link, uint32_t ifindex)
@@ -228,10 +276,23 @@ static int name_port(struct fastpath *f, unsigned link, uint32_t ifindex)
 	memcpy(p->secret, f->secret, sizeof(p->secret));
 	f->port[link] = p;
 	__atomic_store_n(&p->ifindex, ifindex, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < f->nlinks; i++) {
+		if (!f->port[i] || f->links[i].peer != (int)link)
+			continue;
+		__atomic_store_n(&f->port[i]->peer, ifindex, __ATOMIC_RELAXED);
+		look_across(f, i, true);
+	}
+	look_across(f, link, true);
+	return 0;
+}
+
+void fastpath_leave(struct fastpath *f, unsigned link)
+{
+	pthread_mutex_lock(&f->busy);
 	for (unsigned i = 0; i < f->nlinks; i++)
 		if (f->port[i] && f->links[i].peer == (int)link)
-			__atomic_store_n(&f->port[i]->peer, ifindex, __ATOMIC_RELAXED);
-	return 0;
+			__atomic_store_n(&f->port[i]->across, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&f->busy);
 }
 
 static int sweep_port(uint32_t ifindex, const char *interface, char *why, size_t size)
@@ -257,7 +318,10 @@ int fastpath_take(struct fastpath *f, unsigned link, char *why, size_t size)
 	uint32_t ifindex = if_nametoindex(interface);
 	if (ifindex == 0)
 		return fail(-ENODEV, why, size, "%s: no such interface", interface);
-	if (name_port(f, link, ifindex))
+	pthread_mutex_lock(&f->busy);
+	int rc = name_port(f, link, ifindex);
+	pthread_mutex_unlock(&f->busy);
+	if (rc)
 		return fail(-ENOSPC, why, size, "%s: interfaces' numbers leave it no place", interface);
 	return sweep_port(ifindex, interface, why, size);
 }
@@ -295,9 +359,11 @@ int fastpath_doors(const struct fastpath *f, unsigned link, struct fastpath_door
 static void *rounds(void *arg)
 {
 	struct fastpath *f = arg;
-	while (!f->stop) {
+	for (unsigned n = 1; !f->stop; n++) {
 		pthread_mutex_lock(&f->busy);
 		fastpath_flows_round(f->flows);
+		for (unsigned i = 0; i < f->nlinks && n % ROUNDS_A_LOOK == 0; i++)
+			look_across(f, i, false);
 		pthread_mutex_unlock(&f->busy);
 		nanosleep(&(struct timespec){.tv_nsec = ROUND_NS}, NULL);
 	}
@@ -313,10 +379,10 @@ int fastpath_start(struct fastpath *f)
 	return -rc;
 }
 
-void fastpath_void(struct fastpath *f)
+void fastpath_void(struct fastpath *f, bool pause)
 {
 	pthread_mutex_lock(&f->busy);
-	fastpath_flows_void(f->flows);
+	fastpath_flows_void(f->flows, pause);
 	pthread_mutex_unlock(&f->busy);
 }
 
@@ -325,6 +391,11 @@ void fastpath_numbers(struct fastpath *f, struct fastpath_numbers *n)
 	pthread_mutex_lock(&f->busy);
 	*n = *fastpath_flows_numbers(f->flows);
 	pthread_mutex_unlock(&f->busy);
+}
+
+struct fastpath_slot *fastpath_slots(const struct fastpath *f)
+{
+	return f->slots;
 }
 
 struct rte_ring *fastpath_ops(const struct fastpath *f, unsigned worker)
@@ -361,6 +432,8 @@ int fastpath_open(struct fastpath **out, const struct fastpath_options *o, char 
 	if (!f)
 		return fail(-ENOMEM, why, size, "no memory");
 	f->lock = f->image = -1;
+	xdp_features_open(&f->features);
+	memset(f->sends, -1, sizeof(f->sends));
 	f->stale_ms = o->stale_ms;
 	f->nlinks = RTE_MIN(o->nlinks, (unsigned)FASTPATH_PORTS);
 	memcpy(f->links, o->links, f->nlinks * sizeof(f->links[0]));
@@ -394,6 +467,7 @@ void fastpath_close(struct fastpath *f)
 		close(f->image);
 	if (f->lock >= 0)
 		close(f->lock);
+	xdp_features_close(&f->features);
 	pthread_mutex_destroy(&f->busy);
 	free(f);
 }

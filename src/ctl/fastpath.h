@@ -17,6 +17,7 @@
 #include <fastpath.h> // of include/, not this one
 
 struct fastpath;
+struct port_map;
 struct rte_ring;
 
 struct fastpath_link {
@@ -44,17 +45,24 @@ void fastpath_close(struct fastpath *f);
 int fastpath_take(struct fastpath *f, unsigned link, char *why, size_t why_size);
 // What xdp_prog= takes. Valid until fastpath_close, in this process only.
 const char *fastpath_object(const struct fastpath *f);
+// And the maps of it that are there, up to one without a name: a port that comes back without root has no way to pins.
+const struct port_map *fastpath_maps(const struct fastpath *f);
 int fastpath_start(struct fastpath *f);
 
 // A worker's rings: struct fastpath_op, which only it enqueues, and struct fastpath_count, which only it dequeues
 // (rte_ring_*_elem). A worker that leaves its counts lying is not served.
 struct rte_ring *fastpath_ops(const struct fastpath *f, unsigned worker);
 struct rte_ring *fastpath_counts(const struct fastpath *f, unsigned worker);
+// Shared with the program, by number: what workers read at a flow's end.
+struct fastpath_slot *fastpath_slots(const struct fastpath *f);
 // Shared with the program: for fastpath_beat and fastpath_tag_read. It moves with fastpath_take.
 struct fastpath_port *fastpath_port(const struct fastpath *f, unsigned link);
 
-// Every entry ends, at once as far as frames go.
-void fastpath_void(struct fastpath *f);
+// Every entry ends, at once as far as frames go, those that were asked for and are not yet there too. pause: and none
+// is taken in until the next call.
+void fastpath_void(struct fastpath *f, bool pause);
+// Its interface goes away: nothing settled leaves by it until fastpath_take.
+void fastpath_leave(struct fastpath *f, unsigned link);
 // Addresses of this machine on a link; version 4 or 6.
 int fastpath_own(struct fastpath *f, unsigned link, unsigned version, const uint8_t *addr, bool is);
 

@@ -27,6 +27,8 @@
 #define OPS_A_ROUND 4096
 #define GRACE_NS 100000000ull
 #define ROUNDS_A_SWEEP 100 // a round is 10 ms: each entry is looked at once a second
+// Whoever sends from many addresses has as many denied flows as he likes: the settled ones keep half of the places.
+#define DROPS_MAX (FASTPATH_FLOWS / 2)
 
 enum entry_state { ENTRY_FREE, ENTRY_LIVES, ENTRY_DYING };
 
@@ -38,6 +40,7 @@ struct entry {
 	uint16_t worker;
 	uint8_t state, dir;
 	uint8_t end; // of what it dies
+	bool drops;
 };
 
 struct fastpath_flows {
@@ -50,6 +53,8 @@ struct fastpath_flows {
 	uint32_t dying_head, dying_tail;
 	uint32_t swept; // number at which the sweep goes on
 	uint64_t now_ns, real_ns, idle_ns;
+	uint32_t drops; // live entries that do
+	bool paused;    // nothing is taken in
 	unsigned workers;
 	struct rte_ring **ops, **counts;
 	struct fastpath_numbers said;
@@ -68,6 +73,7 @@ static bool tell(struct fastpath_flows *t, uint32_t number, enum fastpath_end en
 				   .bytes = bytes - e->bytes,
 				   .last_ns = last_ns ? last_ns - t->now_ns + t->real_ns : 0,
 				   .hint = e->hint,
+				   .slot = number,
 				   .dir = e->dir,
 				   .end = end};
 	if (end == FASTPATH_LIVES && c.packets == 0)
@@ -120,6 +126,7 @@ static void take_back(struct fastpath_flows *t, uint32_t number, enum fastpath_e
 	verdict_store(&t->slots[number], FASTPATH_UP);
 	e->state = ENTRY_DYING;
 	e->end = end;
+	t->drops -= e->drops;
 	e->since_ns = t->now_ns;
 	t->dying[t->dying_head++ % FASTPATH_FLOWS] = number;
 	uint64_t *said[] = {[FASTPATH_DELETED] = &t->said.deleted,
@@ -133,6 +140,17 @@ static void slot_set(struct fastpath_slot *s, const struct fastpath_op *op)
 	s->hint = op->hint;
 	s->quic = op->quic;
 	verdict_store(s, op->verdict);
+}
+
+// What was another's is nobody's until all of it is this one's: the former's worker may be reading it.
+static void slot_take(struct fastpath_slot *s, const struct fastpath_op *op)
+{
+	__atomic_store_n(&s->flow, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	s->key = op->key;
+	s->packets = s->bytes = s->last_ns = 0;
+	slot_set(s, op);
+	__atomic_store_n(&s->flow, op->flow, __ATOMIC_RELEASE);
 }
 
 // Without room there is no number, and so nothing that could die.
@@ -151,23 +169,28 @@ static void add(struct fastpath_flows *t, const struct fastpath_op *op, unsigned
 	uint32_t mark;
 	struct fastpath_bucket *b = bucket_of(t, &op->key, &mark);
 	unsigned way = way_of(b, 0);
-	if (way == FASTPATH_WAYS || way_of(b, mark) < FASTPATH_WAYS || t->nfree == 0) {
+	bool drops = op->verdict == FASTPATH_DROP;
+	if (way == FASTPATH_WAYS || way_of(b, mark) < FASTPATH_WAYS || t->nfree == 0 || t->paused ||
+	    (drops && t->drops >= DROPS_MAX)) {
 		refuse(t, op, worker);
 		return;
 	}
 	uint32_t number = t->free[--t->nfree];
-	t->slots[number] = (struct fastpath_slot){.key = op->key};
-	slot_set(&t->slots[number], op);
+	slot_take(&t->slots[number], op);
 	t->entries[number] = (struct entry){.hint = op->hint,
 					    .flow = op->flow,
 					    .since_ns = t->now_ns,
 					    .worker = worker,
 					    .state = ENTRY_LIVES,
-					    .dir = op->dir};
+					    .dir = op->dir,
+					    .drops = drops};
 	b->number[way] = number;
 	__atomic_store_n(&b->mark[way], mark, __ATOMIC_RELEASE);
 	t->said.added++;
 	t->said.entries++;
+	t->drops += drops;
+	struct fastpath_count c = {.flow = op->flow, .hint = op->hint, .slot = number, .dir = op->dir};
+	rte_ring_sp_enqueue_elem(t->counts[worker], &c, sizeof(c)); // serve() has seen that there is room
 }
 
 static void apply(struct fastpath_flows *t, const struct fastpath_op *op, unsigned worker)
@@ -245,9 +268,13 @@ void fastpath_flows_round(struct fastpath_flows *t)
 	bury(t);
 }
 
-void fastpath_flows_void(struct fastpath_flows *t)
+// What was asked for before is ended with the rest, and does not come behind it.
+void fastpath_flows_void(struct fastpath_flows *t, bool pause)
 {
 	t->now_ns = clock_ns(CLOCK_MONOTONIC);
+	t->paused = pause;
+	for (unsigned w = 0; w < t->workers; w++)
+		serve(t, w);
 	for (uint32_t number = 0; number < FASTPATH_FLOWS; number++)
 		if (t->entries[number].state == ENTRY_LIVES)
 			take_back(t, number, FASTPATH_VOIDED);

@@ -14,7 +14,7 @@ void fastpath_flows_free(struct fastpath_flows *t);
 
 // One round; any thread, one at a time.
 void fastpath_flows_round(struct fastpath_flows *t);
-void fastpath_flows_void(struct fastpath_flows *t);
+void fastpath_flows_void(struct fastpath_flows *t, bool pause);
 struct rte_ring *fastpath_flows_ops(const struct fastpath_flows *t, unsigned worker);
 struct rte_ring *fastpath_flows_counts(const struct fastpath_flows *t, unsigned worker);
 const struct fastpath_numbers *fastpath_flows_numbers(const struct fastpath_flows *t);

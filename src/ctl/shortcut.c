@@ -88,8 +88,10 @@ int shortcut_open(struct appliance *a)
 
 void shortcut_config(const struct appliance *a, unsigned port, struct port_config *c)
 {
-	if (a->shortcut && a->shortcut->settle.link[port] >= 0)
-		snprintf(c->xdp_prog, sizeof(c->xdp_prog), "%s", fastpath_object(a->shortcut->fast));
+	if (!a->shortcut || a->shortcut->settle.link[port] < 0)
+		return;
+	snprintf(c->xdp_prog, sizeof(c->xdp_prog), "%s", fastpath_object(a->shortcut->fast));
+	c->xdp_maps = fastpath_maps(a->shortcut->fast);
 }
 
 int shortcut_take(struct appliance *a, unsigned port, char *why, size_t why_size)
@@ -125,6 +127,7 @@ bool shortcut_join(struct appliance *a, struct poll *p)
 	}
 	c.ops = fastpath_ops(s->fast, p->w.id);
 	c.counts = fastpath_counts(s->fast, p->w.id);
+	c.slots = fastpath_slots(s->fast);
 	p->fast = s->place;
 	p->w.settle = settle_new(&c);
 	return p->w.settle;
@@ -133,7 +136,13 @@ bool shortcut_join(struct appliance *a, struct poll *p)
 void shortcut_void(struct appliance *a)
 {
 	if (a->shortcut)
-		fastpath_void(a->shortcut->fast);
+		fastpath_void(a->shortcut->fast, a->stopped || a->bypass);
+}
+
+void shortcut_leave(struct appliance *a, unsigned port)
+{
+	if (a->shortcut && a->shortcut->settle.link[port] >= 0)
+		fastpath_leave(a->shortcut->fast, (unsigned)a->shortcut->settle.link[port]);
 }
 
 void shortcut_drain(struct appliance *a)
@@ -144,7 +153,7 @@ void shortcut_drain(struct appliance *a)
 	for (unsigned i = 0; i < a->nworkers; i++)
 		settle_no_more(a->polls[i]->w.settle);
 	for (unsigned i = 0; i < DRAIN_ROUNDS && (i < 2 || n.entries); i++) { // twice: what was asked for meanwhile
-		fastpath_void(a->shortcut->fast);
+		fastpath_void(a->shortcut->fast, true);
 		nanosleep(&(struct timespec){.tv_nsec = DRAIN_NS}, NULL);
 		fastpath_numbers(a->shortcut->fast, &n);
 	}

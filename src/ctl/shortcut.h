@@ -20,8 +20,11 @@ int shortcut_take(struct appliance *a, unsigned port, char *why, size_t why_size
 int shortcut_start(struct appliance *a);
 // The worker asks, and beats. False: no memory.
 bool shortcut_join(struct appliance *a, struct poll *p);
-// Every frame comes up again, and what was counted is on its way to the workers.
+// Every frame comes up again, and what was counted is on its way to the workers. While the corridor is off (`stopped`,
+// `bypass`) nothing that they ask for is done.
 void shortcut_void(struct appliance *a);
+// The port goes away: nothing settled leaves by it. Before shortcut_void.
+void shortcut_leave(struct appliance *a, unsigned port);
 // No more is asked for, and workers that still run have all counts. Then workers end, and ports close.
 void shortcut_drain(struct appliance *a);
 // False: frames are in no door's count, which is a bug.

@@ -92,14 +92,15 @@ static void fast(struct turn *t)
 	settle_take(&p->w);
 }
 
-// What the program put in front of the frame, where the driver keeps no metadata. False: it was not there, and this is
-// no frame of its.
+// What the program put before the frame, or in front of it where the driver keeps no metadata. False: it was not there,
+// and this is no frame of its.
 static bool untag(const struct fastpath_port *f, struct rte_mbuf *m)
 {
 	struct fastpath_tag tag;
 	uint32_t len = rte_pktmbuf_pkt_len(m);
 	if (f->carrier != FASTPATH_PREFIX)
-		return true;
+		return m->data_off >= FASTPATH_TAG_BYTES &&
+		       fastpath_tag_read(rte_pktmbuf_mtod(m, const uint8_t *) - FASTPATH_TAG_BYTES, len, f, &tag);
 	if (rte_pktmbuf_data_len(m) < FASTPATH_TAG_BYTES ||
 	    !fastpath_tag_read(rte_pktmbuf_mtod(m, const uint8_t *), len - FASTPATH_TAG_BYTES, f, &tag))
 		return false;

@@ -11,7 +11,15 @@
 // each request is looked at. Where rules ask for payload, a direction goes when its own depth was searched; what is
 // found in the other takes the entry back. What opens or ends a flow comes up all the same (bpf/fastpath.bpf.c).
 //
-//   state, a byte a flow:   | - | - | stale 1 | stale 0 | drops 1 | drops 0 | asked 1 | asked 0 |
+//   state, a byte a flow:   | unasked 1 | 0 | stale 1 | 0 | drops 1 | 0 | asked 1 | 0 |
+//
+// An entry is taken back twice: at once, by a store into its slot, from where its frames come up; and by a question,
+// for the slot to be free again. The first does not depend on room in the ring: ten thousand flows that a policy ends
+// have ended. Where the slot's number is still on its way (`unasked`) the store follows when it comes.
+//
+// A flow that ends (evicted, replaced by a SYN, over) does not wait for the count that follows a second later: its
+// worker reads the slots itself. A frame that a processor is counting in that very moment is lost to the record; it is
+// in the doors.
 //
 // What TCP is expected to say next is unknown while frames pass without us: `stale` until a segment of that direction
 // came up after the entry ended. Its numbers are then taken as they are, as of a flow picked up midstream.
@@ -24,6 +32,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "base/clock.h"
 #include "base/eal.h"
 #include <fastpath.h>
 #include "flow_table.h"
@@ -33,19 +42,26 @@
 #define ASKED 1u
 #define DROPS 4u
 #define STALE 16u
-#define PACKETS_MIN 32 // of a direction: shorter flows end before it pays
-#define UNANSWERED 8   // packets of a denied flow to which nothing is said: nothing will be
-#define COUNTS 64      // taken a turn
+#define UNASKED 64u
+#define PACKETS_MIN 32          // of a direction: shorter flows end before it pays
+#define UNANSWERED 8            // packets of a denied flow to which nothing is said: nothing will be
+#define COUNTS 64               // taken a turn
+#define TURNS_MAX 64            // of counts that a flow which ends takes: more than wait in a ring
+#define REFUSED_NS 100000000ull // there was no room: for so long nothing is asked for
 
 // What a flow's entries were asked with, beside its key. Frames of the other direction with other tags stay with us.
 struct mark {
 	uint8_t state, nvlans;
 	uint8_t port[2]; // by direction
 	uint16_t vlan[2];
+	uint32_t slot[2];    // number + 1; 0: not told yet
+	uint32_t packets[2]; // of the entry, that are in the flow's counters
+	uint64_t bytes[2];
 };
 
 struct settle {
 	struct settle_config config;
+	uint64_t not_before_ns;
 	struct settle_sums sums;
 	_Atomic bool no_more;
 	struct mark marks[]; // by flow
@@ -193,7 +209,8 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 	if (!f || f->key.outer || s->config.link[p->port] < 0)
 		return;
 	struct mark *mark = mark_of(w, f);
-	if ((mark->state & ASKED << p->dir) || atomic_load_explicit(&s->no_more, memory_order_relaxed))
+	if ((mark->state & ASKED << p->dir) || w->now_ns < s->not_before_ns ||
+	    atomic_load_explicit(&s->no_more, memory_order_relaxed))
 		return;
 	op.verdict = (uint8_t)verdict_of(w, f, p->dir, crosses(s, p->port));
 	if (op.verdict == FASTPATH_UP || !may_have_key(p) || !mark_tags(mark, p))
@@ -210,13 +227,17 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 	s->sums.asked++;
 }
 
-static void take_back(struct worker *w, const struct flow *f, const struct mark *mark, unsigned dir)
+static void take_back(struct worker *w, const struct flow *f, struct mark *mark, unsigned dir)
 {
 	struct settle *s = w->settle;
 	struct fastpath_op op = {.ask = FASTPATH_DEL, .dir = (uint8_t)dir, .flow = f->id};
+	if (mark->slot[dir])
+		fastpath_slot_up(&s->config.slots[mark->slot[dir] - 1], f->id);
+	else
+		mark->state |= (uint8_t)(UNASKED << dir);
 	op.hint = flow_table_number(w->flows, f) + 1;
 	key_of(s, f, mark, dir, &op.key);
-	ask(s, &op); // full: asked again by whatever comes next, or it ages
+	ask(s, &op); // full: it ages, since no frame meets it any more
 }
 
 void settle_again(struct worker *w, struct flow *f)
@@ -230,16 +251,47 @@ void settle_again(struct worker *w, struct flow *f)
 	}
 }
 
+// ---- what was done -----------------------------------------------------------------------------------------------
+
+static void credit(struct settle *s, struct flow *f, struct mark *mark, unsigned dir, uint32_t packets, uint64_t bytes)
+{
+	bool drops = mark->state & DROPS << dir;
+	f->pkts[dir] += packets;
+	f->bytes[dir] += bytes;
+	mark->packets[dir] += packets;
+	mark->bytes[dir] += bytes;
+	s->sums.packets += drops ? 0 : packets;
+	s->sums.dropped_packets += drops ? packets : 0;
+	s->sums.bytes += bytes;
+}
+
+static void last_count(struct worker *w, struct flow *f, struct mark *mark, unsigned dir)
+{
+	uint64_t packets, bytes, last_ns;
+	if (!(mark->state & ASKED << dir) || !mark->slot[dir] ||
+	    !fastpath_slot_read(&w->settle->config.slots[mark->slot[dir] - 1], f->id, &packets, &bytes, &last_ns))
+		return;
+	credit(w->settle, f, mark, dir, (uint32_t)packets - mark->packets[dir], bytes - mark->bytes[dir]);
+	if (last_ns)
+		f->last_ns = RTE_MAX(f->last_ns, w->now_ns - (clock_ns(CLOCK_MONOTONIC) - last_ns));
+}
+
 void settle_end(struct worker *w, struct flow *f)
 {
 	struct mark *mark = mark_of(w, f);
+	if (!(mark->state & (ASKED | ASKED << 1))) {
+		*mark = (struct mark){0};
+		return;
+	}
+	for (unsigned n = 0; n < TURNS_MAX && settle_take(w); n++)
+		;
 	for (unsigned dir = 0; dir < 2; dir++)
 		if (mark->state & ASKED << dir)
 			take_back(w, f, mark, dir);
+	for (unsigned dir = 0; dir < 2; dir++)
+		last_count(w, f, mark, dir);
 	*mark = (struct mark){0};
 }
-
-// ---- what was done -----------------------------------------------------------------------------------------------
 
 void settle_resume(struct worker *w, struct flow *f, unsigned dir, const struct segment *seg)
 {
@@ -255,6 +307,17 @@ void settle_resume(struct worker *w, struct flow *f, unsigned dir, const struct 
 		mark->state &= (uint8_t) ~(STALE << dir);
 }
 
+// Of a flow that has ended: its entry may not have been there yet when it did.
+static void late(struct settle *s, const struct fastpath_count *c)
+{
+	struct fastpath_op op = {.ask = FASTPATH_DEL, .flow = c->flow, .hint = c->hint, .dir = c->dir};
+	if (c->end != FASTPATH_LIVES)
+		return;
+	op.key = s->config.slots[c->slot].key;
+	fastpath_slot_up(&s->config.slots[c->slot], c->flow);
+	ask(s, &op);
+}
+
 static void count_in(struct worker *w, const struct fastpath_count *c)
 {
 	struct settle *s = w->settle;
@@ -263,19 +326,27 @@ static void count_in(struct worker *w, const struct fastpath_count *c)
 		return;
 	struct flow *f = &w->flows->flows[n];
 	struct mark *mark = &s->marks[n];
-	bool drops = mark->state & DROPS << c->dir;
-	s->sums.packets += drops ? 0 : c->packets;
-	s->sums.dropped_packets += drops ? c->packets : 0;
-	s->sums.bytes += c->bytes;
+	unsigned dir = c->dir;
 	s->sums.ended += c->end != FASTPATH_LIVES;
-	s->sums.refused += c->end == FASTPATH_REFUSED;
-	if (f->id != c->flow || f->key.version == 0)
-		return; // it has ended meanwhile
-	f->pkts[c->dir] += (uint32_t)c->packets;
-	f->bytes[c->dir] += c->bytes;
+	if (c->end == FASTPATH_REFUSED) {
+		s->sums.refused++;
+		s->not_before_ns = w->now_ns + REFUSED_NS;
+	}
+	if (f->id != c->flow || f->key.version == 0) {
+		late(s, c);
+		return;
+	}
+	credit(s, f, mark, dir, (uint32_t)c->packets, c->bytes);
 	f->last_ns = RTE_MAX(f->last_ns, c->last_ns);
-	if (c->end != FASTPATH_LIVES)
-		mark->state &= (uint8_t) ~((ASKED | DROPS) << c->dir);
+	mark->slot[dir] = c->slot + 1;
+	if (c->end == FASTPATH_LIVES) {
+		if (unlikely(mark->state & UNASKED << dir))
+			take_back(w, f, mark, dir);
+		return;
+	}
+	mark->state &= (uint8_t) ~((ASKED | DROPS | UNASKED) << dir);
+	mark->slot[dir] = mark->packets[dir] = 0;
+	mark->bytes[dir] = 0;
 }
 
 unsigned settle_take(struct worker *w)

@@ -7,6 +7,7 @@
 #include "egress.h"
 #include "flow.h"
 
+struct fastpath_slot;
 struct rte_ring;
 struct segment;
 
@@ -38,6 +39,7 @@ bool settle_why(struct worker *w, const struct flow *f, unsigned dir, char *out,
 
 struct settle_config {
 	struct rte_ring *ops, *counts; // struct fastpath_op to the helper thread, struct fastpath_count from it
+	struct fastpath_slot *slots;   // shared with the program
 	int16_t link[EGRESS_PORTS];    // by port: its number in the fast path; -1: it has none
 	const _Atomic bool *across[EGRESS_PORTS]; // by port: whether frames can go across now; NULL: never
 	uint32_t flows;                           // of the worker's table
@@ -60,6 +62,7 @@ void settle_packet(struct worker *w, struct rte_mbuf *m);
 unsigned settle_take(struct worker *w);
 // Numbers of the flow may have moved where we do not see: they are those of this segment. Before it is tracked.
 void settle_resume(struct worker *w, struct flow *f, unsigned dir, const struct segment *s);
-// Another policy has judged the flow, or it ends: entries that no longer say its verdict are taken back.
+// Another policy has judged the flow, or it ends: entries that no longer say its verdict are taken back, before
+// anything else comes. One that ends has every frame in its counters.
 void settle_again(struct worker *w, struct flow *f);
 void settle_end(struct worker *w, struct flow *f);

@@ -166,7 +166,7 @@ static void run(void)
 			asked_to_say = 0, say();
 	}
 	struct fastpath_numbers n = {.entries = 1};
-	fastpath_void(f);
+	fastpath_void(f, false);
 	while (n.entries) {
 		bridge(0);
 		bridge(1);

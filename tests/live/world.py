@@ -54,7 +54,7 @@ def sh(*command, **more):
 
 
 class World:
-    def __init__(self, sluice, mtu=1500):
+    def __init__(self, sluice, mtu=1500, queues=1):
         if os.geteuid() != 0:
             skip("network namespaces need root")
         for tool in ("ip", "ethtool", "nsenter"):
@@ -64,6 +64,7 @@ class World:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-live-"))
         self.processes = []
         self.box = None
+        self.queues = queues  # of each end of a cable
         self.ns = {**NS, "box": "sluice-b%d" % os.getpid()}
         atexit.register(self.close)
         for n in self.ns.values():
@@ -75,7 +76,8 @@ class World:
 
     def cable(self, end_, port, mtu):
         inside, box = self.ns[end_], self.ns["box"]
-        sh("ip", "-n", box, "link", "add", port, "mtu", str(mtu), "type", "veth", "peer", "name", "eth0", "netns", inside)
+        queues = ["numrxqueues", str(self.queues), "numtxqueues", str(self.queues)]
+        sh("ip", "-n", box, "link", "add", port, "mtu", str(mtu), *queues, "type", "veth", "peer", "name", "eth0", *queues, "netns", inside)
         sh("ip", "-n", inside, "link", "set", "eth0", "address", MAC[end_], "mtu", str(mtu))
         sh("ip", "-n", inside, "addr", "add", ADDRESS[end_][0] + "/24", "dev", "eth0")
         sh("ip", "-n", inside, "addr", "add", ADDRESS[end_][1] + "/64", "dev", "eth0", "nodad")

@@ -25,6 +25,7 @@ static struct judged_policy policy;
 static struct egress out;
 static _Atomic bool up = true;
 static struct rte_ring *ops, *counts;
+static struct fastpath_slot slots[4];
 static uint16_t sport = 1000, dport;
 static uint32_t next[2]; // of each side
 static unsigned worlds;
@@ -67,8 +68,13 @@ static int open_world(void **state)
 	worlds++;
 	ops = ring("ops", sizeof(struct fastpath_op));
 	counts = ring("counts", sizeof(struct fastpath_count));
-	struct settle_config c = {
-		.ops = ops, .counts = counts, .link = {7, 8}, .across = {&up, &up}, .flows = config.flows};
+	struct settle_config c = {.ops = ops,
+				  .counts = counts,
+				  .slots = slots,
+				  .link = {7, 8},
+				  .across = {&up, &up},
+				  .flows = config.flows};
+	memset(slots, 0, sizeof(slots));
 	worker->settle = settle_new(&c);
 	assert_non_null(worker->settle);
 	atomic_store(&up, true);
@@ -310,6 +316,7 @@ static void told(const struct fastpath_op *op, uint64_t packets, uint64_t bytes,
 				   .bytes = bytes,
 				   .last_ns = clock_ns,
 				   .hint = op->hint,
+				   .slot = op->dir,
 				   .dir = op->dir,
 				   .end = (uint8_t)end};
 	assert_int_equal(rte_ring_sp_enqueue_elem(counts, &c, sizeof(c)), 0);
@@ -340,8 +347,129 @@ static void counts_come_back(void **state)
 	assert_int_equal(f->pkts[dir], packets);
 	struct settle_sums sums;
 	settle_sums(worker->settle, &sums);
-	assert_int_equal(sums.packets, 1006);
+	assert_int_equal(sums.packets, 1001);
 	assert_int_equal(sums.asked, 3);
+}
+
+// The thread has an entry in the map, and says its number.
+static void entered(const struct fastpath_op *op)
+{
+	slots[op->dir] = (struct fastpath_slot){.key = op->key, .verdict = op->verdict, .flow = op->flow};
+	told(op, 0, 0, FASTPATH_LIVES);
+}
+
+// What the slots have counted since they were last told is in the flow before its record is written, and nothing twice.
+static void ends_with_all(void **state)
+{
+	struct fastpath_op op[2], del;
+	settle_both(op);
+	struct flow *f = flow_of_op(&op[0]);
+	for (unsigned i = 0; i < 2; i++)
+		entered(&op[i]);
+	unsigned dir = op[0].dir;
+	uint64_t packets = f->pkts[dir], other = f->pkts[!dir], bytes = f->bytes[dir];
+	told(&op[0], 500, 500000, FASTPATH_LIVES);
+	slots[dir].packets = 700;
+	slots[dir].bytes = 700000;
+	slots[!dir].packets = 3;
+	struct fastpath_count last = {
+		.flow = op[0].flow, .packets = 100, .bytes = 100000, .hint = op[0].hint, .slot = dir, .dir = dir};
+	assert_int_equal(rte_ring_sp_enqueue_elem(counts, &last, sizeof(last)), 0); // on its way
+	settle_end(worker, f);
+	assert_int_equal(f->pkts[dir], packets + 700);
+	assert_int_equal(f->bytes[dir], bytes + 700000);
+	assert_int_equal(f->pkts[!dir], other + 3);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(slots[i].verdict, FASTPATH_UP);
+		assert_true(asked(&del));
+		assert_int_equal(del.ask, FASTPATH_DEL);
+	}
+	settle_end(worker, f);
+	assert_int_equal(f->pkts[dir], packets + 700);
+	nothing_asked();
+}
+
+static void deny_all(struct judged_policy *deny)
+{
+	judged_load(deny, "{\"rules\":[{\"id\":\"no\",\"action\":\"deny\",\"when\":{\"dport\":9999}}]}", 3);
+	judge_swap(worker, deny->judge);
+	while (!judge_swap_some(worker, 64))
+		;
+}
+
+static void allow_again(struct judged_policy *deny)
+{
+	judge_swap(worker, policy.judge);
+	while (!judge_swap_some(worker, 64))
+		;
+	path_drain(worker);
+	judged_unload(deny);
+}
+
+// More flows are denied than there is room to ask for: their frames come up all the same.
+static void no_room_to_ask(void **state)
+{
+	struct judged_policy deny;
+	struct fastpath_op op[2], rest = {0};
+	settle_both(op);
+	for (unsigned i = 0; i < 2; i++)
+		entered(&op[i]);
+	while (rte_ring_sp_enqueue_elem(ops, &rest, sizeof(rest)) == 0)
+		;
+	deny_all(&deny);
+	assert_int_equal(slots[0].verdict, FASTPATH_UP);
+	assert_int_equal(slots[1].verdict, FASTPATH_UP);
+	allow_again(&deny);
+}
+
+// The policy was quicker than the thread, and again without room.
+static void denied_before_it_was_there(void **state)
+{
+	struct judged_policy deny;
+	struct fastpath_op op[2], del;
+	settle_both(op);
+	deny_all(&deny);
+	while (asked(&del))
+		; // lost
+	for (unsigned i = 0; i < 2; i++) {
+		entered(&op[i]);
+		assert_int_equal(slots[op[i].dir].verdict, FASTPATH_UP);
+		assert_true(asked(&del));
+		assert_int_equal(del.ask, FASTPATH_DEL);
+	}
+	allow_again(&deny);
+}
+
+// The flow is gone when its entry comes to be; so has one of which the slot is another's by now.
+static void ended_before_it_was_there(void **state)
+{
+	struct fastpath_op op[2], del;
+	settle_both(op);
+	settle_end(worker, flow_of_op(&op[0]));
+	flow_of_op(&op[0])->id++;
+	while (asked(&del))
+		;
+	entered(&op[0]);
+	assert_int_equal(slots[op[0].dir].verdict, FASTPATH_UP);
+	assert_true(asked(&del));
+	slots[op[0].dir].verdict = FASTPATH_FORWARD;
+	slots[op[0].dir].flow++;
+	told(&op[0], 1, 1, FASTPATH_LIVES);
+	assert_int_equal(slots[op[0].dir].verdict, FASTPATH_FORWARD);
+}
+
+static void refused_waits(void **state)
+{
+	struct fastpath_op op[2], again;
+	settle_both(op);
+	told(&op[0], 0, 0, FASTPATH_REFUSED);
+	talk(1, opaque, opaque);
+	nothing_asked();
+	clock_ns += 100000000;
+	worker->now_ns = clock_ns; // of the turn
+	talk(1, opaque, opaque);
+	assert_true(asked(&again));
+	assert_int_equal(again.ask, FASTPATH_ADD);
 }
 
 // Megabytes went by without us; then the client's FIN comes up, and what follows is taken as it is.
@@ -402,9 +530,22 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
 	const struct CMUnitTest tests[] = {
-		TEST(opaque_settles),   TEST(short_ones_do_not), TEST(http_does_not),     TEST(held_does_not),
-		TEST(dns_does_not),     TEST(limited_does_not),  TEST(denied_is_dropped), TEST(nobody_across),
-		TEST(counts_come_back), TEST(numbers_resume),    TEST(policy_changes),
+		TEST(opaque_settles),
+		TEST(short_ones_do_not),
+		TEST(http_does_not),
+		TEST(held_does_not),
+		TEST(dns_does_not),
+		TEST(limited_does_not),
+		TEST(denied_is_dropped),
+		TEST(nobody_across),
+		TEST(counts_come_back),
+		TEST(numbers_resume),
+		TEST(policy_changes),
+		TEST(ends_with_all),
+		TEST(no_room_to_ask),
+		TEST(denied_before_it_was_there),
+		TEST(ended_before_it_was_there),
+		TEST(refused_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

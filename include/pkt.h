@@ -94,6 +94,8 @@ struct pkt {
 		uint32_t hash; // symmetric hash of tenant and innermost five-tuple, set by steer
 		uint32_t rule; // from act on: by which it is dropped, where that is not its flow's
 	};
+	uint16_t transport_l3; // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
+	uint16_t nfragments;   // PKT_VIRTUAL: frames it stands for
 	// from here on the rooms set what they know
 	struct layer *inner;        // innermost layer, set by decap; NULL: the frame has no IP
 	struct flow *flow;          // of the innermost layer, set by flow
@@ -101,13 +103,12 @@ struct pkt {
 	struct rte_mbuf *fragments; // PKT_VIRTUAL: the frames it came from, in order of frame number
 	struct rte_mbuf *next;      // link in lists of held frames
 	uint64_t order;             // place among all frames that walk, from 1: frame, but where captures are joined
-	uint64_t end;          // TCP segments that bring data: offset in the direction behind their last byte; stream's
-	uint16_t transport_l3; // offset of the IP header of the transport that was taken off (PKT_TRANSPORT)
-	uint16_t nfragments;   // PKT_VIRTUAL: frames it stands for
+	uint64_t end; // TCP segments that bring data: offset in the direction behind their last byte; stream's
 	uint16_t vlan[VLANS_MAX]; // outermost first
 	uint32_t vni[VNIS_MAX];   // VXLAN, GENEVE, outermost first
 	struct layer layer[LAYERS_MAX];
 };
+static_assert(sizeof(struct pkt) <= 248, "AF_XDP: a frame of an MTU of 3,250 lies in a page with it (docs/ports.md)");
 
 struct burst {
 	struct rte_mbuf *m[BURST_SIZE];

@@ -99,8 +99,9 @@ static void banner(const struct run *r)
 	free(text);
 	for (unsigned i = 0; i < r->config.npaths; i++) {
 		const struct config_path *p = &r->config.paths[i];
-		log_say(LOG_NOTICE, "run", "path mode=%s ports=%s,%s", config_modes[p->mode],
-			r->config.ports[p->ports[0]].port.name, r->config.ports[p->ports[p->nports - 1]].port.name);
+		log_say(LOG_NOTICE, "run", "path mode=%s ports=%s%s%s", config_modes[p->mode],
+			r->config.ports[p->ports[0]].port.name, p->nports > 1 ? "," : "",
+			p->nports > 1 ? r->config.ports[p->ports[1]].port.name : "");
 	}
 }
 

@@ -457,7 +457,13 @@ static struct rte_mbuf *finish(struct draft *d, uint32_t at)
 	pkt_begin(p, like->frame, like->stamp_ns, like->time_ns, d->end, d->link_type, false);
 	p->order = like->order;
 	p->port = like->port;
-	p->flags = PKT_OWN;
+	p->flags = PKT_OWN | (like->flags & PKT_TRANSPORT);
+	// by these the way out finds the headers that it turns round or routes by (egress.c)
+	p->transport_l3 = like->transport_l3;
+	p->nvlans = like->nvlans;
+	p->nlayers = 1;
+	p->layer[0] = like->layer[0];
+	p->layer[0].l3 = (uint16_t)(p->layer[0].l3 + d->l3 - like->inner->l3);
 	if (d->mode == MODE_BACK || (d->mode == MODE_ON && from_balancer(d)))
 		p->flags |= PKT_BACK;
 	return d->m;

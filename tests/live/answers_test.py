@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What is said to the ends of a denied flow, heard by real stacks: curl, dig, openssl and the kernel's sockets, plain, in
-VLAN and in GWLB (wire.py). usage: answers_test.py SLUICE [plain|vlan|gwlb]...; exit 77: skipped"""
+VLAN and in GWLB (wire.py), and with `sluice run` in every way in line (inline.py).
+usage: answers_test.py SLUICE [plain|vlan|gwlb|live|PLACE]...; live: one port type a place, with SLUICE_FULL=1 all; exit 77: skipped"""
+import os
 import pathlib
+import ssl
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import pcap_file  # noqa: E402
 import wire  # noqa: E402
+from inline import PLACES  # noqa: E402
 
 POLICY = {
     "rules": [
@@ -133,20 +137,59 @@ def names(ends, server, name):
     ends.expect(name + " NXDOMAIN on TCP", "status: NXDOMAIN" in out and s < 1, out)
 
 
-def datagrams(ends, server, name):
-    code = """
-s = socket.socket(socket.AF_INET6 if ":" in %r else socket.AF_INET, socket.SOCK_DGRAM)
-s.connect((%r, %d)); s.settimeout(3)
-begun = time.monotonic()
-for d in %r: s.send(bytes.fromhex(d))
-try:
-    print("heard", s.recv(100))
-except OSError as e:
-    print("error", e.errno, "ms", (time.monotonic() - begun) * 1000 < 50)
+def hello(name):
+    """a ClientHello"""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    out = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name).do_handshake()
+    except ssl.SSLWantReadError:
+        return out.read()
+
+
+# one line for each denial: its name, what the client saw, and how soon at best; a busy machine may be late, but not always
+TIMED = """
+import errno, socket, time
+to, acts = %r
+family = socket.AF_INET6 if ":" in to else socket.AF_INET
+def once(kind, port, data):
+    s = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    s.settimeout(3)
+    if data and kind == "tcp": s.connect((to, port))
+    begun = time.monotonic()
+    try:
+        s.connect((to, port))
+        for d in data: s.send(bytes.fromhex(d))
+        seen = s.recv(4000).hex() or "end"
+    except OSError as e:
+        seen = errno.errorcode.get(e.errno, str(e))
+    return (time.monotonic() - begun) * 1000, seen
+def act(kind, port, data):
+    best = once(kind, port, data)
+    for _ in range(5):
+        if best[0] < 50: break
+        best = min(best, once(kind, port, data))
+    return best
+for name, kind, port, data in acts:
+    print(name, "%%.1f" %% (r := act(kind, port, data))[0], r[1])
 """
-    for what, port, data in (("UDP", 9, [b"hello"]), ("QUIC", 443, initials())):
-        out, rc, s = ends.python(code % (server, server, port, [d.hex() for d in data]))
-        ends.expect("%s %s: unreachable within 50 ms" % (name, what), "error" in out and "ms True" in out, out)
+
+
+def timed(ends, server, name):
+    """each answer is there within 50 ms of what was denied"""
+    query = "\1\2\1\0\0\1\0\0\0\0\0\0\7nowhere\4test\0\0\1\0\1".encode("latin")
+    request = b"GET / HTTP/1.1\r\nHost: %s.test\r\n\r\n"
+    table = [  # (name, transport, port, what is said, how what is heard begins)
+        ("refused", "tcp", 81, [], "ECONNREFUSED"), ("prohibited", "tcp", 82, [], "E"), ("page", "tcp", 80, [request % b"games"], b"HTTP/1.1 403"),
+        ("reset", "tcp", 443, [hello("reset.test")], "ECONNRESET"), ("alert", "tcp", 443, [hello("alert.test")], b"\x15\3\3\0\2\2\x31"),
+        ("late", "tcp", 80, [request % b"far"], "ECONNRESET"), ("nxdomain", "udp", 53, [query], b"\1\2\x81\x83"),
+        ("sinkhole", "udp", 53, [query.replace(b"\7nowhere", b"\4sink")], b"\1\2\x81\x80"),
+        ("udp", "udp", 9, [b"hello"], "E"), ("quic", "udp", 443, initials(), "E")]
+    out, rc, _ = ends.python(TIMED % ((server, [(n, k, p, [d.hex() for d in data]) for n, k, p, data, _ in table]),))
+    lines = {l.split()[0]: l.split()[1:] for l in out.splitlines() if len(l.split()) == 3}
+    for what, _, _, _, want in table:
+        ms, seen = lines.get(what, ("9999", "nothing"))
+        ends.expect("%s %s: within 50 ms" % (name, what), float(ms) < 50 and seen.startswith(want if isinstance(want, str) else want.hex()), (ms, seen, out[-500:]))
 
 
 def initials():
@@ -160,9 +203,11 @@ def initials():
 
 
 def everything(ends, server, name):
-    for act in (web, connection, tls, names, datagrams):
+    for act in (web, connection, tls, names, timed):
         act(ends, server, name)
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["live"]:
+        sys.argv[2:] = list(PLACES) if os.environ.get("SLUICE_FULL") == "1" else ["af_xdp", "routed", "balancer"]
     sys.exit(wire.main(wire.missing("curl", "dig", "openssl"), POLICY, SERVERS, everything))

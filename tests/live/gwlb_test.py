@@ -8,15 +8,12 @@ usage: gwlb_test.py SLUICE [PORT TYPE]
                                  [eni] box, sluice run, 10.83.0.10
 """
 import json
-import os
-import pathlib
 import signal
-import socket
-import subprocess
 import sys
 import time
 
-from world import ADDRESS, World, end, expect, until
+import inline
+from world import ADDRESS, end, expect, until
 
 ENDPOINT = 0x0123456789abcdef
 POLICY = {
@@ -27,35 +24,6 @@ POLICY = {
         {"id": "no-udp", "when": {"proto": "udp", "dport": 9999}, "action": "deny", "respond": "unreachable"},
     ],
 }
-
-
-def world(kind):
-    w = World(sys.argv[1], mtu=8500)
-    box, lb = w.ns["box"], "sl-lb-%d" % os.getpid()
-    w.ns["lb"] = lb
-    run = lambda *c: subprocess.run(c, check=True, capture_output=True)
-    run("ip", "netns", "add", lb)
-    run("ip", "-n", lb, "link", "set", "lo", "up")
-    for port, name, end_ in (("lan", "side-a", "client"), ("wan", "side-b", "server")):
-        run("ip", "-n", box, "link", "del", port)
-        w.ns["box"] = lb
-        w.cable(end_, name, 8500)
-        w.ns["box"] = box
-    run("ip", "-n", lb, "link", "add", "side-t", "mtu", "8568", "type", "veth", "peer", "name", "eni", "netns", box)
-    run("ip", "-n", box, "link", "set", "eni", "mtu", "8568", "address", "02:00:00:00:83:10", "up")
-    run("ip", "-n", lb, "link", "set", "side-t", "address", "02:00:00:00:83:01", "up")
-    run("ip", "-n", lb, "addr", "add", "10.83.0.1/24", "dev", "side-t")
-    w.inside(box, "sysctl", "-qw", "net.ipv6.conf.eni.disable_ipv6=1")
-    for ns, dev in ((w.ns["client"], "eth0"), (w.ns["server"], "eth0")):
-        w.inside(ns, "ethtool", "-K", dev, "tx", "off", "gro", "off", capture_output=True)
-    return w
-
-
-def appliance(w, kind):
-    c = w.config(POLICY, kind)
-    c["ports"] = {"eni": {"type": kind, "device": "eni", "addresses": ["10.83.0.10/24"], "mtu": 8568}}
-    c["paths"] = [{"mode": "gwlb", "ports": ["eni"], "mss_clamp_bytes": 1300, "health_port": 80}]
-    return c
 
 
 def probe(w):
@@ -92,10 +60,10 @@ s.recv(1)"""
 
 def main():
     kind = sys.argv[2] if len(sys.argv) > 2 else "af_packet"
-    w = world(kind)
-    config = appliance(w, kind)
+    p = inline.gwlb(sys.argv[1], POLICY, kind)
+    w = p.w
     (w.folder / "policy.json").unlink()
-    w.up(config, says="not loaded")
+    w.up(p.config, says="not loaded")
     until(lambda: probe(w) == "503")
     expect("the probe's port is open, and says 503 while there is no policy", probe(w) == "503", probe(w))
     w.policy(POLICY)
@@ -104,21 +72,15 @@ def main():
     expect("with a policy in force it says 200", probe(w) == "200", probe(w))
     r = w.run("lb", "ping", "-c", "2", "-i", "0.2", "-W", "2", "10.83.0.10")
     expect("the appliance answers a ping itself", "2 received" in r.stdout and "DUP" not in r.stdout, r.stdout)
-    report = w.folder / "report.json"
-    balancer = w.start("lb", sys.executable, str(pathlib.Path(__file__).with_name("balancer.py")), str(report), "02:00:00:00:83:10",
-                       stdout=subprocess.PIPE)
-    balancer.stdout.readline()
+    p.ready()
     clients(w)
-    balancer.send_signal(signal.SIGUSR1)
+    p.balancer.send_signal(signal.SIGUSR1)
     until(lambda: "RX_NOT_OURS" in json.dumps(w.ctl("show", "drops")))
     drops = json.dumps(w.ctl("show", "drops"))
     for reason, n in (("RX_GENEVE", 5), ("EGRESS_NO_SENDER", 1), ("RX_NOT_OURS", 1)):
         expect("what no balancer sends is dropped by name: " + reason, reason in drops, drops[:2000])
-    balancer.terminate()
-    balancer.wait()
-    status = w.down()
+    status, said = p.down()
     expect("it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
-    said = json.loads(report.read_text())
     expect("every frame came back in the header of its flow", not said["wrong"] and said["back"] > 100, said)
     expect("SYNs ask for no more than the clamp", said["mss"] and max(said["mss"]) == 1300, said["mss"])
     tenants = {e.get("tenant") for e in w.events("flow")}

@@ -9,8 +9,8 @@
 
 The program is two network cables: what either end sends goes to sluice as a capture that has not ended yet, and what
 sluice lets out, or says itself, goes on to whom it is for. In `vlan` and `gwlb` the frames are wrapped on the way to
-sluice, and what comes back must be wrapped alike. With a kind of port (af_packet, af_xdp) the same is played with
-`sluice run` as a bridge between them (world.py). Needs root, iproute2 and /dev/net/tun."""
+sluice, and what comes back must be wrapped alike. With a place of inline.py (af_packet, routed, balancer ...) the same is played
+with `sluice run` between them. Needs root, iproute2 and /dev/net/tun."""
 import atexit
 import fcntl
 import json
@@ -181,14 +181,14 @@ class Box(threading.Thread):
 class Ends:
     """the programs at both ends; servers: their commands, started in a folder with a certificate in cert and key"""
 
-    def __init__(self, folder, servers):
-        self.folder = folder
+    def __init__(self, folder, servers, client=NS["client"], server=NS["server"]):
+        self.folder, self.ns = folder, {"client": client, "server": server}
         self.failed = []
         self.n = 0
         sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
            str(folder / "key"), "-out", str(folder / "cert"), "-subj", "/CN=test", "-days", "2", "-batch",
            "-addext", "subjectAltName=DNS:test,DNS:fine.test,DNS:games.test,DNS:quiet.test")
-        self.servers = [subprocess.Popen(["ip", "netns", "exec", NS["server"], *command], cwd=folder,
+        self.servers = [subprocess.Popen(["ip", "netns", "exec", server, *command], cwd=folder,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in servers]
         for s in self.servers:
             atexit.register(s.kill)
@@ -198,13 +198,13 @@ class Ends:
         time.sleep(0.3)  # those of several ports
 
     def all_listen(self):
-        sockets = subprocess.run(["ip", "netns", "exec", NS["server"], "ss", "-Hlntup"], capture_output=True, text=True).stdout
+        sockets = subprocess.run(["ip", "netns", "exec", self.ns["server"], "ss", "-Hlntup"], capture_output=True, text=True).stdout
         return all("pid=%d," % s.pid in sockets for s in self.servers)
 
     def client(self, *command, stdin=None):
         """output, exit code and seconds"""
         begun = time.monotonic()
-        run = subprocess.Popen(["ip", "netns", "exec", NS["client"], *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        run = subprocess.Popen(["ip", "netns", "exec", self.ns["client"], *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL, start_new_session=True)
         try:
             out = run.communicate(stdin, timeout=20)[0]
@@ -224,17 +224,21 @@ class Ends:
 
 
 def play_live(sluice, kind, policy, servers, acts):
-    """the same as play, with `sluice run`"""
-    from world import World
+    """the same as play, with `sluice run`, in one of the ways that inline.py has"""
+    from inline import PLACES
 
-    w = World(sluice)
-    w.up(w.config(policy, kind))
-    ends = Ends(w.folder, servers)
-    acts(ends)
+    place = PLACES[kind](sluice, policy)
+    w = place.w
+    place.up()
+    if w.box.poll() is not None:
+        return 1, [kind + " it starts"]
+    ends = Ends(w.folder, servers, w.ns[place.client], w.ns[place.server])
+    acts(ends, place.servers)
     for s in ends.servers:
         s.kill()
-    status = w.down()
+    status, said = place.down()
     ends.expect(kind + " it drains, and the ledger holds", status == 0, (status, w.log.read_text()[-1500:]))
+    ends.expect(kind + " the balancer finds nothing wrong", not said["wrong"], said["wrong"])
     if ends.failed and os.environ.get("KEEP"):
         shutil.copytree(w.folder, os.environ["KEEP"], dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock", "profile"))
     w.close()
@@ -250,7 +254,7 @@ def play(sluice, kind, policy, servers, acts):
         box = Box(sluice, folder, kind, policy)
         box.start()
         ends = Ends(folder, servers)
-        acts(ends)
+        acts(ends, ADDRESS["server"])
         for s in ends.servers:
             s.kill()
         box.closing = True
@@ -287,8 +291,8 @@ def main(why, policy, servers, acts):
         return 77
     n, failed = 0, []
     for kind in sys.argv[2:] or ["plain", "vlan", "gwlb"]:
-        def both(ends, kind=kind):
-            for version, server in enumerate(ADDRESS["server"]):
+        def both(ends, servers, kind=kind):
+            for version, server in enumerate(servers):
                 acts(ends, server, "%s IPv%d" % (kind, 4 + 2 * version))
 
         did, wrong = play(sys.argv[1], kind, policy, servers, both)

@@ -54,7 +54,10 @@ static void reads(struct rte_mbuf *like, struct rte_mbuf *m, bool back, bool pie
 	const struct pkt *p = pkt_of(like);
 	struct pkt *q = pkt_of(m);
 	struct burst b = {.m = {m}, .n = 1};
-	assert_int_equal(q->flags & ~PKT_BACK, PKT_OWN);
+	struct pkt said = *q; // to the way out, which does not read it again
+	assert_int_equal(q->flags & ~(PKT_BACK | PKT_TRANSPORT), PKT_OWN);
+	q->flags &= (uint16_t)~PKT_TRANSPORT;
+	q->nvlans = q->nlayers = 0;
 	assert_true((q->flags & PKT_BACK) || !back); // in gwlb all goes back
 	assert_int_equal(q->wire_len, m->data_len);
 	decap_burst(&t.w, &b);
@@ -65,6 +68,11 @@ static void reads(struct rte_mbuf *like, struct rte_mbuf *m, bool back, bool pie
 	assert_int_equal(q->reason, 0);
 	assert_int_equal(q->done, 0);
 	assert_int_equal(q->nlayers, p->nlayers);
+	assert_int_equal(said.layer[0].l3, q->layer[0].l3);
+	assert_int_equal(said.layer[0].version, q->layer[0].version);
+	assert_int_equal(said.nvlans, q->nvlans);
+	assert_int_equal(said.flags & PKT_TRANSPORT, q->flags & PKT_TRANSPORT);
+	assert_true(!(said.flags & PKT_TRANSPORT) || said.transport_l3 == q->transport_l3);
 	assert_int_equal(q->tenant, p->tenant);
 	assert_int_equal(q->nvlans, p->nvlans);
 	assert_memory_equal(q->vlan, p->vlan, p->nvlans * sizeof(p->vlan[0]));

@@ -72,6 +72,7 @@ static bool tell(struct fastpath_flows *t, uint32_t number, enum fastpath_end en
 				   .packets = packets - e->packets,
 				   .bytes = bytes - e->bytes,
 				   .last_ns = last_ns ? last_ns - t->now_ns + t->real_ns : 0,
+				   .clock_ns = t->real_ns - t->now_ns,
 				   .hint = e->hint,
 				   .slot = number,
 				   .dir = e->dir,
@@ -189,7 +190,8 @@ static void add(struct fastpath_flows *t, const struct fastpath_op *op, unsigned
 	t->said.added++;
 	t->said.entries++;
 	t->drops += drops;
-	struct fastpath_count c = {.flow = op->flow, .hint = op->hint, .slot = number, .dir = op->dir};
+	struct fastpath_count c = {
+		.flow = op->flow, .clock_ns = t->real_ns - t->now_ns, .hint = op->hint, .slot = number, .dir = op->dir};
 	rte_ring_sp_enqueue_elem(t->counts[worker], &c, sizeof(c)); // serve() has seen that there is room
 }
 
@@ -258,10 +260,15 @@ static void sweep(struct fastpath_flows *t)
 	}
 }
 
-void fastpath_flows_round(struct fastpath_flows *t)
+static void look_at_clocks(struct fastpath_flows *t)
 {
 	t->now_ns = clock_ns(CLOCK_MONOTONIC);
 	t->real_ns = clock_ns(CLOCK_REALTIME);
+}
+
+void fastpath_flows_round(struct fastpath_flows *t)
+{
+	look_at_clocks(t);
 	for (unsigned w = 0; w < t->workers; w++)
 		serve(t, w);
 	sweep(t);
@@ -271,7 +278,7 @@ void fastpath_flows_round(struct fastpath_flows *t)
 // What was asked for before is ended with the rest, and does not come behind it.
 void fastpath_flows_void(struct fastpath_flows *t, bool pause)
 {
-	t->now_ns = clock_ns(CLOCK_MONOTONIC);
+	look_at_clocks(t);
 	t->paused = pause;
 	for (unsigned w = 0; w < t->workers; w++)
 		serve(t, w);

@@ -32,7 +32,6 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
-#include "base/clock.h"
 #include "base/eal.h"
 #include <fastpath.h>
 #include "flow_table.h"
@@ -62,6 +61,7 @@ struct mark {
 struct settle {
 	struct settle_config config;
 	uint64_t not_before_ns;
+	uint64_t clock_ns; // as in counts
 	struct settle_sums sums;
 	_Atomic bool no_more;
 	struct mark marks[]; // by flow
@@ -273,7 +273,7 @@ static void last_count(struct worker *w, struct flow *f, struct mark *mark, unsi
 		return;
 	credit(w->settle, f, mark, dir, (uint32_t)packets - mark->packets[dir], bytes - mark->bytes[dir]);
 	if (last_ns)
-		f->last_ns = RTE_MAX(f->last_ns, w->now_ns - (clock_ns(CLOCK_MONOTONIC) - last_ns));
+		f->last_ns = RTE_MAX(f->last_ns, last_ns + w->settle->clock_ns);
 }
 
 void settle_end(struct worker *w, struct flow *f)
@@ -336,6 +336,7 @@ static void count_in(struct worker *w, const struct fastpath_count *c)
 		late(s, c);
 		return;
 	}
+	s->clock_ns = c->clock_ns;
 	credit(s, f, mark, dir, (uint32_t)c->packets, c->bytes);
 	f->last_ns = RTE_MAX(f->last_ns, c->last_ns);
 	mark->slot[dir] = c->slot + 1;

@@ -369,6 +369,7 @@ static void ends_with_all(void **state)
 	unsigned dir = op[0].dir;
 	uint64_t packets = f->pkts[dir], other = f->pkts[!dir], bytes = f->bytes[dir];
 	told(&op[0], 500, 500000, FASTPATH_LIVES);
+	slots[dir].last_ns = clock_ns; // of the monotonic clock, which was told to be the same
 	slots[dir].packets = 700;
 	slots[dir].bytes = 700000;
 	slots[!dir].packets = 3;
@@ -379,6 +380,7 @@ static void ends_with_all(void **state)
 	assert_int_equal(f->pkts[dir], packets + 700);
 	assert_int_equal(f->bytes[dir], bytes + 700000);
 	assert_int_equal(f->pkts[!dir], other + 3);
+	assert_int_equal(f->last_ns, clock_ns);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(slots[i].verdict, FASTPATH_UP);
 		assert_true(asked(&del));

@@ -54,6 +54,12 @@ static void links_of(struct appliance *a, struct shortcut *s, struct fastpath_op
 		struct fastpath_link *l[2];
 		for (unsigned j = 0; j < p->nports && p->fast_path; j++)
 			l[j] = link_new(s, c, o, links, p->ports[j]);
+		if (p->fast_path && p->mode != CONFIG_BRIDGE)
+			log_say(LOG_NOTICE, ROOM,
+				"path=%u mode=routed: XDP drops denied flows; settled ones come up, their MAC "
+				"addresses and "
+				"TTL are written by the worker",
+				i);
 		if (!p->fast_path || p->mode != CONFIG_BRIDGE)
 			continue;
 		for (unsigned j = 0; j < 2; j++) {
@@ -113,6 +119,16 @@ int shortcut_start(struct appliance *a)
 	return rc;
 }
 
+// Who sends too much for the way out has to be told, which XDP does not.
+static void too_big(struct settle_config *c, const struct appliance *a, const struct poll *p, unsigned port)
+{
+	if (c->across[port] && p->w.id == 0)
+		log_say(LOG_NOTICE, ROOM,
+			"port=%s mtu=%u: the other port's is smaller; what settles comes up all the same",
+			a->config->ports[port].port.name, a->ports[port].mtu);
+	c->across[port] = NULL;
+}
+
 bool shortcut_join(struct appliance *a, struct poll *p)
 {
 	struct shortcut *s = a->shortcut;
@@ -123,7 +139,7 @@ bool shortcut_join(struct appliance *a, struct poll *p)
 		const struct config_path *path = &a->config->paths[i];
 		for (unsigned j = 0; j < path->nports && path->nports == 2; j++)
 			if (a->ports[path->ports[j]].mtu > a->ports[path->ports[!j]].mtu)
-				c.across[path->ports[j]] = NULL; // who sends too much has to be told
+				too_big(&c, a, p, path->ports[j]);
 	}
 	c.ops = fastpath_ops(s->fast, p->w.id);
 	c.counts = fastpath_counts(s->fast, p->w.id);

@@ -16,9 +16,25 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <rte_common.h>
+
+// In libc's place, for DPDK's AF_PACKET driver alone: it has the kernel put fragments of IPv4 together before they are
+// spread over queues, also where there is one, and what comes is then longer than any frame: every such datagram would
+// be lost. The driver has no option for it, and a socket leaves its group only when it is closed. Fragments of a
+// datagram still come by one queue: the kernel spreads them by their addresses.
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int fanout;
+	if (level == SOL_PACKET && name == PACKET_FANOUT && len == sizeof(fanout)) {
+		memcpy(&fanout, value, sizeof(fanout));
+		fanout &= ~(PACKET_FANOUT_FLAG_DEFRAG << 16);
+		value = &fanout;
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+}
 
 static int ask(const char *device, unsigned long request, struct ifreq *r)
 {

@@ -194,15 +194,22 @@ static int queue_open(struct port_xsk *x, const struct port *p, uint16_t number,
 	return xsk_socket__update_xskmap(q->socket, x->map_fd);
 }
 
-// A pool in one piece, which the kernel takes whole.
+// A pool in one piece, which the kernel takes whole. Where DPDK goes by physical addresses it lists each hugepage
+// apart; for us they are one piece if they adjoin.
 static uint8_t *memory_of(struct port_xsk *x, const struct port *p)
 {
-	const struct rte_mempool_memhdr *chunk = STAILQ_FIRST(&p->pool->mem_list);
-	uintptr_t page = (uintptr_t)getpagesize();
-	if (p->pool->nb_mem_chunks != 1 || !chunk)
+	const struct rte_mempool_memhdr *chunk;
+	uintptr_t page = (uintptr_t)getpagesize(), from = UINTPTR_MAX, to = 0, sum = 0;
+	STAILQ_FOREACH(chunk, &p->pool->mem_list, next)
+	{
+		from = RTE_MIN(from, (uintptr_t)chunk->addr);
+		to = RTE_MAX(to, (uintptr_t)chunk->addr + chunk->len);
+		sum += chunk->len;
+	}
+	if (sum == 0 || to - from != sum)
 		return NULL;
-	uintptr_t from = (uintptr_t)chunk->addr & ~(page - 1);
-	x->bytes = RTE_ALIGN_CEIL((uintptr_t)chunk->addr + chunk->len, page) - from;
+	from &= ~(page - 1);
+	x->bytes = RTE_ALIGN_CEIL(to, page) - from;
 	x->lent = calloc((x->bytes >> XSK_LENT_SHIFT) + 1, 1);
 	return x->lent ? (uint8_t *)from : NULL;
 }

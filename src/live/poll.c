@@ -8,8 +8,8 @@
 // While somebody captures (sniff.c), frames are shown where they come in; a worker whom nobody asked reads one word for
 // it.
 //
-//   turn:  rule set -> heartbeat, counts of the fast path -> [ receive -> front -> own: back | others': ring ] for each
-//   queue -> rings -> back -> timers -> a step of what the control thread asked for -> send
+//   turn:  rule set -> heartbeat, counts of the fast path -> [ receive -> front -> own: back | others': ring -> send ]
+//   for each queue -> rings -> back -> timers -> a step of what the control thread asked for -> send
 //
 // The clock is CLOCK_REALTIME read once a turn: records carry the time of day. It may be set back; the corridor's does
 // not go back with it.
@@ -306,8 +306,12 @@ static void turn(struct turn *t)
 	p->w.now_ns = RTE_MAX(p->w.now_ns, now);
 	rules(t);
 	fast(t);
-	for (unsigned i = 0; i < p->nrx; i++)
-		n += p->rx[i].kind == POLL_QUEUE_KERNEL ? from_kernel(t, &p->rx[i]) : receive(t, &p->rx[i]);
+	for (unsigned i = 0; i < p->nrx; i++) {
+		unsigned got = p->rx[i].kind == POLL_QUEUE_KERNEL ? from_kernel(t, &p->rx[i]) : receive(t, &p->rx[i]);
+		if (got) // now: the look at the next queue can be a call of the kernel
+			egress_flush(&p->w);
+		n += got;
+	}
 	for (unsigned i = 0; i < p->nworkers; i++)
 		if (p->from[i])
 			n += take_in(p, p->from[i]);

@@ -203,12 +203,18 @@ static void carry_hits(struct force *f, const struct force *before)
 	free(sorted);
 }
 
-static void enforce(struct standing *s, struct force *f)
+// What was asked for and compiled is in force before anything else is done: done says how soon, and what is different.
+static void enforce(struct standing *s, struct force *f, struct standing_done *done)
 {
 	struct force *was = s->now;
+	uint64_t at = clock_ns(CLOCK_MONOTONIC);
 	publish_set(&s->publish, f ? &f->published : NULL);
 	while (!publish_done(&s->publish)) // workers judge their live flows again, some at each turn
 		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+	if (done)
+		done->publish_ms = since_ms(at);
+	if (done && (!was || strcmp(was->policy->hash, f->policy->hash) != 0))
+		difference(was ? was->policy : NULL, f->policy, &done->difference, NULL, NULL);
 	pthread_mutex_lock(&s->looking);
 	if (f && was)
 		carry_hits(f, was);
@@ -303,7 +309,6 @@ int standing_load(struct standing *s, const char *file, struct standing_done *do
 	} else {
 		show(f);
 		f->view.compile_ms = done->compile_ms;
-		uint64_t at = clock_ns(CLOCK_MONOTONIC);
 		*done = (struct standing_done){.version = version,
 					       .rules = f->policy->nrules,
 					       .sets = f->policy->nsets,
@@ -312,10 +317,7 @@ int standing_load(struct standing *s, const char *file, struct standing_done *do
 					       .read_ms = done->read_ms,
 					       .compile_ms = done->compile_ms};
 		snprintf(done->hash, sizeof(done->hash), "%s", f->policy->hash);
-		if (!s->now || strcmp(s->now->policy->hash, f->policy->hash) != 0)
-			difference(s->now ? s->now->policy : NULL, f->policy, &done->difference, NULL, NULL);
-		enforce(s, f);
-		done->publish_ms = since_ms(at);
+		enforce(s, f, done);
 	}
 	pthread_mutex_unlock(&s->loading);
 	return rc;
@@ -324,7 +326,7 @@ int standing_load(struct standing *s, const char *file, struct standing_done *do
 void standing_withdraw(struct standing *s)
 {
 	pthread_mutex_lock(&s->loading);
-	enforce(s, NULL);
+	enforce(s, NULL, NULL);
 	pthread_mutex_unlock(&s->loading);
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a bridge does with the link's own traffic: ARP, ND and DHCP pass under a policy that denies by default, unless a
-rule names them; other_l2 as told; too big for the way out is answered.
+rule names them; other_l2 as told; too big for the way out is answered; AF_XDP on hugepages.
 usage: link_test.py SLUICE [PORT TYPE]"""
 import json
 import subprocess
@@ -8,6 +8,7 @@ import sys
 
 from world import ADDRESS, World, end, expect, until
 
+HUGEPAGES = 128  # of 2 MiB: more than the config of a world wants
 WEB = {"id": "web", "when": {"proto": "tcp", "dport": 80}, "action": "allow"}
 DHCP = """import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -104,6 +105,17 @@ def too_big(kind):
     expect("it is counted: EGRESS_TOO_BIG", "EGRESS_TOO_BIG" in drops, drops[:1500])
     status = w.down()
     expect("too big: it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
+    w.close()
+
+
+def huge():
+    """where DPDK goes by physical addresses it lists each hugepage of a pool apart; AF_XDP takes the pool in one piece"""
+    w = World(sys.argv[1])
+    w.hugepages(HUGEPAGES)
+    w.up(w.config({"rules": []}, "af_xdp"))
+    expect("af_xdp: passes on hugepages", w.run("client", "ping", "-c", "1", "-W", "5", ADDRESS["server"][0]).returncode == 0)
+    expect("af_xdp: ends", w.down() == 0, w.log.read_text()[-500:])
+    w.close()
 
 
 def main():
@@ -111,6 +123,7 @@ def main():
     default_denies(kind)
     as_told(kind)
     too_big(kind)
+    huge()
     end()
 
 

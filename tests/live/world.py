@@ -146,6 +146,17 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
         config.update(more)
         return config
 
+    def hugepages(self, n):
+        """raised for as long as this world stands; whether they are there. The appliance takes them where they are enough"""
+        nr = pathlib.Path("/proc/sys/vm/nr_hugepages")
+        there = int(nr.read_text())
+        try:
+            nr.write_text(str(there + n))
+        except OSError:
+            return False
+        atexit.register(nr.write_text, str(there))
+        return int(nr.read_text()) >= there + n > 0
+
     def policy(self, policy):
         (self.folder / "policy.json").write_text(json.dumps(policy))
 

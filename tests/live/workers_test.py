@@ -29,6 +29,7 @@ echo(u)
 '''
 CLIENT = r'''
 import socket, sys
+ports = [20000]
 done = {"tcp": 0, "udp": 0, "fragments": 0, "denied": 0, "errors": 0}
 for to in sys.argv[2:]:
     family, n = socket.AF_INET6 if ":" in to else socket.AF_INET, int(sys.argv[1])
@@ -44,7 +45,9 @@ for to in sys.argv[2:]:
         s.shutdown(socket.SHUT_WR)
         done["tcp"] += s.recv(10) == b""
     def datagram(port, size):
-        s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(2); s.connect((to, port))
+        s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(2)
+        ports[0] += 1  # a port of its own is a flow of its own
+        s.bind(("", ports[0])); s.connect((to, port))
         for _ in range(5):
             try:
                 s.send(b"y" * size)

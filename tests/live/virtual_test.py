@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ports that are no interface of this machine: two appliances that a memif joins, and TAPs whose kernel side is in a bridge with an
+interface. usage: virtual_test.py SLUICE
+
+    client [eth0] ---- [lan] box -- memif -- other [wan] ---- [eth0] server
+    client [eth0] ---- [lan] bridge [t0] -- box -- [t1] bridge [wan] ---- [eth0] server
+"""
+import json
+import os
+import subprocess
+import sys
+
+from wire import ADDRESS
+from world import QUIET, World, end, expect, sh, until
+
+POLICY = {"rules": [{"id": "no-casino", "when": {"http.host": "casino.example"}, "action": "deny"},
+                    {"id": "no-8081", "when": {"proto": "tcp", "dport": 8081}, "action": "deny"}]}
+
+
+def clients(w, name):
+    for family, to in enumerate(ADDRESS["server"]):
+        at = "%s IPv%d: " % (name, 4 + 2 * family)
+        url = "http://%s" % ("[%s]" % to if family else to)
+        w.http("server", to)
+        until(lambda: w.run("client", "ping", "-c", "1", "-W", "1", to).returncode == 0)
+        r = w.run("client", "curl", "-sS", "-m", "9", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", url + "/100000")
+        expect(at + "an allowed request is answered", r.stdout == "200 100000", r.stdout + r.stderr)
+        r = w.run("client", "curl", "-sS", "-m", "9", "-H", "Host: casino.example", url + "/")
+        expect(at + "a denied one gets the page", "no-casino" in r.stdout, r.stdout + r.stderr)
+        r = w.run("client", "curl", "-sS", "-m", "9", url + ":8081/")
+        expect(at + "a denied connection is reset", r.returncode == 7, (r.returncode, r.stderr))
+
+
+def memif():
+    """the first appliance allows all, the second decides"""
+    w = World(sys.argv[1])
+    joint = {"type": "memif", "device": str(w.folder / "memif.sock")}
+    c = w.config(POLICY)
+    c["ports"]["lan"] = {**joint, "memif_server": True}
+    w.up(c)
+    other = w.config()
+    other["ports"]["wan"] = joint
+    other["control"] = {"socket": "", "http": ""}
+    other["sinks"] = []
+    other["policy"] = {"history": ""}
+    (w.folder / "other.json").write_text(json.dumps(other))
+    said = w.folder / "other.log"
+    second = w.start("box", sys.argv[1], "run", "-c", str(w.folder / "other.json"), stderr=open(said, "w"), env={**os.environ, **QUIET})
+    until(lambda: "forwarding" in said.read_text() and "link up" in w.log.read_text())
+    clients(w, "memif")
+    second.terminate()
+    status = second.wait(30), w.down()
+    expect("memif: both drain, and their ledgers hold", status == (0, 0), (status, said.read_text()[-800:], w.log.read_text()[-800:]))
+    w.close()
+
+
+def taps():
+    w = World(sys.argv[1])
+    c = w.config(POLICY)
+    c["ports"] = {"lan": {"type": "tap", "device": "t0"}, "wan": {"type": "tap", "device": "t1"}}
+    w.up(c)
+    for n, cable in enumerate(("lan", "wan")):
+        bridge = "br%d" % n
+        sh("ip", "-n", w.ns["box"], "link", "add", bridge, "type", "bridge")
+        w.run("box", "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % bridge)
+        for dev in (cable, "t%d" % n):
+            sh("ip", "-n", w.ns["box"], "link", "set", dev, "master", bridge)
+        sh("ip", "-n", w.ns["box"], "link", "set", bridge, "up")
+    clients(w, "tap")
+    status = w.down()
+    expect("tap: it drains, and the ledger holds", status == 0, (status, w.log.read_text()[-1500:]))
+
+
+if __name__ == "__main__":
+    memif()
+    taps()
+    end()

@@ -11,19 +11,22 @@ void eal_fini(void);
 void eal_lcores(char *out, size_t len);
 
 // The same for live ports, as root: hugepages where enough are free (nothing of it is left in a file system), else
-// none; of the drivers only those that the ports need; the PCI bus only where one of them is on it.
+// none, unless `pages` says so; of the drivers only those that the ports need; the PCI bus only where one of them is on
+// it.
 struct port_config;
+enum eal_pages { EAL_PAGES_AUTO, EAL_PAGES_HUGE, EAL_PAGES_SMALL };
 struct eal_live {
 	const struct port_config *ports;
 	unsigned nports;
 	unsigned mem_mb; // what pools and drivers take
-	bool verbose;    // DPDK's informational lines, too
+	enum eal_pages pages;
+	bool verbose; // DPDK's informational lines, too
 	// hears DPDK's log, a line at a time without its end, on whatever thread: level as in rte_log.h
 	void (*say)(void *arg, unsigned level, const char *line);
 	void *arg;
 };
-int eal_init_live(const struct eal_live *live);
-bool eal_huge(void); // after it: whether memory is of hugepages
+int eal_init_live(const struct eal_live *live); // -ENOMEM: too few huge pages
+bool eal_huge(void);                            // after it: whether memory is of hugepages
 
 // Pools of frames whose mbufs have room for struct pkt. room: bytes of frame.
 struct rte_mempool *eal_pool(const char *name, unsigned count, unsigned room);

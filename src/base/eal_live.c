@@ -77,14 +77,14 @@ static uint64_t huge_free_mb(void)
 	return mb;
 }
 
-static void add_memory(struct arguments *a, unsigned mem_mb)
+static void add_memory(struct arguments *a, const struct eal_live *live)
 {
-	heard.huge = huge_free_mb() >= mem_mb;
+	heard.huge = live->pages != EAL_PAGES_SMALL && huge_free_mb() >= live->mem_mb;
 	add(a, heard.huge ? "--in-memory" : "--no-huge");
 	if (!heard.huge)
 		add(a, "--no-shconf");
 	add(a, "-m");
-	add(a, "%u", mem_mb);
+	add(a, "%u", live->mem_mb);
 }
 
 static void add_plugin(struct arguments *a, const char *name)
@@ -170,7 +170,9 @@ int eal_init_live(const struct eal_live *live)
 	char lcores[512];
 	eal_lcores(lcores, sizeof(lcores));
 	add(&a, "sluice");
-	add_memory(&a, live->mem_mb);
+	add_memory(&a, live);
+	if (live->pages == EAL_PAGES_HUGE && !heard.huge)
+		return -ENOMEM;
 	add(&a, "--no-telemetry");
 	add(&a, "--log-level=%s", live->verbose ? "info" : "warning");
 	add(&a, "--lcores");

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glob.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <linux/ethtool.h>
 #include <stdlib.h>
@@ -18,7 +19,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <bpf/libbpf.h>
+
 #include "base/port_kernel.h"
+#include "ctl/privilege.h"
 #include "doctor.h"
 
 #define METADATA "169.254.169.254"
@@ -60,15 +64,17 @@ static void pages(struct doctor *d)
 		globfree(&g);
 	}
 	bool must = d->config.memory.pages == CONFIG_PAGES_HUGE || has(d, 1 << PORT_PCI);
+	bool small = d->config.memory.pages == CONFIG_PAGES_SMALL && !must;
 	doctor_say(d,
-		   mb >= 256 ? DOCTOR_OK
-		   : must    ? DOCTOR_BAD
-			     : DOCTOR_WARN,
+		   mb >= 256 || small ? DOCTOR_OK
+		   : must             ? DOCTOR_BAD
+				      : DOCTOR_WARN,
 		   "hugepages", must,
-		   mb >= 256 ? "" : "echo 256 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+		   mb >= 256 || small ? "" : "echo 256 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
 		   "%lu MiB free%s", mb,
 		   mb >= 256 ? ""
-		   : must    ? "; PCI ports need them"
+		   : small   ? ", and not asked for"
+		   : must    ? "; PCI ports and memory.pages=huge need them"
 			     : "; without them more TLB misses");
 	// the process takes them without files (--in-memory): a mount is for other programs, such as testpmd
 	bool mounted = access("/dev/hugepages", F_OK) == 0;
@@ -134,10 +140,10 @@ static void ports(struct doctor *d)
 			pci(d, c);
 		if (c->type != PORT_AF_XDP && c->type != PORT_AF_PACKET)
 			continue;
-		snprintf(fix, sizeof(fix), "ip link add %.15s type ...", c->device);
+		snprintf(fix, sizeof(fix), "ip -br link; sluice run ... --set ports.%s.device=NAME", c->name);
 		bool there = strspn(c->device, PLAIN) == strlen(c->device) && port_kernel_index(c->device) != 0;
 		doctor_say(d, there ? DOCTOR_OK : DOCTOR_BAD, "interface", false, there ? "" : fix, "%s: %s is %s",
-			   c->name, c->device, there ? "there" : "not there (ip link lists what is)");
+			   c->name, c->device, there ? "there" : "not there");
 		if (!there)
 			continue;
 		mtu(d, c);
@@ -148,6 +154,31 @@ static void ports(struct doctor *d)
 
 // ---- kernel and limits -------------------------------------------------------------------------------------------
 
+// What the fast path and AF_XDP ask of BPF; without the right to ask, the start says it.
+static void bpf(struct doctor *d)
+{
+	char text[16];
+	bool there = access("/sys/fs/bpf", F_OK) == 0;
+	doctor_say(d, there ? DOCTOR_OK : DOCTOR_WARN, "bpf", true, there ? "" : "mount -t bpf bpf /sys/fs/bpf",
+		   there ? "bpffs is there" : "no bpffs: a restart cannot take over what XDP knows");
+	int xdp = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL);
+	int map = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_XSKMAP, NULL);
+	doctor_say(d,
+		   xdp == 0 || map == 0 ? DOCTOR_BAD
+		   : xdp < 0 || map < 0 ? DOCTOR_WARN
+					: DOCTOR_OK,
+		   "xdp", false,
+		   xdp == 0 || map == 0 ? "apt install linux-image-amd64"
+		   : xdp < 0 || map < 0 ? "sudo sluice doctor"
+					: "",
+		   xdp == 0 || map == 0 ? "the kernel is without XDP or AF_XDP (CONFIG_XDP_SOCKETS)"
+		   : xdp < 0 || map < 0 ? "the kernel does not let this user ask"
+					: "the kernel has XDP and AF_XDP");
+	bool jit = !read_line("/proc/sys/net/core/bpf_jit_enable", text, sizeof(text)) || *text != '0';
+	doctor_say(d, jit ? DOCTOR_OK : DOCTOR_WARN, "bpf_jit", true, jit ? "" : "sysctl -w net.core.bpf_jit_enable=1",
+		   jit ? "programs are compiled" : "off: XDP takes several times as long a frame");
+}
+
 static void kernel(struct doctor *d)
 {
 	struct utsname u;
@@ -157,13 +188,14 @@ static void kernel(struct doctor *d)
 	bool good = major > 5 || (major == 5 && minor >= 15);
 	doctor_say(d, good ? DOCTOR_OK : DOCTOR_BAD, "kernel", false, good ? "" : "apt install linux-image-amd64",
 		   "%s%s", u.release, good ? "" : ": older than 5.15, which XDP and bounded capabilities need");
-	bool bpf = access("/sys/fs/bpf", F_OK) == 0;
 	if (has(d, 1 << PORT_AF_XDP))
-		doctor_say(d, bpf ? DOCTOR_OK : DOCTOR_WARN, "bpf", true, bpf ? "" : "mount -t bpf bpf /sys/fs/bpf",
-			   bpf ? "bpffs is there" : "no bpffs: a restart cannot take over what XDP knows");
-	bool iommu = access("/sys/kernel/iommu_groups/0", F_OK) == 0;
-	doctor_say(d, iommu || !has(d, 1 << PORT_PCI) ? DOCTOR_OK : DOCTOR_WARN, "iommu", false, "", "%s",
-		   iommu ? "there: vfio-pci can be used" : "none: PCI ports need igb_uio (package dpdk-kmods-dkms)");
+		bpf(d);
+	bool iommu = access("/sys/kernel/iommu_groups/0", F_OK) == 0, fine = iommu || !has(d, 1 << PORT_PCI);
+	doctor_say(d, fine ? DOCTOR_OK : DOCTOR_WARN, "iommu", false,
+		   fine ? "" : "apt install dpdk-kmods-dkms && modprobe igb_uio", "%s",
+		   iommu  ? "there: vfio-pci can be used"
+		   : fine ? "none, and no port needs it"
+			  : "none: PCI ports need igb_uio");
 }
 
 static void limits(struct doctor *d)
@@ -273,22 +305,41 @@ static void socket_free(struct doctor *d)
 		   "%s is %s", to.sun_path, taken ? "answered: an appliance runs" : "free");
 }
 
-static void place(struct doctor *d, const char *check, const char *path, bool make)
+// What the user has to read (a file), or write in (a folder).
+static void place(struct doctor *d, const char *check, const char *path, bool folder)
 {
 	char fix[192] = "";
-	bool there = access(path, F_OK) == 0, good = access(path, make ? W_OK : R_OK) == 0;
-	if (!good && make && !there && strlen(path) < 150 && strspn(path, PLAIN "/") == strlen(path))
-		snprintf(fix, sizeof(fix), "mkdir -p %s", path);
-	else if (!good)
-		snprintf(fix, sizeof(fix), "ls -ld '%.150s'", path);
+	const char *who = *d->config.user ? d->config.user : "root";
+	int mode = folder ? W_OK | X_OK : R_OK;
+	bool there = access(path, F_OK) == 0, good = there && privilege_may(&d->config, path, mode);
+	bool plain = strlen(path) < 100 && strspn(path, PLAIN "/") == strlen(path) && strspn(who, PLAIN) == strlen(who);
+	if (!good && plain && there)
+		snprintf(fix, sizeof(fix), "chown %.31s %.99s", who, path);
+	else if (!good && plain && folder)
+		snprintf(fix, sizeof(fix), "install -d -o %.31s %.99s", who, path);
+	else if (!good && plain)
+		snprintf(fix, sizeof(fix), "install -D -m 644 /usr/share/doc/sluice/examples/policy.json %.99s", path);
 	doctor_say(d,
-		   good   ? DOCTOR_OK
-		   : make ? DOCTOR_WARN
-			  : DOCTOR_BAD,
-		   check, make && !there, fix, "%s %s", path,
-		   good    ? make ? "can be written" : "can be read"
-		   : there ? "is closed to us"
-			   : "is not there");
+		   good     ? DOCTOR_OK
+		   : folder ? DOCTOR_WARN
+			    : DOCTOR_BAD,
+		   check, folder && !there, fix, "%s %s%s", path,
+		   good    ? folder ? "can be written" : "can be read"
+		   : there ? "is closed to "
+			   : "is not there",
+		   there && !good ? who : "");
+}
+
+static void outputs(struct doctor *d)
+{
+	const struct config *c = &d->config;
+	for (unsigned i = 0; i < c->nsinks + c->nmirrors; i++) {
+		char folder[CONFIG_FILE];
+		snprintf(folder, sizeof(folder), "%s",
+			 i < c->nsinks ? c->sinks[i].path : c->mirrors[i - c->nsinks].path);
+		if (strcmp(folder, "-"))
+			place(d, i < c->nsinks ? "sink" : "mirror", dirname(folder), true);
+	}
 }
 
 static void user(struct doctor *d)
@@ -296,13 +347,15 @@ static void user(struct doctor *d)
 	const char *name = d->config.user;
 	char fix[192] = "";
 	bool there = !*name || getpwnam(name), plain = strspn(name, PLAIN) == strlen(name);
-	if (!there && plain)
+	if (!*name)
+		snprintf(fix, sizeof(fix), "sluice run ... --set user=sluice");
+	else if (!there && plain)
 		snprintf(fix, sizeof(fix), "useradd --system --no-create-home --shell /usr/sbin/nologin %s", name);
 	doctor_say(d,
 		   !there  ? DOCTOR_BAD
 		   : *name ? DOCTOR_OK
 			   : DOCTOR_WARN,
-		   "user", true, fix, "%s%s", *name ? name : "none is configured: the process stays who starts it",
+		   "user", *name, fix, "%s%s", *name ? name : "none is configured: the process stays who starts it",
 		   !*name  ? ""
 		   : there ? " is there"
 			   : " is not there");
@@ -325,4 +378,5 @@ void doctor_look(struct doctor *d)
 		place(d, "policy", d->config.policy.file, false);
 	if (*d->config.policy.history)
 		place(d, "history", d->config.policy.history, true);
+	outputs(d);
 }

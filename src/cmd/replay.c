@@ -26,7 +26,7 @@
 #include "path/judge.h"
 #include "path/path.h"
 #include "path/rooms.h"
-#include "replay_mirror.h"
+#include "live/mirrors.h"
 #include "replay_options.h"
 #include "replay_policy.h"
 #include "replay_progress.h"
@@ -377,8 +377,15 @@ static bool start_exits(struct replay *r)
 
 static bool start_mirrors(struct replay *r)
 {
-	r->usage = !mirrors_plan(&r->o, &r->policies, &r->config);
-	r->mirrors = r->usage ? NULL : mirrors_new(&r->o, &r->policies);
+	const struct replay_policies *p = &r->policies;
+	const struct mirrors_config config = {.to = r->o.mirrors,
+					      .nto = r->o.nmirrors,
+					      .sinks = (const char *const *)p->sinks,
+					      .nsinks = p->nsinks,
+					      .names = p->names,
+					      .nnames = p->n};
+	r->usage = !replay_policies_mirror(p, &r->o, &r->config);
+	r->mirrors = r->usage ? NULL : mirrors_new(&config);
 	return r->mirrors || (!r->usage && no(r, "mirrors", ENOMEM));
 }
 

@@ -32,7 +32,7 @@
 #include "path/limit.h"
 #include "path/mirror.h"
 #include "path/rooms.h"
-#include "replay_mirror.h"
+#include "live/mirrors.h"
 
 #define RING 512
 #define TICK_NS 1000000000ull

@@ -23,7 +23,7 @@
 
 #include "path/rooms.h"
 #include "policy_names.h"
-#include "replay_rings.h"
+#include "base/rings.h"
 #include "replay_summary.h"
 
 #define WINDOW (1u << 18)

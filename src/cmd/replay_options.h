@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/fail.h"
-#include "replay_mirror.h"
+#include "live/mirrors.h"
 #include "replay_policy.h"
 
 #define WORKERS_MAX 32

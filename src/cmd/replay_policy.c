@@ -17,6 +17,7 @@
 
 #include "policy/compile.h"
 #include "policy/schedule.h"
+#include "replay_options.h"
 
 // ---- what rules are called ---------------------------------------------------------------------------------------
 
@@ -364,4 +365,23 @@ void replay_policies_free(struct replay_policies *p)
 	for (unsigned i = 0; i < p->nsinks; i++)
 		free(p->sinks[i]);
 	*p = (struct replay_policies){0};
+}
+
+bool replay_policies_mirror(const struct replay_policies *p, const struct options *o, struct path_config *config)
+{
+	for (unsigned i = 0; i < o->nmirrors; i++) {
+		const struct mirror_to *to = &o->mirrors[i];
+		bool known = !to->sink;
+		for (unsigned k = 0; k < p->nsinks && !known; k++)
+			known = mirrors_is_of(to, p->sinks[k]);
+		if (known)
+			continue;
+		fprintf(stderr, "sluice replay: --mirror %s: no rule of the policy mirrors to \"%.*s\"\n", to->sink,
+			(int)to->sink_len, to->sink);
+		return false;
+	}
+	config->policy_acts = p->wants.acts;
+	config->copies = o->nmirrors && p->nsinks;
+	config->before = config->copies && p->wants.before ? o->before_frames : 0;
+	return true;
 }

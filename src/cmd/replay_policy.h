@@ -66,6 +66,10 @@ int replay_policies_load(struct replay_policies *p, const char *file, const stru
 // --shadow, after that: what this policy would decide stands beside what is decided. Without another policy all is
 // allowed. As above.
 int replay_policies_shadow(struct replay_policies *p, const char *file);
+// What workers need for --mirror, into their configuration. False: a sink is named that no rule of any policy has,
+// which was said.
+struct options;
+bool replay_policies_mirror(const struct replay_policies *p, const struct options *o, struct path_config *config);
 // Every worker judges by the first from here on. All are at rest. 0 or -ENOMEM.
 int replay_policies_use(struct replay_policies *p, struct crew *c);
 // A capture begins, all are at rest: the first is in force again.

@@ -13,7 +13,7 @@
 
 #include "base/fail.h"
 #include "path/keep.h"
-#include "replay_mirror.h"
+#include "live/mirrors.h"
 #include "ship/text.h"
 
 static const char *const judge_again_names[JUDGE_AGAIN_COUNT] = {

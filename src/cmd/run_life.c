@@ -66,7 +66,7 @@ static bool fall_back(struct run *r)
 static void loaded(void *arg, const struct reload *l)
 {
 	struct run *r = arg;
-	said_lines(l->rc == 0 ? LOG_INFO : LOG_ERROR, l->said);
+	said_lines(l->rc == 0 ? LOG_WARNING : LOG_ERROR, l->said);
 	if (l->rc == 0)
 		log_say(LOG_NOTICE, "policy",
 			"enforcing file=%s version=%u rules=%u sets=%u read_ms=%.0f compile_ms=%.0f publish_ms=%.1f "
@@ -98,12 +98,28 @@ static void load(struct run *r, const char *file)
 
 void life_level(const struct config *c)
 {
-	static const char *const levels[] = {"error", "warning", "info", "debug"}; // enum config_level
-	log_set(NULL, levels[c->log_level]);
+	log_set(NULL, log_level_names[c->log_level]);
+}
+
+// A file that is rotated needs a folder in which the user may write: better said now than by night.
+static void may_rotate(const struct config *c, const char *what, const char *path)
+{
+	char folder[CONFIG_FILE];
+	snprintf(folder, sizeof(folder), "%s", path);
+	const char *in = dirname(folder);
+	if (!privilege_may(c, in, W_OK | X_OK))
+		log_say(LOG_ERROR, "ship", "%s=%s will not rotate: %s may not write in its folder; chown %s: %s", what,
+			path, *c->user ? c->user : "who runs this", *c->user ? c->user : "$USER", in);
 }
 
 void life_folders(struct run *r)
 {
+	const struct config *c = &r->config;
+	for (unsigned i = 0; i < c->nsinks; i++)
+		if (c->sinks[i].rotate_mb || c->sinks[i].rotate_s)
+			may_rotate(c, "sink", c->sinks[i].path);
+	for (unsigned i = 0; i < c->nmirrors; i++)
+		may_rotate(c, "mirror", c->mirrors[i].path); // for want of room, too
 	char socket[CONFIG_DEVICE];
 	snprintf(socket, sizeof(socket), "%s", r->config.control.socket);
 	if (*socket)

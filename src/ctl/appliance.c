@@ -11,7 +11,6 @@
 #include "ctl/appliance.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +22,7 @@
 #include "base/eal.h"
 #include "base/log.h"
 #include "ctl/captures.h"
+#include "ctl/copies.h"
 #include "ctl/kernel.h"
 #include "ctl/lanes.h"
 #include "ctl/privilege.h"
@@ -32,6 +32,7 @@
 #include "ctl/errands.h"
 #include "live/standing.h"
 #include "path/limit.h"
+#include "path/mirror.h"
 #include "path/path.h"
 #include "base/clock.h"
 #include "ship/ship.h"
@@ -65,13 +66,15 @@ static void path_of(const struct config *c, struct path_config *p, uint64_t seed
 				  .checksum = CHECKSUM_ENFORCE,
 				  .seed = seed,
 				  .policy_fields = UINT64_MAX, // of a policy that may be loaded later
-				  .policy_acts = true};
-	bool inline_path = false; // a mirror alone may miss frames, or have them out of order (corridor.md 3)
+				  .policy_acts = true,
+				  .live = true,
+				  .copies = c->nmirrors,
+				  .before = c->nmirrors ? m->before_frames : 0};
 	for (unsigned i = 0; i < c->npaths; i++) {
 		p->transports |= lanes_transports(&c->paths[i]);
-		inline_path |= c->paths[i].mode != CONFIG_MIRROR;
+		if (c->paths[i].mode == CONFIG_MIRROR) // may miss frames, or have them out of order (corridor.md 3)
+			p->passive |= 1u << c->paths[i].ports[0];
 	}
-	p->live = inline_path;
 }
 
 // ---- ports -------------------------------------------------------------------------------------------------------
@@ -127,8 +130,15 @@ static unsigned frames_wanted(const struct appliance *a)
 {
 	const struct config_memory *m = &a->config->memory;
 	unsigned each = m->held_frames + m->fragments + POLL_RING + 512 + 256 * 3 / 2;
+	each += a->path.copies ? 1024 : 0; // rings.c's
+	each += a->path.before ? mirror_frames(&a->path) : 0;
 	unsigned want = a->nworkers * each + a->config->nports * 4096 * 2;
 	return m->frames ? m->frames : RTE_MAX(want, 16384u);
+}
+
+static unsigned giants_wanted(const struct appliance *a)
+{
+	return GIANTS + (a->path.before ? a->nworkers * mirror_giants(&a->path) : 0);
 }
 
 static void heard_dpdk(void *arg, unsigned level, const char *line)
@@ -150,19 +160,27 @@ static int open_eal(struct appliance *a)
 	ports[n++] = (struct port_config){.type = PORT_TAP}; // the kernel's ends
 	size_t object = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_PKTMBUF_HEADROOM + 128;
 	size_t bytes = frames_wanted(a) * RTE_ALIGN(object + frame_room(a->config), 4096) +
-		       GIANTS * (object + GIANT_ROOM + 4096);
+		       giants_wanted(a) * (object + GIANT_ROOM + 4096);
 	unsigned mb = a->config->memory.dpdk_mb ? a->config->memory.dpdk_mb : (unsigned)(bytes >> 20) + 64;
-	struct eal_live live = {.ports = ports, .nports = n, .mem_mb = mb, .say = heard_dpdk};
+	struct eal_live live = {
+		.ports = ports, .nports = n, .mem_mb = mb, .pages = a->config->memory.pages, .say = heard_dpdk};
 	int rc = eal_init_live(&live);
-	if (rc < 0)
+	if (rc == -ENOMEM && live.pages == EAL_PAGES_HUGE)
+		log_say(LOG_ERROR, ROOM,
+			"%u MiB of huge pages are wanted (memory.pages) and not free: "
+			"echo %u > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+			mb, mb / 2 + 1);
+	else if (rc < 0)
 		log_say(LOG_ERROR, ROOM, "DPDK does not start: %s; sluice doctor says what is missing", strerror(-rc));
+	else
+		log_say(LOG_INFO, ROOM, "memory pages=%s dpdk_mb=%u", eal_huge() ? "huge" : "small", mb);
 	return rc;
 }
 
 static int open_pools(struct appliance *a)
 {
 	a->frames = eal_pool("frames", frames_wanted(a), frame_room(a->config));
-	a->giants = eal_pool("giants", GIANTS, GIANT_ROOM);
+	a->giants = eal_pool("giants", giants_wanted(a), GIANT_ROOM);
 	if (a->frames && a->giants)
 		return 0;
 	log_say(LOG_ERROR, ROOM, "no memory for %u frames: lower memory.frames, or give hugepages: sluice doctor",
@@ -284,16 +302,6 @@ static int open_standing(struct appliance *a)
 
 // ---- records -----------------------------------------------------------------------------------------------------
 
-// It was made by who started us, and is opened again by the user.
-static void give_sink(const struct config *c, const char *path)
-{
-	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
-	if (fd < 0)
-		return;
-	privilege_file(c, fd);
-	close(fd);
-}
-
 static int open_ship(struct appliance *a)
 {
 	static const enum ship_format formats[] = {
@@ -319,7 +327,7 @@ static int open_ship(struct appliance *a)
 				     .npolicies = STANDING_VERSIONS};
 	a->ship = ship_start(&config);
 	for (unsigned i = 0; i < c->nsinks && a->ship; i++)
-		give_sink(c, c->sinks[i].path);
+		privilege_give(c, c->sinks[i].path);
 	return a->ship ? 0 : -errno;
 }
 
@@ -353,9 +361,9 @@ int appliance_open(struct appliance *a, const struct config *config)
 				.started_ns = clock_ns(CLOCK_REALTIME)};
 	a->boot = a->started_ns / 1000000;
 	path_of(config, &a->path, seed_new());
-	int (*const steps[])(struct appliance *) = {open_eal,       state_open,    open_pools,
-						    open_standing,  shortcut_open, open_ports,
-						    shortcut_start, open_workers,  open_ship};
+	int (*const steps[])(struct appliance *) = {open_eal,      state_open, open_pools,     open_standing,
+						    shortcut_open, open_ports, shortcut_start, open_workers,
+						    copies_open,   open_ship};
 	a->limits = limits_new(a->path.seed);
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int rc = a->limits ? steps[i](a) : -ENOMEM;
@@ -396,6 +404,7 @@ bool appliance_close(struct appliance *a)
 	errands_close(a);
 	for (unsigned i = 0; i < a->nports; i++)
 		port_close(&a->ports[i]);
+	copies_close(a);
 	bool holds = !a->forwarding || ledger_holds(a);
 	holds &= shortcut_close(a);
 	if (a->ship) {

@@ -28,6 +28,7 @@ struct appliance {
 	struct shortcut *shortcut; // NULL: no path has the fast path
 	struct standing *standing;
 	struct ship *ship;
+	struct copies *copies;       // NULL: the config has no mirrors
 	struct control *control;     // NULL: nobody can ask
 	struct ship_source *sources; // workers', and the speaker's
 	struct worker *speaker;      // state.c's: for records of the control thread

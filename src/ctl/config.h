@@ -22,6 +22,7 @@
 #define CONFIG_PATHS 8
 #define CONFIG_GUARDS 64
 #define CONFIG_SINKS 8
+#define CONFIG_MIRRORS 8
 #define CONFIG_ETHERTYPES 16
 #define CONFIG_ORIGINS 1024 // values of a config in all
 
@@ -73,7 +74,7 @@ struct config_policy {
 	uint32_t payload_depth_bytes;
 };
 
-enum config_pages { CONFIG_PAGES_AUTO, CONFIG_PAGES_HUGE, CONFIG_PAGES_SMALL };
+enum config_pages { CONFIG_PAGES_AUTO, CONFIG_PAGES_HUGE, CONFIG_PAGES_SMALL }; // as enum eal_pages
 
 // Per worker, but for the first three.
 struct config_memory {
@@ -92,6 +93,13 @@ struct config_sink {
 	char path[CONFIG_FILE];             // "-": standard output
 	uint8_t format;                     // enum config_format
 	uint32_t rotate_mb, rotate_s, keep; // 0: never; all
+};
+
+// Where copies of mirror rules go.
+struct config_mirror {
+	char path[CONFIG_FILE];
+	char sink[128]; // of the rules; "": all that no other file is for
+	uint32_t rotate_mb, keep;
 };
 
 struct config_control {
@@ -114,6 +122,8 @@ struct config {
 	struct config_memory memory;
 	struct config_sink sinks[CONFIG_SINKS];
 	uint8_t nsinks;
+	struct config_mirror mirrors[CONFIG_MIRRORS];
+	uint8_t nmirrors;
 	struct config_control control;
 	uint8_t log_level;               // enum log_level
 	uint32_t origin[CONFIG_ORIGINS]; // config.c's: where each value came from

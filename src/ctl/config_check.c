@@ -399,6 +399,22 @@ static void sinks(const struct checking *k)
 	}
 }
 
+static void mirrors(const struct checking *k)
+{
+	const struct config_mirror *m = k->c->mirrors;
+	for (unsigned i = 0; i < k->c->nmirrors; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			if (!strcmp(m[i].sink, m[j].sink))
+				WRONG(k, spot("mirrors", i, "sink"), "mirrors/%u takes these already", j);
+			if (*m[i].path && !strcmp(m[i].path, m[j].path))
+				WRONG(k, spot("mirrors", i, "path"), "mirrors/%u writes there already", j);
+		}
+		for (unsigned j = 0; j < k->c->nsinks; j++)
+			if (*m[i].path && !strcmp(m[i].path, k->c->sinks[j].path))
+				WRONG(k, spot("mirrors", i, "path"), "sinks/%u writes there already", j);
+	}
+}
+
 static void people(const struct checking *k)
 {
 	const struct config_control *t = &k->c->control;
@@ -423,5 +439,6 @@ void config_check(struct config *c, bool here, struct complaints *to)
 	policies(&k);
 	memory(&k);
 	sinks(&k);
+	mirrors(&k);
 	people(&k);
 }

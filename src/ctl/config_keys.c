@@ -145,7 +145,8 @@ static const struct config_key policy_keys[] = {
 
 #define M struct config_memory
 static const struct config_key memory_keys[] = {
-	WORD(M, pages, "pages", pages_words, "auto", "huge pages, small ones, or what there is"),
+	WORD(M, pages, "pages", pages_words, "auto",
+	     "of DPDK's memory: huge and else no start, small, or huge where enough are free"),
 	NUMBER(M, dpdk_mb, "dpdk_mb", 0, 1 << 20, "0", "for DPDK's pools; 0: what the rest asks for"),
 	NUMBER(M, frames, "frames", 0, 1 << 24, "0",
 	       "buffers for frames, of all workers together; 0: what the rest asks for"),
@@ -164,7 +165,7 @@ static const struct config_key memory_keys[] = {
 	       "of a worker, for facts of transactions that wait for their answer"),
 	NUMBER(M, record_cells, "record_cells", 1 << 10, 1 << 24, "32768", "of a worker's record ring, a power of two"),
 	NUMBER(M, before_frames, "before_frames", 0, 1 << 20, "8192",
-	       "how many frames back `before` of mirror rules finds those of its flow"),
+	       "how many frames back `before` of mirror rules finds those of its flow, where there are mirrors"),
 };
 
 #define S struct config_sink
@@ -176,6 +177,14 @@ static const struct config_key sink_keys[] = {
 	NUMBER(S, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never"),
 	NUMBER(S, rotate_s, "rotate_s", 0, 31536000, "0", "or when it is so old"),
 	NUMBER(S, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all"),
+};
+
+#define Z struct config_mirror
+static const struct config_key mirror_keys[] = {
+	TEXT(Z, path, "path", NULL, "the pcapng file; one that is there is put away, not overwritten"),
+	TEXT(Z, sink, "sink", "", "of the rules whose copies go there; empty: of all that no other file is for"),
+	NUMBER(Z, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never"),
+	NUMBER(Z, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all"),
 };
 
 #define T struct config_control
@@ -215,6 +224,7 @@ const struct config_group config_groups[] = {
 	ONE(policy, policy_keys, "What is allowed."),
 	ONE(memory, memory_keys, "What is taken at start; nothing more is, later."),
 	SOME(sinks, sink_keys, "sink", CONFIG_LISTED, "Where records go."),
+	SOME(mirrors, mirror_keys, "mirror", CONFIG_LISTED, "Where frames go that rules of action `mirror` copy."),
 	ONE(control, control_keys, "Who may look and command."),
 	{.name = "log", .one = "log", KEYS(log_keys), .help = "What is said on standard error."},
 };

@@ -10,10 +10,12 @@
 
 #include "ctl/captures.h"
 #include "ctl/control.h"
+#include "ctl/copies.h"
 #include "ctl/fastpath.h"
 #include "ctl/shortcut.h"
 #include "ctl/socket.h"
 #include "live/standing.h"
+#include "ship/ship.h"
 
 #define RULES_MAX 10000 // of which hits are told: beyond it a scrape would be all of the work
 
@@ -205,6 +207,44 @@ static void captures(FILE *f, struct appliance *a)
 	fprintf(f, "sluice_capture_lost_total %lu\n", c.lost);
 }
 
+static void sinks(FILE *f, struct appliance *a)
+{
+	struct row {
+		const char *path;
+		uint64_t failing, units, bytes, lost;
+	} rows[CONFIG_SINKS + CONFIG_MIRRORS];
+	static const struct {
+		const char *name, *type, *unit, *help;
+		size_t at;
+	} all[] = {
+		{"sink_failing", "gauge", NULL, "1: nothing can be written there now.", offsetof(struct row, failing)},
+		{"sink_units", "counter", NULL, "Records, of mirrors frames, that it was given.",
+		 offsetof(struct row, units)},
+		{"sink_bytes", "counter", "bytes", "Bytes written.", offsetof(struct row, bytes)},
+		{"sink_lost", "counter", NULL, "Records and frames that it could not take.",
+		 offsetof(struct row, lost)}};
+	unsigned n = 0;
+	for (unsigned i = 0; i < a->config->nsinks; i++) {
+		struct ship_counts c;
+		ship_counts(a->ship, i, &c);
+		rows[n++] = (struct row){a->config->sinks[i].path, c.failing, c.records, c.bytes, c.lost};
+	}
+	for (unsigned i = 0; i < a->config->nmirrors; i++) {
+		struct mirror_counts c;
+		copies_counts(a, i, &c);
+		rows[n++] = (struct row){a->config->mirrors[i].path, c.failing, c.frames, c.bytes, c.lost};
+	}
+	for (unsigned k = 0; k < sizeof(all) / sizeof(all[0]) && n; k++) {
+		char name[32];
+		bool total = *all[k].type == 'c';
+		snprintf(name, sizeof(name), "%s%s", all[k].name, total ? "_total" : "");
+		family(f, all[k].name, all[k].type, all[k].unit, all[k].help);
+		for (unsigned i = 0; i < n; i++)
+			sample(f, name, "path", rows[i].path,
+			       *(const uint64_t *)(const void *)((const char *)&rows[i] + all[k].at));
+	}
+}
+
 unsigned metrics_write(struct appliance *a, FILE *f)
 {
 	struct totals t;
@@ -220,6 +260,7 @@ unsigned metrics_write(struct appliance *a, FILE *f)
 	in_xdp(f, a);
 	workers(f, a);
 	policy(f, a);
+	sinks(f, a);
 	clients(f, a);
 	captures(f, a);
 	fputs("# EOF\n", f);
@@ -236,11 +277,18 @@ unsigned metrics_ready(struct appliance *a, FILE *out)
 {
 	bool policy = !*a->config->policy.file || atomic_load(&a->enforcing);
 	bool beats = a->forwarding && a->nstalled == 0, stopped = a->stopped;
-	bool ready = policy && beats && !stopped;
-	fprintf(out, "{\"ready\":%s,\"data_path\":\"%s\",\"policy\":\"%s\"}\n", ready ? "true" : "false",
+	unsigned failing = 0; // records are lost: who can choose, sends elsewhere
+	for (unsigned i = 0; i < a->config->nsinks; i++) {
+		struct ship_counts n;
+		ship_counts(a->ship, i, &n);
+		failing += n.failing;
+	}
+	bool ready = policy && beats && !stopped && !failing;
+	fprintf(out, "{\"ready\":%s,\"data_path\":\"%s\",\"policy\":\"%s\",\"sinks\":\"%s\"}\n",
+		ready ? "true" : "false",
 		stopped ? "stopped"
 		: beats ? "running"
 			: "stalled",
-		policy ? "loaded" : "not loaded");
+		policy ? "loaded" : "not loaded", failing ? "failing" : "writing");
 	return ready ? 200 : 503;
 }

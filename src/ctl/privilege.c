@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -434,6 +435,14 @@ bool privilege_worker(void)
 	return caps_are(0) == 0 && filter(true) == 0;
 }
 
+// Without a user it is root, and whoever's the files are.
+void privilege_reader(void)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (caps_are(caps_had() & 1ull << CAP_DAC_OVERRIDE) < 0)
+		log_say(LOG_WARNING, ROOM, "a policy is read with the capabilities of the control thread");
+}
+
 int privilege_folder(const struct config *c, const char *folder)
 {
 	const struct passwd *who = becomes(c);
@@ -449,15 +458,36 @@ int privilege_folder(const struct config *c, const char *folder)
 		return -errno;
 	if (made && who && chown(path, who->pw_uid, who->pw_gid) < 0)
 		return -errno;
-	return access(path, W_OK) < 0 ? -errno : 0;
+	return access(path, W_OK) < 0 ? -errno : privilege_may(c, path, W_OK | X_OK) ? 0 : -EACCES;
 }
 
-void privilege_file(const struct config *c, int fd)
+void privilege_give(const struct config *c, const char *path)
 {
 	struct stat st;
 	const struct passwd *who = becomes(c);
-	if (who && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fchown(fd, who->pw_uid, who->pw_gid) < 0)
-		log_say(LOG_WARNING, ROOM, "a sink cannot be given to %s: %s", c->user, strerror(errno));
+	int fd = who && strcmp(path, "-") ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fchown(fd, who->pw_uid, who->pw_gid) < 0)
+		log_say(LOG_WARNING, ROOM, "%s cannot be given to %s: %s", path, c->user, strerror(errno));
+	close(fd);
+}
+
+// Asked by a process that is the user: modes, groups, lists and mounts are the kernel's to weigh.
+bool privilege_may(const struct config *c, const char *path, int mode)
+{
+	int status = 0;
+	const struct passwd *who = becomes(c);
+	pid_t child = who ? fork() : -1;
+	if (child == 0)
+		_exit(initgroups(who->pw_name, who->pw_gid) < 0 ||
+		      setresgid(who->pw_gid, who->pw_gid, who->pw_gid) < 0 ||
+		      setresuid(who->pw_uid, who->pw_uid, who->pw_uid) < 0 || access(path, mode) < 0);
+	if (child < 0)
+		return access(path, mode) == 0;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0;
 }
 
 void privilege_again(char **argv)

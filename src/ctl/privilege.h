@@ -13,8 +13,12 @@ int privilege_drop(const struct config *config);
 bool privilege_worker(void);
 // A folder, made if it is missing, that will be the user's. 0 or -errno.
 int privilege_folder(const struct config *config, const char *folder);
-// A file that was opened, and is to be opened again by the user.
-void privilege_file(const struct config *config, int fd);
+// A file that is there, and is to be opened again by the user.
+void privilege_give(const struct config *config, const char *path);
+// May the user do this (access(2)) with what is called so?
+bool privilege_may(const struct config *config, const char *path, int mode);
+// On a thread that reads what others wrote (policies): it keeps nothing of what the control thread may.
+void privilege_reader(void);
 // The process's own program again, with the arguments that it had; what it keeps of privileges, it keeps. Comes back if
 // that cannot be.
 void privilege_again(char **argv);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/copies.h"
+#include "ctl/privilege.h"
 #include "base/log.h"
 #include "ctl/loop.h"
 #include "ctl/state.h"
@@ -47,15 +49,18 @@ static void told(void *arg)
 }
 
 // What came into force is the way back of what comes later.
-static void keep(const struct job *j)
+static void keep(const struct job *j, FILE *say)
 {
 	const struct config_policy *c = &j->a->config->policy;
-	if (!*c->history)
-		return;
+	struct complaints warn = {0};
 	const struct standing_view *v = standing_look(j->a->standing);
 	const struct policy *p = v ? v->policy : NULL;
 	standing_let_go(j->a->standing); // it stays: nobody else loads
-	int rc = p ? history_keep(c->history, c->history_keep, p, j->file) : 0;
+	if (p)
+		copies_check(j->a->config, p, &warn);
+	complaints_print(&warn, say);
+	complaints_clear(&warn);
+	int rc = p && *c->history ? history_keep(c->history, c->history_keep, p, j->file) : 0;
 	if (rc < 0)
 		log_say(LOG_WARNING, "policy", "not kept in %s: %s; sluice doctor says more", c->history,
 			strerror(-rc));
@@ -67,11 +72,12 @@ static void *load(void *arg)
 	size_t size;
 	FILE *say = open_memstream(&j->said, &size);
 	pthread_setname_np(pthread_self(), "policy");
+	privilege_reader();
 	j->reload.rc = say ? standing_load(j->a->standing, j->file, &j->reload.done, say) : -ENOMEM;
+	if (say && j->reload.rc == 0)
+		keep(j, say);
 	if (say)
 		fclose(say);
-	if (j->reload.rc == 0)
-		keep(j);
 	if (loop_post(j->loop, told, j) < 0)
 		abort(); // some bytes: without them nobody would ever hear of it
 	return NULL;

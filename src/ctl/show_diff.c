@@ -11,6 +11,7 @@
 #include "ctl/appliance.h"
 #include "ctl/control.h"
 #include "ctl/loop.h"
+#include "ctl/privilege.h"
 #include "ctl/socket.h"
 #include "live/difference.h"
 #include "live/standing.h"
@@ -74,6 +75,7 @@ static void *compare(void *arg)
 	struct complaints wrong = {0};
 	size_t size;
 	pthread_setname_np(pthread_self(), "policy diff");
+	privilege_reader();
 	struct policy *p = policy_load(j->file, &wrong);
 	FILE *say = open_memstream(&j->said, &size);
 	if (say) {

@@ -8,6 +8,7 @@
 
 #include "ctl/appliance.h"
 #include "ctl/control.h"
+#include "ctl/copies.h"
 #include "ctl/fastpath.h"
 #include "ctl/shortcut.h"
 #include "ship/ship.h"
@@ -106,8 +107,21 @@ json_t *show_sinks(struct appliance *a, struct call *c)
 					(json_int_t)n.lost, "errors", (json_int_t)n.errors, "rotations",
 					(json_int_t)n.rotations, "last_error", n.error ? strerror(n.error) : ""));
 	}
-	return json_pack("{s:o,s:I,s:I}", "sinks", list, "records", (json_int_t)t.counters[COUNTER_RECORDS],
-			 "records_lost", (json_int_t)t.counters[COUNTER_RECORDS_LOST]);
+	json_t *copies = json_array();
+	for (unsigned i = 0; i < a->config->nmirrors; i++) {
+		const struct config_mirror *m = &a->config->mirrors[i];
+		struct mirror_counts n;
+		copies_counts(a, i, &n);
+		json_array_append_new(copies,
+				      json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:s}", "sink", *m->sink ? m->sink : "*",
+						"path", m->path, "state", n.failing ? "failing" : "writing", "frames",
+						(json_int_t)n.frames, "bytes", (json_int_t)n.bytes, "lost",
+						(json_int_t)n.lost, "errors", (json_int_t)n.errors, "last_error",
+						n.error ? strerror(n.error) : ""));
+	}
+	return json_pack("{s:o,s:o,s:I,s:I}", "sinks", list, "mirrors", copies, "records",
+			 (json_int_t)t.counters[COUNTER_RECORDS], "records_lost",
+			 (json_int_t)t.counters[COUNTER_RECORDS_LOST]);
 }
 
 static void add_key(void *arg, const char *key, const char *text, const char *origin)

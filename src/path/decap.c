@@ -113,7 +113,7 @@ static enum header ip(struct walk *k, unsigned version)
 	if (unlikely(p->nlayers == LAYERS_MAX))
 		return decap_deeper(k);
 	struct layer *l = &p->layer[p->nlayers];
-	enum parse_result r = parse_ip(k->w, k->d, k->off, version, &k->s, l, &k->reason);
+	enum parse_result r = parse_ip(k->d, k->off, version, &k->s, l, &k->reason);
 	if (unlikely(r != PARSE_OK)) {
 		k->cut |= r == PARSE_CUT;
 		return HEADER_STOP;
@@ -237,7 +237,7 @@ static void walk(struct worker *w, struct rte_mbuf *m)
 			 .p = p,
 			 .d = pkt_data(m),
 			 .off = p->l3,
-			 .s = {len, RTE_MAX(len, wire_len)}};
+			 .s = {len, RTE_MAX(len, wire_len), path_inline(w->config, p->port)}};
 	enum header next = by_link_type(p->link_type);
 	unsigned n = 0;
 	while (next != HEADER_STOP && n++ < STEPS_MAX)
@@ -256,7 +256,7 @@ unsigned decap_headers(struct worker *scratch, const uint8_t *d, uint32_t len, u
 			 .w = scratch,
 			 .p = &p,
 			 .d = d,
-			 .s = {len, RTE_MAX(len, wire_len)}};
+			 .s = {len, RTE_MAX(len, wire_len), path_inline(scratch->config, p.port)}};
 	enum header next = by_link_type(link_type);
 	unsigned n = 0;
 	while (next != HEADER_STOP && n < max) {

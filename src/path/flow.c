@@ -302,7 +302,7 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 	if (f) {
 		unsigned dir = s->swap != !!(f->flags & FLOW_SWAPPED);
 		bool expired = flow_age_expired(f, s->p->time_ns);
-		bool renewed = s->segment && flow_tcp_renews(f, dir, s->segment, w->config->live);
+		bool renewed = s->segment && flow_tcp_renews(f, dir, s->segment, path_inline(w->config, s->p->port));
 		if (likely(!expired && !renewed))
 			return f;
 		if ((*cut = in_use(b, n, f)))
@@ -392,7 +392,8 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	if (s.segment) {
 		if (unlikely(w->settle != NULL))
 			settle_resume(w, f, dir, &segment);
-		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, w->config->live, &p->flags);
+		uint16_t reason =
+			flow_tcp_track(f, dir, &segment, p->time_ns, path_inline(w->config, p->port), &p->flags);
 		// what acknowledges our answer is no fault, and act.c has to see it
 		if (unlikely(reason == REASON_FLOW_TCP_BAD_ACK) && (f->policy & POLICY_SAID))
 			reason = REASON_POLICY_DENY;
@@ -519,7 +520,7 @@ void flow_burst(struct worker *w, struct burst *b)
 {
 	struct flow_table *t = w->flows;
 	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
-	const bool live = w->config->live;
+	const uint32_t passive = w->config->live ? w->config->passive : UINT32_MAX;
 	uint32_t wanted = 0;
 	ask_flows(t, look, end);
 	b->fresh = 0;
@@ -529,7 +530,8 @@ void flow_burst(struct worker *w, struct burst *b)
 		struct flow *f = likely(k->guess) ? k->guess : guess(t, k); // made by an earlier one of this burst?
 		if (unlikely(!f || !guess_right(f, p, frame)))
 			f = NULL;
-		if (unlikely(!f || !flow_usual(t, f, p, frame, live)) && unlikely(!flow_packet(w, b, k->at, f))) {
+		if (unlikely(!f || !flow_usual(t, f, p, frame, !(passive >> p->port & 1))) &&
+		    unlikely(!flow_packet(w, b, k->at, f))) {
 			t->rest.n = b->n - k->at;
 			memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));
 			b->n = k->at;

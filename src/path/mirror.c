@@ -10,7 +10,8 @@
 //          `-> remembered, where some rule has `before`
 //
 // A copy is a reference to the mbuf, which nobody changes any more. One that stream is about to change (bytes that
-// differ, urgent data) is copied before (mirror_keep), out of the same pools. What must never happen: waiting, live. A
+// differ, urgent data) is copied before (mirror_keep), out of the same pools; live, so is one whose way out changes its
+// headers (routed, gwlb, a clamped SYN). What must never happen: waiting, live. A
 // copy that finds the ring full is lost there, and counted; in replay the worker waits.
 //
 // What is remembered is the last frames of all flows together, in a ring, linked by flow; no more than config->before
@@ -30,6 +31,7 @@
 
 #include "act_in.h"
 #include "base/eal.h"
+#include "egress.h"
 #include "flow_table.h"
 #include "judge_in.h"
 
@@ -140,11 +142,6 @@ static void give_up(struct worker *w, struct remembered *r)
 	r->m = NULL;
 }
 
-static void forget_oldest(struct worker *w)
-{
-	give_up(w, at(w->mirror, w->mirror->oldest++));
-}
-
 void mirror_drain(struct worker *w)
 {
 	struct mirror *x = w->mirror;
@@ -152,7 +149,7 @@ void mirror_drain(struct worker *w)
 		return;
 	x->nnotes = 0;
 	while (x->oldest < x->next)
-		forget_oldest(w);
+		give_up(w, at(x, x->oldest++));
 	x->floor = x->next;
 }
 
@@ -184,6 +181,26 @@ static uint16_t fate(const struct pkt *p)
 	return p->flags & PKT_WAITED ? REASON_NONE : p->reason;
 }
 
+static struct rte_mbuf *copy_of(struct worker *w, struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(m, giant(w, m) ? w->giants : w->frames, 0, UINT32_MAX);
+	if (copy)
+		*pkt_of(copy) = *pkt_of(m);
+	else
+		count(w, COUNTER_MIRROR_LOST);
+	return copy;
+}
+
+// One more owner of a frame that stays as it is. NULL: no memory, which is counted.
+static struct rte_mbuf *share(struct worker *w, struct rte_mbuf *m)
+{
+	const struct lane *in = w->egress ? &w->egress->lane[pkt_of(m)->port] : NULL;
+	if (in && (in->mode == PATH_ROUTED || in->mode == PATH_GWLB || in->mss))
+		return copy_of(w, m);
+	rte_pktmbuf_refcnt_update(m, 1);
+	return m;
+}
+
 static void remember(struct worker *w, struct rte_mbuf *m, const struct pkt *p, uint32_t sent)
 {
 	struct mirror *x = w->mirror;
@@ -195,8 +212,9 @@ static void remember(struct worker *w, struct rte_mbuf *m, const struct pkt *p, 
 	}
 	uint64_t place = x->next, earlier = last_place(w, f);
 	while (place - x->oldest >= mirror_frames(w->config) || (giant(w, m) && x->giants >= mirror_giants(w->config)))
-		forget_oldest(w);
-	rte_pktmbuf_refcnt_update(m, 1);
+		give_up(w, at(x, x->oldest++));
+	if (!(m = share(w, m)))
+		return;
 	x->giants += giant(w, m);
 	*at(x, place) = (struct remembered){
 		.m = m, .flow = f->id, .order = p->order, .earlier = earlier, .reason = fate(p), .sent = (uint8_t)sent};
@@ -216,12 +234,12 @@ static void hand(struct worker *w, struct rte_mbuf *m, struct mirrored *e)
 			hand(w, frame, e);
 		return;
 	}
-	rte_pktmbuf_refcnt_update(m, 1);
-	e->m = m;
+	if (!(e->m = share(w, m)))
+		return;
 	e->n = ++w->mirror->n;
 	while (rte_ring_sp_enqueue_elem(w->copies, e, sizeof(*e)) != 0) {
 		if (!w->wait) {
-			rte_pktmbuf_free(m);
+			rte_pktmbuf_free(e->m);
 			count(w, COUNTER_MIRROR_LOST);
 			return;
 		}
@@ -366,29 +384,6 @@ static uint32_t hand_packet(struct worker *w, struct rte_mbuf *m, const struct p
 
 // ---- packets ----------------------------------------------------------------------------------------------------
 
-// NULL: no memory, which is counted.
-static struct rte_mbuf *copy_of(struct worker *w, struct rte_mbuf *m)
-{
-	struct rte_mbuf *copy = rte_pktmbuf_copy(m, giant(w, m) ? w->giants : w->frames, 0, UINT32_MAX);
-	if (copy)
-		*pkt_of(copy) = *pkt_of(m);
-	else
-		count(w, COUNTER_MIRROR_LOST);
-	return copy;
-}
-
-void mirror_keep(struct worker *w, struct rte_mbuf *m)
-{
-	struct mirror *x = w->mirror;
-	for (unsigned i = 0; i < x->nkept; i++)
-		if (x->kept[i].m == m)
-			return;
-	if (x->nkept == BURST_SIZE) // a burst has no more packets
-		return;
-	x->kept[x->nkept].m = m;
-	x->kept[x->nkept++].copy = copy_of(w, m);
-}
-
 // As it came in. NULL: there was no memory to keep it.
 static struct rte_mbuf *original(const struct mirror *x, struct rte_mbuf *m)
 {
@@ -396,6 +391,15 @@ static struct rte_mbuf *original(const struct mirror *x, struct rte_mbuf *m)
 		if (x->kept[i].m == m)
 			return x->kept[i].copy;
 	return m;
+}
+
+void mirror_keep(struct worker *w, struct rte_mbuf *m)
+{
+	struct mirror *x = w->mirror;
+	if (x->nkept == BURST_SIZE || original(x, m) != m) // a burst has no more packets; it is kept
+		return;
+	x->kept[x->nkept].m = m;
+	x->kept[x->nkept++].copy = copy_of(w, m);
 }
 
 void mirror_packet(struct worker *w, struct rte_mbuf *m)

@@ -43,11 +43,11 @@ static enum parse_result too_short(const struct span *s, uint32_t off, uint32_t 
 // Narrows s to the datagram of `total` bytes at off. A total beyond the frame, in a capture that says that nothing
 // was cut: live, that is what a receiver throws away. A capture is in doubt: many were cut by tools that rewrote the
 // original length too (mirrors, exporters, editors), hence there it is read like a cut frame.
-static bool narrow(const struct worker *w, struct span *s, uint32_t off, uint32_t total, struct layer *l)
+static bool narrow(struct span *s, uint32_t off, uint32_t total, struct layer *l)
 {
 	uint32_t wire_end = off + total;
 	if (unlikely(wire_end > s->end)) {
-		if (wire_end > s->wire_end && w->config->live)
+		if (wire_end > s->wire_end && s->strict)
 			return false;
 		l->flags |= LAYER_CUT;
 	} else {
@@ -89,8 +89,7 @@ static enum parse_result skip_ah(const uint8_t *d, struct span *s, struct layer 
 	return PARSE_OK;
 }
 
-static enum parse_result ip4(const struct worker *w, const uint8_t *d, uint32_t off, struct span *s, struct layer *l,
-			     uint16_t *reason)
+static enum parse_result ip4(const uint8_t *d, uint32_t off, struct span *s, struct layer *l, uint16_t *reason)
 {
 	if (off + 20 > s->end)
 		return too_short(s, off, 20, reason, REASON_PARSE_IP_TRUNCATED);
@@ -108,7 +107,7 @@ static enum parse_result ip4(const struct worker *w, const uint8_t *d, uint32_t 
 	l->version = 4;
 	l->ttl = h[8];
 	l->proto = h[9];
-	if (unlikely(!narrow(w, s, off, total, l))) {
+	if (unlikely(!narrow(s, off, total, l))) {
 		*reason = REASON_PARSE_IP_TRUNCATED;
 		return PARSE_FAULT;
 	}
@@ -196,8 +195,7 @@ static enum parse_result ip6_headers(const uint8_t *d, struct span *s, struct la
 	return PARSE_OK;
 }
 
-static enum parse_result ip6(const struct worker *w, const uint8_t *d, uint32_t off, struct span *s, struct layer *l,
-			     uint16_t *reason)
+static enum parse_result ip6(const uint8_t *d, uint32_t off, struct span *s, struct layer *l, uint16_t *reason)
 {
 	if (off + 40 > s->end)
 		return too_short(s, off, 40, reason, REASON_PARSE_IP_TRUNCATED);
@@ -214,7 +212,7 @@ static enum parse_result ip6(const struct worker *w, const uint8_t *d, uint32_t 
 	l->version = 6;
 	l->proto = h[6];
 	l->ttl = h[7];
-	if (unlikely(!narrow(w, s, off, total, l))) {
+	if (unlikely(!narrow(s, off, total, l))) {
 		*reason = REASON_PARSE_IP_TRUNCATED;
 		return PARSE_FAULT;
 	}
@@ -329,8 +327,8 @@ uint16_t parse_l4(const uint8_t *d, struct span *s, struct layer *l)
 	return 0;
 }
 
-enum parse_result parse_ip(const struct worker *w, const uint8_t *d, uint32_t off, unsigned version, struct span *s,
-			   struct layer *l, uint16_t *reason)
+enum parse_result parse_ip(const uint8_t *d, uint32_t off, unsigned version, struct span *s, struct layer *l,
+			   uint16_t *reason)
 {
 	memset(l, 0, sizeof(*l));
 	l->l3 = off;
@@ -338,9 +336,9 @@ enum parse_result parse_ip(const struct worker *w, const uint8_t *d, uint32_t of
 		version = off < s->end ? d[off] >> 4 : 4;
 	enum parse_result r;
 	if (likely(version == 4)) {
-		r = ip4(w, d, off, s, l, reason);
+		r = ip4(d, off, s, l, reason);
 	} else if (version == 6) {
-		r = ip6(w, d, off, s, l, reason);
+		r = ip6(d, off, s, l, reason);
 	} else {
 		*reason = REASON_PARSE_IP_MALFORMED;
 		r = PARSE_FAULT;

@@ -10,6 +10,7 @@
 // differ where the frame was cut (snap length, or a mirror that shortens). Offsets are from the frame's first byte.
 struct span {
 	uint32_t end, wire_end;
+	bool strict; // a datagram that is longer than its frame is none
 };
 
 enum parse_result {
@@ -21,8 +22,8 @@ enum parse_result {
 // Reads the IP header at off (extension headers included) and the L4 header behind it into l, and narrows s to the
 // datagram (to what UDP says of it). version: 4 or 6 as the header before announced it, 0: whatever the first nibble
 // says. Sums are not looked at: parse_burst does that.
-enum parse_result parse_ip(const struct worker *w, const uint8_t *d, uint32_t off, unsigned version, struct span *s,
-			   struct layer *l, uint16_t *reason);
+enum parse_result parse_ip(const uint8_t *d, uint32_t off, unsigned version, struct span *s, struct layer *l,
+			   uint16_t *reason);
 // The L4 half of it, for a datagram put together: l->l4, proto, flags are set, s is the datagram.
 uint16_t parse_l4(const uint8_t *d, struct span *s, struct layer *l);
 

@@ -228,7 +228,7 @@ static void finish(struct segment *g, uint8_t flags)
 	if (s->fin == STREAM_NONE && (g->end >= s->highest || (flags & RST)))
 		s->fin = RTE_MAX(g->end, s->highest);
 	// Live, a RST ends the other half as well. In replay its data may merely stand later in the capture.
-	if ((flags & RST) && g->w->config->live && o->fin == STREAM_NONE)
+	if ((flags & RST) && path_inline(g->w->config, g->p->port) && o->fin == STREAM_NONE)
 		o->fin = o->highest;
 }
 

@@ -59,7 +59,8 @@ struct path_config {
 	bool policy_acts;       // some policy of this start has rules that limit or mirror
 	bool copies;            // some has rules that mirror, and somebody takes the copies
 	uint32_t before;        // frames that are remembered for such a rule's `before`; 0: none has it
-	bool live;              // false: replay or mirror, where frames can be missing or out of order
+	bool live;              // time is the day's, not a capture's
+	uint32_t passive;       // live: ports, as bits, that only listen: frames can be missing or out of order
 	bool exits;             // every frame's end is reported on the exit ring (-w, --trace); else frames are freed
 	struct judge_ear *ear;  // hears what is judged (judge.h); NULL: nobody
 };
@@ -149,6 +150,12 @@ struct worker {
 };
 
 // What is said from here on is said of this packet.
+// Nothing passes by us: what was not seen was not sent. False: a capture or a mirror.
+static inline bool path_inline(const struct path_config *c, unsigned port)
+{
+	return c->live && !(c->passive >> port & 1);
+}
+
 static inline void worker_at(struct worker *w, const struct pkt *p)
 {
 	w->frame = p->frame;

@@ -13,26 +13,23 @@
 // rotation (renames of all of them, and a reader finds another file under the name that it had).
 #include "ship/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/clock.h"
+#include "base/earlier.h"
+#include "base/log.h"
 #include "ship/outlet.h"
 
 #define RETRY_US 1000000ull
 #define PIPE_PIECE 4096  // so much a pipe takes at once, if it takes anything
-#define STAMP_LEN 23     // ".20261121T093005.123456Z" less its point
-#define PRUNED_MAX 64    // at a time; there are more only when `keep` was lowered
 #define STANDARD_OUT "-" // of the config
 
 enum wrong { WRONG_OPEN, WRONG_WRITE, WRONG_ROTATE };
@@ -135,62 +132,10 @@ void file_close(struct file *f)
 
 // ---- rotation ----------------------------------------------------------------------------------------------------
 
-static void stamp(char text[STAMP_LEN + 1], uint64_t us)
+static void rotate(struct file *f)
 {
-	struct tm tm;
-	char second[16];
-	gmtime_r(&(time_t){(time_t)(us / 1000000)}, &tm);
-	strftime(second, sizeof(second), "%Y%m%dT%H%M%S", &tm);
-	snprintf(text, STAMP_LEN + 1, "%s.%06uZ", second, (unsigned)(us % 1000000));
-}
-
-static bool is_stamp(const char *s)
-{
-	static const char form[] = "00000000T000000.000000Z";
-	for (unsigned i = 0; i < STAMP_LEN; i++)
-		if (form[i] == '0' ? s[i] < '0' || s[i] > '9' : s[i] != form[i])
-			return false;
-	return s[STAMP_LEN] == 0;
-}
-
-// How many of its earlier files there are, and which is the oldest.
-static unsigned earlier(DIR *dir, const char *name, char *oldest)
-{
-	size_t len = strlen(name);
-	unsigned n = 0;
-	rewinddir(dir);
-	for (const struct dirent *e; (e = readdir(dir));) {
-		if (strncmp(e->d_name, name, len) || e->d_name[len] != '.' || !is_stamp(e->d_name + len + 1))
-			continue;
-		if (n++ == 0 || strcmp(e->d_name, oldest) < 0)
-			strcpy(oldest, e->d_name);
-	}
-	return n;
-}
-
-static void prune(const struct file *f)
-{
-	const char *path = f->config.path, *slash = strrchr(path, '/');
-	char folder[PATH_MAX], oldest[NAME_MAX + 1];
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	DIR *dir = f->config.keep ? opendir(folder) : NULL;
-	if (!dir)
-		return;
-	for (unsigned i = 0; i < PRUNED_MAX && earlier(dir, slash ? slash + 1 : path, oldest) > f->config.keep; i++)
-		if (unlinkat(dirfd(dir), oldest, 0) != 0)
-			break;
-	closedir(dir);
-}
-
-static void rotate(struct file *f, uint64_t now_us)
-{
-	char to[PATH_MAX], text[STAMP_LEN + 1];
-	f->stamp_us = now_us > f->stamp_us ? now_us : f->stamp_us;
-	do {
-		stamp(text, ++f->stamp_us);
-		snprintf(to, sizeof(to), "%s.%s", f->config.path, text);
-	} while (access(to, F_OK) == 0);
-	bool moved = rename(f->config.path, to) == 0;
+	char to[PATH_MAX];
+	bool moved = earlier_put(f->config.path, &f->stamp_us, to) == 0;
 	if (!moved && errno != ENOENT) { // gone: somebody else has moved it
 		wrong(f, WRONG_ROTATE, errno);
 		return;
@@ -202,7 +147,7 @@ static void rotate(struct file *f, uint64_t now_us)
 	}
 	right(f, WRONG_ROTATE);
 	f->rotations++;
-	prune(f);
+	earlier_prune(f->config.path, f->config.keep);
 }
 
 static bool full(const struct file *f, size_t coming, uint64_t now_us)
@@ -228,7 +173,7 @@ static bool ready(struct file *f, size_t coming, bool last)
 	if (!f->size)
 		f->period = period(f, (time_t)(now / 1000000));
 	if (f->fd >= 0 && full(f, coming, now))
-		rotate(f, now);
+		rotate(f);
 	return f->fd >= 0;
 }
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A mirror, plain and in VXLAN: what comes is looked at, recorded and judged, and nothing is sent, no answer either.
+"""A mirror, plain and in VXLAN: what comes is looked at, recorded and judged, and nothing is sent, no answer either. And
+rules of action `mirror` on a bridge: their files hold the frames of the flow, those before the match too.
 usage: mirror_test.py SLUICE [PORT TYPE]
 
     client [eth0] ---- [lan] box, sluice run        [wan]: not used
 """
 import json
+import os
 import pathlib
 import socket
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -82,10 +85,85 @@ def story(kind, transport):
     w.close()
 
 
+def copies(path):
+    """[(frame, [comment])] of a pcapng"""
+    data, at, out = path.read_bytes(), 0, []
+    while at + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        body, at = data[at + 8:at + length - 4], at + length
+        if kind == 6:
+            n, = struct.unpack_from("<I", body, 12)
+            end_, comments = 20 + (n + 3 & ~3), []
+            while end_ + 4 <= len(body):
+                code, size = struct.unpack_from("<HH", body, end_)
+                comments += [body[end_ + 4:end_ + 4 + size].decode()] if code == 1 else []
+                end_ += 4 + (size + 3 & ~3)
+            out.append((body[20:20 + n], comments))
+    return out
+
+
+def until(what, wait=30):
+    end_at = time.time() + wait
+    while not what() and time.time() < end_at:
+        time.sleep(0.1)
+
+
+def mirrors(w, n):
+    return w.ctl("show", "sinks")["result"]["mirrors"][n]
+
+
+def ask(w, host, n=1):
+    w.run("client", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-H", "Host: " + host, "http://10.77.0.2/9000?[1-%d]" % n)
+
+
+def of_rules(kind):
+    """and a disk that is full meanwhile"""
+    w = World(sys.argv[1], mtu=1500)
+    small = w.folder / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], check=True)
+    policy = {"rules": [{"id": "evidence", "when": {"http.host": "casino.example"}, "action": "mirror", "sink": "evidence", "before": 10},
+                        {"id": "flood", "when": {"http.host": "flood.example"}, "action": "mirror", "sink": "any"}]}
+    evidence = w.folder / "evidence.pcapng"
+    evidence.write_bytes(b"of an earlier start")
+    c = w.config(policy, kind, mirrors=[{"path": str(evidence), "sink": "evidence"}, {"path": str(small / "any.pcapng"), "keep": 1}])
+    try:
+        w.up(c)
+        w.http("server", "10.77.0.2")
+        ask(w, "casino.example")
+        ask(w, "other.example")
+        ballast = small / "ballast"
+        ballast.write_bytes(b"x" * (os.statvfs(small).f_bavail * os.statvfs(small).f_bsize - 65536))
+        until(lambda: ask(w, "flood.example", 20) or mirrors(w, 1)["state"] == "failing")
+        full = mirrors(w, 1)
+        expect("a full disk is said, and harms nothing else", full["state"] == "failing" and "space" in full["last_error"] and
+               mirrors(w, 0)["state"] == "writing", (full, mirrors(w, 0)))
+        ballast.unlink()
+        until(lambda: mirrors(w, 1)["state"] == "writing")
+        expect("with room it goes on in a new file", mirrors(w, 1)["state"] == "writing", mirrors(w, 1))
+        status = w.down()
+        expect("it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
+    finally:
+        subprocess.run(["umount", "-l", str(small)])
+    its = next(e["flow_id"] for e in w.events("http") if e["http"].get("hostname") == "casino.example")
+    packets = next(e["flow"]["pkts_toserver"] + e["flow"]["pkts_toclient"] for e in w.events("flow") if e["flow_id"] == its)
+    frames = copies(evidence)
+    early = [i for i, (_, said) in enumerate(frames) if "before=match" in said[0]]
+    expect("every frame of the flow is there once, its SYN first", len(frames) == packets and frames[0][0][47] == 0x02,
+           (len(frames), packets))
+    expect("those before the match say so, and all which rule", early == [0, 1, 2] and
+           all(said[0].startswith("mirror=evidence ") for _, said in frames), [said for _, said in frames][:6])
+    expect("no frame of another flow", b"other.example" not in evidence.read_bytes())
+    put_away = [p.read_bytes() for p in w.folder.glob("evidence.pcapng.2*")]
+    expect("the file that was there is put away", put_away == [b"of an earlier start"], put_away)
+    w.close()
+
+
 def main():
     kind = sys.argv[2] if len(sys.argv) > 2 else "af_packet"
     story(kind, "none")
     story(kind, "vxlan")
+    of_rules(kind)
     end()
 
 

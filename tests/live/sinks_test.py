@@ -44,6 +44,10 @@ def sink(w, n):
     return w.ctl("show", "sinks")["result"]["sinks"][n]
 
 
+def ready(w):
+    return json.loads(w.run("box", "curl", "-sS", "-m", "5", "http://127.0.0.1:9180/readyz").stdout or "{}")
+
+
 def ask(w, n=1, host="example.com"):
     """n requests, each on a connection of its own"""
     w.run("client", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-H", "Host: " + host, "http://%s/[1-%d]" % (ADDRESS["server"][0], n))
@@ -75,11 +79,13 @@ def full(w, small):
     until(lambda: ask(w, 100) or sink(w, 1)["lost"], 40)
     s = sink(w, 1)
     expect("a full disk is seen", s["state"] == "failing" and s["errors"] > 0 and "space" in s["last_error"], s)
+    expect("and /readyz says it", ready(w).get("sinks") == "failing" and not ready(w)["ready"], ready(w))
     expect("and said", "cannot write sink=%s" % (small / "eve.json") in w.log.read_text())
     expect("the other sink goes on", sink(w, 0)["state"] == "writing" and sink(w, 0)["lost"] == 0, sink(w, 0))
     rows(small / "eve.json")
     ballast.unlink()
     expect("with room it is written again", until(lambda: sink(w, 1)["state"] == "writing"), sink(w, 1))
+    expect("and the appliance is ready", until(lambda: ready(w).get("ready") is True), ready(w))
 
 
 def states(w, schema):

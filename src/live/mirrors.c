@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The far end of mirror.c: workers hand over frames as they came in, with the numbers of the rules that want them; out
-// come pcapng files, each frame with its own time and link type and a comment for each of these rules. On the
-// program's main thread, which also polls where it waits for a worker.
+// come pcapng files, each frame with its own time and link type and a comment for each of these rules. In replay on the
+// main thread, which also polls where it waits for a worker; live on a thread of its own (ctl/copies.c).
 //
 // Several workers hand over as they come to it, so copies are put into one order here: by the place in the walk for
 // whose sake they were made, then by flow, then as the worker made them. They wait in a heap until everybody is done
 // with that place. What waits is copied out of its mbuf, so that waiting takes nothing from the pools; it is what
-// workers can be ahead of each other, which the rings between them bound.
-#include "replay_mirror.h"
+// workers can be ahead of each other, which the rings between them bound. Live, places of workers are not compared:
+// what one look at the rings finds is written worker by worker.
+#include "mirrors.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +20,10 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "base/earlier.h"
+#include "base/log.h"
+#include "base/rings.h"
 #include "path/mirror.h"
-#include "replay_options.h"
-#include "replay_rings.h"
 #include "ruleset.h"
 
 #define COMMENT_MAX 4096
@@ -30,6 +33,8 @@ struct file {
 	struct capture_out *out; // NULL: not open, or failed
 	int error;
 	bool said;
+	uint64_t size, stamp_us; // live: about what is in it; when the last one was put away
+	_Atomic uint64_t frames, bytes, lost, errors;
 };
 
 struct waiting {
@@ -44,6 +49,7 @@ struct waiting {
 struct mirrors {
 	struct file files[MIRROR_FILES];
 	unsigned nfiles;
+	bool live;
 	struct mirror_sum *sums; // by sink
 	unsigned *file_of;       // the same; nfiles: none
 	unsigned nsums;
@@ -58,33 +64,9 @@ struct mirrors {
 
 // ---- files and sinks --------------------------------------------------------------------------------------------
 
-static bool is_of(const struct mirror_to *to, const char *sink)
+bool mirrors_is_of(const struct mirror_to *to, const char *sink)
 {
 	return to->sink && strlen(sink) == to->sink_len && !memcmp(sink, to->sink, to->sink_len);
-}
-
-static bool known(const struct mirror_to *to, const struct replay_policies *p)
-{
-	for (unsigned k = 0; k < p->nsinks; k++)
-		if (is_of(to, p->sinks[k]))
-			return true;
-	return false;
-}
-
-bool mirrors_plan(const struct options *o, const struct replay_policies *p, struct path_config *config)
-{
-	for (unsigned i = 0; i < o->nmirrors; i++) {
-		const struct mirror_to *to = &o->mirrors[i];
-		if (!to->sink || known(to, p))
-			continue;
-		fprintf(stderr, "sluice replay: --mirror %s: no rule of the policy mirrors to \"%.*s\"\n", to->sink,
-			(int)to->sink_len, to->sink);
-		return false;
-	}
-	config->policy_acts = p->wants.acts;
-	config->copies = o->nmirrors && p->nsinks;
-	config->before = config->copies && p->wants.before ? o->before_frames : 0;
-	return true;
 }
 
 // The file of a sink: its own, else that of all; nfiles: none.
@@ -95,33 +77,36 @@ static unsigned file_of(const struct mirrors *x, const char *sink)
 		const struct mirror_to *to = x->files[i].to;
 		if (!to->sink)
 			all = i;
-		else if (is_of(to, sink))
+		else if (mirrors_is_of(to, sink))
 			return i;
 	}
 	return all;
 }
 
-struct mirrors *mirrors_new(const struct options *o, const struct replay_policies *p)
+struct mirrors *mirrors_new(const struct mirrors_config *c)
 {
 	struct mirrors *x = calloc(1, sizeof(*x));
 	if (!x)
 		return NULL;
-	x->names = p->names;
-	x->nnames = p->n;
-	x->sums = calloc(p->nsinks + 1u, sizeof(*x->sums));
-	x->file_of = calloc(p->nsinks + 1u, sizeof(*x->file_of));
-	if (!x->sums || !x->file_of) {
+	x->names = c->names;
+	x->nnames = c->nnames;
+	x->live = c->live;
+	x->room = x->batch_room = c->live ? RINGS_MAX * RINGS_LONG : 0; // all that there can be: it never grows
+	x->heap = c->live ? calloc(x->room, sizeof(*x->heap)) : NULL;
+	x->batch = c->live ? calloc(x->room, sizeof(*x->batch)) : NULL;
+	x->sums = calloc(c->nsinks + 1u, sizeof(*x->sums));
+	x->file_of = calloc(c->nsinks + 1u, sizeof(*x->file_of));
+	if (!x->sums || !x->file_of || (c->live && (!x->heap || !x->batch))) {
 		mirrors_free(x);
 		return NULL;
 	}
-	for (; x->nfiles < o->nmirrors; x->nfiles++)
-		x->files[x->nfiles].to = &o->mirrors[x->nfiles];
-	for (unsigned i = 0; i < p->nsinks; i++) {
-		unsigned f = x->file_of[i] = file_of(x, p->sinks[i]);
-		x->sums[i] =
-			(struct mirror_sum){.sink = p->sinks[i], .file = f < x->nfiles ? o->mirrors[f].file : NULL};
+	for (; x->nfiles < c->nto; x->nfiles++)
+		x->files[x->nfiles].to = &c->to[x->nfiles];
+	for (unsigned i = 0; i < c->nsinks; i++) {
+		unsigned f = x->file_of[i] = file_of(x, c->sinks[i]);
+		x->sums[i] = (struct mirror_sum){.sink = c->sinks[i], .file = f < x->nfiles ? c->to[f].file : NULL};
 	}
-	x->nsums = p->nsinks;
+	x->nsums = c->nsinks;
 	return x;
 }
 
@@ -144,12 +129,24 @@ struct rte_ring *mirrors_ring(struct mirrors *x)
 	return rings_add(&x->rings, "mirrors", sizeof(struct mirrored));
 }
 
-const char *mirrors_open(struct mirrors *x, uint16_t link_type)
+static bool open_file(struct file *f, uint16_t link_type, bool live)
 {
 	const struct capture_format format = {.link_type = link_type, .nanoseconds = true, .pcapng = true};
+	char to[PATH_MAX];
+	if (live && earlier_put(f->to->file, &f->stamp_us, to) < 0 && errno != ENOENT)
+		return false;
+	f->out = capture_out_open(f->to->file, &format);
+	if (live)
+		earlier_prune(f->to->file, f->to->keep);
+	f->size = 0;
+	return f->out;
+}
+
+const char *mirrors_open(struct mirrors *x, uint16_t link_type)
+{
 	for (unsigned i = 0; i < x->nfiles; i++) {
 		struct file *f = &x->files[i];
-		if (!f->out && !f->error && !(f->out = capture_out_open(f->to->file, &format)))
+		if (!f->out && !f->error && !open_file(f, link_type, x->live))
 			return f->to->file;
 	}
 	return NULL;
@@ -197,6 +194,45 @@ const char *mirrors_close(struct mirrors *x, int *error)
 			f->error = -rc;
 	}
 	return mirrors_failed(x, error);
+}
+
+// Live: what went wrong is said once, and tried again; what comes meanwhile is lost, and counted.
+static void wrong(struct file *f, int error)
+{
+	if (!f->error)
+		log_say(LOG_ERROR, "ship", "cannot write mirror=%s: %s; tried again each second", f->to->file,
+			strerror(error));
+	f->error = error;
+	f->errors++;
+}
+
+void mirrors_tick(struct mirrors *x, uint16_t link_type)
+{
+	for (unsigned i = 0; i < x->nfiles; i++) {
+		struct file *f = &x->files[i];
+		if (f->out)
+			capture_out_flush(f->out);
+		int error = f->out ? -capture_out_error(f->out) : 0;
+		bool full = f->to->rotate_bytes && f->size >= f->to->rotate_bytes;
+		if (f->out && (error || full)) {
+			capture_out_close(f->out);
+			f->out = NULL;
+		}
+		if (error)
+			wrong(f, error); // the file is a new one at the next tick
+		else if (!f->out && !open_file(f, link_type, true))
+			wrong(f, errno);
+		else if (f->error && !full) {
+			log_say(LOG_NOTICE, "ship", "again possible: write mirror=%s", f->to->file);
+			f->error = 0;
+		}
+	}
+}
+
+void mirrors_counts(const struct mirrors *x, unsigned i, struct mirror_counts *to)
+{
+	const struct file *f = &x->files[i];
+	*to = (struct mirror_counts){f->frames, f->bytes, f->lost, f->errors, f->error, f->error != 0};
 }
 
 bool mirrors_sum(const struct mirrors *x, unsigned i, struct mirror_sum *s)
@@ -307,6 +343,18 @@ static void sum(struct mirrors *x, const struct want *wants, unsigned i, uint32_
 	x->sums[wants[i].sink].bytes += len;
 }
 
+static void write_frame(struct file *f, const struct capture_record *frame, const char *const *comments, unsigned n)
+{
+	if (!f->out) {
+		f->lost++;
+		return;
+	}
+	capture_out_said(f->out, frame, comments, n);
+	f->frames++;
+	f->bytes += frame->len;
+	f->size += frame->len + 64 + n * 128; // about
+}
+
 // Once into each file, with a comment for each rule.
 static void write_one(struct mirrors *x, const struct waiting *e)
 {
@@ -328,8 +376,8 @@ static void write_one(struct mirrors *x, const struct waiting *e)
 			comments[n] = room[n].text;
 			n++;
 		}
-		if (n && x->files[f].out)
-			capture_out_said(x->files[f].out, e->frame, comments, n);
+		if (n)
+			write_frame(&x->files[f], e->frame, comments, n);
 	}
 }
 
@@ -383,9 +431,12 @@ static void take(struct mirrors *x, const struct mirrored *of)
 	struct waiting e = {.of = *of, .frame = capture_record_of(of->m), .number = pkt_of(of->m)->frame};
 	rte_pktmbuf_free(of->m);
 	e.of.m = NULL;
-	if (!e.frame)
+	if (!e.frame && !x->live)
 		abort();
-	push(x, &e);
+	if (e.frame)
+		push(x, &e);
+	else
+		x->files[0].lost++;
 }
 
 // The last copy of the same frame for the same place, if there is a later one: what the layers of a tunnel want of it
@@ -426,8 +477,11 @@ bool mirrors_poll(struct mirrors *x, uint64_t limit)
 	struct mirrored e[BURST_SIZE];
 	bool any = false;
 	for (unsigned i = 0; i < x->rings.n; i++) {
-		unsigned n;
-		while ((n = rte_ring_sc_dequeue_burst_elem(x->rings.ring[i], e, sizeof(e[0]), BURST_SIZE, NULL)) > 0) {
+		unsigned n; // no more than were there at the call
+		for (unsigned got = 0; got + BURST_SIZE <= RINGS_LONG; got += n) {
+			n = rte_ring_sc_dequeue_burst_elem(x->rings.ring[i], e, sizeof(e[0]), BURST_SIZE, NULL);
+			if (n == 0)
+				break;
 			any = true;
 			for (unsigned j = 0; j < n; j++)
 				take(x, &e[j]);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Rings from the threads of a replay, made before they run and freed when they have ended. Program's thread.
-#include "replay_rings.h"
+// Rings from other threads, made before they run and freed when they have ended. Program's thread.
+#include "rings.h"
 
 #include <stdio.h>
 
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
-
-#define RING 1024 // elements; a thread that is further ahead waits
 
 struct rte_ring *rings_add(struct rings *r, const char *what, size_t size)
 {
@@ -17,7 +15,7 @@ struct rte_ring *rings_add(struct rings *r, const char *what, size_t size)
 		return NULL;
 	snprintf(name, sizeof(name), "%s%u", what, r->n);
 	struct rte_ring *ring =
-		rte_ring_create_elem(name, (unsigned)size, RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		rte_ring_create_elem(name, (unsigned)size, RINGS_LONG, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (ring)
 		r->ring[r->n++] = ring;
 	return ring;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The ends of a replay's threads: a ring from each of them to this one (what left, what is mirrored), of one sender and
-// one reader. What is made here is given back here.
+// The ends of workers: a ring from each of them to this thread (what left, what is mirrored), of one sender and one
+// reader. What is made here is given back here.
 #pragma once
 
 #include <stddef.h>
 
 #define RINGS_MAX 40
+#define RINGS_LONG 1024 // elements of each, one of which stays empty
 
 struct rte_ring;
 

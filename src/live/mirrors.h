@@ -10,23 +10,31 @@
 
 #define MIRROR_FILES 16
 
-// --mirror
+// A file and what goes there.
 struct mirror_to {
 	const char *sink; // not ended; NULL: of all rules that no other file is named for
 	size_t sink_len;
 	const char *file;
+	uint64_t rotate_bytes; // live: a new file when this one has so much; 0: never
+	unsigned keep;         // earlier ones that stay; 0: all
+};
+
+struct mirrors_config {
+	const struct mirror_to *to;
+	unsigned nto;
+	const char *const *sinks; // that are summed: those of the policies of a replay
+	unsigned nsinks;
+	const struct policy_names *const *names; // by version, from 1
+	unsigned nnames;
+	// live: one place in the walk says nothing of other workers; what cannot be written is lost and counted, and a
+	// file that is there is put away (base/earlier.h), not overwritten
+	bool live;
 };
 
 struct mirrors;
-struct options;
-struct path_config;
-struct replay_policies;
-
-// What workers need for it, into their configuration. False: a sink is named that no rule of any policy has, which was
-// said.
-bool mirrors_plan(const struct options *o, const struct replay_policies *p, struct path_config *config);
-// What both say is kept, not copied. NULL: no memory.
-struct mirrors *mirrors_new(const struct options *o, const struct replay_policies *p);
+// What it says is kept, not copied. NULL: no memory.
+struct mirrors *mirrors_new(const struct mirrors_config *config);
+bool mirrors_is_of(const struct mirror_to *to, const char *sink);
 void mirrors_free(struct mirrors *x);
 // A ring of struct mirrored to be polled; made here, freed with x. NULL: no memory.
 struct rte_ring *mirrors_ring(struct mirrors *x);
@@ -44,6 +52,16 @@ const char *mirrors_failed(struct mirrors *x, int *error);
 bool mirrors_left(const struct mirrors *x);
 // Writes what is buffered and closes; the first error as from mirrors_failed.
 const char *mirrors_close(struct mirrors *x, int *error);
+
+// Live, now and then: writes what is buffered, begins files anew that are full, and those again that failed.
+void mirrors_tick(struct mirrors *x, uint16_t link_type);
+// Of the i-th file since the start; from any thread.
+struct mirror_counts {
+	uint64_t frames, bytes, lost, errors;
+	int error;    // the last one, as errno; 0: none
+	bool failing; // nothing can be written now
+};
+void mirrors_counts(const struct mirrors *x, unsigned i, struct mirror_counts *to);
 
 // What was copied for a sink.
 struct mirror_sum {

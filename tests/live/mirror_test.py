@@ -102,12 +102,6 @@ def copies(path):
     return out
 
 
-def until(what, wait=30):
-    end_at = time.time() + wait
-    while not what() and time.time() < end_at:
-        time.sleep(0.1)
-
-
 def mirrors(w, n):
     return w.ctl("show", "sinks")["result"]["mirrors"][n]
 

@@ -73,12 +73,16 @@ uint16_t port_xsk_rx(struct port_xsk *x, uint16_t queue, struct rte_mbuf **m, ui
 {
 	struct xsk_queue *q = &x->queue[queue];
 	uint32_t at = 0, bytes = 0;
-	n = (uint16_t)xsk_ring_cons__peek(&q->rx, RTE_MIN(n, (uint16_t)XSK_BURST), &at);
-	if (n == 0) { // busy polling: the driver's receive work is done in this call, on this core
-		if (q->busy || xsk_ring_prod__needs_wakeup(&q->fill))
-			recv(q->fd, NULL, 0, MSG_DONTWAIT);
-		return 0;
+	const uint32_t most = RTE_MIN(n, (uint16_t)XSK_BURST);
+	n = (uint16_t)xsk_ring_cons__peek(&q->rx, most, &at);
+	if (n == 0 && (q->busy || xsk_ring_prod__needs_wakeup(&q->fill))) {
+		// busy polling: the driver's receive work is done in this call, on this core, and what it brought is
+		// there now, not only when the other queues have been looked at
+		recv(q->fd, NULL, 0, MSG_DONTWAIT);
+		n = (uint16_t)xsk_ring_cons__peek(&q->rx, most, &at);
 	}
+	if (n == 0)
+		return 0;
 	expect(q, at, n);
 	if (unlikely(!xsk_fill(q, n))) { // they wait in the ring; what comes meanwhile the kernel drops and counts
 		xsk_ring_cons__cancel(&q->rx, n);

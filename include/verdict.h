@@ -26,6 +26,7 @@
 	X(PARSE_L4_TRUNCATED, "the datagram ends inside the TCP, UDP, ICMP or SCTP header")                            \
 	X(PARSE_L4_MALFORMED, "TCP, UDP, ICMP or SCTP header that cannot be")                                          \
 	X(PARSE_L4_CSUM, "wrong TCP, UDP or ICMP checksum, and the sender does not offload")                           \
+	X(SHED_NEW, "begins a flow or a datagram of fragments, while the worker is behind: known flows go first")      \
 	X(DEFRAG_OVERLAP, "fragments of a datagram overlap (RFC 5722), all are dropped")                               \
 	X(DEFRAG_DUPLICATE, "exact copy of a fragment held (RFC 8200 4.5)")                                            \
 	X(DEFRAG_TINY, "first fragment without the whole L4 header")                                                   \

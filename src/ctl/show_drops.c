@@ -25,6 +25,7 @@ static enum kind kind_of(enum reason r)
 	case REASON_RX_PIECES:
 	case REASON_RX_TAG:
 	case REASON_STEER_FULL:
+	case REASON_SHED_NEW:
 	case REASON_DEFRAG_FULL:
 	case REASON_DEFRAG_REWRITE:
 	case REASON_FLOW_TABLE_FULL:

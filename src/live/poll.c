@@ -38,11 +38,11 @@
 #include "path/rooms.h"
 #include "base/clock.h"
 #include "path/settle.h"
+#include "path/shed.h"
 #include <fastpath.h>
 
 #define LINKTYPE_ETHERNET 1
 #define WORKER_SHIFT 44
-#define AGE_NS 1000000ull    // between two looks at the timers
 #define REJUDGED 64          // live flows a turn after a swap
 #define SPINS 256            // empty turns before the thread sleeps
 #define SLEEP_MIN_NS 10000   // a turn with one frame takes less than this
@@ -54,6 +54,8 @@ struct turn {
 	struct poll *p;
 	uint64_t frames, aged_ns, sleep_ns, beat_ns;
 	unsigned empty;
+	bool full; // a port gave as many frames as a burst takes
+	bool due;  // timers have more than they did
 	const struct published *seen;
 };
 
@@ -196,6 +198,7 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 	if (n == 0)
 		return 0;
 	b.n = (uint16_t)n;
+	t->full |= n == BURST_SIZE;
 	p->w.rx += n;
 	const struct fastpath_port *f = fast_of(p, q);
 	for (unsigned i = 0; i < n; i++) {
@@ -235,11 +238,13 @@ static unsigned from_kernel(struct turn *t, const struct poll_queue *q)
 	return n;
 }
 
-static unsigned take_in(struct poll *p, struct rte_ring *ring)
+static unsigned take_in(struct turn *t, struct rte_ring *ring)
 {
+	struct poll *p = t->p;
 	struct burst b = {0};
 	b.n = (uint16_t)rte_ring_sc_dequeue_burst(ring, (void **)b.m, BURST_SIZE, NULL);
 	unsigned n = b.n;
+	t->full |= n == BURST_SIZE;
 	if (n) {
 		p->w.tagged = true; // another worker's decap may have seen tags
 		back(p, &b);
@@ -249,14 +254,15 @@ static unsigned take_in(struct poll *p, struct rte_ring *ring)
 
 // ---- the turn ----------------------------------------------------------------------------------------------------
 
-static void age(struct turn *t)
+// n: frames that this turn brought. What is due beyond the bound of a call is done in the turns to come.
+static void age(struct turn *t, unsigned n)
 {
 	struct worker *w = &t->p->w;
-	if (w->now_ns < t->aged_ns)
+	if (w->now_ns < t->aged_ns && (n || !t->due))
 		return;
-	t->aged_ns = w->now_ns + AGE_NS;
 	stand_at(t);
-	path_age(w, w->now_ns, w->frame); // what is due beyond the bound of a call is done in the turns to come
+	t->due = path_age(w, w->now_ns, w->frame);
+	t->aged_ns = w->now_ns + (t->due ? PATH_AGE_SOON_NS : PATH_AGE_NS);
 }
 
 static void nap(struct turn *t)
@@ -279,7 +285,7 @@ static void wait_for_frames(struct poll *p)
 static void idle(struct turn *t, unsigned n)
 {
 	struct poll *p = t->p;
-	if (n) {
+	if (n || t->due) {
 		t->empty = 0;
 		t->sleep_ns = SLEEP_MIN_NS;
 		return;
@@ -304,6 +310,8 @@ static void turn(struct turn *t)
 	uint64_t now = clock_ns(CLOCK_REALTIME);
 	unsigned n = 0;
 	p->w.now_ns = RTE_MAX(p->w.now_ns, now);
+	shed_turn(&p->w, t->full);
+	t->full = false;
 	rules(t);
 	fast(t);
 	for (unsigned i = 0; i < p->nrx; i++) {
@@ -314,8 +322,8 @@ static void turn(struct turn *t)
 	}
 	for (unsigned i = 0; i < p->nworkers; i++)
 		if (p->from[i])
-			n += take_in(p, p->from[i]);
-	age(t);
+			n += take_in(t, p->from[i]);
+	age(t, n);
 	errand(t);
 	egress_flush(&p->w);
 	if (n) {
@@ -346,7 +354,7 @@ static void drain(struct turn *t)
 {
 	struct poll *p = t->p;
 	for (unsigned i = 0; i < p->nworkers; i++)
-		while (p->from[i] && take_in(p, p->from[i]))
+		while (p->from[i] && take_in(t, p->from[i]))
 			;
 	while (p->fast && settle_take(&p->w))
 		;

@@ -29,10 +29,11 @@
 #include "checksum.h"
 #include "parse.h"
 #include "rooms.h"
+#include "shed.h"
 
 #define TIMEOUT_NS 30000000000ull // as Linux has it (net.ipv4.ipfrag_time); RFC 791 has 15 s, RFC 8200 4.5 60 s
 #define PIECES_MAX 64             // 64 KiB in fragments of 1 KiB
-#define AGE_MAX 64                // datagrams let go in one call of defrag_age
+#define AGE_MAX 4                 // datagrams let go in one call of defrag_age
 #define LINK_DATAGRAM 0xffff      // see decap.c
 #define NOBODY UINT32_MAX
 
@@ -233,6 +234,7 @@ static struct datagram *begin(struct worker *w, const struct key *k, uint32_t bu
 	return g;
 }
 
+// NULL: it is new, and none are begun now.
 static struct datagram *find(struct worker *w, const struct key *k, uint64_t time_ns)
 {
 	struct defrag *t = w->defrag;
@@ -240,7 +242,7 @@ static struct datagram *find(struct worker *w, const struct key *k, uint64_t tim
 	for (uint32_t i = t->buckets[bucket]; i != NOBODY; i = t->datagrams[i].next)
 		if (memcmp(&t->datagrams[i].key, k, sizeof(*k)) == 0)
 			return &t->datagrams[i];
-	return begin(w, k, bucket, time_ns);
+	return shed_begin(w) ? begin(w, k, bucket, time_ns) : NULL;
 }
 
 // Faults of the fragment by itself: it is dropped alone, as a receiver would (RFC 8200 4.5).
@@ -401,6 +403,10 @@ static struct rte_mbuf *offer(struct worker *w, struct rte_mbuf *m)
 		return m;
 	struct key k = key_of(w, m);
 	struct datagram *g = find(w, &k, p->time_ns);
+	if (unlikely(!g)) {
+		pkt_drop(p, REASON_SHED_NEW);
+		return m;
+	}
 	uint16_t reason = g->doomed ? g->doomed : fault_beside(g, l, &c);
 	if (unlikely(reason)) {
 		pkt_drop(p, reason);

@@ -37,6 +37,7 @@
 #include "record_out.h"
 #include "rooms.h"
 #include "settle.h"
+#include "shed.h"
 #include "steer.h"
 
 // A direction that is seen alone is believed to be established after this many packets (replay's one-way captures).
@@ -312,6 +313,8 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 	}
 	if (unlikely(unwelcome(w, s)))
 		return NULL;
+	if (unlikely(!shed_begin(w)))
+		return NULL;
 	if (unlikely(flow_table_full(t)) && (*cut = !give_way(w, b, n)))
 		return NULL;
 	return flow_new(w, s, &key);
@@ -382,7 +385,9 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	struct flow *f = flow_of(w, b, i, &s, &cut);
 	if (unlikely(!f)) {
 		if (!cut)
-			pkt_drop(p, unwelcome(w, &s) ? REASON_FLOW_TCP_MIDSTREAM : REASON_FLOW_TABLE_FULL);
+			pkt_drop(p, unwelcome(w, &s) ? REASON_FLOW_TCP_MIDSTREAM
+				    : shed_spent(w)  ? REASON_SHED_NEW
+						     : REASON_FLOW_TABLE_FULL);
 		return !cut;
 	}
 	unsigned dir = account(w, f, &s);
@@ -530,6 +535,10 @@ void flow_burst(struct worker *w, struct burst *b)
 		struct flow *f = likely(k->guess) ? k->guess : guess(t, k); // made by an earlier one of this burst?
 		if (unlikely(!f || !guess_right(f, p, frame)))
 			f = NULL;
+		if (unlikely(!f) && shed_spent(w) && flow_table_new(k->bucket, k->tag)) {
+			pkt_drop(p, REASON_SHED_NEW);
+			continue;
+		}
 		if (unlikely(!f || !flow_usual(t, f, p, frame, !(passive >> p->port & 1))) &&
 		    unlikely(!flow_packet(w, b, k->at, f))) {
 			t->rest.n = b->n - k->at;

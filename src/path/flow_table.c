@@ -6,7 +6,10 @@
 // is moved to its other bucket. It was tried to put a flow into the emptier of the two: fuller tables would be
 // possible, but half of all packets look twice.
 //
-//   bucket: | 8 tags of 16 bits | 8 flow numbers of 32 bits | unused |      64 bytes, one cache line
+//   bucket: | 8 tags of 16 bits | 8 flow numbers of 32 bits | away | unused |      64 bytes, one cache line
+//
+// `away` counts the flows that stand in their second bucket for want of room in this one: where there is none, a look
+// at the first says that a flow is new, and the second, which nobody asked for in time, is not touched.
 //
 // What must never happen here: a loop without bound, memory after start, a division (buckets are chosen by a
 // multiplication, so that any number of them will do). Rejected: chaining (a chain is as long as a sender likes,
@@ -70,6 +73,8 @@ struct flow *flow_table_find(struct flow_table *t, const struct flow_place *at, 
 			if (key_equal(&f->key, key))
 				return f;
 		}
+		if (likely(b->away == 0))
+			return NULL;
 	}
 	return NULL;
 }
@@ -90,6 +95,10 @@ static int make_room(struct flow_table *t, uint32_t from)
 		unsigned room = flow_table_tags(other, 0);
 		if (other == b || !room)
 			continue;
+		if (at.bucket[0] == from)
+			b->away++;
+		else
+			other->away--;
 		fill(other, __builtin_ctz(room), at.tag, b->flow[slot]);
 		fill(b, slot, 0, 0);
 		return (int)slot;
@@ -104,6 +113,7 @@ static bool index_add(struct flow_table *t, uint32_t hash, uint32_t number)
 		unsigned room = flow_table_tags(&t->buckets[at.bucket[i]], 0);
 		if (room) {
 			fill(&t->buckets[at.bucket[i]], __builtin_ctz(room), at.tag, number + 1);
+			t->buckets[at.bucket[0]].away += i;
 			return true;
 		}
 	}
@@ -111,6 +121,7 @@ static bool index_add(struct flow_table *t, uint32_t hash, uint32_t number)
 		int slot = make_room(t, at.bucket[i]);
 		if (slot >= 0) {
 			fill(&t->buckets[at.bucket[i]], (unsigned)slot, at.tag, number + 1);
+			t->buckets[at.bucket[0]].away += i;
 			return true;
 		}
 	}
@@ -143,6 +154,7 @@ void flow_table_remove(struct flow_table *t, struct flow *f)
 			unsigned slot = __builtin_ctz(hits);
 			if (b->flow[slot] == n + 1) {
 				fill(b, slot, 0, 0);
+				t->buckets[at.bucket[0]].away -= i;
 				f->key.version = 0; // whoever guesses it sees that it is free
 				f->link.newer = t->free;
 				t->free = n;

@@ -16,7 +16,8 @@
 struct flow_bucket {
 	uint16_t tag[8];
 	uint32_t flow[8]; // number + 1; 0: free
-	uint32_t pad[4];
+	uint32_t away;    // flows that would stand here, but for room, and stand in their second bucket
+	uint32_t pad[3];
 };
 static_assert(sizeof(struct flow_bucket) == 64, "a bucket is a cache line");
 
@@ -82,6 +83,12 @@ static inline unsigned flow_table_tags(const struct flow_bucket *b, uint16_t tag
 {
 	__m128i eq = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tag), _mm_set1_epi16((short)tag));
 	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+}
+
+// No flow of this tag has this bucket for its first: one look says that it is new.
+static inline bool flow_table_new(const struct flow_bucket *first, uint16_t tag)
+{
+	return first->away == 0 && flow_table_tags(first, tag) == 0;
 }
 
 // The flow of a key, or NULL.

@@ -36,6 +36,10 @@ void path_look(struct worker *w, struct burst *b);
 // The capture clock reached time_ns at frame: runs timers that are due (fragments, flows). Returns true while
 // work is left over that the bound of one call did not allow; replay calls again until false.
 bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame);
+// When a live worker calls it again: what one call does is bounded so that the packets that come meanwhile do not wait
+// (64 flows that end at once were 30 us), and what is due beyond comes soon.
+#define PATH_AGE_NS 1000000ull
+#define PATH_AGE_SOON_NS 10000ull
 
 // End of a capture, or drain: all timers run out, every flow ends, held is 0 afterwards.
 void path_drain(struct worker *w);

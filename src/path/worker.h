@@ -84,6 +84,11 @@ struct drop_said {
 	uint32_t second, n;
 };
 
+// shed.h's: full bursts, one after the other; what a burst may begin, and how much of it is withheld.
+struct shed {
+	uint32_t full, tokens, withheld;
+};
+
 struct worker {
 	// the clock: never runs backwards within a capture
 	uint64_t now_ns;
@@ -136,6 +141,7 @@ struct worker {
 	void (*sees)(struct worker *, struct rte_mbuf *, unsigned port, uint16_t reason);
 	void *seer;
 
+	struct shed shed;
 	uint64_t own_order; // tx_own's: of the last frame made here, and how many it sent for it
 	uint32_t own_n;
 

@@ -2,6 +2,7 @@
 //
 // The flow room: keys, hash, table, ageing, records.
 #include "flow_fixture.h"
+#include "path/shed.h"
 
 static int setup(void **state)
 {
@@ -297,6 +298,36 @@ static void leaps_of_time_end_everything_once(void **state)
 	world_close();
 }
 
+// Bursts come full: few flows are begun, those that are known go on. Bursts that are not: all is as before.
+static void who_is_behind_begins_fewer_flows(void **state)
+{
+	unsigned begun = 0;
+	struct shape known = udp(1, 2000, 2, 3000);
+	world_open();
+	assert_int_equal(walk(&known), 0);
+	for (unsigned i = 0; i < 1000; i++)
+		shed_turn(worker, true);
+	for (unsigned burst = 0; burst < 64; burst++, shed_turn(worker, true)) {
+		for (unsigned i = 0; i < BURST_SIZE; i++) {
+			struct shape s = udp(3, (uint16_t)(2000 + burst * BURST_SIZE + i), 2, 3000);
+			uint16_t reason = walk(&s);
+			assert_true(reason == 0 || reason == REASON_SHED_NEW);
+			begun += reason == 0;
+		}
+		assert_int_equal(walk(&known), 0);
+	}
+	assert_in_range(begun, 64 / 4, 64 / 4 + BURST_SIZE); // and what was left of before
+	assert_int_equal(worker->counters[COUNTER_FLOWS], 1 + begun);
+	for (unsigned i = 0; i < SHED_MOST; i++)
+		shed_turn(worker, false);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct shape s = udp(4, (uint16_t)(2000 + i), 2, 3000);
+		assert_int_equal(walk(&s), 0);
+	}
+	flow_drain(worker);
+	world_close();
+}
+
 static void half_open_gives_way_established_does_not(void **state)
 {
 	config.flows = 64;
@@ -451,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup(flows_end_when_their_time_is_over, setup),
 		cmocka_unit_test_setup(ageing_is_bounded_and_ordered, setup),
 		cmocka_unit_test_setup(leaps_of_time_end_everything_once, setup),
+		cmocka_unit_test_setup(who_is_behind_begins_fewer_flows, setup),
 		cmocka_unit_test_setup(half_open_gives_way_established_does_not, setup),
 		cmocka_unit_test_setup(the_whole_table_can_be_used, setup),
 		cmocka_unit_test_setup(hashes_of_one_worker_fill_the_table, setup),

@@ -18,13 +18,12 @@
 #include <sched.h>
 #include <time.h>
 
-#include <jansson.h>
 #include <rte_cycles.h>
 
 #include "base/capture.h"
 #include "base/eal.h"
+#include "bench.h"
 #include "bench_calibrate.h"
-#include "bench_load.h"
 #include "cmd.h"
 #include "path/flow.h"
 #include "path/flow_table.h"
@@ -44,6 +43,8 @@ struct bench {
 	struct load load;
 	const char *path;
 	const char *policy_file;
+	json_t *(*mode)(const struct bench_stage *); // NULL: the corridor room by room
+	struct bench_stage stage;
 	struct replay_policies policies;
 	unsigned loops;
 	bool json, steady, inline_drain;
@@ -51,13 +52,12 @@ struct bench {
 	uint64_t offset_ns, age_ns;
 	uint64_t room_cycles[PARTS], best_cycles[PARTS]; // this loop's, and of the loop that took least
 	double seconds[BODIES];                          // best loop of each body
-	atomic_bool stop;
-	pthread_t drainer;
+	struct bench_drainer drainer;
 };
 
 static const char *const body_names[BODIES] = {"empty", "bare", "corridor"};
 
-static uint64_t drain(struct worker *w)
+uint64_t bench_drain(struct worker *w)
 {
 	uint64_t n = 0;
 	for (const struct record *r; (r = record_peek(w->records)); n++)
@@ -67,24 +67,51 @@ static uint64_t drain(struct worker *w)
 
 static void *drainer(void *arg)
 {
-	struct bench *b = arg;
-	while (!atomic_load_explicit(&b->stop, memory_order_acquire))
-		if (drain(&b->w) == 0)
+	struct bench_drainer *d = arg;
+	bench_pin(1);
+	while (!atomic_load_explicit(&d->stop, memory_order_acquire))
+		if (bench_drain(d->w) == 0)
 			sched_yield();
-	drain(&b->w);
+	bench_drain(d->w);
 	return NULL;
+}
+
+void bench_drainer_start(struct bench_drainer *d, struct worker *w)
+{
+	*d = (struct bench_drainer){.w = w};
+	pthread_create(&d->thread, NULL, drainer, d);
+}
+
+void bench_drainer_stop(struct bench_drainer *d)
+{
+	atomic_store_explicit(&d->stop, true, memory_order_release);
+	pthread_join(d->thread, NULL);
 }
 
 static void wait_ring(struct worker *w)
 {
 	struct bench *b = w->wait_arg;
 	if (b->inline_drain)
-		drain(w);
+		bench_drain(w);
 	else
 		sched_yield();
 }
 
-static double cpu_seconds(void)
+void bench_pin(unsigned n)
+{
+	cpu_set_t may, one;
+	CPU_ZERO(&one);
+	sched_getaffinity(0, sizeof(may), &may);
+	n %= (unsigned)CPU_COUNT(&may);
+	for (unsigned cpu = CPU_SETSIZE; cpu-- > 0;)
+		if (CPU_ISSET(cpu, &may) && n-- == 0) {
+			CPU_SET(cpu, &one);
+			pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+			return;
+		}
+}
+
+double bench_cpu_seconds(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
@@ -122,7 +149,7 @@ static BENCH_APART void bench_corridor(struct bench *b, body_fn *body)
 	struct burst burst;
 	struct load *l = &b->load;
 	for (uint64_t at = 0, n; at < l->n; at += n) {
-		n = bench_fill(l, &burst, at, b->offset_ns);
+		n = bench_fill(l, &burst, at, BURST_SIZE, b->offset_ns);
 		b->w.rx += n;
 		tick(b, l->frames[at].time_ns + b->offset_ns, at + 1);
 		if (body)
@@ -134,12 +161,12 @@ static BENCH_APART void bench_corridor(struct bench *b, body_fn *body)
 
 static double loop(struct bench *b, body_fn *body)
 {
-	double begin = cpu_seconds();
+	double begin = bench_cpu_seconds();
 	bench_corridor(b, body);
-	double took = cpu_seconds() - begin;
+	double took = bench_cpu_seconds() - begin;
 	b->offset_ns += b->load.span_ns + (b->steady ? 1000000 : BETWEEN_LOOPS_NS);
 	if (b->inline_drain)
-		drain(&b->w);
+		bench_drain(&b->w);
 	return took;
 }
 
@@ -275,7 +302,7 @@ static void print(const struct bench *b, double flow_bytes)
 
 static void usage(FILE *f)
 {
-	fputs("usage: sluice bench [OPTION]... PCAP\n\n"
+	fputs("usage: sluice bench [OPTION]... PCAP...\n\n"
 	      "The corridor alone, packets preloaded: Mpps, Gbit/s, ns a packet, room by room, beside an empty and a\n"
 	      "bare loop over the same packets.\n\n"
 	      "  -j, --json        figures as one JSON object\n"
@@ -287,16 +314,29 @@ static void usage(FILE *f)
 	      "      --steady      time goes on between loops: from the second on every flow is known\n"
 	      "      --only BODY   empty, bare or corridor alone, records drained in line (instruction counts)\n"
 	      "  -h, --help        this\n\n"
-	      "example: sluice bench -n 3 mix.pcap\n",
+	      "One of these instead gives a table of its own, without a policy:\n"
+	      "      --flood       what established flows keep while four times as many packets of PCAP come, for "
+	      "each\n"
+	      "      --established N\n"
+	      "                    flows of --flood (default 10000)\n"
+	      "      --latency     PCAP paced by the clock at 50 % and 80 % of the most; median of 11 rounds\n"
+	      "      --workers     two workers beside one, PCAP's flows split between them; 11 pairs\n"
+	      "      --seconds S   of one trial (default 1)\n\n"
+	      "examples: sluice bench -n 3 mix.pcap\n"
+	      "          sluice bench --flood syn.pcap udp.pcap hello.pcap frag.pcap\n",
 	      f);
 }
 
 // -1: go on
 static int options(int argc, char **argv, struct bench *b, struct path_config *c)
 {
-	static const struct option table[] = {{"json", 0, 0, 'j'},  {"policy", 1, 0, 'p'},        {"loops", 1, 0, 'n'},
-					      {"flows", 1, 0, 'f'}, {"payload-depth", 1, 0, 'd'}, {"steady", 0, 0, 's'},
-					      {"only", 1, 0, 'o'},  {"help", 0, 0, 'h'},          {0}};
+	static const struct option table[] = {{"json", 0, 0, 'j'},          {"policy", 1, 0, 'p'},
+					      {"loops", 1, 0, 'n'},         {"flows", 1, 0, 'f'},
+					      {"payload-depth", 1, 0, 'd'}, {"steady", 0, 0, 's'},
+					      {"only", 1, 0, 'o'},          {"flood", 0, 0, 'F'},
+					      {"latency", 0, 0, 'L'},       {"workers", 0, 0, 'W'},
+					      {"established", 1, 0, 'e'},   {"seconds", 1, 0, 't'},
+					      {"help", 0, 0, 'h'},          {0}};
 	for (int o; (o = getopt_long(argc, argv, "jn:p:h", table, NULL)) != -1;) {
 		switch (o) {
 		case 'j':
@@ -325,6 +365,22 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 			b->only = optarg;
 			b->inline_drain = true;
 			break;
+		case 'F':
+			b->mode = bench_flood;
+			break;
+		case 'L':
+			b->mode = bench_latency;
+			break;
+		case 'W':
+			b->mode = bench_workers;
+			c->record_cells = 1 << 16; // of one loop; it is to stay in the cache
+			break;
+		case 'e':
+			b->stage.established = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			b->stage.seconds = atof(optarg);
+			break;
 		case 'h':
 			usage(stdout);
 			return EXIT_DONE;
@@ -333,7 +389,12 @@ static int options(int argc, char **argv, struct bench *b, struct path_config *c
 			return EXIT_USAGE;
 		}
 	}
-	if (optind + 1 != argc || b->loops < 1 || b->loops > 10000000 || c->flows < 64 || c->flows > 1u << 24) {
+	b->stage.paths = argv + optind;
+	b->stage.npaths = (unsigned)(argc - optind);
+	if (b->stage.npaths < 1 || (b->mode != bench_flood && b->stage.npaths > 1) || (b->mode && b->policy_file) ||
+	    b->stage.established < 1 || (b->mode == bench_flood && b->stage.established > c->flows / 2) ||
+	    !(b->stage.seconds > 0) || b->stage.seconds > 3600 || b->loops < 1 || b->loops > 10000000 ||
+	    c->flows < 64 || c->flows > 1u << 24) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
@@ -372,26 +433,38 @@ static int judge_by(struct bench *b)
 	return 0;
 }
 
-static int measure(struct bench *b, struct path_config *c)
+int bench_worker(struct worker *w, const struct path_config *c)
 {
-	char err[CAPTURE_ERROR_MAX];
-	struct worker *w = &b->w;
-	// reserved, touched only as far as the capture needs it
-	if (eal_init(8192) < 0)
-		return EXIT_ENVIRONMENT;
-	int rc = load_policy(b, c);
-	if (rc)
-		return rc;
-	w->frames = eal_pool("frames", 1023, CAPTURE_FRAME_ROOM);
-	w->giants = eal_pool("giants", 255, CAPTURE_GIANT_ROOM);
-	w->wait = wait_ring;
-	w->wait_arg = b;
-	if (!w->frames || !w->giants || path_init(w, c) < 0 || calibrate_init(c->flows) < 0) {
+	static unsigned n;
+	char frames[16], giants[16];
+	snprintf(frames, sizeof(frames), "frames%u", n);
+	snprintf(giants, sizeof(giants), "giants%u", n++);
+	w->frames = eal_pool(frames, 1023, CAPTURE_FRAME_ROOM);
+	w->giants = eal_pool(giants, 255, CAPTURE_GIANT_ROOM);
+	if (!w->frames || !w->giants || path_init(w, c) < 0) {
 		fprintf(stderr, "sluice bench: not enough memory\n");
 		return EXIT_ENVIRONMENT;
 	}
 	eal_pool_touch(w->frames);
 	eal_pool_touch(w->giants);
+	return 0;
+}
+
+static int measure(struct bench *b, struct path_config *c)
+{
+	char err[CAPTURE_ERROR_MAX];
+	struct worker *w = &b->w;
+	int rc = load_policy(b, c);
+	w->wait = wait_ring;
+	w->wait_arg = b;
+	if (rc == 0)
+		rc = bench_worker(w, c);
+	if (rc)
+		return rc;
+	if (calibrate_init(c->flows) < 0) {
+		fprintf(stderr, "sluice bench: not enough memory\n");
+		return EXIT_ENVIRONMENT;
+	}
 	if (bench_load(&b->load, w, b->path, err, sizeof(err)) < 0) {
 		fprintf(stderr, "sluice bench: %s: %s\n", b->path, err);
 		return EXIT_ENVIRONMENT;
@@ -402,17 +475,55 @@ static int measure(struct bench *b, struct path_config *c)
 	mem_settle();
 	memset(w->counters, 0, sizeof(w->counters));
 	if (!b->inline_drain)
-		pthread_create(&b->drainer, NULL, drainer, b);
+		bench_drainer_start(&b->drainer, w);
 	run(b);
-	atomic_store_explicit(&b->stop, true, memory_order_release);
 	if (!b->inline_drain)
-		pthread_join(b->drainer, NULL);
+		bench_drainer_stop(&b->drainer);
+	return EXIT_DONE;
+}
+
+// Rows of one shape as a table for a text.
+static void print_rows(const json_t *rows)
+{
+	const char *key;
+	json_t *row, *v;
+	size_t i;
+	json_object_foreach(json_array_get(rows, 0), key, v) printf("| %s ", key);
+	printf("|\n");
+	json_object_foreach(json_array_get(rows, 0), key, v) printf("|---");
+	printf("|\n");
+	json_array_foreach(rows, i, row)
+	{
+		json_object_foreach(row, key, v)
+		{
+			if (json_is_string(v))
+				printf("| %s ", json_string_value(v));
+			else
+				printf("| %.4g ", json_number_value(v));
+		}
+		printf("|\n");
+	}
+}
+
+static int mode(struct bench *b, const struct path_config *c)
+{
+	b->stage.config = c;
+	json_t *rows = b->mode(&b->stage);
+	if (!rows)
+		return EXIT_ENVIRONMENT;
+	if (b->json) {
+		json_dumpf(rows, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+		putchar('\n');
+	} else {
+		print_rows(rows);
+	}
+	json_decref(rows);
 	return EXIT_DONE;
 }
 
 int bench_main(int argc, char **argv)
 {
-	static struct bench b = {.loops = 5};
+	static struct bench b = {.loops = 5, .stage = {.established = 10000, .seconds = 1}};
 	struct path_config c = {
 		.flows = 1 << 20,
 		.streams = 65536,
@@ -430,6 +541,11 @@ int bench_main(int argc, char **argv)
 	int rc = options(argc, argv, &b, &c);
 	if (rc >= 0)
 		return rc;
+	// reserved, touched only as far as the capture needs it
+	if (eal_init(8192) < 0)
+		return EXIT_ENVIRONMENT;
+	if (b.mode)
+		return mode(&b, &c);
 	rc = measure(&b, &c);
 	if (rc != EXIT_DONE)
 		return rc;

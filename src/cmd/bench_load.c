@@ -61,6 +61,17 @@ static void copy(struct load *l, struct load_frame *f, uint8_t *at, struct rte_m
 	l->bytes += f->len;
 }
 
+struct rte_mempool *bench_mbufs(void)
+{
+	static unsigned n;
+	char name[16];
+	snprintf(name, sizeof(name), "load%u", n++);
+	struct rte_mempool *pool = eal_pool(name, POOL_MBUFS, 0);
+	if (pool)
+		eal_pool_touch(pool);
+	return pool;
+}
+
 int bench_load(struct load *l, struct worker *w, const char *path, char *err, size_t err_len)
 {
 	memset(l, 0, sizeof(*l));
@@ -69,7 +80,7 @@ int bench_load(struct load *l, struct worker *w, const char *path, char *err, si
 		return rc;
 	l->frames = calloc(l->n, sizeof(*l->frames));
 	l->data = mem_take(l->data_bytes);
-	l->pool = eal_pool("load", POOL_MBUFS, 0);
+	l->pool = bench_mbufs();
 	if (!l->frames || !l->data || !l->pool) {
 		snprintf(err, err_len, "not enough memory for %lu frames", l->n);
 		return -ENOMEM;
@@ -87,7 +98,6 @@ int bench_load(struct load *l, struct worker *w, const char *path, char *err, si
 		b.n = 0;
 	}
 	capture_close(c);
-	eal_pool_touch(l->pool);
 	l->span_ns = l->frames[l->n - 1].time_ns - l->frames[0].time_ns;
 	return 0;
 }
@@ -109,10 +119,10 @@ static inline void point(struct rte_mbuf *m, const struct load_frame *f)
 	m->pkt_len = f->len;
 }
 
-unsigned BENCH_APART bench_fill(struct load *l, struct burst *b, uint64_t at, uint64_t offset_ns)
+unsigned BENCH_APART bench_fill(struct load *l, struct burst *b, uint64_t at, unsigned most, uint64_t offset_ns)
 {
 	const struct load_frame *f = &l->frames[at];
-	unsigned n = RTE_MIN((uint64_t)BURST_SIZE, l->n - at), ahead = RTE_MIN((uint64_t)BURST_SIZE, l->n - at - n);
+	unsigned n = RTE_MIN((uint64_t)most, l->n - at), ahead = RTE_MIN((uint64_t)most, l->n - at - n);
 	if (rte_mempool_get_bulk(l->pool, (void **)b->m, n) < 0)
 		abort(); // more held than POOL_MBUFS: no configuration of the bench can
 	for (unsigned i = 0; i < ahead; i++)

@@ -29,5 +29,7 @@ struct load {
 // Reads the whole capture. 0, or -errno with the reason in err. w lends its pools.
 int bench_load(struct load *l, struct worker *w, const char *path, char *err, size_t err_len);
 void bench_unload(struct load *l);
-// Fills the burst with the frames from `at` on, as rx would, at their time plus offset_ns. Returns how many.
-unsigned bench_fill(struct load *l, struct burst *b, uint64_t at, uint64_t offset_ns);
+// mbufs without a buffer, to be pointed at frames. NULL: no memory.
+struct rte_mempool *bench_mbufs(void);
+// Fills the burst with up to `most` frames from `at` on, as rx would, at their time plus offset_ns. Returns how many.
+unsigned bench_fill(struct load *l, struct burst *b, uint64_t at, unsigned most, uint64_t offset_ns);

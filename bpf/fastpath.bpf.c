@@ -171,14 +171,6 @@ static __always_inline int is_own(const struct parsed *p)
 	return bpf_map_lookup_elem(&sluice_own, &o) != NULL;
 }
 
-// Bit 7 is the long header's (RFC 8999 5.1), bit 6 is set in those of RFC 9000 and 9369. Where nobody has said QUIC,
-// both are asked for: RTP has only the first.
-static __always_inline int is_long_header(const struct parsed *p, const struct fastpath_slot *s)
-{
-	uint32_t mask = s->quic ? 0x80 : 0xc0;
-	return p->key.proto == 17 && (p->first & mask) == mask;
-}
-
 // A sender in this host that left the checksum to a card, which a veth is not, has written the pseudo header's sum and
 // nothing else (checksum.c; one in 65,536 sound ones looks like it). Nobody would make it on the way across. In the
 // machine's order: the sum is the same in both (RFC 1071 2).
@@ -234,7 +226,7 @@ static __always_inline uint32_t by_the_map(const struct visit *v, const struct p
 		return FASTPATH_DOOR_UP_NEW;
 	*hint = s->hint;
 	uint32_t verdict = s->verdict; // once: the process may change it
-	if (is_long_header(p, s))
+	if (p->key.proto == 17 && fastpath_comes_up(p->first, s->quic))
 		return FASTPATH_DOOR_UP_QUIC;
 	if (verdict == FASTPATH_UP || (verdict == FASTPATH_FORWARD && !v->port->across))
 		return FASTPATH_DOOR_UP_KNOWN;

@@ -161,6 +161,14 @@ static inline uint64_t fastpath_hash(const struct fastpath_key *k, const uint64_
 	return (h ^ h >> 32) * 0x9e3779b97f4a7c15;
 }
 
+// Must a datagram with this first byte come up whatever its entry says? Of QUIC what is no short header of RFC 9000 or
+// 9369: long headers (bit 7, RFC 8999 5.1), and Google's versions, which have neither bit. Where nobody has said QUIC,
+// long headers with bit 6, too: RTP has bit 7 alone.
+static inline int fastpath_comes_up(uint8_t first, uint32_t quic)
+{
+	return quic ? (first & 0xc0) != 0x40 : (first & 0xc0) == 0xc0;
+}
+
 static inline uint32_t fastpath_bucket_of(uint64_t hash)
 {
 	return (hash >> 32) % FASTPATH_BUCKETS;

@@ -27,6 +27,7 @@
 #include "path/path.h"
 #include "path/rooms.h"
 #include "live/mirrors.h"
+#include "replay_fast.h"
 #include "replay_options.h"
 #include "replay_policy.h"
 #include "replay_progress.h"
@@ -486,6 +487,8 @@ static bool start(struct replay *r)
 	rc = crew_start(&r->crew, &r->config, o->workers, r->exits, r->mirrors);
 	if (rc < 0)
 		return no(r, "workers", -rc);
+	if (o->fast_path && !(r->crew.fast = replay_fast_new(&r->crew.front->w, o->fast_path)))
+		return no(r, "fast path", ENOMEM);
 	if (r->exits)
 		exits_policies(r->exits, r->policies.names, r->policies.n);
 	if (r->policies.n && (rc = replay_policies_use(&r->policies, &r->crew)) < 0)
@@ -564,6 +567,7 @@ static int run(struct replay *r)
 	end_outputs(r);
 	summarise(r);
 	bool good = summary_sound(r->summary);
+	replay_fast_free(r->crew.fast);
 	crew_stop(&r->crew);
 	r->environment |= r->policies.failed;
 	return r->environment ? EXIT_ENVIRONMENT : good ? EXIT_DONE : EXIT_FINDINGS;

@@ -15,6 +15,7 @@
 // Rejected: ticks by wall time (not repeatable), batches of frames by time slice (uneven, and late).
 #include "replay_crew.h"
 #include "replay_exits.h"
+#include "replay_fast.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -211,6 +212,10 @@ static void send_all(struct crew *c, const struct message *msg)
 
 static void walk(struct crew *c, struct burst *b)
 {
+	if (c->fast) {
+		replay_fast_burst(c->fast, b);
+		return;
+	}
 	if (c->n == 0) {
 		path_burst(&c->front->w, b);
 		return;

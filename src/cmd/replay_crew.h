@@ -14,6 +14,7 @@
 
 struct mirrors;
 struct exits;
+struct replay_fast;
 
 // One message to a worker. Packets, and marks between them.
 enum crew_mark { CREW_PACKET, CREW_DONE, CREW_TICK, CREW_SWAP, CREW_DRAIN, CREW_STOP };
@@ -48,8 +49,9 @@ struct crew {
 	unsigned n; // threads behind the front; 0: the front does it all
 	struct path_config front_config, config;
 	struct member *front, *members[CREW_MAX];
-	struct exits *exits;     // NULL: nobody looks at the ends
-	struct mirrors *mirrors; // NULL: nobody takes copies
+	struct exits *exits;      // NULL: nobody looks at the ends
+	struct mirrors *mirrors;  // NULL: nobody takes copies
+	struct replay_fast *fast; // NULL: everything walks
 	struct rte_mempool *frames, *giants;
 	uint64_t next_tick_ns, next_swap_ns;
 	struct publish publish;

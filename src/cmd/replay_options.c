@@ -73,6 +73,15 @@ static bool number(const char *v, uint64_t low, uint64_t high, uint64_t *out)
 	return *end == '\0' && *out >= low && *out <= high;
 }
 
+static bool set_fast_path(struct options *o, const char *v)
+{
+	uint64_t n;
+	if (!number(v, 1, 1 << 20, &n))
+		return false;
+	o->fast_path = (uint32_t)n;
+	return true;
+}
+
 static bool set_payload_depth(struct options *o, const char *v)
 {
 	uint64_t n;
@@ -306,6 +315,10 @@ static const struct row {
 	 "how records look: for eyes, JSON lines as Suricata names them, one fact a line", "--format eve"},
 	{"verbose", 'v', NULL, set_verbose, "facts: every fact, with the frame, offset and length of its bytes",
 	 "--format facts -v"},
+	{"fast-path", 0, "N", set_fast_path,
+	 "from its Nth frame on, what a settled flow's direction says goes by the corridor, as with `fast_path`; the "
+	 "summary says how much",
+	 "-p policy.json --fast-path 32"},
 	{"write", 'w', "OUT", set_write, "write the frames that would have left, as pcap", "-w out.pcap"},
 	{"mirror", 0, "[SINK=]FILE", set_mirror,
 	 "write the frames that mirror rules copy as pcapng, with the verdict as comment; of one sink, or of all "
@@ -349,6 +362,7 @@ static const char *range_of(const struct row *r)
 		      {"mirror", "FILE, or SINK=FILE; a sink once, at most 16 in all"},
 		      {"before-frames", "0 to 1048576"},
 		      {"payload-depth", "1 to 1048576"},
+		      {"fast-path", "1 to 1048576"},
 		      {"seed", "0 to 18446744073709551615"},
 		      {"speed", "max, original, or a number above 0 and below 1e9"},
 		      {"guard", "an address, not a network, at most 64 of them"},
@@ -505,6 +519,8 @@ static int check(struct options *o)
 	int rc = check_outputs(o, outs, 4 + o->nmirrors, &dash);
 	if (rc >= 0)
 		return rc;
+	if (o->fast_path && o->workers > 1)
+		return mistake("--fast-path needs --workers 1", NULL, "");
 	if (o->nmirrors && !o->policy && !o->nswaps)
 		return mistake("--mirror needs a policy, whose rules say what is copied", NULL, "");
 	if (o->npaths == 0)

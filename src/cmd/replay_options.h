@@ -28,7 +28,8 @@ struct options {
 	uint32_t payload_depth;
 	enum ship_format format;
 	bool verbose, join;
-	double speed; // 0: as fast as it goes, 1: as it was, X: so many times faster
+	uint32_t fast_path; // frames of a direction before it may settle; 0: nothing settles
+	double speed;       // 0: as fast as it goes, 1: as it was, X: so many times faster
 	unsigned workers;
 	uint32_t transports, flows;
 	uint32_t hold_bytes, held_frames, kept_bytes;

@@ -14,6 +14,7 @@
 #include "base/fail.h"
 #include "path/keep.h"
 #include "live/mirrors.h"
+#include "replay_fast.h"
 #include "ship/text.h"
 
 static const char *const judge_again_names[JUDGE_AGAIN_COUNT] = {
@@ -46,6 +47,8 @@ void summary_add(struct summary *s, const struct crew *c)
 		s->kept_most += kept.most;
 	}
 	s->mbufs_in_use = crew_mbufs_in_use(c);
+	if ((s->fast = c->fast))
+		replay_fast_sums(c->fast, &s->settled, &s->settled_dropped);
 }
 
 void summary_policy(struct summary *s, struct replay_policies *p)
@@ -283,6 +286,11 @@ void summary_words(const struct summary *s, FILE *out, bool colour)
 	heading(out, colour, "ledger");
 	fprintf(out, "rx %lu + own %lu = tx %lu + kernel %lu + mirrored %lu + dropped %lu + held %lu\n", s->rx, s->own,
 		s->tx, s->kernel, s->mirrored, drops, s->held);
+	if (s->fast) {
+		heading(out, colour, "settled");
+		fprintf(out, "%.1f %% of the frames went by the corridor: %lu, %lu of them denied\n",
+			s->rx ? 100.0 * s->settled / s->rx : 0.0, s->settled, s->settled_dropped);
+	}
 	words_fail(s, out, colour);
 	words_policy(s, out, colour);
 	words_mirrors(s, out, colour);
@@ -308,6 +316,8 @@ static json_t *json_ledger(const struct summary *s)
 {
 	json_t *o = json_object();
 	json_object_set_new(o, "rx", json_integer(s->rx));
+	if (s->fast)
+		json_object_set_new(o, "settled", json_integer(s->settled));
 	json_object_set_new(o, "own", json_integer(s->own));
 	json_object_set_new(o, "tx", json_integer(s->tx));
 	json_object_set_new(o, "kernel", json_integer(s->kernel));

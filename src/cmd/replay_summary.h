@@ -26,6 +26,8 @@ struct mirrors;
 
 struct summary {
 	uint64_t rx, own, tx, kernel, mirrored, held, rx_bytes, tx_bytes;
+	bool fast;                         // --fast-path:
+	uint64_t settled, settled_dropped; // frames that went by
 	uint64_t drops[REASON_COUNT], counters[COUNTER_COUNT], anomalies[ANOMALY_COUNT];
 	uint64_t records;
 	uint64_t kept_bytes, kept_most; // arenas of kept facts, and how much of them was in use

@@ -81,6 +81,7 @@ int shortcut_open(struct appliance *a)
 		return -ENOMEM;
 	memset(s->settle.link, -1, sizeof(s->settle.link));
 	s->settle.flows = a->path.flows;
+	s->settle.least = SETTLE_LEAST;
 	links_of(a, s, &o, links);
 	int rc = o.nlinks ? fastpath_open(&s->fast, &o, why, sizeof(why)) : 0;
 	if (rc < 0)

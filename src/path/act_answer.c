@@ -432,6 +432,12 @@ static void tcp_again(struct worker *w, struct rte_mbuf *m, struct said *said)
 	send_own(w, p->flow, answer_tcp(w, m, ANSWER_BACK, &t));
 }
 
+bool act_answered(const struct worker *w, const struct flow *f)
+{
+	const struct said *s = said_at(w->act, f->id);
+	return s->flow_id != f->id || s->response == RESPONSE_DROP || s->times >= ANSWERS_AT_ONCE;
+}
+
 void act_answer_again(struct worker *w, struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of(m);

@@ -71,6 +71,8 @@ struct act {
 void act_answer(struct worker *w, const struct denial *d);
 // A packet of a flow whose denial was said.
 void act_answer_again(struct worker *w, struct rte_mbuf *m);
+// Whoever has not understood by now will not: nothing was to be said, or it was said often enough.
+bool act_answered(const struct worker *w, const struct flow *f);
 // RST to both ends.
 void act_reset(struct worker *w, const struct denial *d);
 // How to answer: what the rule says, or what suits what is denied.

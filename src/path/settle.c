@@ -5,11 +5,15 @@
 // dropped, which go into the flow's counters: no byte is lost to accounting. Worker's thread; never waits: where the
 // ring is full, the next packet asks again.
 //
-// Settled is a flow of which no rule in force could say anything else, whatever it still carries: its parsers are done
-// (TLS behind the ServerHello, QUIC and others when nothing more is read), no stream of it is reassembled, nothing is
-// held, limited or mirrored, and it is allowed; or it is denied for good, and that was said. HTTP/1 and DNS are never:
-// each request is looked at. Where rules ask for payload, a direction goes when its own depth was searched; what is
-// found in the other takes the entry back. What opens or ends a flow comes up all the same (bpf/fastpath.bpf.c).
+// Settled is a direction of a flow of which no rule in force could say anything else, whatever it still carries: what
+// comes this way is read by nobody (TLS behind the ServerHello, QUIC's short headers when the hello of its one
+// connection was judged, what is no protocol's), nothing is held, limited or mirrored, and it is allowed; or it is
+// denied for good, and that was said. HTTP/1 and DNS are never: each request is looked at. Where rules ask for payload,
+// a direction goes when its own depth was searched; what is found in the other takes the entry back, as does a second
+// connection of QUIC. What opens or ends a flow comes up all the same (bpf/fastpath.bpf.c).
+//
+// A client whose words are nobody's may yet say a hello, for its first 64 segments (inspect.c): under rules for names
+// its direction stays that long, but what the server sends goes, as long as no byte of the client's waits for an ACK.
 //
 //   state, a byte a flow:   | unasked 1 | 0 | stale 1 | 0 | drops 1 | 0 | asked 1 | 0 |
 //
@@ -34,6 +38,8 @@
 
 #include "base/eal.h"
 #include <fastpath.h>
+#include "act_in.h"
+#include "app/app.h"
 #include "flow_table.h"
 #include "flow_tcp.h"
 #include "judge.h"
@@ -42,7 +48,6 @@
 #define DROPS 4u
 #define STALE 16u
 #define UNASKED 64u
-#define PACKETS_MIN 32          // of a direction: shorter flows end before it pays
 #define UNANSWERED 8            // packets of a denied flow to which nothing is said: nothing will be
 #define COUNTS 64               // taken a turn
 #define TURNS_MAX 64            // of counts that a flow which ends takes: more than wait in a ring
@@ -53,6 +58,7 @@ struct mark {
 	uint8_t state, nvlans;
 	uint8_t port[2]; // by direction
 	uint16_t vlan[2];
+	uint32_t since[2];   // packets of the direction when it was last wanted
 	uint32_t slot[2];    // number + 1; 0: not told yet
 	uint32_t packets[2]; // of the entry, that are in the flow's counters
 	uint64_t bytes[2];
@@ -103,24 +109,28 @@ static inline struct mark *mark_of(const struct worker *w, const struct flow *f)
 
 // ---- is it? ------------------------------------------------------------------------------------------------------
 
-static bool denied(const struct flow *f)
+// Something that comes this way is still read. POLICY_OPEN or not: without a parser no transaction will come.
+static bool is_read(const struct worker *w, const struct flow *f, unsigned dir)
 {
-	bool said = (f->policy & POLICY_SAID) || f->pkts[0] + f->pkts[1] >= UNANSWERED;
-	return (f->policy & (POLICY_DENIED | POLICY_ENDING)) == POLICY_DENIED && said && !f->holds;
+	if (f->app == APP_QUIC && f->key.proto == IPPROTO_UDP)
+		return !quic_settled(w, f);
+	return !(f->flags & FLOW_PASSED << dir);
 }
 
-// Nothing that comes this way is read any more.
-static bool is_read(const struct flow *f)
+// Datagrams of a denied flow are read all the same: each query is answered. Not so when they were nobody's for long.
+static bool denied(const struct worker *w, const struct flow *f, unsigned dir)
 {
-	const uint16_t done = FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
-	return (f->flags & done) != done; // POLICY_OPEN or not: without a parser no transaction will come
+	bool done = (f->flags & FLOW_APP_DONE) || f->app == APP_OTHER ||
+		    (f->key.proto == IPPROTO_UDP && !is_read(w, f, dir));
+	bool said = f->policy & POLICY_SAID ? act_answered(w, f) : f->pkts[0] + f->pkts[1] >= UNANSWERED;
+	return (f->policy & (POLICY_DENIED | POLICY_ENDING)) == POLICY_DENIED && done && said && !f->holds;
 }
 
 enum settle_no settle_no(const struct worker *w, const struct flow *f, unsigned dir)
 {
 	if (f->key.outer)
 		return SETTLE_NO_OUTER;
-	if (denied(f))
+	if (denied(w, f, dir))
 		return SETTLE_NO_DENIED;
 	if (f->policy & (POLICY_DENIED | POLICY_ENDING))
 		return SETTLE_NO_ENDING;
@@ -130,7 +140,7 @@ enum settle_no settle_no(const struct worker *w, const struct flow *f, unsigned 
 		return SETTLE_NO_ACTS;
 	if (f->holds)
 		return SETTLE_NO_HELD;
-	if (is_read(f))
+	if (is_read(w, f, dir))
 		return SETTLE_NO_READ;
 	if (f->flags & (FLOW_REFUSED | FLOW_REFUSED << 1))
 		return SETTLE_NO_REFUSED;
@@ -140,14 +150,16 @@ enum settle_no settle_no(const struct worker *w, const struct flow *f, unsigned 
 }
 
 // What the fast path may do for a direction of the flow; FASTPATH_UP: nothing.
-static enum fastpath_verdict verdict_of(const struct worker *w, const struct flow *f, unsigned dir, bool forwards)
+static enum fastpath_verdict verdict_of(const struct worker *w, const struct flow *f, unsigned dir, uint32_t since,
+					bool forwards)
 {
 	if (w->swapping)
 		return FASTPATH_UP;
 	enum settle_no no = settle_no(w, f, dir);
 	if (no == SETTLE_NO_DENIED)
 		return FASTPATH_DROP;
-	return no == SETTLE_NO_ALLOWED && forwards && f->pkts[dir] >= PACKETS_MIN ? FASTPATH_FORWARD : FASTPATH_UP;
+	return no == SETTLE_NO_ALLOWED && forwards && f->pkts[dir] - since >= w->settle->config.least ? FASTPATH_FORWARD
+												      : FASTPATH_UP;
 }
 
 // ---- asking ------------------------------------------------------------------------------------------------------
@@ -200,6 +212,33 @@ static bool ask(struct settle *s, const struct fastpath_op *op)
 	return rte_ring_sp_enqueue_elem(s->config.ops, (void *)(uintptr_t)op, sizeof(*op)) == 0;
 }
 
+static void take_back(struct worker *w, const struct flow *f, struct mark *mark, unsigned dir)
+{
+	struct settle *s = w->settle;
+	struct fastpath_op op = {.ask = FASTPATH_DEL, .dir = (uint8_t)dir, .flow = f->id};
+	struct fastpath_slot *slot = mark->slot[dir] ? &s->config.slots[mark->slot[dir] - 1] : NULL;
+	if (slot ? slot->verdict == FASTPATH_UP : !!(mark->state & UNASKED << dir)) // it was before
+		return;
+	mark->since[dir] = f->pkts[dir];
+	if (slot)
+		fastpath_slot_up(slot, f->id);
+	else
+		mark->state |= (uint8_t)(UNASKED << dir);
+	op.hint = flow_table_number(w->flows, f) + 1;
+	key_of(s, f, mark, dir, &op.key);
+	ask(s, &op); // full: it ages, since no frame meets it any more
+}
+
+void settle_again(struct worker *w, struct flow *f)
+{
+	struct mark *mark = mark_of(w, f);
+	for (unsigned dir = 0; dir < 2; dir++) {
+		enum settle_no as = mark->state & DROPS << dir ? SETTLE_NO_DENIED : SETTLE_NO_ALLOWED;
+		if ((mark->state & ASKED << dir) && settle_no(w, f, dir) != as)
+			take_back(w, f, mark, dir);
+	}
+}
+
 void settle_packet(struct worker *w, struct rte_mbuf *m)
 {
 	struct settle *s = w->settle;
@@ -209,10 +248,14 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 	if (!f || f->key.outer || s->config.link[p->port] < 0)
 		return;
 	struct mark *mark = mark_of(w, f);
+	if (f->key.proto == IPPROTO_TCP && !(f->flags & (FLOW_APP_DONE | FLOW_PASSED << !p->dir)))
+		mark->since[!p->dir] = f->pkts[!p->dir]; // it says what waits for the other side's ACK
+	if (mark->state & (ASKED | ASKED << 1)) // what came up all the same may begin something: another connection
+		settle_again(w, f);
 	if ((mark->state & ASKED << p->dir) || w->now_ns < s->not_before_ns ||
 	    atomic_load_explicit(&s->no_more, memory_order_relaxed))
 		return;
-	op.verdict = (uint8_t)verdict_of(w, f, p->dir, crosses(s, p->port));
+	op.verdict = (uint8_t)verdict_of(w, f, p->dir, mark->since[p->dir], crosses(s, p->port));
 	if (op.verdict == FASTPATH_UP || !may_have_key(p) || !mark_tags(mark, p))
 		return;
 	mark->port[p->dir] = p->port;
@@ -225,30 +268,6 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 		return;
 	mark->state |= (uint8_t)((ASKED | STALE | (op.verdict == FASTPATH_DROP ? DROPS : 0)) << p->dir);
 	s->sums.asked++;
-}
-
-static void take_back(struct worker *w, const struct flow *f, struct mark *mark, unsigned dir)
-{
-	struct settle *s = w->settle;
-	struct fastpath_op op = {.ask = FASTPATH_DEL, .dir = (uint8_t)dir, .flow = f->id};
-	if (mark->slot[dir])
-		fastpath_slot_up(&s->config.slots[mark->slot[dir] - 1], f->id);
-	else
-		mark->state |= (uint8_t)(UNASKED << dir);
-	op.hint = flow_table_number(w->flows, f) + 1;
-	key_of(s, f, mark, dir, &op.key);
-	ask(s, &op); // full: it ages, since no frame meets it any more
-}
-
-void settle_again(struct worker *w, struct flow *f)
-{
-	struct mark *mark = mark_of(w, f);
-	for (unsigned dir = 0; dir < 2; dir++) {
-		bool drops = mark->state & DROPS << dir;
-		if ((mark->state & ASKED << dir) &&
-		    settle_no(w, f, dir) != (drops ? SETTLE_NO_DENIED : SETTLE_NO_ALLOWED))
-			take_back(w, f, mark, dir);
-	}
 }
 
 // ---- what was done -----------------------------------------------------------------------------------------------

@@ -37,12 +37,15 @@ enum settle_no settle_no(const struct worker *w, const struct flow *f, unsigned 
 // between bursts; it asks every rule. settle_why.c
 bool settle_why(struct worker *w, const struct flow *f, unsigned dir, char *out, size_t size);
 
+#define SETTLE_LEAST 32 // shorter flows end before it pays
+
 struct settle_config {
 	struct rte_ring *ops, *counts; // struct fastpath_op to the helper thread, struct fastpath_count from it
 	struct fastpath_slot *slots;   // shared with the program
 	int16_t link[EGRESS_PORTS];    // by port: its number in the fast path; -1: it has none
 	const _Atomic bool *across[EGRESS_PORTS]; // by port: whether frames can go across now; NULL: never
 	uint32_t flows;                           // of the worker's table
+	uint32_t least;                           // packets of a direction before it is asked for
 };
 // NULL: no memory.
 struct settle *settle_new(const struct settle_config *config);

@@ -9,55 +9,13 @@ import random
 import sys
 import tempfile
 
+from any_policy import policy
 from asked import CAPTURES, run
 
 POLICIES, SEED = int(sys.argv[3]) if len(sys.argv) > 3 else 25, int(sys.argv[4]) if len(sys.argv) > 4 else 1
 KINDS = {"tls", "quic", "http", "dns", "ssh"}
 NAMES = ("tour", "http", "dns", "browser_quic", "ssh", "connect", "tls13", "starttls", "http6")
 rng = random.Random(SEED)
-
-
-def condition():
-    pick = rng.choice
-    return pick([
-        lambda: ("host", {"suffix": pick([".test", "example.test", "est", "fd99::2"])}),
-        lambda: ("host", pick(["www.example.test", "www.example.test", "other.test"])),
-        lambda: ("host", {"present": pick([True, False])}),
-        lambda: ("host", {"in": "names"}),
-        lambda: ("src", pick(["10.99.0.1", "10.0.0.0/8", "fd99::/64", "192.0.2.1"])),
-        lambda: ("dst", {"in": "nets"}),
-        lambda: ("dport", pick([80, 443, 53, 22, 25, [80, 443], {"range": "1-1023"}, {"not": 53}])),
-        lambda: ("proto", pick(["tcp", "udp"])),
-        lambda: ("app", pick(["tls", "http", "dns", "quic", "ssh", ["http", "tls"]])),
-        lambda: ("http.path", pick([{"regex": "^/[a-z]*$"}, {"prefix": "/"}, {"contains": "old"}, "/"])),
-        lambda: ("http.method", pick(["GET", "POST", {"not": "GET"}])),
-        lambda: ("tls.alpn", pick(["h2", "http/1.1", {"present": False}])),
-        lambda: ("dns.qname", {"contains": pick(["e", "www", "x"])}),
-        lambda: ("dns.qtype", pick(["A", "AAAA", ["A", "HTTPS"]])),
-        lambda: ("ip.version", pick([4, 6])),
-    ])()
-
-
-def rule(i):
-    action = rng.choice(["allow", "deny", "deny", "tag", "alert"])
-    made = {"id": f"r{i}", "action": action, "when": dict(condition() for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3])))}
-    if rng.random() < 0.15:
-        made["when"]["any"] = [dict([condition()]) for _ in range(2)]
-    if action == "tag":
-        made["tag"] = rng.choice("ab")
-    elif rng.random() < 0.1:
-        made["when"]["tag"] = rng.choice("ab")
-    if action == "deny" and rng.random() < 0.3:
-        made["respond"] = "drop"
-    if rng.random() < 0.1:
-        made["mode"] = "shadow"
-    return made
-
-
-def policy():
-    return {"default": {"action": rng.choice(["allow", "deny"])},
-            "sets": {"names": {"type": "domain", "items": ["example.test", "=other.test"]}, "nets": {"type": "net", "items": ["10.99.0.0/24", "fd99::/16"]}},
-            "rules": [rule(i) for i in range(rng.randint(2, 9))]}
 
 
 def transactions(path, capture):
@@ -82,7 +40,7 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         full, less = pathlib.Path(tmp) / "p.json", pathlib.Path(tmp) / "q.json"
         for n in range(POLICIES):
-            p, capture = policy(), CAPTURES / f"{rng.choice(NAMES)}.pcap"
+            p, capture = policy(rng), CAPTURES / f"{rng.choice(NAMES)}.pcap"
             full.write_text(json.dumps(p))
             if run("check", full)[0]:
                 continue

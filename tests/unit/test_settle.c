@@ -73,7 +73,8 @@ static int open_world(void **state)
 				  .slots = slots,
 				  .link = {7, 8},
 				  .across = {&up, &up},
-				  .flows = config.flows};
+				  .flows = config.flows,
+				  .least = SETTLE_LEAST};
 	memset(slots, 0, sizeof(slots));
 	worker->settle = settle_new(&c);
 	assert_non_null(worker->settle);

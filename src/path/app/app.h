@@ -132,7 +132,9 @@ void ssh_end(struct app_in *in);
 bool dns_datagram(struct app_in *in);
 bool quic_datagram(struct app_in *in);
 bool dtls_datagram(struct app_in *in);
-bool quic_waits(const struct app_in *in, const struct flow *f);
+bool quic_waits(const struct app_in *in, const struct flow *f); // something of it, for a hello that is not whole
+// What comes under short headers tells nothing more: what its one connection says was judged.
+bool quic_settled(const struct worker *w, const struct flow *f);
 void quic_rest(struct app_in *in); // hellos that are not whole: all that will be there
 void dtls_rest(struct app_in *in); // the same
 void quic_end(struct app_in *in);

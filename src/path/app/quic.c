@@ -290,16 +290,6 @@ static struct quic_conn *open_known(struct run *r, const struct packet *k, enum 
 	return NULL;
 }
 
-// Something of this flow waits for a hello that is not whole.
-bool quic_waits(const struct app_in *in, const struct flow *f)
-{
-	struct quic *q = in->w->inspect->quic;
-	for (const struct quic_conn *c = quic_conn_first(q, f); c; c = quic_conn_next(q, c))
-		if (quic_conn_waits(c))
-			return true;
-	return false;
-}
-
 // Both flows are to one server; the end of a flow that has the server is not the one that client_dir speaks from.
 static bool same_server(const struct quic_conn *c, const struct app_in *in)
 {

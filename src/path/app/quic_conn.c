@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "../hold.h"
+#include "../inspect.h"
 #include "base/eal.h"
 
 #define WAYS 4
@@ -78,6 +79,25 @@ struct quic_conn *quic_conn_first(struct quic *q, const struct flow *f)
 struct quic_conn *quic_conn_next(struct quic *q, const struct quic_conn *c)
 {
 	return conn_at(q, c->next);
+}
+
+bool quic_waits(const struct app_in *in, const struct flow *f)
+{
+	struct quic *q = in->w->inspect->quic;
+	for (const struct quic_conn *c = quic_conn_first(q, f); c; c = quic_conn_next(q, c))
+		if (quic_conn_waits(c))
+			return true;
+	return false;
+}
+
+// A flow without a connection was judged by its first datagram: its client came from another port, or its beginning was
+// not seen.
+bool quic_settled(const struct worker *w, const struct flow *f)
+{
+	const struct quic_conn *c = quic_conn_first(w->inspect->quic, f);
+	if ((f->policy & POLICY_OPEN) && !f->far)
+		return false;
+	return !c || (!c->next && !quic_conn_waits(c) && (c->hellos || c->judged));
 }
 
 static void unlink_use(struct quic *q, struct quic_conn *c)

@@ -14,6 +14,9 @@
 
 #include <stdint.h>
 
+// A worker that did not beat for so long is gone (corridor.md 9).
+#define FASTPATH_STALE_MS 1000
+
 #define FASTPATH_PROGRAM "sluice_fastpath" // 15 characters: all that the kernel keeps of a name
 #define FASTPATH_FLOWS 131072
 #define FASTPATH_BUCKETS 65536 // two flows to each when all are there: one of 4,000 meets a full one

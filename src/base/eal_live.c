@@ -124,8 +124,10 @@ static void add_ports(struct arguments *a, const struct eal_live *live)
 	if (pci) {
 		add(a, "-a");
 		add(a, "0000:00:00.0"); // one that is no port: with no device allowed, all would be taken
-	} else
+	} else {
 		add(a, "--no-pci");
+		add(a, "--iova-mode=va"); // no card asks where memory lies; else a pool would be as many pieces as pages
+	}
 }
 
 static ssize_t hear(void *cookie, const char *text, size_t size)

@@ -356,6 +356,7 @@ int port_open(struct port *p, const struct port_config *config, struct rte_mempo
 	p->pool = pool;
 	p->hold = p->promiscuous = -1;
 	p->mtu = config->mtu ? config->mtu : MTU_USUAL;
+	p->senders = (uint16_t)queues;
 	p->wanted = RTE_MIN(RTE_MAX(1u, config->queues ? config->queues : queues), (unsigned)PORT_QUEUES_MAX);
 	if (owner)
 		p->owner = *owner;

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include <rte_ethdev.h>
+#include <rte_spinlock.h>
 
 enum port_type { PORT_PCI, PORT_AF_XDP, PORT_AF_PACKET, PORT_TAP, PORT_MEMIF, PORT_NULL, PORT_PCAP, PORT_TYPES };
 
@@ -89,6 +90,7 @@ struct port {
 	_Atomic bool up;    // workers may use it
 	uint16_t id;        // DPDK's; PORT_NO_ID while closed, and on af_xdp, which is not DPDK's
 	uint16_t queues;    // of each direction; a worker without one leaves the port to the others
+	uint16_t senders;   // workers; where they are more than queues, some share one: tx_lock
 	uint16_t mtu;       // as read back
 	uint32_t frame_max; // longer ones are not frames of a wire (GRO, TSO) and go no further; 0: the driver sees to
 			    // it
@@ -98,6 +100,7 @@ struct port {
 	bool link;
 	_Atomic uint64_t too_long[PORT_QUEUES_MAX];
 	struct port_xsk *xsk; // af_xdp's; NULL: DPDK's
+	rte_spinlock_t tx_lock[PORT_QUEUES_MAX];
 	// the rest is the control thread's
 	struct port_config config;
 	struct port_owner owner;
@@ -150,11 +153,18 @@ static inline uint16_t port_rx(const struct port *port, uint16_t queue, struct r
 }
 
 // Frames that were taken: the first so many of m, freed by the driver. The rest is the caller's. 0 while it is away.
-static inline uint16_t port_tx(const struct port *port, uint16_t queue, struct rte_mbuf **m, uint16_t n)
+// Neither DPDK's drivers nor a ring of AF_XDP may be asked by two threads at once.
+static inline uint16_t port_tx(struct port *port, uint16_t queue, struct rte_mbuf **m, uint16_t n)
 {
+	bool shared = port->senders > port->queues;
 	if (unlikely(!atomic_load_explicit(&port->up, memory_order_acquire)))
 		return 0;
-	return port->xsk ? port_xsk_tx(port->xsk, queue, m, n) : rte_eth_tx_burst(port->id, queue, m, n);
+	if (unlikely(shared))
+		rte_spinlock_lock(&port->tx_lock[queue]);
+	n = port->xsk ? port_xsk_tx(port->xsk, queue, m, n) : rte_eth_tx_burst(port->id, queue, m, n);
+	if (unlikely(shared))
+		rte_spinlock_unlock(&port->tx_lock[queue]);
+	return n;
 }
 
 // What poll() can wait on for frames of a queue. -1: nothing, look again after a nap.

@@ -101,7 +101,7 @@ static void ports(FILE *f, struct appliance *a)
 		COUNTER("port_cloud_exceeded", NULL, "Frames beyond an allowance of the instance (ENA).", cloud),
 #undef COUNTER
 	};
-	struct port_counters c[CONFIG_PORTS];
+	struct port_counters c[EGRESS_PORTS];
 	for (unsigned i = 0; i < a->nports; i++)
 		port_counters(&a->ports[i], &c[i]);
 	for (unsigned k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
@@ -128,8 +128,8 @@ static void in_xdp(FILE *f, struct appliance *a)
 		{"xdp_bytes", "bytes", "Their bytes.", OF(rx_bytes), OF(bytes)},
 #undef OF
 	};
-	struct fastpath_doors d[CONFIG_PORTS];
-	bool has[CONFIG_PORTS];
+	struct fastpath_doors d[EGRESS_PORTS];
+	bool has[EGRESS_PORTS];
 	for (unsigned i = 0; i < a->nports; i++)
 		has[i] = shortcut_doors(a, i, &d[i]);
 	for (unsigned k = 0; k < 2 && a->shortcut; k++) {

@@ -25,7 +25,6 @@
 #define ROOM "fastpath"
 #define RING 4096
 #define IDLE_MS 60000   // an entry without frames: shorter than what flows age by, so that its count comes in time
-#define STALE_MS 1000   // corridor.md 9
 #define DRAIN_ROUNDS 50 // of 20 ms: entries end 100 ms after they were voided
 #define DRAIN_NS 20000000
 
@@ -74,7 +73,7 @@ int shortcut_open(struct appliance *a)
 {
 	struct fastpath_link links[2 * CONFIG_PATHS];
 	struct fastpath_options o = {
-		.links = links, .workers = a->nworkers, .ring = RING, .idle_ms = IDLE_MS, .stale_ms = STALE_MS};
+		.links = links, .workers = a->nworkers, .ring = RING, .idle_ms = IDLE_MS, .stale_ms = FASTPATH_STALE_MS};
 	char why[256];
 	struct shortcut *s = calloc(1, sizeof(*s));
 	if (!s)

@@ -48,6 +48,7 @@
 #define SLEEP_MIN_NS 10000   // a turn with one frame takes less than this
 #define SLEEP_MAX_NS 1000000 // what the first packet after a pause may wait; docs/live.md has what it costs
 #define WAIT_MS 10           // in interrupt mode: timers, and what other workers hand over
+#define ALL_KNOW_NS 20000000 // many turns
 #define REST_TRIES 2000
 
 struct turn {
@@ -56,6 +57,8 @@ struct turn {
 	unsigned empty;
 	bool full; // a port gave as many frames as a burst takes
 	bool due;  // timers have more than they did
+	bool bypassed;
+	uint64_t unseen_again_ns; // 0: never
 	const struct published *seen;
 };
 
@@ -90,6 +93,8 @@ static void fast(struct turn *t)
 		if (f)
 			fastpath_beat(f, p->rx[i].queue, now);
 	}
+	if (unlikely(now - t->beat_ns > FASTPATH_STALE_MS * 1000000ull)) // the program did as fail.stalled says
+		p->w.unseen_ns = p->w.now_ns;
 	t->beat_ns = now;
 	settle_take(&p->w);
 }
@@ -108,6 +113,22 @@ static bool untag(const struct fastpath_port *f, struct rte_mbuf *m)
 		return false;
 	rte_pktmbuf_adj(m, FASTPATH_TAG_BYTES);
 	return true;
+}
+
+// When a bypass ends, flows have moved on. And again when all workers know it has ended: one of them may still have
+// passed frames of another's flows.
+static void bypass(struct turn *t)
+{
+	struct worker *w = &t->p->w;
+	bool on = atomic_load_explicit(&t->p->bypass, memory_order_relaxed);
+	if (unlikely(t->bypassed && !on)) {
+		w->unseen_ns = w->now_ns;
+		t->unseen_again_ns = t->p->nworkers > 1 ? w->now_ns + ALL_KNOW_NS : 0;
+	} else if (unlikely(t->unseen_again_ns && w->now_ns >= t->unseen_again_ns)) {
+		w->unseen_ns = w->now_ns;
+		t->unseen_again_ns = 0;
+	}
+	t->bypassed = on;
 }
 
 static void stand_at(struct turn *t)
@@ -160,8 +181,10 @@ static void pass(struct turn *t, struct burst *b, bool routed)
 	t->p->bypassed += b->n;
 	if (routed) // whose way out needs to know where headers are
 		decap_burst(w, b);
-	for (unsigned i = 0; i < b->n; i++)
+	for (unsigned i = 0; i < b->n; i++) {
+		ingress_finish(b->m[i]);
 		tx_one(w, b->m[i]);
+	}
 	b->n = 0;
 }
 
@@ -211,7 +234,7 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 		sniff_in(&p->w, b.m[i]);
 	if (q->kind == POLL_QUEUE_OWN)
 		ingress_burst(&p->w, &b);
-	if (unlikely(atomic_load_explicit(&p->bypass, memory_order_relaxed))) {
+	if (unlikely(t->bypassed)) {
 		pass(t, &b, q->kind == POLL_QUEUE_OWN);
 		return n;
 	}
@@ -314,6 +337,7 @@ static void turn(struct turn *t)
 	t->full = false;
 	rules(t);
 	fast(t);
+	bypass(t);
 	for (unsigned i = 0; i < p->nrx; i++) {
 		unsigned got = p->rx[i].kind == POLL_QUEUE_KERNEL ? from_kernel(t, &p->rx[i]) : receive(t, &p->rx[i]);
 		if (got) // now: the look at the next queue can be a call of the kernel

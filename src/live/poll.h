@@ -36,7 +36,7 @@ struct poll {
 	struct egress egress;
 	struct poll_queue rx[EGRESS_PORTS];
 	unsigned nrx;
-	const struct port *port[EGRESS_PORTS]; // all of them, by number, and where this worker sends
+	struct port *port[EGRESS_PORTS]; // all of them, by number, and where this worker sends
 	uint16_t tx_queue[EGRESS_PORTS];
 	// by port, which moves while the port is not up: where the XDP program sees that we live. NULL: no fast path
 	struct fastpath_port *const *fast;

@@ -111,3 +111,5 @@ void egress_say(struct worker *w, struct rte_mbuf *m, enum egress_error e, uint3
 
 // ingress.c: of a burst of one port, what is for us or for nobody leaves it.
 void ingress_burst(struct worker *w, struct burst *b);
+// Makes the sum of TCP or UDP that a sender left to a card, where the port says that this may be.
+void ingress_finish(struct rte_mbuf *m);

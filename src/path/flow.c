@@ -360,6 +360,25 @@ void flow_outer_burst(struct worker *w, struct burst *b)
 	}
 }
 
+// Frames of the flow may have gone by (bypass, a stall). What TCP is expected to say next is unknown, and so is where
+// messages begin: those still read are read from here on, as in a connection that is picked up midstream. What the
+// policy said of the flow stands.
+static void went_by(struct worker *w, struct flow *f)
+{
+	if (f->key.proto != IPPROTO_TCP || f->key.outer)
+		return;
+	f->far = FAR_UNSEEN | FAR_UNSEEN << 1;
+	f->steady = 0;
+	if (!f->stream && (f->flags & FLOW_APP_DONE))
+		return;
+	inspect_end(w, f);
+	stream_end(w, f);
+	f->flags &= (uint16_t) ~(FLOW_APP_DONE | FLOW_STREAM_TRIED | FLOW_PASSED | FLOW_PASSED << 1);
+	f->flags |= FLOW_MIDSTREAM | FLOW_GAP;
+	for (unsigned dir = 0; dir < 2; dir++)
+		f->side[dir].flags &= (uint8_t)~SIDE_SYN; // a stream begins with what comes, not behind the SYN
+}
+
 // Takes packet i of the burst, whatever it is. known: its flow, if that is known. False: the burst must be cut before
 // it.
 static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsigned i, struct flow *known)
@@ -390,6 +409,8 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 						     : REASON_FLOW_TABLE_FULL);
 		return !cut;
 	}
+	if (unlikely(f->last_ns < w->unseen_ns && path_inline(w->config, p->port)))
+		went_by(w, f);
 	unsigned dir = account(w, f, &s);
 	p->flow = f;
 	p->dir = (uint8_t)dir;
@@ -397,8 +418,12 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	if (s.segment) {
 		if (unlikely(w->settle != NULL))
 			settle_resume(w, f, dir, &segment);
-		uint16_t reason =
-			flow_tcp_track(f, dir, &segment, p->time_ns, path_inline(w->config, p->port), &p->flags);
+		bool live = path_inline(w->config, p->port);
+		if (unlikely(live && (f->far & FAR_UNSEEN << dir))) {
+			flow_tcp_resume(f, dir, &segment);
+			f->far &= (uint8_t) ~(FAR_UNSEEN << dir) & 15;
+		}
+		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, live, &p->flags);
 		// what acknowledges our answer is no fault, and act.c has to see it
 		if (unlikely(reason == REASON_FLOW_TCP_BAD_ACK) && (f->policy & POLICY_SAID))
 			reason = REASON_POLICY_DENY;
@@ -465,10 +490,10 @@ static __rte_noinline bool tcp_usual(struct flow_table *t, struct flow *f, unsig
 // The usual packet: of a flow that is known, alive and seen in both directions, doing what is expected next. False: it
 // is not, and nothing was done.
 static __rte_always_inline bool flow_usual(struct flow_table *t, struct flow *f, struct pkt *p, const uint8_t *frame,
-					   bool live)
+					   uint64_t unseen_ns, bool live)
 {
 	unsigned dir = p->swap ^ (f->flags / FLOW_SWAPPED & 1);
-	if (unlikely(p->time_ns - f->last_ns > QUICK_NS))
+	if (unlikely(p->time_ns - f->last_ns > QUICK_NS || f->last_ns < unseen_ns))
 		return false;
 	if (unlikely(!f->steady || (f->key.proto == IPPROTO_TCP && !flow_tcp_steady(f, dir, p->inner, frame, live))))
 		return tcp_usual(t, f, dir, p, frame, live);
@@ -526,6 +551,7 @@ void flow_burst(struct worker *w, struct burst *b)
 	struct flow_table *t = w->flows;
 	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
 	const uint32_t passive = w->config->live ? w->config->passive : UINT32_MAX;
+	const uint64_t unseen_ns = w->unseen_ns;
 	uint32_t wanted = 0;
 	ask_flows(t, look, end);
 	b->fresh = 0;
@@ -539,7 +565,7 @@ void flow_burst(struct worker *w, struct burst *b)
 			pkt_drop(p, REASON_SHED_NEW);
 			continue;
 		}
-		if (unlikely(!f || !flow_usual(t, f, p, frame, !(passive >> p->port & 1))) &&
+		if (unlikely(!f || !flow_usual(t, f, p, frame, unseen_ns, !(passive >> p->port & 1))) &&
 		    unlikely(!flow_packet(w, b, k->at, f))) {
 			t->rest.n = b->n - k->at;
 			memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));

@@ -83,8 +83,9 @@ enum flow_policy {
 // Of datagrams, in the same bits: what was asked of an open flow.
 enum flow_asked { ASKED_ABSENT = 1 << 0, ASKED_SAID = 1 << 1 }; // names as absent; a transaction was judged
 
-// Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side.
-enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2 };
+// Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side. Live: segments of
+// the side went by unseen, and none was seen since.
+enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2, FAR_UNSEEN = FAR_SEQ };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,
 // time_wait, last_ack, close_wait, closing, closed.

@@ -104,19 +104,25 @@ static enum way way_of(const struct egress *e, struct rte_mbuf *m, uint16_t *rea
 	return l->mode == PATH_ROUTED ? routed(e, l, d, m->data_len) : gwlb(e, l, d, m->data_len, reason);
 }
 
-// A sender in this host left its sum to a card; the kernel is told of no card.
-static void finish_sum(struct rte_mbuf *m)
+// A sender in this host left its sum to a card; the kernel is told of no card, and the next port has none.
+void ingress_finish(struct rte_mbuf *m)
 {
-	const uint8_t *d = pkt_data(m), *h = d + RTE_ETHER_HDR_LEN;
-	if (!(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) || m->data_len < RTE_ETHER_HDR_LEN + 40)
+	const uint8_t *d = pkt_data(m);
+	uint32_t l3 = RTE_ETHER_HDR_LEN, len = m->data_len;
+	if (!(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK))
 		return;
-	bool v4 = be16(d + 12) == RTE_ETHER_TYPE_IPV4;
-	if ((!v4 && be16(d + 12) != RTE_ETHER_TYPE_IPV6) || h[0] >> 4 != (v4 ? 4 : 6))
+	while (l3 + 4 <= len && (be16(d + l3 - 2) == RTE_ETHER_TYPE_VLAN || be16(d + l3 - 2) == RTE_ETHER_TYPE_QINQ))
+		l3 += 4;
+	if (l3 + 28 > len)
+		return;
+	const uint8_t *h = d + l3;
+	bool v4 = be16(h - 2) == RTE_ETHER_TYPE_IPV4;
+	if ((!v4 && be16(h - 2) != RTE_ETHER_TYPE_IPV6) || h[0] >> 4 != (v4 ? 4 : 6))
 		return;
 	uint32_t header = v4 ? (h[0] & 15) * 4u : 40, all = v4 ? be16(h + 2) : 40 + be16(h + 4);
-	struct layer l = {.l3 = RTE_ETHER_HDR_LEN, .version = v4 ? 4 : 6, .proto = v4 ? h[9] : h[6]};
+	struct layer l = {.l3 = (uint16_t)l3, .version = v4 ? 4 : 6, .proto = v4 ? h[9] : h[6]};
 	uint32_t least = l.proto == IPPROTO_TCP ? 20 : 8;
-	if (all > (uint32_t)m->data_len - RTE_ETHER_HDR_LEN || header + least > all || (v4 && (be16(h + 6) & 0x3fff)))
+	if (all > len - l3 || header < 20 || header + least > all || (v4 && (be16(h + 6) & 0x3fff)))
 		return;
 	l.l4 = (uint16_t)(l.l3 + header);
 	l.payload = (uint16_t)(l.l4 + least);
@@ -135,7 +141,7 @@ void ingress_burst(struct worker *w, struct burst *b)
 		if (likely(way == WAY_IN)) {
 			b->m[kept++] = m;
 		} else if (way == WAY_KERNEL) {
-			finish_sum(m);
+			ingress_finish(m);
 			egress_to_kernel(w, m);
 		} else {
 			worker_drops(w, m, reason);

@@ -9,6 +9,6 @@ corpora=${SLUICE_CORPORA:-$here/../../../shared/corpora}
 [ -d "$corpora" ] || { echo "the corpora are not here ($corpora)"; exit 77; }
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-OUT=$out "$corpora/tools/exam.sh" "$(realpath "$1")/sluice replay {} --format facts -o - --summary /dev/null"
+JOBS=$((2 * $(nproc))) OUT=$out "$corpora/tools/exam.sh" "$(realpath "$1")/sluice replay {} --format facts -o - --summary /dev/null"
 python3 "$here/judge.py" "$out" "$here/expect.json"
 python3 "$here/shown.py" "$out" "$here/shown.json" "$(realpath "$1")/sluice" "$corpora"

@@ -104,7 +104,7 @@ def main():
     expect = json.loads(expect_path.read_text()) if expect_path.exists() else {}
     got, bad, left_out, done, reasons = {}, 0, 0, 0, collections.defaultdict(lambda: [0, 0])
     paths = [p for p in paths if p.is_file()]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(2 * os.cpu_count()) as pool:
         for path, result in zip(paths, pool.map(lambda p: compare_apart(sluice, p), paths)):
             if result is None:
                 left_out += 1

@@ -149,6 +149,7 @@ static void calm(struct flood *f)
 	f->p.rate = 0;
 	f->p.cycle = 1;
 	path_drain(&f->w);
+	f->w.shed = (struct shed){0}; // nobody is behind: what sheds would shed handshakes
 	shake_hands(f);
 	paced_run(&f->p, 0.05 + 3e-7 * WARM * f->nlines);
 }
@@ -174,6 +175,7 @@ static double kept(struct flood *f, double rate, double seconds)
 static uint64_t gone(struct flood *f)
 {
 	uint64_t flows = f->w.counters[COUNTER_FLOWS];
+	f->w.shed = (struct shed){0}; // one that is not known begins a flow
 	for (uint32_t i = 0; i < 2 * f->nlines; i++) {
 		struct burst b = {.n = 1};
 		take(f, &b, 1);

@@ -92,6 +92,8 @@ static void port_said(void *arg, const struct port_event *e)
 	if (e->kind != PORT_NOTE)
 		STATE_SAY(arg, events[e->kind], STATE_TEXT("port", e->port->config.name),
 			  STATE_TEXT("detail", e->text ? e->text : ""));
+	if (e->kind == PORT_LINK_UP || e->kind == PORT_RESET || e->kind == PORT_BACK)
+		kernel_again(arg, (unsigned)(e->port - ((struct appliance *)arg)->ports));
 }
 
 // A port is about to be closed: nobody may be inside it.
@@ -110,6 +112,7 @@ static void port_quiesce(void *arg, const struct port *port)
 static int port_before(void *arg, const struct port *port, char *why, size_t why_size)
 {
 	struct appliance *a = arg;
+	lanes_mtu(a); // workers do not use it yet
 	return shortcut_take(a, (unsigned)(port - a->ports), why, why_size);
 }
 

@@ -8,6 +8,10 @@
 // A port of AF_PACKET has no TAP: the kernel has each of its frames anyhow, and answers by the interface itself. So the
 // addresses are the interface's there, and what is for us is counted and let go.
 //
+// What the kernel takes off an interface that goes down (addresses of IPv6, routes), or that is made anew (all), is put
+// on again: at once where the port's life tells of it, else within a second. Rejected: netlink's news of it, which can
+// be lost (ENOBUFS).
+//
 // Neighbours are the kernel's: it asks (ARP, ND), hears, ages, and tells of it by netlink; each change goes to the
 // table that workers read. A worker that misses one writes its address to a pipe, and the kernel is made to ask for it.
 // Rejected: ARP and ND of our own (the kernel's are better, and ping, probes and management need it anyway), frames
@@ -36,6 +40,7 @@
 
 struct end {
 	unsigned ifindex;
+	char device[IF_NAMESIZE];
 	uint8_t port, nnets; // the TAP's number; EGRESS_NO_PORT
 	struct lane_net net[EGRESS_NETS];
 };
@@ -87,9 +92,12 @@ static int open_tap(struct appliance *a, unsigned i, struct end *e, const struct
 		return rc;
 	}
 	e->port = (uint8_t)a->nports++;
-	e->ifindex = if_nametoindex(c.device);
+	snprintf(e->device, sizeof(e->device), "%.*s", IFNAMSIZ - 1, c.device);
 	write_setting("ipv6", c.device, "accept_ra", "0");
-	return e->ifindex ? 0 : -ENODEV;
+	write_setting("ipv6", c.device, "accept_dad", "0"); // whose address it is was looked at by who wrote the config
+	write_setting("ipv4", c.device, "arp_notify", "1"); // who knew the port by another MAC address hears of it
+	write_setting("ipv6", c.device, "ndisc_notify", "1");
+	return 0;
 }
 
 static int refused(const struct port *p, const char *what, int rc)
@@ -98,26 +106,47 @@ static int refused(const struct port *p, const char *what, int rc)
 	return rc;
 }
 
+static int put_addresses(const struct appliance *a, unsigned i)
+{
+	const struct config_port *c = &a->config->ports[i];
+	int rc = 0;
+	for (unsigned n = 0; n < c->naddresses && rc == 0; n++) {
+		const struct config_net *net = &c->addresses[n];
+		rc = netlink_address(a->kernel->tells, a->kernel->end[i].ifindex,
+				     &(struct netlink_address){net->bytes, net->len, net->bits});
+	}
+	return rc;
+}
+
+static int put_routes(const struct appliance *a, unsigned i)
+{
+	const struct config_port *c = &a->config->ports[i];
+	int worst = 0;
+	for (unsigned n = 0; n < c->nnext_hop; n++) {
+		struct netlink_address hop = {c->next_hop[n].bytes, c->next_hop[n].len, 0};
+		worst = RTE_MIN(worst, netlink_default(a->kernel->tells, a->kernel->end[i].ifindex, &hop));
+	}
+	return worst;
+}
+
 static int give_addresses(struct appliance *a, unsigned i, struct end *e)
 {
 	const struct config_port *c = &a->config->ports[i];
 	const struct port *p = &a->ports[i];
-	int fd = a->kernel->tells, rc = netlink_up(fd, e->ifindex);
+	struct netlink_link up = {.mtu = e->port == EGRESS_NO_PORT ? 0 : p->mtu, .up = true};
+	int rc = netlink_set(a->kernel->tells, e->ifindex, &up);
 	if (rc < 0)
 		return refused(p, "cannot set its interface up", rc);
+	rc = put_addresses(a, i);
+	if (rc < 0)
+		return refused(p, "cannot give its address to the kernel", rc);
 	for (unsigned n = 0; n < c->naddresses; n++) {
 		const struct config_net *net = &c->addresses[n];
-		rc = netlink_address(fd, e->ifindex, &(struct netlink_address){net->bytes, net->len, net->bits});
-		if (rc < 0)
-			return refused(p, "cannot give its address to the kernel", rc);
 		e->net[e->nnets] = (struct lane_net){.len = net->len, .bits = net->bits};
 		memcpy(e->net[e->nnets++].bytes, net->bytes, net->len);
 	}
-	for (unsigned n = 0; n < c->nnext_hop; n++) {
-		struct netlink_address hop = {c->next_hop[n].bytes, c->next_hop[n].len, 0};
-		if (netlink_default(fd, e->ifindex, &hop) < 0)
-			log_say(LOG_WARNING, ROOM, "no default route of the kernel by port=%s", p->config.name);
-	}
+	if (put_routes(a, i) < 0)
+		log_say(LOG_WARNING, ROOM, "no default route of the kernel by port=%s", p->config.name);
 	return 0;
 }
 
@@ -132,12 +161,11 @@ static unsigned prefix_of(const uint8_t *mask, unsigned len)
 // Those that the interface has.
 static void take_addresses(struct end *e)
 {
-	char name[IF_NAMESIZE];
 	struct ifaddrs *list = NULL;
-	if (!if_indextoname(e->ifindex, name) || getifaddrs(&list) != 0)
+	if (getifaddrs(&list) != 0)
 		return;
 	for (const struct ifaddrs *i = list; i && e->nnets < EGRESS_NETS; i = i->ifa_next) {
-		if (!i->ifa_addr || !i->ifa_netmask || strcmp(i->ifa_name, name) != 0)
+		if (!i->ifa_addr || !i->ifa_netmask || strcmp(i->ifa_name, e->device) != 0)
 			continue;
 		bool v6 = i->ifa_addr->sa_family == AF_INET6;
 		if (!v6 && i->ifa_addr->sa_family != AF_INET)
@@ -171,11 +199,12 @@ static int open_end(struct appliance *a, unsigned i, const struct port_owner *ow
 	int rc = 0;
 	e->port = EGRESS_NO_PORT;
 	if (a->config->ports[i].port.type == PORT_AF_PACKET) {
-		e->ifindex = if_nametoindex(a->config->ports[i].port.device);
+		snprintf(e->device, sizeof(e->device), "%.*s", IFNAMSIZ - 1, a->ports[i].config.device);
 		warn_forwarding();
 	} else {
 		rc = open_tap(a, i, e, owner);
 	}
+	e->ifindex = rc == 0 ? if_nametoindex(e->device) : 0;
 	rc = rc == 0 ? give_addresses(a, i, e) : rc;
 	if (rc == 0 && e->nnets == 0)
 		take_addresses(e);
@@ -281,6 +310,31 @@ static void hears(void *arg, uint32_t events)
 		netlink_neighbours(a->kernel->hears);
 }
 
+// A TAP goes down first: by that the kernel forgets who was one hop away, and whoever is there now is another, maybe.
+// Of an interface that is no more it has forgotten all.
+void kernel_again(struct appliance *a, unsigned port)
+{
+	struct kernel *k = a->kernel;
+	struct end *e = k && port < CONFIG_PORTS ? &k->end[port] : NULL;
+	const struct port *p = &a->ports[port];
+	if (!e || !e->device[0])
+		return;
+	e->ifindex = if_nametoindex(e->device);
+	if (e->port != EGRESS_NO_PORT) {
+		const struct netlink_link anew = {.mac = p->mac.addr_bytes, .mtu = p->mtu};
+		int rc = netlink_set(k->tells, e->ifindex, &anew);
+		rc = rc < 0 ? rc : netlink_set(k->tells, e->ifindex, &(struct netlink_link){.up = true});
+		if (rc < 0)
+			refused(p, "its end of the kernel does not follow it", rc);
+	}
+	neighbour_forget(k->neighbours, port);
+	int rc = put_addresses(a, port);
+	if (rc < 0)
+		refused(p, "cannot give its address to the kernel again", rc);
+	put_routes(a, port);
+	netlink_neighbours(k->hears);
+}
+
 // Next hops are known before the first frame wants them.
 static void tick(void *arg)
 {
@@ -288,6 +342,10 @@ static void tick(void *arg)
 	struct kernel *k = a->kernel;
 	for (unsigned i = 0; i < a->config->nports; i++) {
 		const struct config_port *c = &a->config->ports[i];
+		if (k->end[i].ifindex && a->ports[i].link) {
+			put_addresses(a, i);
+			put_routes(a, i);
+		}
 		for (unsigned h = 0; k->end[i].ifindex && h < c->nnext_hop; h++)
 			netlink_ask(k->tells, k->end[i].ifindex,
 				    &(struct netlink_address){c->next_hop[h].bytes, c->next_hop[h].len, 0});

@@ -14,6 +14,8 @@ bool kernel_wanted(const struct config_path *path);
 int kernel_ports(struct appliance *a, const struct port_owner *owner);
 // From here on neighbours are heard of, and health probes are answered. 0 or -errno, said.
 int kernel_listen(struct appliance *a, struct loop *l);
+// A port is back, has its link again, or another MTU: its end gets what an interface loses by that.
+void kernel_again(struct appliance *a, unsigned port);
 // Workers are at rest, ports still open.
 void kernel_close(struct appliance *a);
 

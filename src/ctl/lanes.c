@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Each port's lane: where frames lead to that came in by it. In comes the config, with ports that are open; out goes
-// what a worker's egress and queues are before it starts. Control thread; nothing here changes afterwards.
+// what a worker's egress and queues are before it starts. Control thread; afterwards only MTUs change.
 #include "ctl/lanes.h"
 
 #include <string.h>
@@ -48,7 +48,6 @@ static void lane(struct appliance *a, struct egress *e, const struct config_path
 	*l = (struct lane){.mode = modes[path->mode],
 			   .out = (uint8_t)to,
 			   .kernel = EGRESS_NO_PORT,
-			   .mtu = a->ports[to].mtu,
 			   .mss = path->mss_clamp_bytes,
 			   .transports = lanes_transports(path),
 			   .up = &a->ports[to].up,
@@ -58,8 +57,6 @@ static void lane(struct appliance *a, struct egress *e, const struct config_path
 			   .nexcept = path->nother_l2_except};
 	l->strict = path->mode == CONFIG_BRIDGE && (!l->other_l2 || !l->link_local || l->nexcept);
 	memcpy(l->except, path->other_l2_except, sizeof(l->except));
-	if (path->mtu_clamp && a->ports[from].mtu < l->mtu)
-		l->mtu = a->ports[from].mtu;
 	if (kernel_wanted(path))
 		addressed(a, l, from);
 }
@@ -75,6 +72,22 @@ static void queue(struct appliance *a, struct poll *p, unsigned port, uint64_t t
 					      .tenant = tenant};
 }
 
+static void path_mtu(struct appliance *a, struct poll *p, const struct config_path *path)
+{
+	for (unsigned j = 0; j < path->nports; j++) {
+		const struct port *in = &a->ports[path->ports[j]], *out = &a->ports[path->ports[path->nports - 1 - j]];
+		struct lane *l = &p->egress.lane[path->ports[j]];
+		l->narrow = out->mtu < in->mtu;
+		l->mtu = path->mtu_clamp ? RTE_MIN(in->mtu, out->mtu) : out->mtu;
+		if (l->kernel != EGRESS_NO_PORT)
+			p->egress.lane[l->kernel].mtu = in->mtu;
+		if (l->narrow && path->fast_path && p->w.id == 0)
+			log_say(LOG_NOTICE, "fastpath",
+				"port=%s mtu=%u: the other port's is smaller; what settles comes up all the same",
+				in->config.name, in->mtu);
+	}
+}
+
 static void of_path(struct appliance *a, struct poll *p, const struct config_path *path)
 {
 	unsigned first = path->ports[0], last = path->ports[path->nports - 1];
@@ -86,13 +99,18 @@ static void of_path(struct appliance *a, struct poll *p, const struct config_pat
 		      kernel_wanted(path) ? POLL_QUEUE_OWN : POLL_QUEUE_PATH);
 		if (end == EGRESS_NO_PORT)
 			continue;
-		p->egress.lane[end] = (struct lane){.mode = PATH_KERNEL,
-						    .out = (uint8_t)n,
-						    .kernel = EGRESS_NO_PORT,
-						    .mtu = a->ports[n].mtu,
-						    .up = &a->ports[n].up};
+		p->egress.lane[end] = (struct lane){
+			.mode = PATH_KERNEL, .out = (uint8_t)n, .kernel = EGRESS_NO_PORT, .up = &a->ports[n].up};
 		queue(a, p, end, 0, POLL_QUEUE_KERNEL);
 	}
+	path_mtu(a, p, path);
+}
+
+void lanes_mtu(struct appliance *a)
+{
+	for (unsigned w = 0; w < a->nworkers && a->polls[w]; w++)
+		for (unsigned i = 0; i < a->config->npaths; i++)
+			path_mtu(a, a->polls[w], &a->config->paths[i]);
 }
 
 void lanes_set(struct appliance *a, struct poll *p)

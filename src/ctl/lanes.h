@@ -9,3 +9,5 @@
 uint32_t lanes_transports(const struct config_path *path);
 // Ports are open: fills the worker's queues and its egress.
 void lanes_set(struct appliance *a, struct poll *p);
+// A port has another MTU; workers may run.
+void lanes_mtu(struct appliance *a);

@@ -72,10 +72,14 @@ static uint8_t family(unsigned len)
 	return len == 4 ? AF_INET : AF_INET6;
 }
 
-int netlink_up(int fd, unsigned ifindex)
+int netlink_set(int fd, unsigned ifindex, const struct netlink_link *link)
 {
-	struct ifinfomsg m = {.ifi_index = (int)ifindex, .ifi_flags = 1 /* IFF_UP */, .ifi_change = 1};
+	struct ifinfomsg m = {.ifi_index = (int)ifindex, .ifi_flags = link->up /* IFF_UP */, .ifi_change = 1};
 	struct request q = begin(RTM_NEWLINK, 0, &m, sizeof(m));
+	if (link->mac)
+		add(&q, IFLA_ADDRESS, link->mac, 6);
+	if (link->mtu)
+		add(&q, IFLA_MTU, &link->mtu, 4);
 	return tell(fd, &q);
 }
 
@@ -84,7 +88,7 @@ int netlink_address(int fd, unsigned ifindex, const struct netlink_address *a)
 {
 	struct ifaddrmsg m = {
 		.ifa_family = family(a->len), .ifa_prefixlen = a->bits, .ifa_flags = IFA_F_NODAD, .ifa_index = ifindex};
-	struct request q = begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof(m));
+	struct request q = begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
 	add(&q, IFA_LOCAL, a->bytes, a->len);
 	add(&q, IFA_ADDRESS, a->bytes, a->len);
 	int rc = tell(fd, &q);
@@ -98,12 +102,13 @@ int netlink_default(int fd, unsigned ifindex, const struct netlink_address *hop)
 			  .rtm_protocol = RTPROT_STATIC,
 			  .rtm_scope = RT_SCOPE_UNIVERSE,
 			  .rtm_type = RTN_UNICAST};
-	struct request q = begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof(m));
+	struct request q = begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
 	uint32_t metric = LEAST_PREFERRED + ifindex % 1000;
 	add(&q, RTA_GATEWAY, hop->bytes, hop->len);
 	add(&q, RTA_OIF, &ifindex, 4);
 	add(&q, RTA_PRIORITY, &metric, 4);
-	return tell(fd, &q);
+	int rc = tell(fd, &q);
+	return rc == -EEXIST ? 0 : rc;
 }
 
 void netlink_ask(int fd, unsigned ifindex, const struct netlink_address *a)

@@ -14,9 +14,14 @@ struct netlink_address {
 	const uint8_t *bytes;
 	uint8_t len, bits; // len 4 or 16
 };
-// Interface up; the address on it (there already: 0), usable at once; a default route by it of the lowest preference.
-// All 0 or -errno.
-int netlink_up(int fd, unsigned ifindex);
+// Interface up or down, with a MAC address (NULL: as it is) and MTU (0: as it is). The address on it, usable at once; a
+// default route by it of the lowest preference: what is there already stays as it is. All 0 or -errno.
+struct netlink_link {
+	const uint8_t *mac;
+	uint32_t mtu;
+	bool up;
+};
+int netlink_set(int fd, unsigned ifindex, const struct netlink_link *link);
 int netlink_address(int fd, unsigned ifindex, const struct netlink_address *a);
 int netlink_default(int fd, unsigned ifindex, const struct netlink_address *hop);
 // The kernel asks the network who has the address, as if it had something for it.

@@ -119,28 +119,12 @@ int shortcut_start(struct appliance *a)
 	return rc;
 }
 
-// Who sends too much for the way out has to be told, which XDP does not.
-static void too_big(struct settle_config *c, const struct appliance *a, const struct poll *p, unsigned port)
-{
-	if (c->across[port] && p->w.id == 0)
-		log_say(LOG_NOTICE, ROOM,
-			"port=%s mtu=%u: the other port's is smaller; what settles comes up all the same",
-			a->config->ports[port].port.name, a->ports[port].mtu);
-	c->across[port] = NULL;
-}
-
 bool shortcut_join(struct appliance *a, struct poll *p)
 {
 	struct shortcut *s = a->shortcut;
 	if (!s)
 		return true;
 	struct settle_config c = s->settle;
-	for (unsigned i = 0; i < a->config->npaths; i++) {
-		const struct config_path *path = &a->config->paths[i];
-		for (unsigned j = 0; j < path->nports && path->nports == 2; j++)
-			if (a->ports[path->ports[j]].mtu > a->ports[path->ports[!j]].mtu)
-				too_big(&c, a, p, path->ports[j]);
-	}
 	c.ops = fastpath_ops(s->fast, p->w.id);
 	c.counts = fastpath_counts(s->fast, p->w.id);
 	c.slots = fastpath_slots(s->fast);

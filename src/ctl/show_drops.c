@@ -2,8 +2,9 @@
 //
 // "Am I losing packets?" on one screen. All that came to a port is 100 %: what workers were given, and what was there
 // and never reached them. Each frame of it left by one door of the ledger (corridor.md 6) or is still inside.
-// Three kinds of frames do not leave: refused by the policy, refused because they cannot be (malformed), and lost:
-// there was no room, or no time. Only the last is what the question means.
+// Four kinds of frames do not leave: refused by the policy, refused because they cannot be (malformed), answered
+// (their sender was told why), and lost: there was no room, no time, or no way. Only the last is what the question
+// means; the first line then says by which door most were lost, and what mends it.
 //
 // Not of the hundred, and shown beside them: what ports did not get rid of, what the kernel dropped beneath, and what
 // the cloud held back or dropped before (its counters do not tell which).
@@ -16,33 +17,52 @@
 #include "ctl/fastpath.h"
 #include "ctl/shortcut.h"
 
-enum kind { KIND_PASSED, KIND_REFUSED, KIND_MALFORMED, KIND_LOST, KIND_INSIDE, KINDS };
-static const char *const kinds[KINDS] = {"passed", "refused", "malformed", "lost", "inside"};
+enum kind { KIND_PASSED, KIND_REFUSED, KIND_ANSWERED, KIND_MALFORMED, KIND_LOST, KIND_INSIDE, KINDS };
+static const char *const kinds[KINDS] = {"passed", "refused", "answered", "malformed", "lost", "inside"};
+
+// Lost, and what mends it.
+static const char *const mends[REASON_COUNT] = {
+	[REASON_RX_PIECES] = "a port's mtu that is what comes in by it",
+	[REASON_RX_TAG] = "a restart; show port xstats all",
+	[REASON_STEER_FULL] = "more workers.cores",
+	[REASON_SHED_NEW] = "more workers.cores",
+	[REASON_DEFRAG_FULL] = "memory.fragments",
+	[REASON_DEFRAG_REWRITE] = "memory.frames",
+	[REASON_FLOW_TABLE_FULL] = "memory.flows",
+	[REASON_STREAM_NO_COPY] = "memory.chunks",
+	[REASON_POLICY_MEMORY] = "memory.handshakes, memory.facts_bytes",
+	[REASON_EGRESS_DOWN] = "the cable, or `ip link set DEVICE up`; show port info all",
+	[REASON_EGRESS_FULL] = "a faster port, or more workers.cores",
+	[REASON_EGRESS_NO_SENDER] = "its sender: what came in GENEVE is no sound IP",
+	[REASON_EGRESS_NO_ROUTE] = "ports.NAME.next_hop, or an address of that network",
+	[REASON_EGRESS_NO_NEIGHBOUR] = "ports.NAME.next_hop and addresses: nobody answers there; ip neigh"};
 
 static enum kind kind_of(enum reason r)
 {
-	switch (r) {
-	case REASON_RX_PIECES:
-	case REASON_RX_TAG:
-	case REASON_STEER_FULL:
-	case REASON_SHED_NEW:
-	case REASON_DEFRAG_FULL:
-	case REASON_DEFRAG_REWRITE:
-	case REASON_FLOW_TABLE_FULL:
-	case REASON_STREAM_NO_COPY:
-	case REASON_POLICY_MEMORY:
-	case REASON_EGRESS_FULL:
+	if (mends[r])
 		return KIND_LOST;
-	default:
-		return !strncmp(reason_names[r], "POLICY_", 7) || r == REASON_LIMIT_EXCEEDED ? KIND_REFUSED
-											     : KIND_MALFORMED;
-	}
+	if (r == REASON_EGRESS_TTL || r == REASON_EGRESS_TOO_BIG)
+		return KIND_ANSWERED;
+	return !strncmp(reason_names[r], "POLICY_", 7) || r == REASON_LIMIT_EXCEEDED ? KIND_REFUSED : KIND_MALFORMED;
 }
 
 struct drops {
 	json_t *rows, *beside;
 	uint64_t sum[KINDS], came;
+	struct {
+		uint64_t frames;
+		char door[64], mend[192];
+	} most; // lost
 };
+
+static void lost(struct drops *d, const char *where, const char *mend, uint64_t frames)
+{
+	if (frames <= d->most.frames)
+		return;
+	d->most.frames = frames;
+	snprintf(d->most.door, sizeof(d->most.door), "%s", where);
+	snprintf(d->most.mend, sizeof(d->most.mend), "%s", mend);
+}
 
 static void add(struct drops *d, enum kind kind, const char *where, const char *help, uint64_t frames)
 {
@@ -67,23 +87,28 @@ static uint64_t at_ports(struct appliance *a, struct drops *d, bool say)
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < a->nports; i++) {
 		struct port_counters c;
-		char where[64];
+		char where[64], offloads[160];
 		port_counters(&a->ports[i], &c);
-		const struct {
-			const char *name, *help;
-			uint64_t n;
-			enum kind kind;
-		} rows[] = {{"missed", "came faster than workers fetched them", c.missed, KIND_LOST},
-			    {"no_mbuf", "no buffer was free: memory.frames", c.no_mbuf, KIND_LOST},
-			    {"too_long", "longer than the port's MTU: GRO or TSO is on beneath it", c.too_long,
-			     KIND_MALFORMED},
-			    {"rx_errors", "damaged on the wire", c.rx_errors, KIND_MALFORMED}};
 		const char *port = a->ports[i].config.name;
+		snprintf(offloads, sizeof(offloads),
+			 "ethtool -K %.15s gro off lro off; where they are sent: tso off gso off",
+			 a->ports[i].config.device);
+		const struct {
+			const char *name, *help, *mend; // mend: they are lost
+			uint64_t n;
+		} rows[] = {
+			{"missed", "came faster than workers fetched them", "more workers.cores", c.missed},
+			{"no_mbuf", "no buffer was free", "memory.frames", c.no_mbuf},
+			{"too_long", "longer than the port's MTU: GRO or TSO is on beneath it", offloads, c.too_long},
+			{"rx_errors", "damaged on the wire", NULL, c.rx_errors}};
 		for (unsigned k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
 			sum += rows[k].n;
 			snprintf(where, sizeof(where), "%s.%s", port, rows[k].name);
-			if (say)
-				add(d, rows[k].kind, where, rows[k].help, rows[k].n);
+			if (!say)
+				continue;
+			add(d, rows[k].mend ? KIND_LOST : KIND_MALFORMED, where, rows[k].help, rows[k].n);
+			if (rows[k].mend)
+				lost(d, where, rows[k].mend, rows[k].n);
 		}
 		if (!say)
 			continue;
@@ -126,8 +151,11 @@ static void doors(struct drops *d, const struct totals *t)
 	add(d, KIND_PASSED, "tx", "left by a port", t->tx);
 	add(d, KIND_PASSED, "kernel", "for the appliance itself", t->kernel);
 	add(d, KIND_PASSED, "mirrored", "looked at; a mirror sends nothing", t->mirrored);
-	for (unsigned r = 1; r < REASON_COUNT; r++)
+	for (unsigned r = 1; r < REASON_COUNT; r++) {
 		add(d, kind_of(r), reason_names[r], reason_help[r], t->drops[r]);
+		if (mends[r])
+			lost(d, reason_names[r], mends[r], t->drops[r]);
+	}
 	add(d, KIND_INSIDE, "inside", "held for a verdict, or on their way", appliance_inside(t));
 }
 
@@ -143,9 +171,9 @@ json_t *show_drops(struct appliance *a, struct call *c)
 	json_t *sums = json_object();
 	for (unsigned k = 0; k < KINDS; k++)
 		json_object_set_new(sums, kinds[k], json_integer((json_int_t)d.sum[k]));
-	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:o,s:o}", "losing", d.sum[KIND_LOST] != 0, "came",
+	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:o,s:o,s:s,s:s}", "losing", d.sum[KIND_LOST] != 0, "came",
 			 (json_int_t)(d.came - t.own), "own", (json_int_t)t.own, "bypassed", (json_int_t)t.bypassed,
-			 "sums", sums, "doors", d.rows, "beside", d.beside);
+			 "sums", sums, "doors", d.rows, "beside", d.beside, "most", d.most.door, "mend", d.most.mend);
 }
 
 static double percent(json_int_t n, json_int_t of)
@@ -188,7 +216,12 @@ void view_drops(struct view *v, const json_t *result)
 	bool losing = json_is_true(json_object_get(result, "losing"));
 	view_put(v, losing ? VIEW_RED : VIEW_GREEN, losing ? "Yes: " : "No: ", 0);
 	fprintf(v->out, "%s of %s frames were lost", lost, came);
-	fprintf(v->out, own ? "; %" JSON_INTEGER_FORMAT " more were made here.\n\n" : ".\n\n", own);
+	fprintf(v->out, own ? "; %" JSON_INTEGER_FORMAT " more were made here.\n" : ".\n", own);
+	const char *mend = json_string_value(json_object_get(result, "mend"));
+	if (losing && mend && *mend)
+		fprintf(v->out, "Most by %s. What mends it: %s\n", json_string_value(json_object_get(result, "most")),
+			mend);
+	fputc('\n', v->out);
 	view_sums(v, sums, all);
 	const json_t *doors = json_object_get(result, "doors"), *beside = json_object_get(result, "beside");
 	if (json_array_size(doors)) {

@@ -384,7 +384,7 @@ static void drain(struct turn *t)
 		;
 	stand_at(t);
 	path_drain(&p->w);
-	egress_flush(&p->w);
+	egress_drain(&p->w);
 	rules(t);
 }
 

@@ -24,7 +24,7 @@
 #include "base/be.h"
 #include "rooms.h"
 
-static void refuse(struct worker *w, struct rte_mbuf *m, uint16_t reason)
+void egress_refuse(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	w->order = pkt_of(m)->order;
 	pkt_of(m)->reason = reason;
@@ -43,7 +43,7 @@ static void hand(struct worker *w, unsigned port, struct egress_batch *b)
 	unsigned sent = e->send(e->arg, port, b->m, b->n);
 	for (unsigned i = sent; i < b->n; i++) {
 		bytes -= rte_pktmbuf_pkt_len(b->m[i]);
-		refuse(w, b->m[i], REASON_EGRESS_FULL);
+		egress_refuse(w, b->m[i], REASON_EGRESS_FULL);
 	}
 	w->kernel += kernel ? sent : 0;
 	w->tx += kernel ? 0 : sent;
@@ -82,11 +82,11 @@ void egress_from_kernel(struct worker *w, struct rte_mbuf *m)
 	p->flags |= PKT_OWN;
 	w->own++;
 	if (unlikely(p->reason))
-		refuse(w, m, p->reason);
+		egress_refuse(w, m, p->reason);
 	else if (unlikely(!atomic_load_explicit(l->up, memory_order_relaxed)))
-		refuse(w, m, REASON_EGRESS_DOWN);
+		egress_refuse(w, m, REASON_EGRESS_DOWN);
 	else if (unlikely(rte_pktmbuf_pkt_len(m) > l->mtu + (uint32_t)RTE_ETHER_HDR_LEN))
-		refuse(w, m, REASON_EGRESS_TOO_BIG);
+		egress_refuse(w, m, REASON_EGRESS_TOO_BIG);
 	else
 		put(w, l->out, m);
 }
@@ -239,8 +239,9 @@ static uint16_t take(struct worker *w, struct rte_mbuf *m)
 	const struct lane *to = p->flags & PKT_BACK ? back : in;
 	if (unlikely(!atomic_load_explicit(to->up, memory_order_relaxed)))
 		return REASON_EGRESS_DOWN;
-	if (unlikely(rte_pktmbuf_pkt_len(m) > to->mtu + RTE_ETHER_HDR_LEN + p->nvlans * 4u)) {
-		egress_say(w, m, EGRESS_SAYS_TOO_BIG, to->mtu);
+	uint16_t mtu = atomic_load_explicit(&to->mtu, memory_order_relaxed);
+	if (unlikely(rte_pktmbuf_pkt_len(m) > mtu + RTE_ETHER_HDR_LEN + p->nvlans * 4u)) {
+		egress_say(w, m, EGRESS_SAYS_TOO_BIG, mtu);
 		return REASON_EGRESS_TOO_BIG;
 	}
 	uint16_t reason = headers(w, m, in);
@@ -252,14 +253,22 @@ static uint16_t take(struct worker *w, struct rte_mbuf *m)
 void egress_leave(struct worker *w, struct rte_mbuf *m)
 {
 	uint16_t reason = take(w, m);
-	if (unlikely(reason))
-		refuse(w, m, reason);
+	if (unlikely(reason && reason != EGRESS_WAITS))
+		egress_refuse(w, m, reason);
 }
 
 void egress_flush(struct worker *w)
 {
 	struct egress *e = w->egress;
+	if (unlikely(e->nasked))
+		egress_again(w, false);
 	for (unsigned i = 0; i < e->nports; i++)
 		if (e->batch[i].n)
 			hand(w, i, &e->batch[i]);
+}
+
+void egress_drain(struct worker *w)
+{
+	egress_again(w, true);
+	egress_flush(w);
 }

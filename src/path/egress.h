@@ -11,7 +11,9 @@
 #define EGRESS_NO_PORT 0xff
 #define EGRESS_NETS 8
 #define EGRESS_ETHERTYPES 16
-#define EGRESS_LATE 128 // frames that leave in the midst of a burst's walk: released, or made here
+#define EGRESS_ASKED 64
+#define EGRESS_WAITS UINT16_MAX // no reason: the frame waits for its next hop
+#define EGRESS_LATE 128         // frames that leave in the midst of a burst's walk: released, or made here
 
 // X(symbol, name, help): what a path does with the frames of its ports (corridor.md 1).
 #define PATH_MODES(X)                                                                                                  \
@@ -33,14 +35,15 @@ struct lane_net {
 	uint8_t bytes[16], len, bits; // len 4 or 16
 };
 
-// Where frames lead to that came in by a port. Written before start; `up` by the control thread at any time.
+// Where frames lead to that came in by a port. Written before start; atomics by the control thread at any time.
 struct lane {
 	enum path_mode mode;
 	uint8_t out;            // port
 	uint8_t kernel;         // port to the kernel for what is for us; EGRESS_NO_PORT: the kernel has it already
 	uint8_t nnets;          // of this port
 	bool strict;            // bridge: not everything that is not IP, or is link-local, passes
-	uint16_t mtu;           // bytes behind the Ethernet header that `out` sends
+	_Atomic uint16_t mtu;   // bytes behind the Ethernet header that `out` sends
+	_Atomic bool narrow;    // fewer than this port may bring
 	uint16_t mss;           // that a SYN may ask for; 0: any
 	uint32_t transports;    // enum transport_set
 	const _Atomic bool *up; // has `out` a link?
@@ -72,6 +75,12 @@ struct egress {
 		uint64_t at; // order of the frame that it goes before, or (own) behind
 	} late[EGRESS_LATE];
 	unsigned nlate;
+	struct egress_asked { // frames whose next hop is asked for: the latest of each (RFC 1122 2.3.2.2)
+		struct rte_mbuf *m;
+		uint64_t until_ns;
+		uint8_t port, len, hop[16];
+	} asked[EGRESS_ASKED];
+	unsigned nasked;
 	struct egress_batch {
 		struct rte_mbuf *m[EGRESS_BATCH];
 		unsigned n;
@@ -93,6 +102,8 @@ static inline void egress_walk(struct egress *e)
 void egress_walked(struct worker *w, bool all); // all: what still waits leaves now
 // The turn is over: what waits goes to its port; what a port does not take leaves by EGRESS_FULL.
 void egress_flush(struct worker *w);
+// The last turn is over: nothing waits any longer.
+void egress_drain(struct worker *w);
 
 // What came by a port and is for the appliance itself; and what the kernel sends by its end of a port.
 void egress_to_kernel(struct worker *w, struct rte_mbuf *m);
@@ -101,12 +112,16 @@ void egress_from_kernel(struct worker *w, struct rte_mbuf *m);
 // A bridge's neighbour discovery and DHCP, which the policy's default does not stop.
 bool egress_spares(const struct worker *w, struct rte_mbuf *m);
 
-// egress_route.c: TTL, next hop, MAC addresses of a frame that is routed. A reason: it goes nowhere.
+// egress_route.c: TTL, next hop, MAC addresses of a frame that is routed. A reason: it goes nowhere; EGRESS_WAITS: it
+// is kept until the next hop is known, egress_again has it leave then, or by its reason when nobody answered (all:
+// now).
 uint16_t egress_route(struct worker *w, struct rte_mbuf *m, const struct lane *in);
+void egress_again(struct worker *w, bool all);
+void egress_refuse(struct worker *w, struct rte_mbuf *m, uint16_t reason);
 // egress_mss.c: a SYN asks for no larger segments than `most`.
 void egress_mss(struct rte_mbuf *m, uint16_t most);
 // egress_say.c: the sender is told why its packet goes nowhere, within the bound of a second.
-enum egress_error { EGRESS_SAYS_TTL, EGRESS_SAYS_TOO_BIG };
+enum egress_error { EGRESS_SAYS_TTL, EGRESS_SAYS_TOO_BIG, EGRESS_SAYS_NO_ROUTE, EGRESS_SAYS_NO_HOST };
 void egress_say(struct worker *w, struct rte_mbuf *m, enum egress_error e, uint32_t mtu);
 
 // ingress.c: of a burst of one port, what is for us or for nobody leaves it.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a sender is told of a packet that goes nowhere: it has no hop left (RFC 792, RFC 4443 3.3), or is longer than
-// the way out can take (RFC 1191, RFC 8201). In comes the frame, which the caller drops; out goes a frame of our own,
-// from the port's address where the path has one, else from that which the packet was for: a bridge has none. Worker's
-// thread. Bounded, as routers have to (RFC 1812 4.3.2.8, RFC 4443 2.4 (f)).
+// What a sender is told of a packet that goes nowhere: it has no hop left (RFC 792, RFC 4443 3.3), is longer than the
+// way out can take (RFC 1191, RFC 8201), or there is no way or nobody at its end (RFC 792, RFC 4443 3.1). In comes the
+// frame, which the caller drops; out goes a frame of our own, from the port's address where the path has one, else from
+// that which the packet was for: a bridge has none. Worker's thread. Bounded, as routers have to (RFC 1812 4.3.2.8, RFC
+// 4443 2.4 (f)).
 //
 // A packet of IPv4 that may be cut is answered like one that may not (nothing is cut here; who is told sends less).
 // It is about the outermost IP header (behind a transport): that is the one whose sender can do something about it.
@@ -38,9 +39,11 @@ void egress_say(struct worker *w, struct rte_mbuf *m, enum egress_error e, uint3
 		return;
 	const struct layer *l = &p->layer[0];
 	bool v6 = l->version == 6;
-	struct answer_error error = {.type = v6 ? 2 : 3, .code = v6 ? 0 : 4, .word = mtu};
-	if (e == EGRESS_SAYS_TTL)
-		error = (struct answer_error){.type = v6 ? 3 : 11};
+	static const uint8_t of[][2][2] = {[EGRESS_SAYS_TTL] = {{11, 0}, {3, 0}}, // type and code, by family
+					   [EGRESS_SAYS_TOO_BIG] = {{3, 4}, {2, 0}},
+					   [EGRESS_SAYS_NO_ROUTE] = {{3, 0}, {1, 0}},
+					   [EGRESS_SAYS_NO_HOST] = {{3, 1}, {1, 3}}};
+	struct answer_error error = {.type = of[e][v6][0], .code = of[e][v6][1], .word = mtu};
 	if (w->egress->lane[p->port].mode == PATH_ROUTED)
 		error.from = address_of(&w->egress->lane[p->port], v6 ? 16 : 4);
 	p->inner = &p->layer[0];

@@ -94,3 +94,12 @@ bool neighbour_set(struct neighbours *n, unsigned port, const uint8_t *address, 
 		write_slot(room, &want, mac);
 	return room || mac == NEIGHBOUR_NONE;
 }
+
+void neighbour_forget(struct neighbours *n, unsigned port)
+{
+	struct key k;
+	uint64_t mac;
+	for (struct neighbour *s = n->slot; s < n->slot + NEIGHBOUR_SLOTS; s++)
+		if (read_slot(s, &k, &mac) && mac != NEIGHBOUR_NONE && (k.port & 0xff) == port)
+			write_slot(s, &k, NEIGHBOUR_NONE);
+}

@@ -28,3 +28,5 @@ struct neighbours {
 uint64_t neighbour_find(const struct neighbours *n, unsigned port, const uint8_t *address, unsigned len);
 // mac NEIGHBOUR_NONE: it is no more. False: there is no room. One thread.
 bool neighbour_set(struct neighbours *n, unsigned port, const uint8_t *address, unsigned len, uint64_t mac);
+// All of a port. The same thread.
+void neighbour_forget(struct neighbours *n, unsigned port);

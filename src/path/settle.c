@@ -201,10 +201,12 @@ static bool mark_tags(struct mark *mark, const struct pkt *p)
 	return true;
 }
 
-static bool crosses(const struct settle *s, unsigned port)
+// Who sends too much for the way out has to be told, which XDP does not.
+static bool crosses(const struct worker *w, unsigned port)
 {
-	const _Atomic bool *up = s->config.across[port];
-	return up && atomic_load_explicit(up, memory_order_relaxed);
+	const _Atomic bool *up = w->settle->config.across[port];
+	return up && atomic_load_explicit(up, memory_order_relaxed) &&
+	       !(w->egress && atomic_load_explicit(&w->egress->lane[port].narrow, memory_order_relaxed));
 }
 
 static bool ask(struct settle *s, const struct fastpath_op *op)
@@ -255,7 +257,7 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 	if ((mark->state & ASKED << p->dir) || w->now_ns < s->not_before_ns ||
 	    atomic_load_explicit(&s->no_more, memory_order_relaxed))
 		return;
-	op.verdict = (uint8_t)verdict_of(w, f, p->dir, mark->since[p->dir], crosses(s, p->port));
+	op.verdict = (uint8_t)verdict_of(w, f, p->dir, mark->since[p->dir], crosses(w, p->port));
 	if (op.verdict == FASTPATH_UP || !may_have_key(p) || !mark_tags(mark, p))
 		return;
 	mark->port[p->dir] = p->port;

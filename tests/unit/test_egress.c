@@ -184,11 +184,12 @@ static void routed_to_the_next_hop(void **state)
 	open_path(PATH_ROUTED);
 	unsigned len = ip4(f, 0x0a000109, 8, 64);
 	walk(f, len);
+	walk(f, len); // the latest waits
 	assert_int_equal(w.drops[REASON_EGRESS_NO_NEIGHBOUR], 1);
-	assert_int_equal(nasked, 1);
+	assert_int_equal(nasked, 2);
 	assert_memory_equal(asked_for, ((const uint8_t[]){10, 0, 1, 9}), 4);
 	knows(1, (const uint8_t[]){10, 0, 1, 9}, 4);
-	walk(f, len);
+	egress_flush(&w);
 	assert_int_equal(nsent, 1);
 	assert_int_equal(sent[0].port, 1);
 	assert_memory_equal(sent[0].bytes, router, 6);
@@ -197,15 +198,42 @@ static void routed_to_the_next_hop(void **state)
 	assert_true(checksum_ip4(sent[0].bytes + 14));
 	walk(f, ip4(f, 0xc0000201, 8, 64)); // 192.0.2.1
 	assert_int_equal(w.drops[REASON_EGRESS_NO_ROUTE], 1);
+	assert_int_equal(nsent, 2);
+	assert_int_equal(sent[1].bytes[34] << 8 | sent[1].bytes[35], 0x0300); // it is said
+	nsent = 1;
 	memcpy(egress.lane[1].hop[0], (const uint8_t[]){10, 0, 1, 9}, 4);
 	egress.lane[1].has_hop[0] = true;
 	walk(f, len);
 	assert_int_equal(nsent, 2);
 	walk(f, ip6(f, 1, 8, 64));
 	knows(1, f + 38, 16);
-	walk(f, ip6(f, 1, 8, 64));
+	egress_flush(&w);
 	assert_int_equal(nsent, 3);
 	assert_int_equal(sent[2].bytes[21], 63);
+	neighbour_forget(&neighbours, 0);
+	assert_int_not_equal(neighbour_find(&neighbours, 1, f + 38, 16), NEIGHBOUR_NONE);
+	neighbour_forget(&neighbours, 1);
+	assert_int_equal(neighbour_find(&neighbours, 1, f + 38, 16), NEIGHBOUR_NONE);
+	close_path();
+}
+
+static void who_is_not_there_is_waited_for(void **state)
+{
+	uint8_t f[128];
+	open_path(PATH_ROUTED);
+	for (unsigned i = 0; i <= EGRESS_ASKED; i++)
+		walk(f, ip4(f, 0x0a000110 + i, 8, 64));
+	assert_int_equal(nasked, EGRESS_ASKED);
+	assert_int_equal(w.drops[REASON_EGRESS_NO_NEIGHBOUR], 1); // no more than that wait
+	assert_int_equal(nsent, 0);
+	w.now_ns += 4000000000;
+	egress_flush(&w);
+	assert_int_equal(w.drops[REASON_EGRESS_NO_NEIGHBOUR], EGRESS_ASKED + 1);
+	assert_int_equal(w.own, EGRESS_ASKED);
+	assert_int_equal(sent[0].bytes[34] << 8 | sent[0].bytes[35], 0x0301);
+	walk(f, ip4(f, 0x0a000110, 8, 64));
+	egress_drain(&w);
+	assert_int_equal(w.drops[REASON_EGRESS_NO_NEIGHBOUR], EGRESS_ASKED + 2);
 	close_path();
 }
 
@@ -293,8 +321,8 @@ static void for_us_is_the_kernels(void **state)
 	memcpy(f + 38, (const uint8_t[16]){0xfe, 0x80, [15] = 1}, 16);
 	walk(f, 62);
 	assert_int_equal(w.kernel, 4);
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(sent[i].port, 2);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(sent[i].port, i == 3 ? 0 : 2); // but for what is said of the neighbour: no route
 	ip4(f, 0x0a000109, 8, 64);
 	f[5] = 0x77;
 	walk(f, len);
@@ -305,7 +333,7 @@ static void for_us_is_the_kernels(void **state)
 	egress_from_kernel(&w, m);
 	egress_flush(&w);
 	assert_int_equal(sent[nsent - 1].port, 0);
-	assert_int_equal(w.own, 1);
+	assert_int_equal(w.own, 2);
 	close_path();
 }
 
@@ -491,6 +519,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routed_to_the_next_hop),
+		cmocka_unit_test(who_is_not_there_is_waited_for),
 		cmocka_unit_test(every_ttl_keeps_its_sum),
 		cmocka_unit_test(no_hop_left_is_said),
 		cmocka_unit_test(too_big_is_said),

@@ -228,6 +228,13 @@ static void idle_as_can(struct poll *p)
 	}
 }
 
+static void worker_free(const struct appliance *a, struct poll *p)
+{
+	path_fini(&p->w);
+	mem_give(p->w.came, a->path.flows);
+	mem_give(p, sizeof(*p));
+}
+
 static struct poll *worker_new(struct appliance *a, unsigned id)
 {
 	struct poll *p = mem_take(sizeof(*p));
@@ -248,10 +255,10 @@ static struct poll *worker_new(struct appliance *a, unsigned id)
 	p->w.egress = &p->egress;
 	lanes_set(a, p);
 	idle_as_can(p);
-	if (path_init(&p->w, &a->path) == 0 && shortcut_join(a, p))
+	p->w.came = mem_take(a->path.flows);
+	if (p->w.came && path_init(&p->w, &a->path) == 0 && shortcut_join(a, p))
 		return p;
-	path_fini(&p->w);
-	mem_give(p, sizeof(*p));
+	worker_free(a, p);
 	return NULL;
 }
 
@@ -311,6 +318,8 @@ static int open_ship(struct appliance *a)
 		[CONFIG_FORMAT_EVE] = SHIP_EVE, [CONFIG_FORMAT_TABLE] = SHIP_TABLE, [CONFIG_FORMAT_FACTS] = SHIP_FACTS};
 	const struct config *c = a->config;
 	struct ship_sink sinks[CONFIG_SINKS];
+	for (unsigned i = 0; i < a->nports; i++)
+		a->names[i] = a->ports[i].config.name;
 	for (unsigned i = 0; i < c->nsinks; i++) {
 		const struct config_sink *s = &c->sinks[i];
 		sinks[i] = (struct ship_sink){.format = formats[s->format],
@@ -324,6 +333,8 @@ static int open_ship(struct appliance *a)
 				     .node = c->node,
 				     .boot = a->boot,
 				     .live = true,
+				     .ports = a->names,
+				     .nports = a->nports,
 				     .sources = a->sources,
 				     .nsources = a->nworkers + 1,
 				     .policies = standing_names(a->standing),
@@ -418,10 +429,8 @@ bool appliance_close(struct appliance *a)
 	if (!captures_close(a) || !reload_ended(a)) // it reads what would be freed, and the process ends anyway
 		return holds;
 	for (unsigned i = 0; i < a->nworkers; i++) {
-		if (a->polls[i]) {
-			path_fini(&a->polls[i]->w);
-			mem_give(a->polls[i], sizeof(*a->polls[i]));
-		}
+		if (a->polls[i])
+			worker_free(a, a->polls[i]);
 	}
 	standing_free(a->standing);
 	limits_free(a->limits);

@@ -20,6 +20,7 @@ struct appliance {
 	struct path_config path;
 	struct rte_mempool *frames, *giants;
 	struct port ports[EGRESS_PORTS]; // the config's, then the kernel's ends of some of them
+	const char *names[EGRESS_PORTS]; // of ports
 	unsigned nports;
 	struct kernel *kernel; // what is for the appliance itself; NULL: all paths pass that on
 	struct poll *polls[POLL_WORKERS];

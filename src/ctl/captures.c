@@ -334,8 +334,7 @@ json_t *captures_start(struct appliance *a, struct call *c)
 	if (*file != '/' || strlen(file) >= sizeof(s.file))
 		return call_fail(c, CALL_USAGE, "\"%.100s\": a file by its whole path, which begins with /", file);
 	snprintf(s.file, sizeof(s.file), "%s", file);
-	for (unsigned i = 0; i < a->nports; i++)
-		s.port[i] = a->ports[i].config.name;
+	memcpy(s.port, a->names, sizeof(s.port));
 	if (!options(a, c, &s))
 		return NULL;
 	if (!is_text(s.file) || !is_text(s.filter))
@@ -387,7 +386,7 @@ json_t *captures_show(struct appliance *a, struct call *c)
 json_t *captures_numbers(struct appliance *a)
 {
 	json_t *list = json_array();
-	for (unsigned i = 0; a->captures && i < CAPTURES; i++)
+	for (unsigned i = 0; a && a->captures && i < CAPTURES; i++)
 		if (a->captures->of[i].sniff)
 			json_array_append_new(list, json_sprintf("%u", a->captures->of[i].number));
 	return list;

@@ -28,6 +28,8 @@ const struct command command_table[] = {
 	{"show ledger", "every frame that came, by how it left; counters and anomalies", show_ledger, NULL},
 	{"show config", "every value in force, and where it came from", show_config, NULL},
 	{"show version", "which program this is, and of what it is made", show_version, NULL},
+	{"explain flow <id>", "a live flow: by which rule it stands, and whether more of it is looked at", show_flows,
+	 NULL},
 	{"explain <field...>", "what the policy in force decides, and why: --src 10.0.0.7 --host casino.example",
 	 show_explain, view_explain},
 	{"policy diff <file>", "rules and sets that a file adds to what is in force, removes and changes",

@@ -187,12 +187,12 @@ static json_t *rule_name(const struct flows_row *r, const struct standing_view *
 static void more(json_t *o, const struct flows_row *r)
 {
 	const struct flow *f = &r->flow;
-	json_t *m = json_pack("{s:i,s:I,s:I,s:I,s:I,s:I,s:i,s:f,s:b,s:b,s:b}", "worker", r->worker, "tenant",
+	json_t *m = json_pack("{s:i,s:I,s:I,s:I,s:I,s:I,s:i,s:f,s:b,s:b,s:b,s:b,s:s}", "worker", r->worker, "tenant",
 			      (json_int_t)f->key.tenant, "packets_toserver", (json_int_t)f->pkts[0], "packets_toclient",
 			      (json_int_t)f->pkts[1], "toserver_bytes", (json_int_t)f->bytes[0], "toclient_bytes",
 			      (json_int_t)f->bytes[1], "transactions", f->tx_count, "start_unix",
 			      (double)f->start_ns / 1e9, "midstream", f->flags & FLOW_MIDSTREAM, "held", f->holds,
-			      "acted_on", f->policy & POLICY_ACTS);
+			      "acted_on", f->policy & POLICY_ACTS, "settled", r->settled, "settled_why", r->why);
 	json_object_update(o, m);
 	json_decref(m);
 }

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 
 #include "path/flow_table.h"
+#include "path/settle.h"
 
 #define PLACES 256 // of the table, a turn: 45 KB that are read in a row, some 10 us
 
@@ -141,6 +142,9 @@ static void look(struct flows *s, struct flows_part *p, struct worker *w, struct
 	r.rank = rank_of(s, f);
 	r.verdict = verdict_of(f);
 	r.worker = (uint8_t)w->id;
+	r.settled = true;
+	for (unsigned dir = 0; dir < 2 && r.settled && s->filter.id; dir++)
+		r.settled = settle_why(w, f, dir, r.why, sizeof(r.why));
 	keep(p, s->shown, &r);
 }
 

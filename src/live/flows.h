@@ -36,6 +36,8 @@ struct flows_row {
 	uint32_t rule, version;
 	uint8_t verdict;
 	uint8_t worker;
+	bool settled;
+	char why[160]; // it is settled, or not; where the filter has an id
 };
 
 struct flows {

@@ -100,6 +100,7 @@ void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_he
 	} else {
 		addresses(r, m);
 		r->tenant = p->tenant;
+		r->port = p->port & 31;
 	}
 	r->packet = p->frame;
 	r->time_ns = p->time_ns;

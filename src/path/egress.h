@@ -6,7 +6,7 @@
 
 #include "worker.h"
 
-#define EGRESS_PORTS 32 // half of them are the kernel's ends of the others
+#define EGRESS_PORTS 32 // as record.h has bits for; half of them are the kernel's ends of the others
 #define EGRESS_BATCH 64
 #define EGRESS_NO_PORT 0xff
 #define EGRESS_NETS 8

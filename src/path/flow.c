@@ -85,6 +85,8 @@ static void key_fill(struct flow_key *k, uint64_t tenant, const struct tuple *t,
 
 // --- records
 
+static_assert(LAYERS_MAX < 8 && EGRESS_PORTS <= 32, "record.layer and record.port have the bits");
+
 void flow_record(const struct worker *w, const struct flow *f, struct record *r, uint16_t kind)
 {
 	bool swapped = f->flags & FLOW_SWAPPED;
@@ -105,6 +107,7 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 		r->icmp_code = f->icmp_code;
 	}
 	r->layer = f->key.outer ? (uint8_t)(1 + (f->id & 7)) : 0;
+	r->port = w->came ? w->came[flow_table_number(w->flows, f)] & 31 : 0;
 	r->start_ns = f->start_ns;
 	r->rule = r->would = RULE_NONE;
 }
@@ -195,6 +198,8 @@ static struct flow *flow_new(struct worker *w, const struct subject *s, const st
 	if (!f)
 		return NULL;
 	f->id = s->p->frame << 3 | s->layer;
+	if (w->came)
+		w->came[flow_table_number(t, f)] = s->p->port;
 	f->start_ns = f->last_ns = s->p->time_ns;
 	f->flags = s->swap != from_responder(s->l, s->segment) ? FLOW_SWAPPED : 0;
 	f->age_class = AGE_CLASS_NEW;

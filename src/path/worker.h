@@ -141,6 +141,7 @@ struct worker {
 	// it and is dropped. Frames that come are shown to the seer by the loop itself
 	void (*sees)(struct worker *, struct rte_mbuf *, unsigned port, uint16_t reason);
 	void *seer;
+	uint8_t *came; // live: by flow, the port by which its first packet came in; NULL: nobody asks
 
 	struct shed shed;
 	uint64_t own_order; // tx_own's: of the last frame made here, and how many it sent for it

@@ -255,6 +255,10 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 		JSONL_NAME(j, "flow_id");
 		jsonl_num(j, flow_id(r, rec->flow_id));
 	}
+	if (rec->port < r->config->nports && (rec->flow_id || rec->reason)) {
+		JSONL_NAME(j, "in_iface");
+		jsonl_text(j, r->config->ports[rec->port]);
+	}
 	if (is_packet(rec)) {
 		JSONL_NAME(j, "pcap_cnt");
 		jsonl_num(j, frame_own(rec->packet));

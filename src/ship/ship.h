@@ -53,6 +53,8 @@ struct ship_config {
 	bool live;        // no order, no watermarks
 	uint64_t boot;    // eve: which start of it; 0 in replay, so that its output is the same each time
 	bool renumber; // eve: seq counts the records as shipped, worker is 0 (replay: same for any number of workers)
+	const char *const *ports; // eve: live, by number, the ports' names; they stay
+	unsigned nports;
 	struct ship_source *sources;
 	unsigned nsources;
 	// by version, from 1: what records' rules are called; none where there is no policy

@@ -11,7 +11,7 @@ import time
 
 import mounts  # noqa: F401
 from wire import ADDRESS
-from world import World, end, expect, skip
+from world import World, end, expect, skip, until
 
 SERVER = ADDRESS["server"][0]
 POLICY = {"rules": [{"id": "casino", "when": {"http.host": "casino.example"}, "action": "deny", "reason": "gambling"},
@@ -26,13 +26,9 @@ def fields(file, *names, where=None):
     return [tuple(l.split("\t")) for l in r.stdout.splitlines()]
 
 
-def until(what, true, wait=20):
-    end_at = time.time() + wait
-    while time.time() < end_at:
-        if true():
-            return
-        time.sleep(0.02)
-    expect(what, False, "not in %d s" % wait)
+def comes(what, true):
+    if not until(true):
+        expect(what, False, "not in time")
 
 
 def curl(w, path="/", *more, port=80):
@@ -61,8 +57,8 @@ def as_tcpdump(w):
     expect("a denied one", curl(w, "/", "-H", "Host: casino.example").stdout == "403")
     curl(w, port=8081)
     sent = lambda: len(fields(dump, "frame.number", where="tcp.flags.fin==1 || tcp.flags.reset==1")) >= 2  # noqa: E731
-    until("tcpdump saw both ends", sent)
-    until("so did the capture", lambda: shown(w, number)["frames"] >= len(fields(dump, "frame.number")))
+    comes("tcpdump saw both ends", sent)
+    comes("so did the capture", lambda: shown(w, number)["frames"] >= len(fields(dump, "frame.number")))
     r = w.ctl("capture", "stop")
     expect("which of two is asked for", r.get("exit") == 1 and "which" in r["error"], r)
     r = w.ctl("capture", "stop", number)["result"]
@@ -95,17 +91,17 @@ def as_tcpdump(w):
 def limits(w):
     number = begin(w, "ten.pcapng", "frames", "10", "snaplen", "60")
     curl(w, "/200000")
-    until("ten frames end it", lambda: shown(w, number)["state"] == "ended")
+    comes("ten frames end it", lambda: shown(w, number)["state"] == "ended")
     r, rows = shown(w, number), fields(w.folder / "ten.pcapng", "frame.cap_len", "frame.len")
     expect("ten frames, cut", r["ended_by"] == "frames" and len(rows) == r["frames"] == 10 and
            all(int(c) == min(int(n), 60) for c, n in rows), (r, rows))
     number = begin(w, "mega.pcapng", "megabytes", "1")
     curl(w, "/2000000")
-    until("a megabyte ends it", lambda: shown(w, number)["state"] == "ended")
+    comes("a megabyte ends it", lambda: shown(w, number)["state"] == "ended")
     size = (w.folder / "mega.pcapng").stat().st_size
     expect("and not much more", shown(w, number)["ended_by"] == "megabytes" and 1 << 20 <= size <= (1 << 20) + 4096, size)
     number = begin(w, "time.pcapng", "time", "1s")
-    until("so does time", lambda: shown(w, number)["state"] == "ended")
+    comes("so does time", lambda: shown(w, number)["state"] == "ended")
     expect("which is said", shown(w, number)["ended_by"] == "time", shown(w, number))
     number = begin(w, "none.pcapng", "filter", "tcp", "port", "9")
     curl(w)
@@ -128,7 +124,7 @@ def lost(w):
     begun = w.ctl("capture", "start", str(full / "x"))
     curl(w, "/2000000")
     number = begun["result"]["capture"] if "result" in begun else 0
-    until("a full disk ends it", lambda: shown(w, number)["state"] == "ended")
+    comes("a full disk ends it", lambda: shown(w, number)["state"] == "ended")
     expect("and is said", "space" in shown(w, number)["ended_by"] and w.says("No space left"), shown(w, number))
     subprocess.run(["umount", str(full)], check=True)
 
@@ -159,7 +155,7 @@ def nonsense(w):
             s.connect(str(w.folder / "ctl.sock"))
             s.sendall(b"capture start %s/gone%d\n" % (str(w.folder).encode(), i))
     running = lambda: [c for c in w.ctl("show", "captures")["result"]["captures"] if c["state"] == "running"]  # noqa: E731
-    until("captures outlive who asked", lambda: len(running()) == 4)
+    comes("captures outlive who asked", lambda: len(running()) == 4)
     r = w.ctl("capture", "start", str(w.folder / "fifth"))
     expect("four at once", r.get("exit") == 1 and "4 captures" in r["error"], r)
     expect("and the path goes on", curl(w).stdout == "200")

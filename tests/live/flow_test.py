@@ -34,6 +34,14 @@ try:
 except ConnectionResetError:
     print("reset", flush=True)
 """
+# asks once, says so, and stays
+HTTP = """
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 80))
+s.send(b"GET / HTTP/1.1\\r\\nHost: a.example\\r\\n\\r\\n"); s.recv(65536)
+print("", flush=True)
+time.sleep(60)
+"""
 
 
 def talk(w, port, size=10):
@@ -55,6 +63,7 @@ def main():
     w = World(sys.argv[1])
     w.up(w.config(ALLOW, workers={"cores": [0, 1], "idle": "adaptive"}))
     w.start("server", sys.executable, "-c", ECHO)
+    w.http("server", SERVER)
     for port in (7000, 7001, 7002):
         w.listens("server", port)
     a, b, c = talk(w, 7000), talk(w, 7001), talk(w, 7002, 1000)
@@ -70,6 +79,14 @@ def main():
     expect("a word that is none is said", "did you mean" in w.ctl("show", "flows", "dprot", "7")["error"])
     one = w.ctl("show", "flow", str(f["id"]))["result"]
     expect("one flow", one["id"] == f["id"] and one["packets_toclient"] > 5, one)
+    why = w.ctl("explain", "flow", str(f["id"]))["result"]
+    expect("whether it is settled, and why", isinstance(why["settled"], bool) and why["settled_why"], why)
+    slow = w.start("client", sys.executable, "-c", HTTP, SERVER, stdout=subprocess.PIPE)
+    slow.stdout.readline()
+    f80 = shown(w, "dport", "80")["flows"][0]
+    why = w.ctl("explain", "flow", str(f80["id"]))["result"]
+    expect("which rule looks at more of it", not why["settled"] and why["settled_why"] == "rule casino looks at each http request",
+           why)
     expect("one that is none", w.ctl("show", "flow", "7").get("exit") == 1)
 
     r = w.ctl("flow", "kill", str(f["id"]))
@@ -102,6 +119,8 @@ def main():
     said = [e for e in w.events("anomaly") if e["anomaly"]["event"] == "policy.killed"]
     expect("each is recorded", [e["dest_port"] for e in said] == [7000, 7002] and
            all(e["verdict"]["rule"] == "flow kill" for e in said), said)
+    expect("flows say by which port they came", {e.get("in_iface") for e in w.events() if "dest_port" in e and
+                                                 e["dest_port"] in (80, 7000, 7001, 7002)} == {"lan"}, w.events("flow")[:2])
     ends = {e["dest_port"]: e["verdict"] for e in w.events("flow") if e.get("dest_port") in (7000, 7001, 7002)}
     expect("and its flow says so", ends[7000]["rule"] == ends[7002]["rule"] == "flow kill" and ends[7001]["rule"] == "no-7001",
            json.dumps(ends))

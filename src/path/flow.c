@@ -495,10 +495,10 @@ static __rte_noinline bool tcp_usual(struct flow_table *t, struct flow *f, unsig
 // The usual packet: of a flow that is known, alive and seen in both directions, doing what is expected next. False: it
 // is not, and nothing was done.
 static __rte_always_inline bool flow_usual(struct flow_table *t, struct flow *f, struct pkt *p, const uint8_t *frame,
-					   uint64_t unseen_ns, bool live)
+					   uint64_t quick_ns, bool live)
 {
 	unsigned dir = p->swap ^ (f->flags / FLOW_SWAPPED & 1);
-	if (unlikely(p->time_ns - f->last_ns > QUICK_NS || f->last_ns < unseen_ns))
+	if (unlikely(p->time_ns - f->last_ns > quick_ns))
 		return false;
 	if (unlikely(!f->steady || (f->key.proto == IPPROTO_TCP && !flow_tcp_steady(f, dir, p->inner, frame, live))))
 		return tcp_usual(t, f, dir, p, frame, live);
@@ -556,7 +556,9 @@ void flow_burst(struct worker *w, struct burst *b)
 	struct flow_table *t = w->flows;
 	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
 	const uint32_t passive = w->config->live ? w->config->passive : UINT32_MAX;
-	const uint64_t unseen_ns = w->unseen_ns;
+	// every port is in line, or none: but for a mirror beside a bridge
+	const bool live = passive == 0, mixed = passive + 1 > 1;
+	const uint64_t quick_ns = RTE_MIN(QUICK_NS, w->now_ns - w->unseen_ns); // what was seen before that: flow_packet
 	uint32_t wanted = 0;
 	ask_flows(t, look, end);
 	b->fresh = 0;
@@ -570,7 +572,8 @@ void flow_burst(struct worker *w, struct burst *b)
 			pkt_drop(p, REASON_SHED_NEW);
 			continue;
 		}
-		if (unlikely(!f || !flow_usual(t, f, p, frame, unseen_ns, !(passive >> p->port & 1))) &&
+		if (unlikely(!f || !flow_usual(t, f, p, frame, quick_ns,
+					       unlikely(mixed) ? !(passive >> p->port & 1) : live)) &&
 		    unlikely(!flow_packet(w, b, k->at, f))) {
 			t->rest.n = b->n - k->at;
 			memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));

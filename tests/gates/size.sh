@@ -35,11 +35,11 @@ while read -r part budget; do
 	[ "$n" -le "$budget" ] || { echo "$part: $n lines of .c, budget $budget"; bad=1; }
 	said="$said, $part $n (budget $budget)"
 done <<-END
-	rooms 8580
+	rooms 8700
 	deciding 6710
 	protocols 7700
 	policy 8100
-	all 60500
+	all 61900
 END
 echo "lines of .c: ${said#, }"
 exit $bad

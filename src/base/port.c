@@ -76,10 +76,20 @@ static int room_enough(const struct port *p, const struct port_why *why)
 	unsigned least, most, has = rte_pktmbuf_data_room_size(p->pool) - RTE_PKTMBUF_HEADROOM;
 	c.mtu = p->mtu;
 	port_room(&c, &least, &most);
-	if (has < least || (most && has > most))
-		return port_because(why, -EINVAL, "%s: an MTU of %u needs mbufs of %u bytes%s, the pool has %u",
-				    p->config.name, p->mtu, has < least ? least : most, has < least ? "" : " at most",
-				    has);
+	if (p->config.type == PORT_AF_XDP && p->mtu > PORT_XDP_MTU)
+		return port_because(why, -EINVAL, "%s: an MTU of %u is more than AF_XDP carries: ip link set %s mtu %u",
+				    p->config.name, p->mtu, p->config.device, PORT_XDP_MTU);
+	if (has < least)
+		return port_because(why, -EINVAL,
+				    "%s: an MTU of %u needs mbufs of %u bytes, the pool has %u: a restart takes larger "
+				    "ones, but beside an af_xdp port %u is the most",
+				    p->config.name, p->mtu, least, has, PORT_XDP_MTU);
+	if (most && has > most)
+		return port_because(
+			why, -EINVAL,
+			"%s: mbufs of an af_xdp port have %u bytes at most, the pool has %u: no port beside "
+			"it may have an MTU over %u",
+			p->config.name, most, has, PORT_XDP_MTU);
 	return 0;
 }
 

@@ -85,6 +85,7 @@ struct port_counters {
 };
 
 #define PORT_QUEUES_MAX 64
+#define PORT_XDP_MTU 3250 // af_xdp: a frame, two VLAN tags and struct pkt within a page (docs/ports.md)
 
 struct port {
 	_Atomic bool up;    // workers may use it
@@ -134,8 +135,8 @@ void port_counters_clear(struct port *port);
 // All that the driver counts, by its names, and the kernel's of the interface as "kernel_NAME".
 void port_xstats(const struct port *port, void (*each)(void *arg, const char *name, uint64_t value), void *arg);
 
-// Bytes of frame that mbufs of a pool for such a port need, and the most that they may have (0: no bound): af_xdp lends
-// mbufs to the kernel, which wants each within a page.
+// Bytes of frame that mbufs of a pool for such a port need (of an MTU of 0: as its interface has it now), and the most
+// that they may have (0: no bound): af_xdp lends mbufs to the kernel, which wants each within a page.
 void port_room(const struct port_config *config, unsigned *least, unsigned *most);
 
 // port_rx's, where frames can be longer than a wire has them or are marked: how many stay in m.

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/port_kernel.h"
 #include "base/port_pci.h"
 #include "pkt.h"
 
@@ -92,9 +93,13 @@ int port_type_of(const char *name)
 #define XSK_ROOM_MIN (2048 - 64 - sizeof(struct rte_mbuf) - sizeof(struct pkt) - RTE_PKTMBUF_HEADROOM)
 #define XSK_ROOM_MAX (4096 - 64 - sizeof(struct rte_mbuf) - sizeof(struct pkt) - RTE_PKTMBUF_HEADROOM)
 
+static_assert(XSK_ROOM_MAX - XDP_HEADROOM - PORT_L2_BYTES == PORT_XDP_MTU, "what the pages say");
+
 void port_room(const struct port_config *config, unsigned *least, unsigned *most)
 {
-	unsigned mtu = config->mtu ? config->mtu : 1500;
+	uint16_t mtu = config->mtu;
+	if (!mtu && (!port_kinds[config->type].kernel || port_kernel_mtu(config->device, &mtu) < 0))
+		mtu = 1500;
 	*least = mtu + PORT_L2_BYTES;
 	*most = 0;
 	if (config->type == PORT_AF_PACKET) // the driver wants room for a slot of the ring, whatever is in it

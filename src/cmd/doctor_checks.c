@@ -28,7 +28,6 @@
 #define METADATA "169.254.169.254"
 // Of names that may stand in a command.
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
-#define XDP_MTU 3498 // the largest that one page takes with XDP's headroom
 
 static bool read_line(const char *path, char *out, size_t size)
 {
@@ -101,11 +100,11 @@ static void mtu(struct doctor *d, const struct port_config *c)
 	char fix[192];
 	uint16_t has_mtu = 0, want = c->mtu;
 	port_kernel_mtu(c->device, &has_mtu);
-	bool big = c->type == PORT_AF_XDP && has_mtu > XDP_MTU;
-	snprintf(fix, sizeof(fix), "ip link set %.15s mtu %u", c->device, big ? XDP_MTU : want);
+	bool big = c->type == PORT_AF_XDP && has_mtu > PORT_XDP_MTU;
+	snprintf(fix, sizeof(fix), "ip link set %.15s mtu %u", c->device, big ? PORT_XDP_MTU : want);
 	if (big)
 		doctor_say(d, DOCTOR_BAD, "mtu", false, fix, "%s: %u bytes, AF_XDP carries %u", c->name, has_mtu,
-			   XDP_MTU);
+			   PORT_XDP_MTU);
 	else
 		doctor_say(d, DOCTOR_OK, "mtu", false, "", "%s: %u bytes%s", c->name, has_mtu,
 			   want && want != has_mtu ? ", set at start" : "");

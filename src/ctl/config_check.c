@@ -18,8 +18,7 @@
 #include "ctl/config_key.h"
 #include "policy/complaints.h"
 
-#define AF_XDP_MTU 3250 // a frame and its struct pkt within a page (docs/ports.md); native XDP on ENA takes 3498
-#define GWLB_MTU 8568   // a packet of 8500 bytes and what a Gateway Load Balancer puts around it
+#define GWLB_MTU 8568 // a packet of 8500 bytes and what a Gateway Load Balancer puts around it
 
 struct checking {
 	struct config *c;
@@ -190,8 +189,8 @@ static bool virtual(const char *interface)
 static void af_xdp(const struct checking *k, unsigned i)
 {
 	const struct port_config *p = &k->c->ports[i].port;
-	if (p->mtu > AF_XDP_MTU)
-		WRONG(k, spot("ports", i, "mtu"), "an af_xdp port carries up to %u bytes", AF_XDP_MTU);
+	if (p->mtu > PORT_XDP_MTU)
+		WRONG(k, spot("ports", i, "mtu"), "an af_xdp port carries up to %u bytes", PORT_XDP_MTU);
 	if (p->queues > 1 && virtual(p->device))
 		say(k, !k->here, spot("ports", i, "queues"),
 		    "%s is no hardware (veth): it has one queue for af_xdp, not %u", p->device, p->queues);

@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@
 
 #define ROOM "port"
 #define TICK_MS 1000
+#define GENEVE_PORT 6081 // RFC 8926 3.3
 #define REFRESH_TICKS 30 // then all are asked for again, and those that the kernel doubts are probed
 
 struct end {
@@ -46,6 +48,8 @@ struct end {
 };
 
 struct kernel {
+	int deaf[CONFIG_PATHS * EGRESS_NETS];
+	unsigned ndeaf;
 	struct neighbours *neighbours;
 	struct end end[CONFIG_PORTS]; // ifindex 0: the port has none
 	struct loop *loop;
@@ -216,6 +220,25 @@ static int open_end(struct appliance *a, unsigned i, const struct port_owner *ow
 	return rc;
 }
 
+// A load balancer's GENEVE is a worker's; the kernel, which may see it, too, would answer that nobody listens. So
+// somebody does, who hears nothing.
+static void be_deaf(struct kernel *k, const struct end *e)
+{
+	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+	const struct sock_fprog program = {1, nothing};
+	for (unsigned i = 0; i < e->nnets; i++) {
+		struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(GENEVE_PORT)};
+		int fd = e->net[i].len == 4 ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+		if (fd < 0)
+			continue;
+		memcpy(&at.sin_addr, e->net[i].bytes, 4);
+		k->deaf[k->ndeaf++] = fd;
+		if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0 ||
+		    (bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 && errno != EADDRINUSE))
+			log_say(LOG_WARNING, ROOM, "the kernel may answer GENEVE as unreachable: %s", strerror(errno));
+	}
+}
+
 static int begin(struct appliance *a)
 {
 	struct kernel *k = a->kernel = calloc(1, sizeof(*k));
@@ -241,6 +264,8 @@ int kernel_ports(struct appliance *a, const struct port_owner *owner)
 		for (unsigned j = 0; kernel_wanted(path) && j < path->nports; j++)
 			if ((rc = open_end(a, path->ports[j], owner)) < 0)
 				return rc;
+		if (path->mode == CONFIG_GWLB)
+			be_deaf(a->kernel, &a->kernel->end[path->ports[0]]);
 	}
 	return 0;
 }
@@ -387,6 +412,8 @@ void kernel_close(struct appliance *a)
 	for (unsigned i = 0; i < 4; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	while (k->ndeaf)
+		close(k->deaf[--k->ndeaf]);
 	mem_give(k->neighbours, sizeof(*k->neighbours));
 	free(k);
 	a->kernel = NULL;

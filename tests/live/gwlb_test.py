@@ -26,6 +26,17 @@ POLICY = {
 }
 
 
+UNHEARD = """import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+s.connect(("10.83.0.10", 6081))
+try:
+    s.send(bytes(8))
+    s.recv(100)
+except TimeoutError:
+    print("silence")"""
+
+
 def probe(w):
     r = w.run("lb", "curl", "-sS", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", "http://10.83.0.10/")
     return r.stdout
@@ -72,6 +83,8 @@ def main():
     expect("with a policy in force it says 200", probe(w) == "200", probe(w))
     r = w.run("lb", "ping", "-c", "2", "-i", "0.2", "-W", "2", "10.83.0.10")
     expect("the appliance answers a ping itself", "2 received" in r.stdout and "DUP" not in r.stdout, r.stdout)
+    r = w.run("lb", sys.executable, "-c", UNHEARD)
+    expect("GENEVE is not answered as unreachable by the box's kernel", r.stdout.strip() == "silence", r.stdout + r.stderr)
     p.ready()
     clients(w)
     p.balancer.send_signal(signal.SIGUSR1)

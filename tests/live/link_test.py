@@ -110,6 +110,22 @@ def too_big(kind):
     w.close()
 
 
+def as_it_is():
+    """interfaces of 9,000 bytes of which the config says nothing; then the server's end leaves its segments to a card"""
+    w = World(sys.argv[1], mtu=9000)
+    w.up(w.config({"rules": []}))
+    to = ADDRESS["server"][0]
+    expect("jumbo: passes", w.run("client", "ping", "-c", "1", "-M", "do", "-s", "8900", "-W", "5", to).returncode == 0, w.log.read_text()[-1500:])
+    expect("nothing is lost", not w.ctl("show", "drops")["result"]["losing"], w.ctl("show", "drops"))
+    w.http("server", to)
+    w.inside(w.ns["server"], "ethtool", "-K", "eth0", "tx", "on", "sg", "on", "tso", "on", "gso", "on", capture_output=True)
+    w.run("client", "curl", "-sS", "-m", "2", "-o", "/dev/null", "http://%s/1000000" % to)
+    drops = w.ctl("show", "drops")["result"]
+    expect("what TSO made is lost, and it is said what mends it", drops["losing"] and drops["most"] == "wan.too_long" and "tso off" in drops["mend"], drops)
+    expect("jumbo: ends", w.down() == 0, w.log.read_text()[-500:])
+    w.close()
+
+
 def huge():
     """where DPDK goes by physical addresses it lists each hugepage of a pool apart; AF_XDP takes the pool in one piece"""
     w = World(sys.argv[1])
@@ -125,6 +141,7 @@ def main():
     default_denies(kind)
     as_told(kind)
     too_big(kind)
+    as_it_is()
     huge()
     end()
 

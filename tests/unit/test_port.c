@@ -482,7 +482,7 @@ static void pools_that_do_not_fit_are_said(void **state)
 	sh("ip link add wa type veth peer name wb && ip link set wb up");
 	struct port_config c = {.name = "lan", .type = PORT_AF_XDP, .device = "wa", .mtu = 3400};
 	assert_int_equal(port_open(&p, &c, pool, 1, NULL, why, sizeof(why)), -EINVAL);
-	assert_string_equal(why, "lan: an MTU of 3400 needs mbufs of 3678 bytes, the pool has 3072");
+	assert_string_equal(why, "lan: an MTU of 3400 is more than AF_XDP carries: ip link set wa mtu 3250");
 	c.mtu = 1500;
 	port_room(&c, &least, &most);
 	for (int fits = 0; fits < 2; fits++) {

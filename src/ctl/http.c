@@ -4,7 +4,9 @@
 // of pages. It has no thread here: its epoll descriptor is one more in our loop, so a page is written on the control
 // thread and may read what commands read.
 //
-// Bounds: 64 connections, 16 KiB of memory each, ten seconds; bodies are not taken; a page is as long as what it says.
+// Bounds: 64 connections, 16 KiB of memory each, three seconds; bodies are not taken; a page is as long as what it
+// says. Who has been there for longest gives way while places are left, so that those who say nothing keep no probe
+// waiting. Rejected for that: a limit by address, which a probe shares with them where both come over loopback or NAT.
 // Rejected: a server of our own (short, and in ten years still with a corner that nobody tried).
 #include "ctl/http.h"
 
@@ -21,7 +23,8 @@
 
 #define CONNECTIONS_MAX 64u
 #define CONNECTION_BYTES ((size_t)16 << 10)
-#define PATIENCE_S 10u
+#define CONNECTIONS_KEPT 32u // the others are for those that are just ending
+#define PATIENCE_S 3u
 #define TICK_MS 1000
 #define TURNS_MAX 16 // of the library in one of ours
 
@@ -30,7 +33,9 @@ struct http {
 	struct appliance *appliance;
 	const struct http_page *pages;
 	struct MHD_Daemon *daemon;
-	int epoll, timer, again; // -1: none
+	int epoll, timer, again;    // -1: none
+	int kept[CONNECTIONS_KEPT]; // sockets, the oldest first
+	unsigned nkept;
 };
 
 static void reply(struct MHD_Connection *c, unsigned status, const char *type, char *body, size_t len)
@@ -63,7 +68,8 @@ static enum MHD_Result asked(void *arg, struct MHD_Connection *c, const char *ur
 {
 	struct http *h = arg;
 	static char once;
-	if (!*seen) { // only the head is there: what follows must be waited for, or HEAD and keep-alive go wrong
+	bool known = !strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD);
+	if (!*seen && known) { // only the head is there: what follows must be waited for, or keep-alive goes wrong
 		*seen = &once;
 		return MHD_YES;
 	}
@@ -80,7 +86,7 @@ static enum MHD_Result asked(void *arg, struct MHD_Connection *c, const char *ur
 	while (page->path && strcmp(page->path, url))
 		page++;
 	unsigned status = MHD_HTTP_METHOD_NOT_ALLOWED;
-	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
+	if (!known) // at the head, whatever body there is
 		fputs("GET and HEAD are all there is\n", out);
 	else
 		status = page->path ? page->write(h->appliance, out) : write_missing(h, out);
@@ -88,6 +94,22 @@ static enum MHD_Result asked(void *arg, struct MHD_Connection *c, const char *ur
 	reply(c, status, page->path && status != MHD_HTTP_METHOD_NOT_ALLOWED ? page->type : "text/plain; charset=utf-8",
 	      body, len);
 	return MHD_YES;
+}
+
+static void came_or_went(void *arg, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct http *h = arg;
+	int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	unsigned i = 0;
+	(void)context;
+	while (i < h->nkept && h->kept[i] != fd)
+		i++;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED && h->nkept == CONNECTIONS_KEPT)
+		shutdown(h->kept[i = 0], SHUT_RDWR); // the library sees its end and closes it
+	if (i < h->nkept)
+		memmove(&h->kept[i], &h->kept[i + 1], (--h->nkept - i) * sizeof(h->kept[0]));
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		h->kept[h->nkept++] = fd;
 }
 
 static void ready(void *arg, uint32_t events);
@@ -149,10 +171,11 @@ static int start(struct http *h, struct sockaddr_storage *at)
 {
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (at->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
 	errno = 0;
-	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, asked, h, MHD_OPTION_EXTERNAL_LOGGER, said, NULL,
-				     MHD_OPTION_SOCK_ADDR, at, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-				     MHD_OPTION_CONNECTION_TIMEOUT, PATIENCE_S, MHD_OPTION_END);
+	h->daemon =
+		MHD_start_daemon(flags, 0, NULL, NULL, asked, h, MHD_OPTION_EXTERNAL_LOGGER, said, NULL,
+				 MHD_OPTION_SOCK_ADDR, at, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				 MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+				 PATIENCE_S, MHD_OPTION_NOTIFY_CONNECTION, came_or_went, h, MHD_OPTION_END);
 	if (!h->daemon)
 		return errno ? -errno : -EIO;
 	h->epoll = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;

@@ -100,7 +100,8 @@ def drops():
     doors = sum(x["frames"] for x in d["doors"])
     expect("drops add up to all that came", doors == d["came"] + d["own"] == sum(d["sums"].values()), d)
     expect("and to 100 %", abs(sum(x["percent"] for x in d["doors"]) - 100) < 1e-6, d)
-    expect("a denial is refused, not lost", d["sums"]["refused"] > 0 and not d["losing"], d)
+    expect("a denial is refused, not lost", [x["kind"] for x in d["doors"] if x["door"] == "POLICY_DENY"] == ["refused"] and
+           {x["door"] for x in d["doors"] if x["kind"] == "lost"} <= {"SHED_NEW"}, d)  # the capture never lets a worker rest
     expect("the ledger says the same", t["rx"] + t["own"] == t["tx"] + t["kernel"] + t["mirrored"] + t["inside"] +
            sum(t["drops"].values()), t)
     state = ask("show", "workers")["workers"][0]["state"]
@@ -141,6 +142,18 @@ def monitors():
     expect("its parser takes it", len(samples) > 100, len(samples))
     expect("the same reasons as show ledger", set(ask("show", "ledger")["drops"]) <=
            {k[1][0] for k in samples if k[0] == "sluice_drops_total"})
+
+
+    address = HTTP.split(":")
+    silent = [socket.create_connection(address) for _ in range(200)]
+    for s in silent:
+        s.send(b"GET /me")
+    expect("who says nothing keeps no probe waiting", page("/healthz")[0] == 200)
+    for s in silent:
+        s.close()
+    r = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", "x" * 100000, "http://%s/metrics" % HTTP],
+                       capture_output=True, text=True, timeout=30)
+    expect("a POST is told that there is none", r.stdout == "405", r)
 
 
 def prompt():

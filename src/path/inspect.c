@@ -201,11 +201,13 @@ static bool detect(struct worker *w, struct flow *f, struct words *s, unsigned d
 		return false;
 	}
 	s->not_start |= 1 << dir;
-	stream_consume(w, f, dir, v->len);
+	// what was read is kept until it is acknowledged: where no more can be kept, no more is read
+	bool crowded = stream_crowded(w, f, dir, v->len);
+	stream_consume(w, f, dir, crowded ? RTE_MIN(v->len, OTHER_TELLS) : v->len);
 	if (s->nobodys & (1 << !dir))
 		stream_need(w, f, !dir, 0); // it waited in vain
 	bool more = ((f->flags & (FLOW_MIDSTREAM | FLOW_GAP)) || is_open(f, dir)) && ++s->tries[dir] < MIDSTREAM_TRIES;
-	if (!more)
+	if (!more || crowded)
 		stop(w, f, s, dir);
 	return false;
 }

@@ -60,6 +60,8 @@ bool stream_starved(const struct worker *w, const struct flow *f, unsigned dir);
 // At the end of a flow: gives up the first hole of the direction, so that view shows what lies behind it. False: none
 // left.
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir);
+// With `len` bytes more there is little room left for copies of what waits for an ACK.
+bool stream_crowded(const struct worker *w, const struct flow *f, unsigned dir, uint32_t len);
 // No byte of the direction is left to be parsed, nor behind a hole; or none is wanted.
 bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir);
 // APP_STATE_BYTES of zeroed memory that live as long as the stream, for the parser in charge. NULL: no stream.

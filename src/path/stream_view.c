@@ -247,6 +247,11 @@ bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir)
 	return (s->flags & STREAM_STOPPED) || (read && !(s->flags & STREAM_GIVEN_UP));
 }
 
+bool stream_crowded(const struct worker *w, const struct flow *f, unsigned dir, uint32_t len)
+{
+	return stream_of(w, f)->side[dir].history + len > STREAM_HISTORY_MAX / 2;
+}
+
 bool stream_unsettled(const struct worker *w, const struct flow *f, unsigned dir)
 {
 	const struct stream_side *s = &stream_of(w, f)->side[dir];

@@ -308,7 +308,9 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 	if (f) {
 		unsigned dir = s->swap != !!(f->flags & FLOW_SWAPPED);
 		bool expired = flow_age_expired(f, s->p->time_ns);
-		bool renewed = s->segment && flow_tcp_renews(f, dir, s->segment, path_inline(w->config, s->p->port));
+		bool inline_ = path_inline(w->config, s->p->port);
+		bool renewed = s->segment && flow_tcp_renews(f, dir, s->segment, inline_) &&
+			       !(inline_ && flow_tcp_late(f, dir, s->segment, s->p->time_ns));
 		if (likely(!expired && !renewed))
 			return f;
 		if ((*cut = in_use(b, n, f)))
@@ -430,7 +432,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 		}
 		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, live, &p->flags);
 		// what acknowledges our answer is no fault, and act.c has to see it
-		if (unlikely(reason == REASON_FLOW_TCP_BAD_ACK) && (f->policy & POLICY_SAID))
+		if (unlikely(reason == REASON_FLOW_TCP_BAD_ACK) && (f->policy & (POLICY_SAID | POLICY_DENIED)))
 			reason = REASON_POLICY_DENY;
 		if (unlikely(reason))
 			pkt_drop(p, reason);

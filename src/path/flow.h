@@ -84,8 +84,8 @@ enum flow_policy {
 enum flow_asked { ASKED_ABSENT = 1 << 0, ASKED_SAID = 1 << 1 }; // names as absent; a transaction was judged
 
 // Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side. Live: segments of
-// the side went by unseen, and none was seen since.
-enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2, FAR_UNSEEN = FAR_SEQ };
+// the side went by unseen, and none was seen since; some did once, so what was acknowledged of it is a guess.
+enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2, FAR_UNSEEN = FAR_SEQ, FAR_GUESSED = FAR_ACK };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,
 // time_wait, last_ack, close_wait, closing, closed.
@@ -141,7 +141,8 @@ struct flow {
 		uint8_t icmp_type; // else: of the first packet
 	};
 	union {
-		uint16_t ts_ahead[2]; // TCP: see flow_tcp.c, sample_ts
+		uint16_t ts_ahead[2]; // TCP in replay: see flow_tcp.c, sample_ts
+		uint32_t reset_ms;    // TCP, live: when a RST of it was believed
 		struct {
 			uint8_t icmp_code;
 			uint8_t unread; // datagrams that no parser knew, while none has

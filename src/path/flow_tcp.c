@@ -28,7 +28,9 @@
 #define SLACK_MIN (4u << 20) // replay: 64 places of 64 KiB, the most that one segment brings or acknowledges
 #define SLACK_MAX (1u << 28)
 #define WSCALE_NONE 0xfe // SYN without the option; until the other SYN is seen
-#define TS_EXPIRY 30     // RFC 7323 5.5: 24 days, in 2^46 ns
+#define NS_MS 1000000ull
+#define LATE_MS 1000 // what is sent a second after a RST did not hear of it: the RST was lost, or no RST
+#define TS_EXPIRY 30 // RFC 7323 5.5: 24 days, in 2^46 ns
 
 enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10, URG = 0x20 }; // RFC 9293 3.1
 
@@ -155,6 +157,15 @@ bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s
 	// after both FINs: numbers that are not of this connection, whose SYN was missed
 	int32_t ahead = diff(s->seq, frontier(from));
 	return !live && known(from) && (uint32_t)(ahead < 0 ? -(int64_t)ahead : ahead) > slack(&f->side[!dir], false);
+}
+
+bool flow_tcp_late(const struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns)
+{
+	const struct flow_side *from = &f->side[dir];
+	return f->tcp_state == TCP_CLOSED && (f->side[!dir].flags & SIDE_RST) &&
+	       (dir == 0 || (f->flags & FLOW_MIDSTREAM)) && s->len && !(s->flags & (SYN | RST)) && known(from) &&
+	       (uint32_t)(now_ns / NS_MS) - f->reset_ms < LATE_MS &&
+	       diff(end_of(s), frontier(from) + window(&f->side[!dir])) <= 0;
 }
 
 // --- pieces of flow_tcp_track
@@ -328,12 +339,14 @@ static bool rst_in_window(const struct flow *f, unsigned dir, const struct segme
 {
 	const struct flow_side *from = &f->side[dir];
 	uint32_t room = RTE_MAX(RTE_MIN(window(&f->side[!dir]), SLACK_MAX), 65535u);
-	uint32_t low = live && (from->flags & SIDE_ACKED) ? from->acked : frontier(from) - room;
+	bool exact = live && (from->flags & SIDE_ACKED) && !(f->far & FAR_GUESSED << dir);
+	uint32_t low = exact ? from->acked : frontier(from) - room;
 	return !known(from) || f->tcp_state < TCP_SYN_RECV ||
 	       (diff(s->seq, frontier(from) + room) < 0 && diff(s->seq, low) >= 0);
 }
 
-static uint16_t track_rst(struct flow *f, unsigned dir, const struct segment *s, bool live, uint16_t *pkt_flags)
+static uint16_t track_rst(struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns, bool live,
+			  uint16_t *pkt_flags)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
 	if (!rst_ends(f, dir, s)) {
@@ -354,6 +367,8 @@ static uint16_t track_rst(struct flow *f, unsigned dir, const struct segment *s,
 	set_next(from, s->seq);
 	from->flags |= SIDE_RST;
 	f->tcp_state = TCP_CLOSED;
+	if (live)
+		f->reset_ms = (uint32_t)(now_ns / NS_MS);
 	return REASON_NONE;
 }
 
@@ -576,7 +591,9 @@ uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, u
 	if (s->flags & RST) {
 		if (f->tcp_state == TCP_NONE && !known(&f->side[dir]))
 			f->flags |= FLOW_MIDSTREAM;
-		return track_rst(f, dir, s, live, pkt_flags);
+		return track_rst(f, dir, s, now_ns, live, pkt_flags);
+	} else if (live && unlikely(flow_tcp_late(f, dir, s, now_ns))) { // what nobody reads goes on its way
+		return f->flags & FLOW_PASSED << dir ? REASON_NONE : REASON_STREAM_UNJUDGED;
 	} else if (s->flags & SYN) {
 		track_syn(f, dir, s, now_ns, pkt_flags);
 	} else if (f->tcp_state == TCP_NONE && !known(&f->side[0]) && !known(&f->side[1])) {
@@ -587,14 +604,21 @@ uint16_t flow_tcp_track(struct flow *f, unsigned dir, const struct segment *s, u
 	return REASON_NONE;
 }
 
+// More than any window behind what was known: 2 GiB and more have passed since.
+static uint32_t resumed(uint32_t known, uint32_t seen)
+{
+	return diff(seen, known) > 0 || diff(seen, known) < -(int32_t)SLACK_MAX ? seen : known;
+}
+
 void flow_tcp_resume(struct flow *f, unsigned dir, const struct segment *s)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
-	from->next = later(from->next, s->seq);
-	from->acked = later(from->acked, s->seq); // or the other side's window would end before it
+	from->next = resumed(from->next, s->seq);
+	from->acked = resumed(from->acked, s->seq); // or the other side's window would end before it
+	f->far |= (uint8_t)(FAR_GUESSED << dir) & 15;
 	if (s->flags & ACK) {
-		to->acked = later(to->acked, s->ack);
-		to->next = later(to->next, s->ack);
+		to->acked = resumed(to->acked, s->ack);
+		to->next = resumed(to->next, s->ack);
 	}
 	if (s->options & SEGMENT_TS)
 		from->ts_recent = later(from->ts_recent, s->ts);

@@ -327,6 +327,24 @@ static void resets(void **state)
 	assert_int_equal(last_flow->age_class, AGE_CLASS_CLOSED);
 }
 
+// What was on its way when its receiver reset is late, and no connection of its own; but not for ever.
+static void data_after_a_reset_is_late(void **state)
+{
+	handshake();
+	uint64_t id = last_flow->id;
+	assert_int_equal(seg(C, ACK, CI + 1, SI + 1, 100), 0);
+	assert_int_equal(seg(S, RST | ACK, SI + 1, CI + 1, 0), 0);
+	assert_int_equal(seg(C, ACK, CI + 101, SI + 1, 100), REASON_STREAM_UNJUDGED);
+	assert_int_equal(seg(C, ACK, CI + 1, SI + 1, 100), REASON_STREAM_UNJUDGED);
+	assert_true(last_flow->id == id);
+	last_flow->flags |= FLOW_PASSED; // nobody reads it
+	assert_int_equal(seg(C, ACK, CI + 201, SI + 1, 100), 0);
+	assert_true(last_flow->id == id && last_flow->tcp_state == TCP_CLOSED);
+	last_flow->reset_ms -= 1001;
+	assert_int_equal(seg(C, ACK, CI + 301, SI + 1, 100), 0);
+	assert_true(last_flow->id != id);
+}
+
 static void resets_of_half_open_flows(void **state)
 {
 	assert_int_equal(seg(C, SYN, CI, 0, 0), 0);
@@ -770,6 +788,7 @@ int main(void)
 		TEST(the_last_syn_decides_about_signatures),
 		TEST(resets),
 		LIVE(resets),
+		LIVE(data_after_a_reset_is_late),
 		TEST(resets_of_half_open_flows),
 		TEST(data_after_a_reset_is_another_flow),
 		TEST(keep_alive_is_no_evidence),

@@ -500,6 +500,21 @@ static void numbers_resume(void **state)
 	nothing_asked();
 }
 
+// The other end lacks some of what went by; its answer makes this one reset at the byte that it lacks.
+static void a_reset_behind_what_went_by(void **state)
+{
+	struct fastpath_op op[2], del;
+	settle_both(op);
+	uint64_t tx = worker->tx;
+	next[0] += 3000;
+	frame(0, IPPROTO_TCP, 0x10, "", 0);
+	next[0] -= 1000;
+	frame(0, IPPROTO_TCP, 0x04, "", 0);
+	assert_int_equal(worker->tx, tx + 2);
+	while (asked(&del))
+		assert_int_equal(del.ask, FASTPATH_DEL);
+}
+
 // Another policy: what it denies is taken back, what it does not touch stays.
 static void policy_changes(void **state)
 {
@@ -543,6 +558,7 @@ int main(void)
 		TEST(nobody_across),
 		TEST(counts_come_back),
 		TEST(numbers_resume),
+		TEST(a_reset_behind_what_went_by),
 		TEST(policy_changes),
 		TEST(ends_with_all),
 		TEST(no_room_to_ask),

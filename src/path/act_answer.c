@@ -11,10 +11,13 @@
 // are those of what left this box: to the client, the end of what the server's side let through; to the server, the
 // line up to which client bytes were let out. Where that is not known (a flow that was settled), the packet at hand
 // says it: what it acknowledges, where it begins. An end that expects another byte answers with an ACK of its own,
-// which says which, and is answered exactly (RFC 9293 3.10.7).
+// which says which, and is answered exactly (RFC 9293 3.10.7). What was on its way to an end when its flow was denied
+// moves the line at which it believes; so an ACK that asks for more than the one before is answered, too, and the first
+// packet of each direction that does not leave says where the other end stands.
 //
-// Bounded: of a flow ANSWERS_AT_ONCE answers, then one a second. A RST, an ICMP error and what carries a signature of
-// TCP (RFC 2385, RFC 5925: only its sender could sign an answer) are never answered.
+// Bounded: to each end ANSWERS_AT_ONCE answers, then one a second; and ANSWERS_MOVED more to ACKs that move on, no more
+// than packets that came. In replay, where nobody hears, it is one account for both. A RST, an ICMP error and what
+// carries a signature of TCP (RFC 2385, RFC 5925: only its sender could sign an answer) are never answered.
 #include <netinet/in.h>
 #include <string.h>
 
@@ -29,14 +32,14 @@
 #define PSH 8
 #define ACK 16
 #define ANSWERS_AT_ONCE 3
+#define ANSWERS_MOVED 1000 // more than a window of 64 MiB has ACKs, at an ACK each 64 KiB
 #define AGAIN_NS 1000000000ull
 #define MSS4 536 // that any receiver takes (RFC 9293 3.7.1)
 #define MSS6 1220
 #define WINDOW 8192
 #define DNS_FRAME 2 // length in front of a message on TCP (RFC 1035 4.2.2)
 
-// ---- what the rule says
-// ------------------------------------------------------------------------------------------------
+// ---- what the rule says ---------------------------------------------------------------------------------------------
 
 uint8_t act_response(const struct ruleset *rs, const struct flow *f, uint32_t rule, unsigned dir)
 {
@@ -78,8 +81,7 @@ static void about(const struct ruleset *rs, uint64_t flow_id, uint32_t rule, uin
 	a->reason_len = d->reason_len;
 }
 
-// ---- what was said
-// ------------------------------------------------------------------------------------------------------
+// ---- what was said --------------------------------------------------------------------------------------------------
 
 static struct said *said_at(struct act *a, uint64_t flow_id)
 {
@@ -91,23 +93,31 @@ static struct said *said_new(struct worker *w, const struct denial *d)
 {
 	struct said *s = said_at(w->act, d->f->id);
 	*s = (struct said){.flow_id = d->f->id,
-			   .at_ns = w->now_ns,
+			   .at_ns = {w->now_ns, w->now_ns},
 			   .version = w->judge->policy->version,
 			   .rule = d->rule,
 			   .tx_id = d->tx_id,
 			   .response = d->response,
 			   .dir = d->dir,
 			   .head = d->head,
-			   .times = 1};
+			   .heard = (uint8_t)(1 << pkt_of(d->m)->dir),
+			   .times = {1, 1}};
 	return s;
 }
 
-static bool may_again(struct worker *w, struct said *s)
+// To the end that sends `dir` and asks for `ack`.
+static bool may_again(struct worker *w, struct said *s, unsigned dir, uint32_t ack)
 {
-	if (s->times >= ANSWERS_AT_ONCE && w->now_ns - s->at_ns < AGAIN_NS)
+	unsigned to = w->config->live ? dir : 0;
+	bool moves = w->config->live && s->ack[to] != ack && s->moves[to] < ANSWERS_MOVED;
+	if (!moves && s->times[to] >= ANSWERS_AT_ONCE && w->now_ns - s->at_ns[to] < AGAIN_NS)
 		return false;
-	s->times = s->times < ANSWERS_AT_ONCE ? s->times + 1 : s->times;
-	s->at_ns = w->now_ns;
+	if (moves)
+		s->moves[to]++;
+	else if (s->times[to] <= ANSWERS_AT_ONCE)
+		s->times[to]++;
+	s->ack[to] = ack;
+	s->at_ns[to] = w->now_ns;
 	return true;
 }
 
@@ -119,8 +129,7 @@ static bool send_own(struct worker *w, const struct flow *f, struct rte_mbuf *m)
 	return m != NULL;
 }
 
-// ---- TCP
-// ----------------------------------------------------------------------------------------------------------------
+// ---- TCP ------------------------------------------------------------------------------------------------------------
 
 static bool readable(const struct rte_mbuf *m, const struct layer *l)
 {
@@ -293,8 +302,7 @@ static void tcp(struct worker *w, const struct denial *d)
 	}
 }
 
-// ---- datagrams
-// ----------------------------------------------------------------------------------------------------------
+// ---- datagrams ------------------------------------------------------------------------------------------------------
 
 // A query is answered to who sent it; in place of an answer that is refused, the one we make goes on.
 static void dns(struct worker *w, const struct denial *d)
@@ -339,8 +347,7 @@ void act_answer(struct worker *w, const struct denial *d)
 		dns(w, d);
 }
 
-// ---- HTTP: the page waits
-// -----------------------------------------------------------------------------------------------
+// ---- HTTP: the page waits -------------------------------------------------------------------------------------------
 
 void act_ending_begins(struct worker *w, const struct denial *d)
 {
@@ -374,8 +381,7 @@ void act_deny_still(struct worker *w, const struct flow *f)
 	s->version = w->judge->policy->version;
 }
 
-// ---- after that
-// ---------------------------------------------------------------------------------------------------------
+// ---- after that -----------------------------------------------------------------------------------------------------
 
 // Acknowledges the client's FIN, or says once more what it has not understood.
 static void said_to_client(struct worker *w, struct rte_mbuf *m, const struct answer_seen *s, struct said *said)
@@ -418,8 +424,10 @@ static void tcp_again(struct worker *w, struct rte_mbuf *m, struct said *said)
 	bool told = said->end != said->seq && p->dir == said->dir;
 	if (told && !s.len && !(s.flags & FIN)) // acknowledges what was said
 		return;
-	if (!may_again(w, said))
+	if (!may_again(w, said, p->dir, s.ack))
 		return;
+	bool first = w->config->live && !(said->heard & 1 << p->dir);
+	said->heard |= (uint8_t)(1 << p->dir);
 	if (told) {
 		said_to_client(w, m, &s, said);
 		return;
@@ -430,12 +438,16 @@ static void tcp_again(struct worker *w, struct rte_mbuf *m, struct said *said)
 	t.ack = s.end;
 	t.flags = RST | ACK;
 	send_own(w, p->flow, answer_tcp(w, m, ANSWER_BACK, &t));
+	if (first && said->end == said->seq)
+		reset_to(w, m, &s, p->dir);
 }
 
-bool act_answered(const struct worker *w, const struct flow *f)
+bool act_answered(const struct worker *w, const struct flow *f, unsigned dir)
 {
 	const struct said *s = said_at(w->act, f->id);
-	return s->flow_id != f->id || s->response == RESPONSE_DROP || s->times >= ANSWERS_AT_ONCE;
+	bool apart = w->config->live && f->key.proto == IPPROTO_TCP; // and once more after a second
+	return s->flow_id != f->id || s->response == RESPONSE_DROP ||
+	       s->times[apart ? dir : 0] >= ANSWERS_AT_ONCE + apart;
 }
 
 void act_answer_again(struct worker *w, struct rte_mbuf *m)
@@ -446,7 +458,7 @@ void act_answer_again(struct worker *w, struct rte_mbuf *m)
 		return;
 	worker_at(w, p);
 	if (said->response == RESPONSE_UNREACHABLE && !is_open(m)) {
-		if (p->dir == 0 && may_again(w, said))
+		if (p->dir == 0 && may_again(w, said, 0, 0))
 			send_own(w, p->flow, answer_unreachable(w, m));
 	} else if (p->flow->key.proto == IPPROTO_TCP) {
 		tcp_again(w, m, said);

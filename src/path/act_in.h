@@ -25,14 +25,17 @@ struct denial {
 // What was said of a denied flow, for packets that come after. Found by the flow's id; a newer one takes its place, and
 // then nothing more is said.
 struct said {
-	uint64_t flow_id; // 0: free
-	uint64_t at_ns;   // last
+	uint64_t flow_id;  // 0: free
+	uint64_t at_ns[2]; // last to each end, by the direction that it sends; in replay the first is of both
+	uint32_t ack[2];   // what it asked for then
+	uint16_t moves[2]; // answers to what asked for more than before
 	uint32_t rule, tx_id;
 	uint16_t version;  // of the policy that it is a rule of
 	uint32_t seq, end; // TCP, of what was said to the client: first and behind the last, FIN counted
 	uint8_t response;
 	uint8_t dir; // the client's
-	uint8_t times;
+	uint8_t times[2];
+	uint8_t heard; // directions of which a packet came since; << dir
 	bool head;
 };
 #define ACT_SAID 8192 // a power of two
@@ -72,7 +75,7 @@ void act_answer(struct worker *w, const struct denial *d);
 // A packet of a flow whose denial was said.
 void act_answer_again(struct worker *w, struct rte_mbuf *m);
 // Whoever has not understood by now will not: nothing was to be said, or it was said often enough.
-bool act_answered(const struct worker *w, const struct flow *f);
+bool act_answered(const struct worker *w, const struct flow *f, unsigned dir);
 // RST to both ends.
 void act_reset(struct worker *w, const struct denial *d);
 // How to answer: what the rule says, or what suits what is denied.

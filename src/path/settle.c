@@ -122,7 +122,9 @@ static bool denied(const struct worker *w, const struct flow *f, unsigned dir)
 {
 	bool done = (f->flags & FLOW_APP_DONE) || f->app == APP_OTHER ||
 		    (f->key.proto == IPPROTO_UDP && !is_read(w, f, dir));
-	bool said = f->policy & POLICY_SAID ? act_answered(w, f) : f->pkts[0] + f->pkts[1] >= UNANSWERED;
+	// of TCP an end believes only what fits what it has: as long as it may be told, what it says comes up
+	bool waits = w->config->live && f->key.proto == IPPROTO_TCP;
+	bool said = f->policy & POLICY_SAID ? act_answered(w, f, dir) : !waits && f->pkts[0] + f->pkts[1] >= UNANSWERED;
 	return (f->policy & (POLICY_DENIED | POLICY_ENDING)) == POLICY_DENIED && done && said && !f->holds;
 }
 

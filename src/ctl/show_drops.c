@@ -121,6 +121,16 @@ static uint64_t at_ports(struct appliance *a, struct drops *d, bool say)
 	return sum;
 }
 
+// What leaves by them is taken, and the kernel or the card drops it: no door has it.
+static json_t *without_link(const struct appliance *a)
+{
+	json_t *names = json_array();
+	for (unsigned i = 0; i < a->config->nports; i++)
+		if (!a->ports[i].link)
+			json_array_append_new(names, json_string(a->ports[i].config.name));
+	return names;
+}
+
 // What XDP let by, dropped, or gave to the kernel, and workers never saw.
 static uint64_t in_xdp(const struct appliance *a, struct drops *d, bool say)
 {
@@ -171,7 +181,9 @@ json_t *show_drops(struct appliance *a, struct call *c)
 	json_t *sums = json_object();
 	for (unsigned k = 0; k < KINDS; k++)
 		json_object_set_new(sums, kinds[k], json_integer((json_int_t)d.sum[k]));
-	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:o,s:o,s:s,s:s}", "losing", d.sum[KIND_LOST] != 0, "came",
+	json_t *no_link = without_link(a);
+	bool losing = d.sum[KIND_LOST] != 0 || json_array_size(no_link);
+	return json_pack("{s:b,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:s,s:s}", "losing", losing, "no_link", no_link, "came",
 			 (json_int_t)(d.came - t.own), "own", (json_int_t)t.own, "bypassed", (json_int_t)t.bypassed,
 			 "sums", sums, "doors", d.rows, "beside", d.beside, "most", d.most.door, "mend", d.most.mend);
 }
@@ -221,6 +233,10 @@ void view_drops(struct view *v, const json_t *result)
 	if (losing && mend && *mend)
 		fprintf(v->out, "Most by %s. What mends it: %s\n", json_string_value(json_object_get(result, "most")),
 			mend);
+	const json_t *no_link = json_object_get(result, "no_link");
+	for (size_t i = 0; i < json_array_size(no_link); i++)
+		fprintf(v->out, "%s has no link: nothing that leaves by it arrives.\n",
+			json_string_value(json_array_get(no_link, i)));
 	fputc('\n', v->out);
 	view_sums(v, sums, all);
 	const json_t *doors = json_object_get(result, "doors"), *beside = json_object_get(result, "beside");

@@ -126,7 +126,8 @@ static void add_ports(struct arguments *a, const struct eal_live *live)
 		add(a, "0000:00:00.0"); // one that is no port: with no device allowed, all would be taken
 	} else {
 		add(a, "--no-pci");
-		add(a, "--iova-mode=va"); // no card asks where memory lies; else a pool would be as many pieces as pages
+		add(a,
+		    "--iova-mode=va"); // no card asks where memory lies; else a pool would be as many pieces as pages
 	}
 }
 

@@ -56,7 +56,8 @@ json_t *change_bypass(struct appliance *a, struct call *c)
 	bool on = !strcmp(c->word[1], "on");
 	uint64_t for_s = time ? change_seconds(time) : 0;
 	if (time && (!for_s || !on))
-		return call_fail(c, CALL_USAGE, on ? "\"%.40s\" is no time: 30s, 10m, 2h; a year at most" : "bypass off has no time",
+		return call_fail(c, CALL_USAGE,
+				 on ? "\"%.40s\" is no time: 30s, 10m, 2h; a year at most" : "bypass off has no time",
 				 time);
 	appliance_bypass(a, on, for_s * 1000000000);
 	json_t *o = json_pack("{s:b}", "bypass", on);

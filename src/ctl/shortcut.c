@@ -72,8 +72,11 @@ static void links_of(struct appliance *a, struct shortcut *s, struct fastpath_op
 int shortcut_open(struct appliance *a)
 {
 	struct fastpath_link links[2 * CONFIG_PATHS];
-	struct fastpath_options o = {
-		.links = links, .workers = a->nworkers, .ring = RING, .idle_ms = IDLE_MS, .stale_ms = FASTPATH_STALE_MS};
+	struct fastpath_options o = {.links = links,
+				     .workers = a->nworkers,
+				     .ring = RING,
+				     .idle_ms = IDLE_MS,
+				     .stale_ms = FASTPATH_STALE_MS};
 	char why[256];
 	struct shortcut *s = calloc(1, sizeof(*s));
 	if (!s)

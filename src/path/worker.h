@@ -93,8 +93,8 @@ struct worker {
 	// the clock: never runs backwards within a capture
 	uint64_t now_ns;
 	uint64_t unseen_ns; // live: until then frames may have gone from port to port without a look
-	uint64_t frame; // of the packet in work, for what is written on its behalf
-	uint64_t order; // the same of its place in the walk: records are sorted by it
+	uint64_t frame;     // of the packet in work, for what is written on its behalf
+	uint64_t order;     // the same of its place in the walk: records are sorted by it
 	uint16_t id;
 	bool scans;            // some rule in force asks for payload
 	bool swapping;         // flows are left that the policy in force has not judged

@@ -156,6 +156,24 @@ def monitors():
     expect("a POST is told that there is none", r.stdout == "405", r)
 
 
+def dashboards():
+    """what configs/monitor/ has for Grafana and Prometheus asks for metrics and labels that there are"""
+    labels = {}
+    for name, pairs in re.findall(r"^(sluice_\w+)(?:\{(.*)\})? ", page("/metrics")[2], re.M):
+        labels.setdefault(name, {"instance"}).update(re.findall(r'(\w+)="', pairs))
+    configs = pathlib.Path(DOCS).parent / "configs" / "monitor"
+    shown = [t for p in json.loads((configs / "grafana.json").read_text())["panels"] for t in p["targets"]]
+    asked = [(t["expr"], t["legendFormat"]) for t in shown]
+    rules = (configs / "alerts.yml").read_text().split("- alert: ")[1:]
+    asked += [(r.split("labels:")[0], r.split("annotations:")[1].replace("$labels.", "").replace("{{ $value", "")) for r in rules]
+    wrong = []
+    for expr, text in asked:
+        names = re.findall(r"sluice_\w+", expr)
+        wrong += [n for n in names if n not in labels]
+        wrong += [(names, l) for l in re.findall(r"\{\{ ?(\w+) ?\}\}", text) if not all(l in labels.get(n, ()) for n in names)]
+    expect("%d panels and %d alerts ask for what there is" % (len(shown), len(rules)), len(rules) > 8 and len(shown) > 15 and not wrong, wrong)
+
+
 def prompt():
     pid, fd = pty.fork()
     if pid == 0:
@@ -257,7 +275,7 @@ with tempfile.TemporaryDirectory() as folder:
         if ctl("show", "policy").stdout.find("policy.json") >= 0 or run.poll() is not None:
             break
     try:
-        for story in (words_and_codes, drops, monitors, prompt, documented, hostile):
+        for story in (words_and_codes, drops, monitors, dashboards, prompt, documented, hostile):
             story()
         second = subprocess.run([SLUICE, "run", "-c", "config.json"], capture_output=True, text=True, timeout=30)
         expect("a second one says who holds the socket", second.returncode == 3 and "process %d" % run.pid in second.stderr,

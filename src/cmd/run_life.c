@@ -32,11 +32,11 @@
 
 static void load(struct run *r, const char *file);
 
-static void said_lines(enum log_level level, const char *text)
+static void said_lines(enum log_level level, const char *room, const char *text)
 {
 	while (*text) {
 		size_t n = strcspn(text, "\n");
-		log_say(level, "policy", "%.*s", (int)n, text);
+		log_say(level, room, "%.*s", (int)n, text);
 		text += n + (text[n] == '\n');
 	}
 }
@@ -66,7 +66,7 @@ static bool fall_back(struct run *r)
 static void loaded(void *arg, const struct reload *l)
 {
 	struct run *r = arg;
-	said_lines(l->rc == 0 ? LOG_WARNING : LOG_ERROR, l->said);
+	said_lines(l->rc == 0 ? LOG_WARNING : LOG_ERROR, "policy", l->said);
 	if (l->rc == 0)
 		log_say(LOG_NOTICE, "policy",
 			"enforcing file=%s version=%u rules=%u sets=%u read_ms=%.0f compile_ms=%.0f publish_ms=%.1f "
@@ -184,7 +184,7 @@ static bool read_again(struct run *r, struct config *next)
 	int rc = say ? config_load(next, r->file, r->sets, r->nsets, say) : -ENOMEM;
 	if (say)
 		fclose(say);
-	said_lines(rc < 0 ? LOG_ERROR : LOG_INFO, text ? text : "");
+	said_lines(rc < 0 ? LOG_ERROR : LOG_INFO, "config", text ? text : "");
 	free(text);
 	if (rc < 0)
 		log_say(LOG_ERROR, "config", "not read again file=%s: nothing has changed", r->file);

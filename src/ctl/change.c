@@ -191,13 +191,19 @@ json_t *change_policy_rollback(struct appliance *a, struct call *c)
 	if (call_value(c, "n") && !call_number(c, "n", 1u << 30, &wanted))
 		return NULL;
 	int n = *folder ? history_list(folder, &list) : 0, at = 0;
-	if (!wanted && n > 1)
-		wanted = list[1].number; // the first is what is in force
-	while (at < n && list[at].number != wanted)
+	const struct standing_view *v = wanted ? NULL : standing_look(a->standing);
+	if (!wanted) {
+		at = history_before(folder, list, n, v ? v->policy->hash : "");
+		wanted = at < 0 ? 0 : list[at].number;
+		standing_let_go(a->standing);
+	}
+	while (at >= 0 && at < n && list[at].number != wanted)
 		at++;
 	free(list);
-	if (at >= n)
-		return call_fail(c, CALL_FINDINGS, "no such policy is kept; `policy history` lists them");
+	if (at < 0 || at >= n)
+		return call_fail(c, CALL_FINDINGS,
+				 at < 0 ? "no policy is kept from before the one in force; `policy history` lists all"
+					: "no such policy is kept; `policy history` lists them");
 	history_file(folder, (unsigned)wanted, path);
 	return load(a, c, path);
 }

@@ -49,7 +49,7 @@ static void told(void *arg)
 }
 
 // What came into force is the way back of what comes later.
-static void keep(const struct job *j, FILE *say)
+static void keep(const struct job *j, struct history_draft *d, FILE *say)
 {
 	const struct config_policy *c = &j->a->config->policy;
 	struct complaints warn = {0};
@@ -60,7 +60,7 @@ static void keep(const struct job *j, FILE *say)
 		copies_check(j->a->config, p, &warn);
 	complaints_print(&warn, say);
 	complaints_clear(&warn);
-	int rc = p && *c->history ? history_keep(c->history, c->history_keep, p, j->file) : 0;
+	int rc = d ? history_end(d, c->history_keep, p, j->file) : 0;
 	if (rc < 0)
 		log_say(LOG_WARNING, "policy", "not kept in %s: %s; sluice doctor says more", c->history,
 			strerror(-rc));
@@ -73,9 +73,15 @@ static void *load(void *arg)
 	FILE *say = open_memstream(&j->said, &size);
 	pthread_setname_np(pthread_self(), "policy");
 	privilege_reader();
-	j->reload.rc = say ? standing_load(j->a->standing, j->file, &j->reload.done, say) : -ENOMEM;
+	struct history_draft draft, *d = *j->a->config->policy.history ? &draft : NULL;
+	if (d)
+		history_begin(d, j->a->config->policy.history);
+	const struct policy_ear ear = {history_read, d};
+	j->reload.rc = say ? standing_load(j->a->standing, j->file, d ? &ear : NULL, &j->reload.done, say) : -ENOMEM;
 	if (say && j->reload.rc == 0)
-		keep(j, say);
+		keep(j, d, say);
+	else if (d)
+		history_end(d, 0, NULL, NULL);
 	if (say)
 		fclose(say);
 	if (loop_post(j->loop, told, j) < 0)

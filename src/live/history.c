@@ -7,9 +7,10 @@
 //                 lists/bad.txt        files of its sets, where they stood beside it
 //                 about.json           number, time, hash, rules, file
 //
-// An entry is made as .new, brought to disk, and renamed. A set's file that has not changed is the entry before's, by a
-// hard link: a reload a second of a policy with a million names costs no disk. Files of sets that stand outside the
-// policy's folder are not kept; an entry reads them where they are.
+// An entry is made as .new of what was read, while it is read; brought to disk, and renamed when it is in force. A
+// set's file that has not changed is the entry before's, by a hard link: a reload a second of a policy with a million
+// names costs no disk. Files of sets that stand outside the policy's folder are not kept; an entry reads them where
+// they are.
 #include "live/history.h"
 
 #include <dirent.h>
@@ -33,39 +34,26 @@ void history_file(const char *folder, unsigned number, char path[HISTORY_PATH])
 
 // ---- files -------------------------------------------------------------------------------------------------------
 
-static int copy(const char *from, const char *to)
+static int write_file(const char *path, const char *p, size_t len)
 {
-	char piece[PIECE];
-	int in = open(from, O_RDONLY | O_CLOEXEC), rc = in < 0 ? -errno : 0;
-	int out = rc ? -1 : open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	if (!rc && out < 0)
-		rc = -errno;
-	for (ssize_t n; !rc && (n = read(in, piece, sizeof(piece))) != 0;)
-		if (n < 0 || write(out, piece, (size_t)n) != n)
-			rc = n < 0 ? -errno : -ENOSPC;
-	if (!rc && fsync(out) < 0)
-		rc = -errno;
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	return rc;
+	FILE *f = fopen(path, "wex");
+	if (!f)
+		return -errno;
+	fchmod(fileno(f), 0640);
+	int rc = fwrite(p, 1, len, f) == len ? 0 : -errno;
+	return fclose(f) == 0 ? rc : -errno;
 }
 
-static bool same(const char *a, const char *b)
+static bool same(const char *path, const char *p, size_t len)
 {
-	static __thread char pa[PIECE], pb[PIECE];
-	FILE *fa = fopen(a, "re"), *fb = fopen(b, "re");
-	bool equal = fa && fb;
-	for (size_t n = 1; equal && n;) {
-		n = fread(pa, 1, sizeof(pa), fa);
-		equal = fread(pb, 1, sizeof(pb), fb) == n && !memcmp(pa, pb, n);
-	}
-	if (fa)
-		fclose(fa);
-	if (fb)
-		fclose(fb);
-	return equal;
+	char piece[PIECE];
+	FILE *f = fopen(path, "re");
+	size_t at = 0, n = 0;
+	while (f && (n = fread(piece, 1, sizeof(piece), f)) && n <= len - at && !memcmp(piece, p + at, n))
+		at += n;
+	if (f)
+		fclose(f);
+	return f && !n && at == len;
 }
 
 // Folders on the way to a file below base.
@@ -94,10 +82,19 @@ static void away(const char *folder)
 	rmdir(folder);
 }
 
-static int sync_folder(const char *folder)
+// To disk, with all that is below it if it is a folder.
+static int sync_all(const char *path, bool below)
 {
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	DIR *d = below ? opendir(path) : NULL;
+	for (struct dirent *e; d && rc == 0 && (e = readdir(d));) {
+		char in[2 * HISTORY_PATH];
+		snprintf(in, sizeof(in), "%.700s/%.255s", path, e->d_name);
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			rc = sync_all(in, true);
+	}
+	if (d)
+		closedir(d);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -153,32 +150,65 @@ int history_list(const char *folder, struct history_entry **list)
 	return (int)n;
 }
 
-// ---- one more ----------------------------------------------------------------------------------------------------
-
-struct entry {
-	const char *folder, *file;
-	char made[HISTORY_PATH]; // FOLDER/.new
-	unsigned last;           // number of the entry before; 0: none
-};
-
-static int keep_set(const struct entry *e, const struct set *s)
+static int find(const struct history_entry *list, int n, unsigned number)
 {
-	char beside[HISTORY_PATH], from[2 * HISTORY_PATH], before[2 * HISTORY_PATH], to[2 * HISTORY_PATH];
-	if (!s->file || *s->file == '/' || strstr(s->file, ".."))
-		return 0;
-	snprintf(beside, sizeof(beside), "%.511s", e->file);
-	snprintf(from, sizeof(from), "%.500s/%.500s", dirname(beside), s->file);
-	snprintf(before, sizeof(before), "%.400s/%06u/%.500s", e->folder, e->last, s->file);
-	snprintf(to, sizeof(to), "%.500s/%.500s", e->made, s->file);
-	way_to(e->made, s->file);
-	if (access(to, F_OK) == 0) // two sets of one file
-		return 0;
-	if (e->last && same(from, before) && link(before, to) == 0)
-		return 0;
-	return copy(from, to);
+	int i = 0;
+	while (i < n && list[i].number != number)
+		i++;
+	return i;
 }
 
-static int write_about(const struct entry *e, const struct policy *p)
+int history_before(const char *folder, const struct history_entry *list, int n, const char *hash)
+{
+	int i = 0;
+	while (i < n && strcmp(list[i].hash, hash) != 0)
+		i++;
+	unsigned below = i < n ? list[i].number : ~0u;
+	for (char path[HISTORY_PATH]; i < n; i = find(list, n, below)) {
+		unsigned of = 0;
+		size_t len = strlen(folder);
+		if (!strncmp(list[i].from, folder, len) && sscanf(list[i].from + len, "/%6u/", &of) == 1)
+			history_file(folder, of, path);
+		if (!of || of >= below || strcmp(path, list[i].from) != 0)
+			break;
+		below = of;
+	}
+	for (i = 0; i < n && (list[i].number >= below || !strcmp(list[i].hash, hash)); i++)
+		;
+	return i < n ? i : -1;
+}
+
+// ---- one more ----------------------------------------------------------------------------------------------------
+
+void history_begin(struct history_draft *d, const char *folder)
+{
+	struct history_entry *list;
+	int n = history_list(folder, &list);
+	*d = (struct history_draft){.folder = folder, .last = n > 0 ? list[0].number : 0, .rc = n < 0 ? n : 0};
+	snprintf(d->made, sizeof(d->made), "%.400s/.new", folder);
+	free(list);
+	away(d->made); // of a process that was killed
+	if (d->rc == 0 && mkdir(d->made, 0750) < 0)
+		d->rc = -errno;
+}
+
+void history_read(void *arg, const char *name, const char *text, size_t len)
+{
+	struct history_draft *d = arg;
+	char before[2 * HISTORY_PATH], to[2 * HISTORY_PATH];
+	if (d->rc < 0 || *name == '/' || strstr(name, ".."))
+		return;
+	name = *name ? name : "policy.json";
+	snprintf(before, sizeof(before), "%.400s/%06u/%.500s", d->folder, d->last, name);
+	snprintf(to, sizeof(to), "%.500s/%.500s", d->made, name);
+	way_to(d->made, name);
+	if (access(to, F_OK) == 0) // two sets of one file
+		d->rc = same(to, text, len) ? 0 : -ESTALE;
+	else if (!d->last || !same(before, text, len) || link(before, to) < 0)
+		d->rc = write_file(to, text, len);
+}
+
+static int write_about(const struct history_draft *e, const struct policy *p, const char *file)
 {
 	char path[HISTORY_PATH + 16], now[24];
 	time_t t = time(NULL);
@@ -186,34 +216,20 @@ static int write_about(const struct entry *e, const struct policy *p)
 	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
 	snprintf(path, sizeof(path), "%.500s/about.json", e->made);
 	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:I}", "number", (int)e->last + 1, "time", now, "hash", p->hash, "file",
-			      e->file, "rules", (json_int_t)p->nrules);
+			      file, "rules", (json_int_t)p->nrules);
 	int rc = o && json_dump_file(o, path, JSON_INDENT(1)) == 0 ? 0 : -EIO;
 	json_decref(o);
 	return rc;
 }
 
-static int fill(const struct entry *e, const struct policy *p)
-{
-	char path[HISTORY_PATH + 16];
-	away(e->made); // of a process that was killed
-	if (mkdir(e->made, 0750) < 0)
-		return -errno;
-	snprintf(path, sizeof(path), "%.500s/policy.json", e->made);
-	int rc = copy(e->file, path);
-	for (uint32_t i = 0; i < p->nsets && rc == 0; i++)
-		rc = keep_set(e, &p->sets[i]);
-	if (rc == 0)
-		rc = write_about(e, p);
-	return rc == 0 ? sync_folder(e->made) : rc;
-}
-
-static int put(const struct entry *e)
+static int put(const struct history_draft *d)
 {
 	char final[HISTORY_PATH];
-	snprintf(final, sizeof(final), "%.400s/%06u", e->folder, e->last + 1);
-	if (rename(e->made, final) < 0)
-		return -errno;
-	return sync_folder(e->folder);
+	snprintf(final, sizeof(final), "%.400s/%06u", d->folder, d->last + 1);
+	int rc = sync_all(d->made, true);
+	if (rc == 0 && rename(d->made, final) < 0)
+		rc = -errno;
+	return rc == 0 ? sync_all(d->folder, false) : rc;
 }
 
 static void forget(const char *folder, const struct history_entry *list, unsigned n, unsigned keep)
@@ -225,25 +241,19 @@ static void forget(const char *folder, const struct history_entry *list, unsigne
 	}
 }
 
-int history_keep(const char *folder, unsigned keep, const struct policy *policy, const char *file)
+int history_end(struct history_draft *d, unsigned keep, const struct policy *policy, const char *file)
 {
-	struct history_entry *list;
-	int n = history_list(folder, &list);
-	struct entry e = {.folder = folder, .file = file, .last = n > 0 ? list[0].number : 0};
-	int rc = n < 0 ? n : 0;
-	snprintf(e.made, sizeof(e.made), "%.400s/.new", folder);
-	if (n > 0 && !strcmp(list[0].hash, policy->hash)) {
-		free(list);
-		return 0;
-	}
-	if (rc == 0)
-		rc = fill(&e, policy);
-	if (rc == 0)
-		rc = put(&e);
-	if (rc < 0)
-		away(e.made);
+	struct history_entry *list = NULL;
+	int n = policy && d->rc == 0 ? history_list(d->folder, &list) : d->rc, rc = n < 0 ? n : 0;
+	bool more = policy && rc == 0 && !(n > 0 && !strcmp(list[0].hash, policy->hash));
+	if (more)
+		rc = write_about(d, policy, file);
+	if (more && rc == 0)
+		rc = put(d);
+	if (more && rc == 0)
+		forget(d->folder, list, (unsigned)n, keep);
 	else
-		forget(folder, list, (unsigned)n, keep);
+		away(d->made);
 	free(list);
 	return rc;
 }

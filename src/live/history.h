@@ -15,10 +15,23 @@ struct history_entry {
 	uint32_t rules;
 };
 
-// Keeps a policy that has come into force, unless it is the newest already; the oldest beyond `keep` go. 0 or -errno.
-// Not on the control thread: set files may be large.
-int history_keep(const char *folder, unsigned keep, const struct policy *policy, const char *file);
+// What is loaded, as it was read: files may have changed when the load ends. Not on the control thread: sets are large.
+struct history_draft {
+	const char *folder;
+	char made[HISTORY_PATH]; // FOLDER/.new
+	unsigned last;           // number of the newest entry; 0: none
+	int rc;                  // what could not be written
+};
+void history_begin(struct history_draft *d, const char *folder);
+// policy_ear's: d hears it.
+void history_read(void *d, const char *name, const char *text, size_t len);
+// The policy has come into force: keeps it, unless it is the newest already; the oldest beyond `keep` go. NULL: it has
+// not. 0 or -errno.
+int history_end(struct history_draft *d, unsigned keep, const struct policy *policy, const char *file);
 // Newest first, free() it; how many, or -errno.
 int history_list(const char *folder, struct history_entry **list);
+// Of a list: the newest policy that came before the one of that hash, and is another; a rollback stands where it leads.
+// A hash that is not kept is newer than all. -1: none.
+int history_before(const char *folder, const struct history_entry *list, int n, const char *hash);
 // The policy's file in an entry, for standing_load.
 void history_file(const char *folder, unsigned number, char path[HISTORY_PATH]);

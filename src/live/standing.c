@@ -135,10 +135,10 @@ static void retire(struct force *f)
 	free(f);
 }
 
-static int read_policy(struct standing *s, struct force *f, const char *file, FILE *say)
+static int read_policy(struct standing *s, struct force *f, const char *file, const struct policy_ear *ear, FILE *say)
 {
 	struct complaints c = {0};
-	f->policy = policy_load(file, &c);
+	f->policy = policy_load_heard(file, ear, &c);
 	if (f->policy && !guard_policy(&s->config.guard, f->policy, &c)) {
 		policy_free(f->policy);
 		f->policy = NULL;
@@ -234,10 +234,11 @@ static void show(struct force *f)
 					 .since_ns = clock_ns(CLOCK_REALTIME)};
 }
 
-static int prepare(struct standing *s, struct force *f, const char *file, struct standing_done *done, FILE *say)
+static int prepare(struct standing *s, struct force *f, const char *file, const struct policy_ear *ear,
+		   struct standing_done *done, FILE *say)
 {
 	uint64_t at = clock_ns(CLOCK_MONOTONIC);
-	int rc = read_policy(s, f, file, say);
+	int rc = read_policy(s, f, file, ear, say);
 	done->read_ms = since_ms(at);
 	at = clock_ns(CLOCK_MONOTONIC);
 	if (rc == 0)
@@ -250,7 +251,7 @@ static int load_second(struct standing *s, FILE *say)
 {
 	struct standing_done done;
 	struct force *f = calloc(1, sizeof(*f));
-	int rc = f ? prepare(s, f, s->config.shadow, &done, say) : -ENOMEM;
+	int rc = f ? prepare(s, f, s->config.shadow, NULL, &done, say) : -ENOMEM;
 	if (rc == 0)
 		rc = equip(s, f, 0);
 	if (rc < 0) {
@@ -287,7 +288,8 @@ int standing_edit(struct standing *s, const char *set, const char *item, bool ad
 	return rc;
 }
 
-int standing_load(struct standing *s, const char *file, struct standing_done *done, FILE *say)
+int standing_load(struct standing *s, const char *file, const struct policy_ear *ear, struct standing_done *done,
+		  FILE *say)
 {
 	*done = (struct standing_done){0};
 	pthread_mutex_lock(&s->loading);
@@ -296,7 +298,7 @@ int standing_load(struct standing *s, const char *file, struct standing_done *do
 	if (!f && rc == 0)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = prepare(s, f, file, done, say);
+		rc = prepare(s, f, file, ear, done, say);
 	uint16_t version = 0;
 	if (rc == 0) {
 		version = call(s, f, file);

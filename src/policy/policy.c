@@ -129,13 +129,25 @@ static void hash_text(EVP_MD_CTX *h, char out[65])
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
-static struct policy *parse(const char *name, const char *folder, const char *text, size_t len, struct complaints *c)
+static char *folder_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char *folder = slash ? strndup(file, slash == file ? 1 : (size_t)(slash - file)) : strdup("");
+	if (!folder)
+		abort();
+	return folder;
+}
+
+static struct policy *parse(const char *name, const char *text, size_t len, const struct policy_ear *ear,
+			    struct complaints *c)
 {
 	struct owned *o = calloc(1, sizeof(*o));
+	char *folder = folder_of(name);
 	EVP_MD_CTX *h = EVP_MD_CTX_new();
 	if (!o || !h || EVP_DigestInit_ex(h, EVP_sha256(), NULL) != 1)
 		abort();
-	struct reading r = {.arena = &o->arena, .complaints = c, .policy = &o->policy, .folder = folder, .hash = h};
+	struct reading r = {
+		.arena = &o->arena, .complaints = c, .policy = &o->policy, .folder = folder, .hash = h, .ear = ear};
 	EVP_DigestUpdate(h, text, len);
 	const char *file = arena_text(r.arena, name, strlen(name));
 	if (doc_read(&r.doc, file, text, len, r.arena, c) == 0)
@@ -146,6 +158,7 @@ static struct policy *parse(const char *name, const char *folder, const char *te
 	o->policy.nwarnings = c->nwarnings;
 	complaints_sort(c, name);
 	EVP_MD_CTX_free(h);
+	free(folder);
 	doc_free(&r.doc);
 	regex_judge_close(&r.judge);
 	lookup_free(&r.sets);
@@ -157,24 +170,17 @@ static struct policy *parse(const char *name, const char *folder, const char *te
 	return NULL;
 }
 
-static char *folder_of(const char *file)
-{
-	const char *slash = strrchr(file, '/');
-	char *folder = slash ? strndup(file, slash == file ? 1 : (size_t)(slash - file)) : strdup("");
-	if (!folder)
-		abort();
-	return folder;
-}
-
 struct policy *policy_parse(const char *name, const char *text, size_t len, struct complaints *c)
 {
-	char *folder = folder_of(name);
-	struct policy *p = parse(name, folder, text, len, c);
-	free(folder);
-	return p;
+	return parse(name, text, len, NULL, c);
 }
 
 struct policy *policy_load(const char *file, struct complaints *c)
+{
+	return policy_load_heard(file, NULL, c);
+}
+
+struct policy *policy_load_heard(const char *file, const struct policy_ear *ear, struct complaints *c)
 {
 	struct arena arena = {0};
 	const char *why, *name = strcmp(file, SOURCE_STDIN) ? file : "stdin";
@@ -182,7 +188,9 @@ struct policy *policy_load(const char *file, struct complaints *c)
 	char *text = source_read(file, DOC_BYTES_MAX, &arena, &len, &why);
 	struct policy *p = NULL;
 	if (text) {
-		p = policy_parse(name, text, len, c);
+		if (ear)
+			ear->read(ear->arg, "", text, len);
+		p = parse(name, text, len, ear, c);
 	} else {
 		complaints_add(c, false, &(struct place){.file = name}, "cannot read it: %s", why);
 		c->unreadable = true;

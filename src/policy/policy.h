@@ -144,6 +144,13 @@ struct complaints {
 // has errors, all of which are counted and the first of which are listed. c may be filled with warnings either way;
 // complaints_clear it.
 struct policy *policy_load(const char *file, struct complaints *c);
+// The same, and who wants to keep it hears what was read, before it is looked at: name "" is the policy, else a set's
+// file, as the policy calls it.
+struct policy_ear {
+	void (*read)(void *arg, const char *name, const char *text, size_t len);
+	void *arg;
+};
+struct policy *policy_load_heard(const char *file, const struct policy_ear *ear, struct complaints *c);
 // The same from memory; `name` stands for the file in places.
 struct policy *policy_parse(const char *name, const char *text, size_t len, struct complaints *c);
 void policy_free(struct policy *p);

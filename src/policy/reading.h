@@ -15,7 +15,8 @@ struct reading {
 	const char *folder; // set files are relative to it
 	struct lookup sets, ids, sids;
 	struct regex_judge judge;
-	void *hash; // EVP_MD_CTX: over the text and all set files
+	void *hash;                   // EVP_MD_CTX: over the text and all set files
+	const struct policy_ear *ear; // NULL: nobody
 };
 
 // Says what is wrong with the value of a node. Always false.

@@ -99,6 +99,8 @@ bool set_file(struct reading *r, struct set *s, uint32_t node, const char *file)
 		reading_wrong(r, node, "cannot read \"%s\": larger than a set's file can be (1 GiB)", file);
 	} else {
 		EVP_DigestUpdate(r->hash, text, len);
+		if (r->ear)
+			r->ear->read(r->ear->arg, file, text, len);
 		items(&l, text, len);
 	}
 	return r->complaints->nerrors == before;

@@ -599,16 +599,13 @@ struct rte_mbuf *answer_unreachable(struct worker *w, struct rte_mbuf *m)
 
 struct rte_mbuf *answer_piece(struct worker *w, struct rte_mbuf *m, uint32_t from, uint32_t to)
 {
-	struct draft d = {.w = w, .like = m, .mode = MODE_PIECE};
 	const struct layer *l = pkt_of(m)->inner;
 	const uint8_t *frame = pkt_data(m);
 	to = RTE_MIN(to, l->payload_len);
+	struct draft d = {.w = w, .like = m, .mode = MODE_PIECE, .l3 = l->l3, .l4 = l->l4, .version = l->version};
 	if (l->l3 > ENVELOPE_MAX || (pkt_of(m)->flags & PKT_VIRTUAL) || from > to)
 		return unanswered(&d);
 	d.link_type = pkt_of(m)->link_type;
-	d.l3 = l->l3;
-	d.l4 = l->l4;
-	d.version = l->version;
 	d.proto = IPPROTO_TCP;
 	d.end = l->payload + to - from;
 	if (!read_envelope(&d, frame, m->data_len) || !(d.m = take_mbuf(w, d.end)))

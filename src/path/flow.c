@@ -557,9 +557,7 @@ void flow_burst(struct worker *w, struct burst *b)
 {
 	struct flow_table *t = w->flows;
 	struct look look[BURST_SIZE], *end = ask_buckets(t, b, look);
-	const uint32_t passive = w->config->live ? w->config->passive : UINT32_MAX;
-	// every port is in line, or none: but for a mirror beside a bridge
-	const bool live = passive == 0, mixed = passive + 1 > 1;
+	const bool live = w->config->live; // of a mirror beside a bridge, too: what is usual in line is usual there
 	const uint64_t quick_ns = RTE_MIN(QUICK_NS, w->now_ns - w->unseen_ns); // what was seen before that: flow_packet
 	uint32_t wanted = 0;
 	ask_flows(t, look, end);
@@ -574,8 +572,7 @@ void flow_burst(struct worker *w, struct burst *b)
 			pkt_drop(p, REASON_SHED_NEW);
 			continue;
 		}
-		if (unlikely(!f || !flow_usual(t, f, p, frame, quick_ns,
-					       unlikely(mixed) ? !(passive >> p->port & 1) : live)) &&
+		if (unlikely(!f || !flow_usual(t, f, p, frame, quick_ns, live)) &&
 		    unlikely(!flow_packet(w, b, k->at, f))) {
 			t->rest.n = b->n - k->at;
 			memcpy(t->rest.m, &b->m[k->at], t->rest.n * sizeof(b->m[0]));

@@ -25,7 +25,7 @@
 
 #include "rooms.h"
 
-#define AGE_WORK 4      // flows looked at or ended a call
+#define AGE_WORK 8      // flows looked at or ended a call
 #define AGE_TURNS 256   // empty slots passed a call
 #define VICTIM_WORK 128 // slots and flows looked at for one that gives way
 

@@ -22,6 +22,8 @@ struct policy_names {
 	uint16_t version;        // from 1, as in records
 	uint32_t nrules;
 	const struct rule_name *rule; // [nrules]: the default
+	const struct policy_names
+		*would; // of the policy in shadow, whose rules `would` names; NULL: none, it is by this one
 };
 
 #define POLICY_NAMES_REJUDGE (UINT32_MAX - 2) // RULE_REJUDGE, and those below it: settings of the policy, no rules

@@ -3,13 +3,14 @@
 // Lines for people and for the journal. They come from every thread but the workers; each is put together on the stack
 // and leaves by one write(2), so there is no lock and nothing to flush. Standard error is set to nothing else: who
 // wants a file, a rotation or syslog has them from systemd or from the shell. Under systemd a line begins with its
-// level as sd-daemon(3) has it, elsewhere with its name alone.
+// level as sd-daemon(3) has it, elsewhere with the time, UTC.
 #include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_log.h>
@@ -75,8 +76,14 @@ void log_vsay(enum log_level level, const char *room, const char *format, va_lis
 		return;
 	vsnprintf(text, sizeof(text), format, args);
 	size_t at = 0;
-	if (getenv("JOURNAL_STREAM"))
+	struct timespec t;
+	struct tm tm;
+	if (getenv("JOURNAL_STREAM")) {
 		at = (size_t)snprintf(line, sizeof(line), "<%c>", journal[level]);
+	} else if (clock_gettime(CLOCK_REALTIME, &t) == 0 && gmtime_r(&t.tv_sec, &tm)) {
+		at = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
+		at += (size_t)snprintf(line + at, sizeof(line) - at, ".%03ldZ ", t.tv_nsec / 1000000);
+	}
 	at += (size_t)snprintf(line + at, sizeof(line) - at, "%s %.16s: ", log_level_names[level], room);
 	at += printable(line + at, sizeof(line) - at, text);
 	line[at++] = '\n';

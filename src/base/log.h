@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the program says while it runs: one line an event, `level room: message key=value`, on standard error.
+// What the program says while it runs: one line an event, `level room: message key=value`, on standard error,
+// after the time where the journal has none.
 // Not for the path: it counts and never prints.
 #pragma once
 

@@ -163,8 +163,10 @@ static int serve(struct run *r)
 	int status = -1;
 	struct control *control = open_all(r);
 	if (control) {
-		log_say(LOG_NOTICE, "run", "forwarding workers=%u; not judged until the policy is loaded",
-			r->appliance.nworkers);
+		log_say(LOG_NOTICE, "run", "forwarding workers=%u; %s", r->appliance.nworkers,
+			r->config.fail.no_policy_closed
+				? "fail.no_policy=closed: all frames are dropped until the policy is loaded"
+				: "not judged until the policy is loaded");
 		STATE_SAY(&r->appliance, "started", STATE_TEXT("sluice", SLUICE_VERSION),
 			  STATE_TEXT("config", r->config.file), STATE_NUMBER("workers", r->appliance.nworkers));
 		life_begin(r);

@@ -77,11 +77,16 @@ static void loaded(void *arg, const struct reload *l)
 		log_say(LOG_ERROR, "policy", "not loaded file=%s: %s; %s", l->file,
 			l->rc == -EINVAL ? "it has errors" : strerror(-l->rc),
 			r->begun ? "what was in force stays" : "fail.no_policy holds");
-	if (l->rc < 0 && !r->begun && !r->again && fall_back(r))
+	if (l->rc < 0 && !r->begun && fall_back(r))
 		return;
+	r->appliance.last_good |= l->rc == 0 && !r->begun && r->tried;
 	r->begun = true;
-	if (r->again)
-		load(r, r->config.policy.file);
+}
+
+static void again(void *arg)
+{
+	struct run *r = arg;
+	load(r, r->config.policy.file);
 }
 
 static void load(struct run *r, const char *file)
@@ -91,8 +96,10 @@ static void load(struct run *r, const char *file)
 		return;
 	}
 	int rc = reload_begin(&r->appliance, r->loop, file, loaded, r);
-	r->again = rc == -EBUSY;
-	if (rc < 0 && rc != -EBUSY)
+	if (rc == -EBUSY) {
+		log_say(LOG_NOTICE, "policy", "another policy is being loaded: file=%s comes after it", file);
+		reload_after(&r->appliance, again, r);
+	} else if (rc < 0)
 		log_say(LOG_ERROR, "policy", "cannot begin to load file=%s: %s", file, strerror(-rc));
 }
 

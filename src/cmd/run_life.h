@@ -14,7 +14,6 @@ struct run {
 	struct config config;
 	struct appliance appliance;
 	struct loop *loop;
-	bool again;     // SIGHUP came while a policy was loaded
 	unsigned tried; // policies of the history, at start
 	bool begun;     // the first policy is in force, or none can be
 };

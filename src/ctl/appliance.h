@@ -38,6 +38,9 @@ struct appliance {
 	_Atomic bool enforcing;      // a policy was loaded
 	pthread_t reloading;         // reload.c's
 	bool reload_runs;
+	void (*reload_next)(void *arg); // when it is over; NULL: nothing
+	void *reload_next_arg;
+	bool last_good;      // in force is the history's, since the config's was broken at start
 	pthread_t comparing; // show_diff.c's
 	bool compares;
 	struct captures *captures;   // captures.c's; NULL: there was none yet

@@ -226,6 +226,6 @@ const struct config_group config_groups[] = {
 	SOME(sinks, sink_keys, "sink", CONFIG_LISTED, "Where records go."),
 	SOME(mirrors, mirror_keys, "mirror", CONFIG_LISTED, "Where frames go that rules of action `mirror` copy."),
 	ONE(control, control_keys, "Who may look and command."),
-	{.name = "log", .one = "log", KEYS(log_keys), .help = "What is said on standard error."},
+	{.name = "log", .one = "log", KEYS(log_keys), .help = "What is said on standard error, and when."},
 };
 const unsigned config_group_count = sizeof(config_groups) / sizeof(*config_groups);

@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,6 +120,23 @@ static void unpin(const struct fastpath *f)
 	}
 }
 
+// Who has a lock on the same folder (proc_locks(5)); 0: nobody that we can see.
+static long holder(int fd)
+{
+	struct stat st;
+	long pid = 0, p;
+	unsigned long inode;
+	unsigned major, minor;
+	FILE *f = fopen("/proc/locks", "re");
+	for (char line[160]; f && !pid && fgets(line, sizeof(line), f);)
+		if (sscanf(line, "%*s FLOCK %*s %*s %ld %x:%x:%lu", &p, &major, &minor, &inode) == 4 &&
+		    !fstat(fd, &st) && inode == st.st_ino && makedev(major, minor) == st.st_dev)
+			pid = p;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
 static int hold(struct fastpath *f, char *why, size_t size)
 {
 	char folder[128];
@@ -129,9 +147,11 @@ static int hold(struct fastpath *f, char *why, size_t size)
 	if (mkdir(folder, 0700) && errno != EEXIST)
 		return fail(-errno, why, size, "%s: %s", folder, strerror(errno));
 	f->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->lock < 0 || flock(f->lock, LOCK_EX | LOCK_NB))
-		return fail(f->lock < 0 ? -errno : -EBUSY, why, size,
-			    "the fast path is held by another process: fuser %s says which", folder);
+	if (f->lock < 0)
+		return fail(-errno, why, size, "%s: %s", folder, strerror(errno));
+	if (flock(f->lock, LOCK_EX | LOCK_NB))
+		return fail(-EBUSY, why, size, "the fast path is held by another process, pid %ld (%s)",
+			    holder(f->lock), folder);
 	return 0;
 }
 

@@ -169,6 +169,9 @@ static void policy(FILE *f, struct appliance *a)
 	const struct standing_view *v = standing_look(a->standing);
 	family(f, "enforcing", "gauge", NULL, "1: a policy is in force and no bypass is on.");
 	fprintf(f, "sluice_enforcing %d\n", v && !a->bypass);
+	family(f, "policy_last_good", "gauge", NULL,
+	       "1: the config's was broken at start, the history's newest good one is in force.");
+	fprintf(f, "sluice_policy_last_good %d\n", a->last_good);
 	if (v) {
 		family(f, "policy_rules", "gauge", NULL, "Rules of the policy in force.");
 		fprintf(f, "sluice_policy_rules %u\n", v->policy->nrules);
@@ -289,6 +292,9 @@ unsigned metrics_ready(struct appliance *a, FILE *out)
 		stopped ? "stopped"
 		: beats ? "running"
 			: "stalled",
-		policy ? "loaded" : "not loaded", failing ? "failing" : "writing");
+		a->last_good ? "last good"
+		: policy     ? "loaded"
+			     : "not loaded",
+		failing ? "failing" : "writing");
 	return ready ? 200 : 503;
 }

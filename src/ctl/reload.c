@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Loads take as long as Hyperscan does, so they have a thread of their own: the control thread answers meanwhile, and
-// workers never notice. One at a time; who comes second is told so, and tries again.
+// workers never notice. One at a time; who comes second is told so, and tries again, or
+// asks to be called (reload_after).
 #include "ctl/reload.h"
 
 #include <errno.h>
@@ -34,9 +35,11 @@ static void job_free(struct job *j)
 static void told(void *arg)
 {
 	struct job *j = arg;
-	pthread_join(j->a->reloading, NULL);
-	j->a->reload_runs = false;
+	struct appliance *a = j->a;
+	pthread_join(a->reloading, NULL);
+	a->reload_runs = false;
 	if (j->reload.rc == 0) {
+		a->last_good = false;
 		const struct standing_done *d = &j->reload.done;
 		atomic_store(&j->a->enforcing, true);
 		STATE_SAY(j->a, "policy", STATE_NUMBER("version", d->version), STATE_TEXT("hash", d->hash),
@@ -46,6 +49,17 @@ static void told(void *arg)
 	j->reload.said = j->said ? j->said : "";
 	j->done(j->arg, &j->reload);
 	job_free(j);
+	void (*next)(void *) = a->reload_runs ? NULL : a->reload_next; // it tried another
+	if (next) {
+		a->reload_next = NULL;
+		next(a->reload_next_arg);
+	}
+}
+
+void reload_after(struct appliance *a, void (*call)(void *arg), void *arg)
+{
+	a->reload_next = call;
+	a->reload_next_arg = arg;
 }
 
 // What came into force is the way back of what comes later.

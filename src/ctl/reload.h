@@ -19,5 +19,7 @@ typedef void reload_done(void *arg, const struct reload *r);
 
 // 0; -EBUSY: another load is under way; -ENOMEM.
 int reload_begin(struct appliance *a, struct loop *loop, const char *file, reload_done *done, void *arg);
+// To be called when nothing is being loaded any more; the last who asks is.
+void reload_after(struct appliance *a, void (*call)(void *arg), void *arg);
 // At the end: nothing is being loaded any more. The asker of what was is not called.
 bool reload_ended(struct appliance *a);

@@ -16,8 +16,8 @@
 
 json_t *show_policy(struct appliance *a, struct call *c)
 {
-	json_t *o = json_pack("{s:b,s:b,s:b}", "enforcing", atomic_load(&a->enforcing), "bypass", a->bypass, "loading",
-			      a->reload_runs);
+	json_t *o = json_pack("{s:b,s:b,s:b,s:b}", "enforcing", atomic_load(&a->enforcing), "bypass", a->bypass,
+			      "loading", a->reload_runs, "last_good", a->last_good);
 	const struct standing_view *v = standing_look(a->standing);
 	if (v) {
 		json_t *more =
@@ -28,6 +28,10 @@ json_t *show_policy(struct appliance *a, struct call *c)
 				  "workers", (int)v->workers);
 		json_object_update(o, more);
 		json_decref(more);
+		if (v->shadow)
+			json_object_set_new(o, "shadow",
+					    json_pack("{s:s,s:s,s:i}", "file", a->config->policy.shadow, "hash",
+						      v->shadow->hash, "rules", (int)v->shadow->nrules));
 	} else {
 		json_object_set_new(o, "no_policy", json_string(a->config->fail.no_policy_closed ? "closed" : "open"));
 	}

@@ -95,19 +95,25 @@ static struct known *known_of(struct standing *s, const struct policy *p, const 
 			oldest = k;
 	}
 	for (unsigned i = 0; i < STANDING_VERSIONS && oldest->names.hash; i++)
-		if (s->by_version[i] && s->by_version[i]->rule == oldest->names.rule)
+		if (s->by_version[i] &&
+		    (s->by_version[i]->rule == oldest->names.rule || s->by_version[i]->would == &oldest->names))
 			s->by_version[i] = NULL; // the shipper finds no name any more, and says the number
 	wants_names_free(&oldest->names);
 	wants_names(&oldest->names, p, file, 0);
 	return oldest;
 }
 
-static uint16_t call(struct standing *s, struct force *f, const char *file)
+static uint16_t call(struct standing *s, struct force *f, const struct force *second, const char *file)
 {
 	uint16_t version = (uint16_t)(s->loads % STANDING_VERSIONS + 1);
+	struct known *other = second ? known_of(s, second->policy, s->config.shadow) : NULL;
+	s->loads++;
+	if (other)
+		other->used = s->loads;
 	struct known *k = known_of(s, f->policy, file);
-	k->used = ++s->loads;
+	k->used = s->loads;
 	f->names = k->names;
+	f->names.would = other ? &other->names : NULL;
 	f->names.version = version;
 	struct policy_names **place = &s->versions[s->loads % STANDING_REMEMBERED];
 	if (*place && s->by_version[(*place)->version - 1] == *place)
@@ -164,7 +170,7 @@ static int compile_policy(struct standing *s, struct force *f, const char *file,
 	return f->rules->delta ? 0 : -ENOMEM;
 }
 
-static int equip(struct standing *s, struct force *f, uint16_t version)
+static int equip(struct standing *s, struct force *f, uint16_t version, const struct force *second)
 {
 	f->published.version = version;
 	for (f->nof = 0; f->nof < s->config.workers; f->nof++) {
@@ -172,8 +178,8 @@ static int equip(struct standing *s, struct force *f, uint16_t version)
 		if (!j)
 			return -ENOMEM;
 		f->published.of[f->nof] = j;
-		if (s->second && version)
-			judge_policy_second(j, s->second->published.of[f->nof]);
+		if (second)
+			judge_policy_second(j, second->published.of[f->nof]);
 	}
 	return 0;
 }
@@ -247,20 +253,23 @@ static int prepare(struct standing *s, struct force *f, const char *file, const 
 	return rc;
 }
 
-static int load_second(struct standing *s, FILE *say)
+// The policy in shadow as its file is now; where that is wrong, what was in shadow stays.
+static struct force *second_now(struct standing *s, FILE *say)
 {
-	struct standing_done done;
 	struct force *f = calloc(1, sizeof(*f));
-	int rc = f ? prepare(s, f, s->config.shadow, NULL, &done, say) : -ENOMEM;
-	if (rc == 0)
-		rc = equip(s, f, 0);
-	if (rc < 0) {
-		retire(f);
-		return rc;
-	}
-	wants_names(&f->names, f->policy, s->config.shadow, 0);
-	s->second = f;
-	return 0;
+	int rc = f ? read_policy(s, f, s->config.shadow, NULL, say) : -ENOMEM;
+	bool other = rc == 0 && (!s->second || strcmp(f->policy->hash, s->second->policy->hash) != 0);
+	if (other)
+		rc = compile_policy(s, f, s->config.shadow, say);
+	if (other && rc == 0)
+		rc = equip(s, f, 0, NULL);
+	if (other && rc == 0)
+		return f;
+	if (rc < 0)
+		fprintf(say, "%s: not loaded as policy.shadow; %s\n", s->config.shadow,
+			s->second ? "what was in shadow stays" : "nothing is in shadow");
+	retire(f);
+	return s->second;
 }
 
 // Items of its sets that are not as they were loaded.
@@ -293,16 +302,14 @@ int standing_load(struct standing *s, const char *file, const struct policy_ear 
 {
 	*done = (struct standing_done){0};
 	pthread_mutex_lock(&s->loading);
-	int rc = s->config.shadow && !s->second ? load_second(s, say) : 0;
-	struct force *f = calloc(1, sizeof(*f));
-	if (!f && rc == 0)
-		rc = -ENOMEM;
+	struct force *f = calloc(1, sizeof(*f)), *second = s->config.shadow ? second_now(s, say) : NULL;
+	int rc = f ? 0 : -ENOMEM;
 	if (rc == 0)
 		rc = prepare(s, f, file, ear, done, say);
 	uint16_t version = 0;
 	if (rc == 0) {
-		version = call(s, f, file);
-		rc = equip(s, f, version);
+		version = call(s, f, second, file);
+		rc = equip(s, f, version, second);
 	}
 	if (rc == 0 && !(f->hits_before = calloc(f->policy->nrules + 1ul, sizeof(*f->hits_before))))
 		rc = -ENOMEM;
@@ -310,6 +317,7 @@ int standing_load(struct standing *s, const char *file, const struct policy_ear 
 		retire(f);
 	} else {
 		show(f);
+		f->view.shadow = second ? second->policy : NULL;
 		f->view.compile_ms = done->compile_ms;
 		*done = (struct standing_done){.version = version,
 					       .rules = f->policy->nrules,
@@ -320,6 +328,10 @@ int standing_load(struct standing *s, const char *file, const struct policy_ear 
 					       .compile_ms = done->compile_ms};
 		snprintf(done->hash, sizeof(done->hash), "%s", f->policy->hash);
 		enforce(s, f, done);
+	}
+	if (second != s->second) {
+		retire(rc < 0 ? second : s->second);
+		s->second = rc < 0 ? s->second : second;
 	}
 	pthread_mutex_unlock(&s->loading);
 	return rc;
@@ -359,8 +371,6 @@ void standing_free(struct standing *s)
 	if (!s)
 		return;
 	retire(s->now);
-	if (s->second)
-		wants_names_free(&s->second->names);
 	retire(s->second);
 	for (unsigned i = 0; i < STANDING_REMEMBERED; i++) {
 		wants_names_free(&s->known[i].names);

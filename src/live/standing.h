@@ -18,7 +18,7 @@ struct standing_config {
 	unsigned workers;
 	uint64_t seed;
 	struct guard guard;
-	const char *shadow; // a second policy whose verdicts are only told; NULL: none
+	const char *shadow; // a second policy whose verdicts are only told, read again by each load; NULL: none
 };
 // NULL: no memory, errno.
 struct standing *standing_new(const struct standing_config *config);
@@ -55,7 +55,7 @@ int standing_edit(struct standing *s, const char *set, const char *item, bool ad
 
 // What is in force, for who looks on (control thread); NULL: there is no policy. Holds it until standing_let_go.
 struct standing_view {
-	const struct policy *policy;
+	const struct policy *policy, *shadow; // shadow NULL: none
 	const struct ruleset *rules;
 	const struct policy_names *names;
 	const uint64_t *hits_before; // of rules of the same id in policies before, by rule; [nrules]: the default

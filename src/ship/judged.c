@@ -20,6 +20,7 @@ const struct policy_names *judged_policy(const struct render *r, const struct re
 const char *judged_would(const struct render *r, const struct record *rec)
 {
 	const struct policy_names *p = r->config->shadow ? r->config->shadow : judged_policy(r, rec);
+	p = p && p->would ? p->would : p;
 	return rec->would == UINT32_MAX ? "unknown" : policy_names_rule(p, rec->would)->id;
 }
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -119,7 +120,7 @@ def reloads(w):
     w.box.send_signal(signal.SIGHUP)
     w.says("nothing has changed")
     time.sleep(0.3)
-    expect("a bad configuration changes nothing", not ping(w))
+    expect("a bad configuration changes nothing, and is said as such", not ping(w) and re.search(r"(?m)^(20\S+Z |<3>)error config: .*config.json:1:", w.log.read_text()))
     c["memory"]["flows"] = 131072
     (w.folder / "config.json").write_text(json.dumps(c))
     w.box.send_signal(signal.SIGHUP)
@@ -141,8 +142,11 @@ def killed(w):
     expect("after kill -9 it starts again", ping(w), w.log.read_text()[-1500:])
     w.down(signal.SIGKILL)
     w.policy({"rules": 7})
-    w.up(json.loads((w.folder / "config.json").read_text()))
+    c = json.loads((w.folder / "config.json").read_text())
+    w.up(c, "--set", "control.http=127.0.0.1:9180")
     log = w.log.read_text()
+    said = w.run("box", sys.executable, "-c", "import urllib.request as u\nfor p in 'readyz', 'metrics': print(u.urlopen('http://127.0.0.1:9180/' + p).read().decode())").stdout
+    expect("monitors hear of it", '"ready":true' in said and '"policy":"last good"' in said and "sluice_policy_last_good 1\n" in said, said[:300])
     expect("a broken policy at start: the last good one, loudly", ping(w) and "THE LAST GOOD POLICY" in log, log[-1500:])
     entries = sorted(e.name for e in (w.folder / "history").iterdir())
     about = json.loads((w.folder / "history" / entries[-1] / "about.json").read_text())
@@ -151,11 +155,52 @@ def killed(w):
     expect("the history lists them", [e["number"] for e in listed] == [2, 1], listed)
     w.ctl("policy", "rollback")
     expect("the one before is in force again", not ping(w), w.log.read_text()[-500:])
+    expect("which somebody chose", w.ctl("show", "policy")["result"]["last_good"] is False)
+    expect("and before that is none", "from before" in w.ctl("policy", "rollback")["error"] and not ping(w))
     w.ctl("policy", "rollback", "2")
     expect("and a rollback by number", ping(w))
     expect("no such number", w.ctl("policy", "rollback", "99")["exit"] == 1)
     rc = w.down()
     expect("it ends by SIGTERM with 0", rc == 0, rc)
+
+
+def queued(w):
+    """loads that wait for each other: a FIFO is read when the test writes; and the policy in shadow is read again"""
+    shadow, slow = w.folder / "shadow.json", w.folder / "slow.json"
+    shadow.write_text("{ nothing")
+    c = config(w, DENY)
+    c["policy"]["shadow"] = str(shadow)
+    c["fail"] = {"no_policy": "closed"}
+    w.up(c)
+    expect("until it is loaded all is dropped, and said", "all frames are dropped until" in w.log.read_text())
+    expect("a broken policy in shadow is said, the other one loaded", "not loaded as policy.shadow; nothing" in w.log.read_text() and not ping(w))
+    shadow.write_text(json.dumps({"rules": []}))
+    w.box.send_signal(signal.SIGHUP)
+    w.says("version=2")
+    first = w.ctl("show", "policy")["result"]["shadow"]
+    shadow.write_text(json.dumps({"rules": [{"id": "y", "when": {"dport": 9}, "action": "deny"}] + [dict(DENY["rules"][0], id="by-shadow")]}))
+    os.mkfifo(slow)
+    writer = os.open(slow, os.O_RDWR)
+    load = w.start("box", w.sluice, "ctl", "-s", str(w.folder / "ctl.sock"), "policy", "load", str(slow), stdout=subprocess.DEVNULL)
+    until(lambda: w.ctl("show", "policy")["result"]["loading"])
+    w.policy(ALLOW)
+    w.box.send_signal(signal.SIGHUP)
+    w.says("policy.json comes after it")
+    expect("who comes second is told", "another policy is being loaded" in w.ctl("policy", "load", str(w.folder / "policy.json"))["error"])
+    os.write(writer, json.dumps(DENY).encode())
+    os.close(writer)
+    w.says("version=4")
+    expect("a SIGHUP during a load is done after it", load.wait(20) == 0 and until(lambda: ping(w)), w.log.read_text()[-1500:])
+    now = w.ctl("show", "policy")["result"]
+    expect("the policy in shadow is another", first["hash"] != now["shadow"]["hash"] and now["file"].endswith("/policy.json"), now)
+    shadow.write_text("{ nothing")
+    w.box.send_signal(signal.SIGHUP)
+    w.says("what was in shadow stays")
+    w.says("version=5")
+    expect("a broken one leaves it", w.ctl("show", "policy")["result"]["shadow"] == now["shadow"] and ping(w))
+    rc = w.down()
+    would = {e["verdict"]["would"]["rule"] for e in w.events() if "would" in e.get("verdict", ())}
+    expect("records name its rules", rc == 0 and "by-shadow" in would and would <= {"by-shadow", "default"}, (rc, would))
 
 
 def ends(w):
@@ -224,7 +269,7 @@ def main():
     wanted = sys.argv[2:]
     if wanted:
         for name in wanted:
-            {"ends": lambda: ends(w), "stalls": lambda: (stalls(w, None), stalls(w, "nobody")), "rests": lambda: rests(w)}[name]()
+            {"reloads": lambda: (reloads(w), killed(w)), "queued": lambda: queued(w), "ends": lambda: ends(w), "stalls": lambda: (stalls(w, None), stalls(w, "nobody")), "rests": lambda: rests(w)}[name]()
         end()
     weak(w, "af_packet", 1 << 12 | 1 << 13)
     weak(w, "af_xdp", 1 << 12 | 1 << 13 | 1 << 14 | 1 << 38 | 1 << 39)
@@ -232,6 +277,7 @@ def main():
     subprocess.run(["rm", "-rf", str(w.folder / "history"), str(w.folder / "eve.json")])
     reloads(w)
     killed(w)
+    queued(w)
     ends(w)
     stalls(w, None)
     stalls(w, "nobody")

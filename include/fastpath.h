@@ -213,8 +213,8 @@ enum fastpath_end {
 struct fastpath_count {
 	uint64_t flow;
 	uint64_t packets, bytes;
-	uint64_t last_ns;  // CLOCK_REALTIME; 0: none left yet
-	uint64_t clock_ns; // what CLOCK_REALTIME has over CLOCK_MONOTONIC, which slots have
+	uint64_t last_ns;  // by the workers' clock; 0: none left yet
+	uint64_t clock_ns; // what that has over CLOCK_MONOTONIC, which slots have
 	uint32_t hint;
 	uint32_t slot; // number; the flow's until its end was told
 	uint8_t dir;

@@ -374,6 +374,7 @@ int appliance_open(struct appliance *a, const struct config *config)
 				.nworkers = config->workers.ncores ? config->workers.ncores : 1,
 				.started_ns = clock_ns(CLOCK_REALTIME)};
 	a->boot = a->started_ns / 1000000;
+	clock_follow(clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME));
 	path_of(config, &a->path, seed_new());
 	int (*const steps[])(struct appliance *) = {open_eal,      state_open, open_pools,     open_standing,
 						    shortcut_open, open_ports, shortcut_start, open_workers,
@@ -485,6 +486,14 @@ bool appliance_stuck(const struct appliance *a)
 void appliance_watch(struct appliance *a)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	int64_t step_ns = clock_follow(now_ns, clock_ns(CLOCK_REALTIME));
+	if (step_ns) {
+		bool back = step_ns < 0;
+		uint64_t ms = (uint64_t)llabs(step_ns) / 1000000;
+		log_say(LOG_WARNING, ROOM, "the time of day was set %s by_ms=%lu: records follow, timers go on",
+			back ? "back" : "forward", ms);
+		STATE_SAY(a, back ? "clock_back" : "clock_forward", STATE_NUMBER("by_ms", ms));
+	}
 	for (unsigned i = 0; i < a->nworkers; i++)
 		watch_worker(a, i, now_ns);
 	a->watched_ns = now_ns;

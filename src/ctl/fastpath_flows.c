@@ -52,7 +52,7 @@ struct fastpath_flows {
 	uint32_t *dying;       // a ring of numbers, oldest first
 	uint32_t dying_head, dying_tail;
 	uint32_t swept; // number at which the sweep goes on
-	uint64_t now_ns, real_ns, idle_ns;
+	uint64_t now_ns, path_ns, idle_ns;
 	uint32_t drops; // live entries that do
 	bool paused;    // nothing is taken in
 	unsigned workers;
@@ -71,8 +71,8 @@ static bool tell(struct fastpath_flows *t, uint32_t number, enum fastpath_end en
 	struct fastpath_count c = {.flow = e->flow,
 				   .packets = packets - e->packets,
 				   .bytes = bytes - e->bytes,
-				   .last_ns = last_ns ? last_ns - t->now_ns + t->real_ns : 0,
-				   .clock_ns = t->real_ns - t->now_ns,
+				   .last_ns = last_ns ? last_ns - t->now_ns + t->path_ns : 0,
+				   .clock_ns = t->path_ns - t->now_ns,
 				   .hint = e->hint,
 				   .slot = number,
 				   .dir = e->dir,
@@ -191,7 +191,7 @@ static void add(struct fastpath_flows *t, const struct fastpath_op *op, unsigned
 	t->said.entries++;
 	t->drops += drops;
 	struct fastpath_count c = {
-		.flow = op->flow, .clock_ns = t->real_ns - t->now_ns, .hint = op->hint, .slot = number, .dir = op->dir};
+		.flow = op->flow, .clock_ns = t->path_ns - t->now_ns, .hint = op->hint, .slot = number, .dir = op->dir};
 	rte_ring_sp_enqueue_elem(t->counts[worker], &c, sizeof(c)); // serve() has seen that there is room
 }
 
@@ -263,7 +263,7 @@ static void sweep(struct fastpath_flows *t)
 static void look_at_clocks(struct fastpath_flows *t)
 {
 	t->now_ns = clock_ns(CLOCK_MONOTONIC);
-	t->real_ns = clock_ns(CLOCK_REALTIME);
+	t->path_ns = clock_steady_ns();
 }
 
 void fastpath_flows_round(struct fastpath_flows *t)

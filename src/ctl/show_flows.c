@@ -40,7 +40,7 @@ static json_t *rows(struct appliance *a, struct asked *k)
 	json_t *list = json_array();
 	const struct standing_view *v = standing_look(a->standing);
 	for (uint32_t i = 0; row && i < n && i < k->shown; i++)
-		json_array_append_new(list, flow_words_of(&row[i], v, clock_ns(CLOCK_REALTIME), k->one));
+		json_array_append_new(list, flow_words_of(&row[i], v, clock_steady_ns(), k->one));
 	standing_let_go(a->standing);
 	free(row);
 	return list;
@@ -141,5 +141,5 @@ json_t *show_flow_kill(struct appliance *a, struct call *c)
 
 json_t *show_top(struct appliance *a, struct call *c)
 {
-	return ask(a, c, &(struct flows_filter){.seen_ns = clock_ns(CLOCK_REALTIME) - TOP_NS}, TOP, false);
+	return ask(a, c, &(struct flows_filter){.seen_ns = clock_steady_ns() - TOP_NS}, TOP, false);
 }

@@ -11,8 +11,7 @@
 //   turn:  rule set -> heartbeat, counts of the fast path -> [ receive -> front -> own: back | others': ring -> send ]
 //   for each queue -> rings -> back -> timers -> a step of what the control thread asked for -> send
 //
-// The clock is CLOCK_REALTIME read once a turn: records carry the time of day. It may be set back; the corridor's does
-// not go back with it.
+// The clock is read once a turn, and knows no steps (base/clock.c); records carry the time of day.
 //
 // A frame's number is the worker's, above it who the worker is: flow ids are made of it, are the same in every record
 // of a flow, and stay below 2^53, beyond which readers of JSON lose digits.
@@ -168,7 +167,7 @@ static void begin(struct turn *t, struct rte_mbuf *m, const struct poll_queue *q
 	struct poll *p = t->p;
 	struct pkt *k = pkt_of(m);
 	uint64_t frame = (uint64_t)p->w.id << WORKER_SHIFT | ++t->frames;
-	pkt_begin(k, frame, p->w.now_ns, p->w.now_ns, rte_pktmbuf_pkt_len(m), LINKTYPE_ETHERNET, false);
+	pkt_begin(k, frame, p->w.now_ns + p->w.wall_ns, p->w.now_ns, rte_pktmbuf_pkt_len(m), LINKTYPE_ETHERNET, false);
 	k->port = q->number;
 	k->tenant = q->tenant;
 	if (q->kind != POLL_QUEUE_KERNEL)
@@ -330,9 +329,9 @@ static void idle(struct turn *t, unsigned n)
 static void turn(struct turn *t)
 {
 	struct poll *p = t->p;
-	uint64_t now = clock_ns(CLOCK_REALTIME);
+	uint64_t now = p->w.now_ns = clock_steady_ns();
 	unsigned n = 0;
-	p->w.now_ns = RTE_MAX(p->w.now_ns, now);
+	p->w.wall_ns = atomic_load_explicit(&clock_wall_ns, memory_order_relaxed);
 	shed_turn(&p->w, t->full);
 	t->full = false;
 	rules(t);
@@ -351,7 +350,7 @@ static void turn(struct turn *t)
 	errand(t);
 	egress_flush(&p->w);
 	if (n) {
-		uint64_t took = clock_ns(CLOCK_REALTIME) - now;
+		uint64_t took = clock_steady_ns() - now;
 		if (took < 1000000000ull && took > atomic_load_explicit(&p->burst_max_ns, memory_order_relaxed))
 			atomic_store_explicit(&p->burst_max_ns, took, memory_order_relaxed);
 	}

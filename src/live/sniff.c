@@ -117,13 +117,14 @@ static void show(struct worker *w, struct rte_mbuf *m, struct sniffed *e)
 void sniff_in(struct worker *w, struct rte_mbuf *m)
 {
 	show(w, m,
-	     &(struct sniffed){.stamp_ns = w->now_ns, .port = pkt_of(m)->port, .way = SNIFF_IN, .rule = RULE_NONE});
+	     &(struct sniffed){
+		     .stamp_ns = w->now_ns + w->wall_ns, .port = pkt_of(m)->port, .way = SNIFF_IN, .rule = RULE_NONE});
 }
 
 static void sees(struct worker *w, struct rte_mbuf *m, unsigned port, uint16_t reason)
 {
 	const struct pkt *p = pkt_of(m);
-	struct sniffed e = {.stamp_ns = w->now_ns,
+	struct sniffed e = {.stamp_ns = w->now_ns + w->wall_ns,
 			    .flow = p->flow ? p->flow->id : 0,
 			    .port = (uint8_t)port,
 			    .way = reason ? SNIFF_DROPPED : SNIFF_OUT,

@@ -285,7 +285,7 @@ void judge_would(struct worker *w, struct record *r)
 static void would_flow(struct worker *w, const struct flow *f, struct record *r)
 {
 	struct judge *j = w->judge;
-	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	if (!(r->judged & RECORD_OPEN))
 		judge_facts_opaque(&j->facts, f->app);
@@ -371,7 +371,7 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	struct flow *f = p->flow;
 	struct verdict v;
 	worker_at(w, p);
-	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns + w->wall_ns);
 	judge_flow_first(w, f, p);
 	if (j->keep)
 		*keep_of(j->keep, flow_table_number(w->flows, f)) = (struct kept){.version = j->policy->version};
@@ -459,7 +459,7 @@ void judge_revise(struct worker *w, struct record *r, const struct verdict *v)
 static void facts_of(const struct app_in *in, const struct record *r)
 {
 	struct judge *j = in->w->judge;
-	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns + in->w->wall_ns);
 	judge_flow_facts(in->w, in->f);
 	judge_facts_record(&j->facts, r);
 }
@@ -583,7 +583,7 @@ bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const st
 		k->version = j->policy->version;
 	}
 	judge_flow_unseen(w, f); // tags are known to lie outside of the innermost, but not around which layer
-	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	judge_facts_num(&j->facts, FIELD_TTL, l->ttl, (struct origin){p->frame, l->l3, 0});
 	judge_facts_opaque(&j->facts, APP_OTHER);
@@ -599,7 +599,7 @@ bool judge_absent(struct worker *w, struct flow *f)
 {
 	struct judge *j = w->judge;
 	struct verdict v;
-	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	judge_facts_opaque(&j->facts, f->app == APP_HTTP2 ? APP_HTTP2 : APP_OTHER);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);

@@ -168,11 +168,11 @@ void judge_fired_flow(struct worker *w, const struct flow *f, struct record *r)
 	struct judge *j = w->judge;
 	if (!j->policy->names)
 		return;
-	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns + w->wall_ns);
 	judge_first_facts(w, f);
 	if (name_known(w, r, true) || f->tx_count || (r->judged & RECORD_OPEN))
 		return;
-	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	judge_facts_opaque(&j->facts, f->app);
 	name_known(w, r, false);

@@ -101,7 +101,7 @@ void judge_target(struct app_in *in, const uint8_t *name, uint32_t len, struct o
 		len = sizeof(lower);
 	for (uint32_t i = 0; i < len; i++)
 		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i];
-	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, in->w->now_ns + in->w->wall_ns);
 	judge_flow_facts(in->w, in->f);
 	judge_facts_bytes(&j->facts, FIELD_HOST, lower, len, o);
 	judge_facts_opaque(&j->facts, in->f->app);

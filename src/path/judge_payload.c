@@ -213,7 +213,7 @@ static void found(struct worker *w, struct rte_mbuf *m, struct flow *f, struct p
 	struct app_in in = {.w = w, .f = f};
 	struct record *r = x && x->last ? txn_record(&in, x->last) : NULL;
 	struct verdict v;
-	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	if (row) {
 		j->facts.facts.n[FIELD_PAYLOAD] = 0;

@@ -132,7 +132,7 @@ static void known_facts(struct worker *w, const struct flow *f, const struct kep
 	struct judge_facts *j = &w->judge->facts;
 	const struct judge_policy *p = w->judge->policy;
 	uint32_t headers;
-	judge_facts_clear(j, p->fields, w->now_ns);
+	judge_facts_clear(j, p->fields, w->now_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	if (k->at == KEPT_ABSENT)
 		judge_facts_opaque(j, APP_OTHER);
@@ -162,7 +162,7 @@ static void judge_known_facts(struct worker *w, struct flow *f, struct again *a)
 {
 	struct judge *j = w->judge;
 	struct verdict first;
-	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &first);
 	a->opens = first.open;

@@ -134,6 +134,13 @@ static inline void write_cells(struct record_out *o, uint64_t at, uint64_t end, 
 	}
 }
 
+static void shift_times(struct record *r, uint64_t by_ns)
+{
+	r->time_ns += by_ns;
+	r->start_ns += r->start_ns ? by_ns : 0;
+	r->end_ns += r->end_ns ? by_ns : 0;
+}
+
 void record_put(struct worker *w, struct record *r)
 {
 	struct record_out *o = w->records;
@@ -145,7 +152,13 @@ void record_put(struct worker *w, struct record *r)
 		count(w, COUNTER_RECORDS_LOST);
 		return;
 	}
-	write_cells(o, at, end, r);
+	if (unlikely(w->wall_ns)) {
+		shift_times(r, w->wall_ns);
+		write_cells(o, at, end, r);
+		shift_times(r, -w->wall_ns); // it may go on under construction
+	} else {
+		write_cells(o, at, end, r);
+	}
 	atomic_store_explicit(&o->written, end, memory_order_release);
 	count(w, COUNTER_RECORDS);
 }

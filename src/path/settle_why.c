@@ -63,7 +63,7 @@ static uint32_t rule_of(struct worker *w, const struct flow *f, enum settle_no n
 {
 	struct judge *j = w->judge;
 	struct policy_scratch *s = j->policy->scratch;
-	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
 	judge_first_facts(w, f);
 	if (f->app != APP_NONE && f->app != APP_OTHER)
 		judge_facts_bytes(&j->facts, FIELD_APP, app_names[f->app], (uint32_t)strlen(app_names[f->app]),

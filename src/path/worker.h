@@ -92,6 +92,7 @@ struct shed {
 struct worker {
 	// the clock: never runs backwards within a capture
 	uint64_t now_ns;
+	uint64_t wall_ns;   // live, modulo 2^64: what the time of day has over it, in what people read
 	uint64_t unseen_ns; // live: until then frames may have gone from port to port without a look
 	uint64_t frame;     // of the packet in work, for what is written on its behalf
 	uint64_t order;     // the same of its place in the walk: records are sorted by it

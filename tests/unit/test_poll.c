@@ -15,11 +15,14 @@
 #include <rte_ring_elem.h>
 
 #include <fastpath.h>
+#include <record_ring.h>
 
+#include "base/clock.h"
 #include "base/eal.h"
 #include "base/port.h"
 #include "live/poll.h"
 #include "path/path.h"
+#include "path/record_out.h"
 #include "path/settle.h"
 
 static struct path_config config = {.flows = 1024,
@@ -122,12 +125,38 @@ static void a_frame_without_its_tag_goes_no_further(void **state)
 	tagged.carrier = FASTPATH_PREFIX; // the second time
 }
 
+// What is written follows, and the workers' time goes on.
+static void the_time_of_day_is_set_back(void **state)
+{
+	const uint64_t second = 1000000000, hour = 3600 * second;
+	uint64_t at = clock_ns(CLOCK_MONOTONIC), real = at + 1000 * hour, last = 0;
+	clock_follow(at, real);
+	assert_int_equal(clock_follow(at + second, real + second + 500), 0);
+	uint64_t before = clock_steady_ns();
+	assert_int_equal(clock_follow(at + 2 * second, real + 2 * second - hour), -hour);
+	assert_int_equal(clock_follow(at + 3 * second, real + 3 * second - hour), 0);
+	assert_int_equal(path_init(&p.w, &config), 0);
+	assert_int_equal(poll_start(&p), 0);
+	while (atomic_load(&p.beats) < 2)
+		;
+	poll_stop(&p);
+	assert_true(p.w.now_ns >= before);
+	record_begin(&p.w, RECORD_STATE);
+	record_write(&p.w);
+	for (const struct record *r; (r = record_peek(p.w.records)); record_done(p.w.records, r))
+		last = r->time_ns;
+	assert_int_equal(last, p.w.now_ns - hour);
+	path_fini(&p.w);
+	clock_follow(at, real);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_full_ring_drops_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(a_frame_without_its_tag_goes_no_further, begin, end),
 		cmocka_unit_test_setup_teardown(a_frame_without_its_tag_goes_no_further, begin, end),
+		cmocka_unit_test_setup_teardown(the_time_of_day_is_set_back, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

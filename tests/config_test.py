@@ -148,11 +148,23 @@ def bad_inputs():
             expect(path, rc == 3 and says in out, out)
 
 
+def copies():
+    rule = lambda sink: {"id": sink, "when": {"proto": "udp"}, "action": "mirror", "sink": sink}
+    with tempfile.TemporaryDirectory() as work:
+        pathlib.Path(work, "p.json").write_text(json.dumps({"rules": [rule("one"), rule("two")]}))
+        pathlib.Path(work, "c.json").write_text(json.dumps(
+            {"ports": {p: {"type": "null"} for p in "ab"}, "paths": [{"mode": "bridge", "ports": ["a", "b"]}],
+             "policy": {"file": "p.json", "history": ""}, "mirrors": [{"sink": "one", "path": "m.pcapng"}]}))
+        rc, out = check("c.json", cwd=work)
+        expect("check warns of copies that nobody takes", rc == 0 and "rule two: nobody takes" in out and "rule one" not in out, out)
+
+
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 cases()
 docs()
 samples(schema())
 sets()
 bad_inputs()
+copies()
 print(f"configurations: {len(failed)} failures")
 sys.exit(bool(failed))

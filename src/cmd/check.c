@@ -16,6 +16,7 @@
 #include "cmd.h"
 #include "ctl/config.h"
 #include "ctl/config_doc.h"
+#include "ctl/copies.h"
 #include "policy/grammar.h"
 #include "policy/guard.h"
 #include "policy/policy.h"
@@ -123,7 +124,9 @@ static bool try_cases(const struct check *k, const struct policy *p, struct comp
 	return there;
 }
 
-static int policy(struct check *k, const struct guard *guard, const char *file, bool several)
+// taker: the configuration that has `mirrors` for its copies; NULL: none is known.
+static int policy(struct check *k, const struct guard *guard, const struct config *taker, const char *file,
+		  bool several)
 {
 	struct complaints c = {0};
 	struct trial_result t = {0};
@@ -137,6 +140,8 @@ static int policy(struct check *k, const struct guard *guard, const char *file, 
 		policy_free(p);
 		p = NULL;
 	}
+	if (p && taker)
+		copies_check(taker, p, &c);
 	double ms = now_ms() - begin;
 	uint32_t warnings = c.nwarnings;
 	if (!k->json)
@@ -160,7 +165,7 @@ static int policies_of(struct check *k, const struct config *config)
 		guard_add(&guard, config->policy.guard[i]);
 	for (unsigned i = 0; i < 2; i++) {
 		if (*files[i] && access(files[i], R_OK) == 0) { // what is not there was warned of
-			int rc = policy(k, &guard, files[i], true);
+			int rc = policy(k, &guard, i == 0 ? config : NULL, files[i], true);
 			worst = rc > worst ? rc : worst;
 		}
 	}
@@ -192,7 +197,7 @@ static int one(struct check *k, const char *file, bool several)
 	const char *text = source_read(file, CONFIG_TEXT_MAX, &a, &len, &why);
 	bool is_config = text && config_is_one(text, len);
 	arena_free(&a);
-	return is_config ? config(k, file, several) : policy(k, &k->guard, file, several);
+	return is_config ? config(k, file, several) : policy(k, &k->guard, NULL, file, several);
 }
 
 static void usage(FILE *out)

@@ -17,7 +17,9 @@
 #include "ctl/command.h"
 
 #define CANDIDATES_MAX 512
-#define LINE_BYTES 1024 // rdline's are half of it
+#define LINE_BYTES 1024
+#define LINE_TYPED 400 // rdline cuts at 511 without a word; a completion finds room behind it
+#define KEY(letter) ((letter) - '@')
 #define PROMPT "sluice> "
 
 struct candidate {
@@ -31,7 +33,8 @@ struct prompt {
 	struct termios cooked;
 	struct candidate list[CANDIDATES_MAX];
 	unsigned n, at;
-	bool help; // `?`: each with its help
+	bool help;   // `?`: each with its help
+	bool spoilt; // something was typed that no line holds: nothing of it is said
 };
 
 static int put_char(struct rdline *edit, char ch)
@@ -239,6 +242,37 @@ static void history_write(struct rdline *edit)
 		fclose(f);
 }
 
+// rdline leaves out what is not ASCII, and cuts what is too long: another line would be said than the one typed.
+static bool spoils(const struct prompt *p, char ch)
+{
+	const char *why = NULL;
+	if (ch & 0x80)
+		why = "only ASCII can be typed here: a name as xn--..., or all of it by `sluice ctl set add ...` in a "
+		      "shell";
+	else if (ch >= ' ' && strlen(rdline_get_buffer(p->edit)) > LINE_TYPED)
+		why = "the line is too long: `sluice ctl -f FILE` takes longer ones";
+	if (why) {
+		printf("\a\n%s; Enter begins anew\n", why);
+		fflush(stdout);
+	}
+	return why;
+}
+
+// As rdline_char_in.
+static int typed(struct prompt *p, char ch)
+{
+	if (p->spoilt || (p->spoilt = spoils(p, ch))) {
+		p->spoilt = ch != '\r' && ch != '\n' && ch != KEY('C') && ch != KEY('U');
+		if (!p->spoilt)
+			rdline_newline(p->edit, PROMPT);
+		return 0;
+	}
+	if (ch != KEY('U'))
+		return rdline_char_in(p->edit, ch);
+	rdline_char_in(p->edit, KEY('A'));
+	return rdline_char_in(p->edit, KEY('K'));
+}
+
 int cli_prompt(struct cli *c)
 {
 	struct prompt p = {.cli = c};
@@ -251,7 +285,7 @@ int cli_prompt(struct cli *c)
 	raw(&p);
 	rdline_newline(p.edit, PROMPT);
 	while (!c->quit && rc >= 0 && read(STDIN_FILENO, &ch, 1) == 1) {
-		rc = rdline_char_in(p.edit, ch);
+		rc = typed(&p, ch);
 		if (rc == RDLINE_RES_VALIDATED && !c->quit)
 			rdline_newline(p.edit, PROMPT);
 	}

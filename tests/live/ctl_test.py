@@ -203,6 +203,10 @@ def prompt():
     keys("\x03")
     keys("policy load pol\t\r", "version")
     expect("files are completed", until(lambda: ask("show", "policy")["version"] == 3))
+    expect("what is not ASCII is refused", keys("set add x b\u00fccher.example", "only ASCII"))
+    expect("and nothing of it said", keys("\r", "sluice> ") and keys("show version\r", "DPDK"))
+    expect("a line that is too long, too", keys("x" * 450, "too long") and keys("\r", "sluice> "))
+    expect("^U takes a line away", keys("nonsense\x15show version\r", "DPDK"))
     keys("quit\r")
     expect("quit leaves", os.waitpid(pid, 0)[1] == 0)
     expect("what was said is kept for the next time, for nobody else",

@@ -24,6 +24,7 @@
 #include <pcap/pcap.h>
 #include <rte_ring_elem.h>
 
+#include "base/clock.h"
 #include "ctl/fastpath.h"
 #include "../frames.h"
 

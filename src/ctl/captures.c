@@ -368,7 +368,9 @@ json_t *captures_stop(struct appliance *a, struct call *c)
 	}
 	if (n != 1)
 		return call_fail(c, CALL_FINDINGS,
-				 n ? "%u captures run; which? `show captures`" : "no such capture runs", n);
+				 n ? "%u captures run; which? `show captures`"
+				   : "no such capture runs; `show captures` has those that ended",
+				 n);
 	k->stop_later = socket_later(c);
 	leave(k);
 	return NULL;

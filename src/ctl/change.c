@@ -169,7 +169,8 @@ json_t *change_policy_history(struct appliance *a, struct call *c)
 	const char *folder = a->config->policy.history;
 	struct history_entry *list;
 	if (!*folder)
-		return call_fail(c, CALL_FINDINGS, "no history is kept: policy.history");
+		return call_fail(c, CALL_FINDINGS,
+				 "no history is kept: policy.history of the configuration names its folder");
 	int n = history_list(folder, &list);
 	if (n < 0)
 		return call_fail(c, CALL_ENVIRONMENT, "%s: %s", folder, strerror(-n));

@@ -152,7 +152,9 @@ bool flow_words(struct call *c, unsigned from, const struct standing_view *v, st
 			return false;
 		}
 		if (i + 1 == c->n || !take((enum key)key, c->word[i + 1], v, q, limit)) {
-			call_fail(c, CALL_USAGE, "%s is not \"%.60s\"", keys[key], i + 1 < c->n ? c->word[i + 1] : "");
+			call_fail(c, CALL_USAGE, "%s %s \"%.60s\"%s", keys[key],
+				  i + 1 < c->n ? "cannot be" : "needs a value, not", i + 1 < c->n ? c->word[i + 1] : "",
+				  key == VERDICT ? ": allow, deny, open, unjudged" : "");
 			return false;
 		}
 	}

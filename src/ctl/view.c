@@ -129,7 +129,7 @@ static bool number(const char *key, const json_t *value, char *out, size_t room)
 		duration(n, out, room);
 	else if (!strcmp(word, "unix") && gmtime_r(&at, &utc))
 		strftime(out, room, "%Y-%m-%d %H:%M:%S UTC", &utc);
-	else if (!strcmp(word, "pid") || !strcmp(word, "port"))
+	else if (!strcmp(word, "pid") || !strcmp(word, "port") || (*word && !strcmp(word + 1, "port")))
 		snprintf(out, room, "%.0f", n);
 	else if (json_is_integer(value))
 		thousands(json_integer_value(value), out, room);
@@ -169,6 +169,8 @@ unsigned view_value(const char *key, const json_t *value, char *out, size_t room
 	} else if (!number(key, value, out, room)) {
 		snprintf(out, room, "%s", json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "-");
 	}
+	if (!*out)
+		snprintf(out, room, "-");
 	return width_of(out);
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/eal.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "ctl/captures.h"
 #include "ctl/copies.h"
 #include "ctl/kernel.h"
@@ -442,6 +443,21 @@ bool appliance_close(struct appliance *a)
 
 // ---- watching ----------------------------------------------------------------------------------------------------
 
+static bool starves(const struct appliance *a, unsigned i, uint64_t now_ns)
+{
+	const struct stalled *s = &a->stalled[i];
+	struct task t;
+	return task_look(atomic_load(&a->polls[i]->tid), &t) && t.state == 'R' &&
+	       t.ran_ns - s->ran_ns < (now_ns - s->since_ns) / 8;
+}
+
+static uint64_t ran_ns(const struct appliance *a, unsigned i)
+{
+	struct task t = {0};
+	task_look(atomic_load(&a->polls[i]->tid), &t);
+	return t.ran_ns;
+}
+
 static void watch_worker(struct appliance *a, unsigned i, uint64_t now_ns)
 {
 	struct stalled *s = &a->stalled[i];
@@ -458,11 +474,17 @@ static void watch_worker(struct appliance *a, unsigned i, uint64_t now_ns)
 		*s = (struct stalled){.beats = beats, .since_ns = now_ns};
 		return;
 	}
-	if (s->said || now_ns - s->since_ns < STALLED_NS)
+	if (!s->ran_ns) // since it was last seen to turn, or a look later
+		s->ran_ns = ran_ns(a, i);
+	if (now_ns - s->since_ns < STALLED_NS)
+		return;
+	s->starved = starves(a, i, now_ns);
+	if (s->said)
 		return;
 	s->said = true;
 	a->nstalled++;
-	log_say(LOG_ERROR, "worker", "stalled worker=%u: no turn for %lu ms", i, (now_ns - s->since_ns) / 1000000);
+	log_say(LOG_ERROR, "worker", "stalled worker=%u: no turn for %lu ms%s", i, (now_ns - s->since_ns) / 1000000,
+		s->starved ? ": its core is given to others; a core of its own mends that (workers.cores)" : "");
 	STATE_SAY(a, "worker_stalled", STATE_NUMBER("worker", i));
 }
 
@@ -478,7 +500,7 @@ bool appliance_stuck(const struct appliance *a)
 {
 	uint64_t most_ns = all_xdp(a) ? XDP_NS : 0;
 	for (unsigned i = 0; i < a->nworkers; i++)
-		if (a->stalled[i].said && a->watched_ns - a->stalled[i].since_ns >= most_ns)
+		if (a->stalled[i].said && !a->stalled[i].starved && a->watched_ns - a->stalled[i].since_ns >= most_ns)
 			return true;
 	return false;
 }

@@ -49,8 +49,9 @@ struct appliance {
 	bool bypass;
 	uint64_t bypass_until_ns; // 0: no end
 	struct stalled {
-		uint64_t beats, since_ns;
+		uint64_t beats, since_ns, ran_ns;
 		bool said;
+		bool starved; // it would run, and gets no core: nothing that a start afresh mends
 	} stalled[POLL_WORKERS];
 	unsigned nstalled;
 	uint64_t watched_ns;

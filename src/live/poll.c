@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_ether.h>
 #include <rte_lcore.h>
@@ -391,6 +392,7 @@ static void *run(void *arg)
 {
 	struct turn t = {.p = arg, .sleep_ns = SLEEP_MIN_NS};
 	bool registered = rte_thread_register() == 0; // for the pools' per-thread caches; works without
+	atomic_store(&t.p->tid, gettid());
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);         // sleeps are short, and end when they should
 	if (t.p->begun)
 		t.p->begun(t.p);

@@ -51,6 +51,7 @@ struct poll {
 
 	// read by the control thread, written by the worker
 	_Alignas(64) _Atomic uint64_t beats; // turns of the loop
+	_Atomic int tid;                     // the thread, as the kernel numbers it
 	_Atomic uint64_t idle_ns;            // slept
 	_Atomic uint64_t burst_max_ns;       // longest turn since the control thread set it to 0
 	_Atomic bool resting;                // it is not on the ports, and will not be until `rest` is taken back

@@ -242,6 +242,22 @@ def stalls(w, user):
     expect("and ends well", rc == 0, rc)
 
 
+def starves(w):
+    """others take the worker's core: nobody is helped by a start afresh"""
+    w.up(config(w, ALLOW, workers={"cores": [1]}))
+    os.sched_setscheduler(int(thread(w.box.pid, "worker0")), os.SCHED_IDLE, os.sched_param(0))
+    hogs = [w.start("box", "taskset", "-c", "1", sys.executable, "-c", "while True: pass") for _ in range(8)]
+    w.says("its core is given to others", 40)
+    time.sleep(1)
+    for h in hogs:
+        h.kill()
+    w.says("polls again", 40)
+    expect("a worker without a core is said, and the process goes on", count(w, "enforcing file") == 1 and until(lambda: ping(w)),
+           w.log.read_text()[-1500:])
+    rc = w.down()
+    expect("and ends well", rc == 0, rc)
+
+
 def rests(w):
     for kind, idle in (("af_packet", "adaptive"), ("af_packet", "interrupt"), ("af_xdp", "interrupt")):
         w.up(config(w, ALLOW, kind=kind, workers={"cores": [1], "idle": idle}))
@@ -269,7 +285,7 @@ def main():
     wanted = sys.argv[2:]
     if wanted:
         for name in wanted:
-            {"reloads": lambda: (reloads(w), killed(w)), "queued": lambda: queued(w), "ends": lambda: ends(w), "stalls": lambda: (stalls(w, None), stalls(w, "nobody")), "rests": lambda: rests(w)}[name]()
+            {"reloads": lambda: (reloads(w), killed(w)), "queued": lambda: queued(w), "ends": lambda: ends(w), "starves": lambda: starves(w), "stalls": lambda: (stalls(w, None), stalls(w, "nobody")), "rests": lambda: rests(w)}[name]()
         end()
     weak(w, "af_packet", 1 << 12 | 1 << 13)
     weak(w, "af_xdp", 1 << 12 | 1 << 13 | 1 << 14 | 1 << 38 | 1 << 39)
@@ -281,6 +297,7 @@ def main():
     ends(w)
     stalls(w, None)
     stalls(w, "nobody")
+    starves(w)
     rests(w)
     end()
 

@@ -393,7 +393,7 @@ static void *run(void *arg)
 	struct turn t = {.p = arg, .sleep_ns = SLEEP_MIN_NS};
 	bool registered = rte_thread_register() == 0; // for the pools' per-thread caches; works without
 	atomic_store(&t.p->tid, gettid());
-	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);         // sleeps are short, and end when they should
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); // sleeps are short, and end when they should
 	if (t.p->begun)
 		t.p->begun(t.p);
 	while (!atomic_load_explicit(&t.p->stop, memory_order_acquire)) {

@@ -96,8 +96,11 @@ void paced_run(struct paced *p, double seconds)
 			shed_turn(p->w, n == BURST_SIZE);
 			p->body(p->w, &b);
 		}
+		bool more = at >= age && path_age(p->w, p->w->now_ns, p->w->frame);
+		while (more && p->rate <= 0) // the most is what can be kept up: nothing is put off
+			more = path_age(p->w, p->w->now_ns, p->w->frame);
 		if (at >= age)
-			age = at + (path_age(p->w, p->w->now_ns, p->w->frame) ? soon : tick);
+			age = at + (more ? soon : tick);
 		was = now;
 		now = rte_rdtsc();
 		if (unlikely(now - was > stolen)) {

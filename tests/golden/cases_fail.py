@@ -7,7 +7,7 @@ import cases_http as http
 import cases_policy as policy
 import cases_quic as quic
 import cases_tls as tls
-from cases_stream import GET, OPEN, c, uri
+from cases_stream import GET, OPEN, c
 from handshakes import fragment, sni
 from packets import eth, ip4, udp
 

@@ -19,24 +19,12 @@ import time
 import urllib.error
 import urllib.request
 
+from world import end, expect, until
+
 SLUICE, CAPTURES, DOCS = (os.path.abspath(p) for p in sys.argv[1:4])
 HTTP = "127.0.0.1:%d" % (20000 + os.getpid() % 20000)
 POLICY = {"rules": [{"id": "no-https", "when": {"proto": "tcp", "dport": 443}, "action": "deny"},
                     {"id": "no-casino", "when": {"http.host": "casino.example"}, "action": "deny"}]}
-bad = []
-
-
-def expect(what, ok, seen=""):
-    print(("ok   " if ok else "BAD  ") + what + ("" if ok else ": %r" % (seen,)))
-    if not ok:
-        bad.append(what)
-
-
-def until(holds, wait=20):
-    end_at = time.monotonic() + wait
-    while not (answer := holds()) and time.monotonic() < end_at:
-        time.sleep(0.05)
-    return answer
 
 
 def ctl(*words, stdin=None):
@@ -274,10 +262,7 @@ with tempfile.TemporaryDirectory() as folder:
     os.chdir(HERE)
     with open("log", "w") as log:
         run = subprocess.Popen([SLUICE, "run", "-c", "config.json"], stderr=log)
-    for _ in range(100):
-        time.sleep(0.1)
-        if ctl("show", "policy").stdout.find("policy.json") >= 0 or run.poll() is not None:
-            break
+    until(lambda: "policy.json" in ctl("show", "policy").stdout or run.poll() is not None)
     try:
         for story in (words_and_codes, drops, monitors, dashboards, prompt, documented, hostile):
             story()
@@ -288,4 +273,4 @@ with tempfile.TemporaryDirectory() as folder:
         run.send_signal(signal.SIGTERM)
         status = run.wait(20)
     expect("it ends", status == 0 and not os.path.exists(SOCKET), (HERE / "log").read_text()[-1000:])
-sys.exit(1 if bad else 0)
+end()

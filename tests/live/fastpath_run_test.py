@@ -2,10 +2,9 @@
 """The fast path of `sluice run`: TLS settles and goes by in XDP, every byte of it in its flow's record; what is denied is
 dropped there; a policy that denies a settled flow ends it, others leave it alone; and after a kill -9 the fail mode holds.
 usage: fastpath_run_test.py SLUICE"""
-import json
 import os
-import pathlib
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,8 @@ import time
 
 import mounts  # noqa: F401  (before anything is mounted or made)
 
-from world import ADDRESS, World, end, expect, skip
+from wire import certificate
+from world import ADDRESS, World, end, expect, skip, until
 
 SIZE = 20000000
 HUGE = 16 * SIZE  # zeroes; nobody waits for its end
@@ -34,16 +34,14 @@ def world():
     w = World(sys.argv[1], queues=2)
     for where in ("client", "server"):
         ready(w, where)
-    key, cert = w.folder / "key.pem", w.folder / "cert.pem"
-    r = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
-                        cert, "-days", "2", "-subj", "/CN=big.example"], capture_output=True)
-    if r.returncode:
+    if not shutil.which("openssl"):
         skip("no openssl")
+    certificate(w.folder, "big.example")
     with open(w.folder / "huge", "wb") as f:
         f.truncate(HUGE)
     (w.folder / "big").write_bytes(os.urandom(1 << 20) * (SIZE >> 20) + bytes(SIZE & 0xfffff))
     for family in (0, 1):
-        w.start("server", "openssl", "s_server", "-accept", ("%s:443", "[%s]:443")[family] % ADDRESS["server"][family], "-cert", cert, "-key", key,
+        w.start("server", "openssl", "s_server", "-accept", ("%s:443", "[%s]:443")[family] % ADDRESS["server"][family], "-cert", "cert", "-key", "key",
                 "-WWW", "-quiet", cwd=w.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return w
 
@@ -165,15 +163,8 @@ def sums(w):
     return sum(p["doors"].get("forwarded", 0) for p in ports), sum(p["xdp_rx"] for p in ports)
 
 
-def until(what, ok, wait=15):
-    """for what a busy machine does later"""
-    end_at = time.monotonic() + wait
-    while not ok():
-        if time.monotonic() > end_at:
-            expect(what, False, "not within %d s" % wait)
-            return
-        time.sleep(0.05)
-    expect(what, True)
+def comes(what, ok, wait=15):
+    expect(what, until(ok, wait), "not within %d s" % wait)
 
 
 def rises(w, more=200):
@@ -184,7 +175,7 @@ def rises(w, more=200):
 def reloads(w):
     w.up(config(w, policy()))
     transfer = curl(w, 0, "--limit-rate", "4M", name="huge")
-    until("a transfer settles", rises(w))
+    comes("a transfer settles", rises(w))
     n, before, stop = 0, sums(w), time.monotonic() + 2
     while time.monotonic() < stop:
         n += 1
@@ -200,13 +191,13 @@ def reloads(w):
     time.sleep(0.5)
     expect("stop: nothing settled goes by", sums(w)[0] == was, (was, sums(w)))
     w.ctl("start")
-    until("start: it settles again", rises(w))
+    comes("start: it settles again", rises(w))
     w.ctl("bypass", "on")
     was = sums(w)
-    until("bypass on: it passes, and not in XDP", lambda: sums(w)[1] > was[1] + 200)
+    comes("bypass on: it passes, and not in XDP", lambda: sums(w)[1] > was[1] + 200)
     expect("and has settled nowhere", sums(w)[0] == was[0], (was, sums(w)))
     w.ctl("bypass", "off")
-    until("bypass off: it settles again", rises(w))
+    comes("bypass off: it settles again", rises(w))
     w.policy(policy({"id": "no-tls", "when": {"dport": 443}, "action": "deny"}))
     w.box.send_signal(signal.SIGHUP)
     out, err = transfer.communicate(timeout=60)
@@ -219,13 +210,13 @@ def vanishes(w):
     os.chown(w.folder, pwd.getpwnam("nobody").pw_uid, -1)
     w.up({**config(w, policy()), "user": "nobody"})
     transfer = curl(w, 1, "--limit-rate", "5M")
-    until("a transfer settles", rises(w))
+    comes("a transfer settles", rises(w))
     w.inside(w.ns["box"], "ip", "link", "del", "wan")
     w.says("gone port=wan")
     w.cable("server", "wan", 1500)
     ready(w, "server")
     w.says("back port=wan", 20)
-    until("the port comes back without root, and it settles again", rises(w))
+    comes("the port comes back without root, and it settles again", rises(w))
     out, err = transfer.communicate(timeout=60)
     expect("the transfer goes on to its end", out.startswith("200 %d" % SIZE), out + err)
     many = [curl(w, f) for f in (0, 1) * 2]

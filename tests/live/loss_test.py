@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import answers_test
-from wire import ADDRESS
+from wire import ADDRESS, certificate
 from world import World, end, expect, sh, until
 
 POLICY = {"rules": [
@@ -129,8 +129,7 @@ def frames(w):
 def main():
     w = relayed(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "7")
     w.up(w.config(POLICY, workers={"cores": [0, 1], "idle": "adaptive"}))
-    sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(w.folder / "key"), "-out",
-       str(w.folder / "cert"), "-subj", "/CN=test", "-days", "2", "-batch")
+    certificate(w.folder)
     heard = w.folder / "heard"
     w.start("server", sys.executable, "-c", SERVER, cwd=w.folder, stdout=open(heard, "w"), stderr=subprocess.DEVNULL)
     for port in (80, 443):

@@ -2,7 +2,6 @@
 """A policy reload a second, a command ten times a second, and clients that never rest: at the end the ledger holds, memory is
 what it was, and each flow's record has the frames and bytes that tcpdump saw at both ends. usage: soak_test.py SLUICE [SECONDS]"""
 import collections
-import json
 import pathlib
 import signal
 import struct

@@ -2,11 +2,11 @@
 """Who is cut off hears of it at once: transfers of TLS, settled in XDP or walked by the worker, down and up, ended by `flow kill`, `set add`
 and `policy load`. Both ends see a reset, each time; the best of them within the 50 ms of the issue.
 usage: told_test.py SLUICE [fast|slow]"""
-import json
-import subprocess
+import shutil
 import sys
 import time
 
+from wire import certificate
 from world import ADDRESS, World, end, expect, skip, until
 
 PEER = """
@@ -61,14 +61,13 @@ def policy(*rules):
 
 class Peers:
     def __init__(self, w):
-        key, cert = w.folder / "key.pem", w.folder / "cert.pem"
-        r = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
-                            cert, "-days", "2", "-subj", "/CN=big.example"], capture_output=True)
-        if r.returncode:
+        if not shutil.which("openssl"):
             skip("no openssl")
+        certificate(w.folder, "big.example")
         self.w, self.said = w, w.folder / "said"
         for family in (0, 1):
-            w.start("server", sys.executable, "-c", PEER, "server", ADDRESS["server"][family], str(cert), str(key), stdout=open(self.said, "a"))
+            w.start("server", sys.executable, "-c", PEER, "server", ADDRESS["server"][family], str(w.folder / "cert"),
+                    str(w.folder / "key"), stdout=open(self.said, "a"))
             w.listens("server", 443, ADDRESS["server"][family])
 
     def lines(self):

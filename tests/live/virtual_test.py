@@ -7,7 +7,6 @@ interface. usage: virtual_test.py SLUICE
 """
 import json
 import os
-import subprocess
 import sys
 
 from wire import ADDRESS

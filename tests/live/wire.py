@@ -37,6 +37,21 @@ def sh(*command):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def until(holds, wait=20):
+    """asks again and again until it holds, for `wait` seconds at most: machines differ in speed; its last answer"""
+    end_at = time.monotonic() + wait
+    while not (answer := holds()) and time.monotonic() < end_at:
+        time.sleep(0.02)
+    return answer
+
+
+def certificate(folder, name="test", *also):
+    """folder/key and folder/cert: one that nobody vouches for, of that name and others"""
+    more = ("-addext", "subjectAltName=" + ",".join("DNS:" + n for n in (name, *also))) if also else ()
+    sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(folder / "key"), "-out",
+       str(folder / "cert"), "-subj", "/CN=" + name, "-days", "2", "-batch", *more)
+
+
 def tap(end):
     """the cable's end that belongs to this program"""
     name = "sl%d%s" % (os.getpid() % 100000, end[0])
@@ -185,16 +200,12 @@ class Ends:
         self.folder, self.ns = folder, {"client": client, "server": server}
         self.failed = []
         self.n = 0
-        sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-           str(folder / "key"), "-out", str(folder / "cert"), "-subj", "/CN=test", "-days", "2", "-batch",
-           "-addext", "subjectAltName=DNS:test,DNS:fine.test,DNS:games.test,DNS:quiet.test")
+        certificate(folder, "test", "fine.test", "games.test", "quiet.test")
         self.servers = [subprocess.Popen(["ip", "netns", "exec", server, *command], cwd=folder,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in servers]
         for s in self.servers:
             atexit.register(s.kill)
-        end_at = time.monotonic() + 30
-        while not self.all_listen() and time.monotonic() < end_at:
-            time.sleep(0.05)
+        until(self.all_listen, 30)
         time.sleep(0.3)  # those of several ports
 
     def all_listen(self):

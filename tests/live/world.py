@@ -16,9 +16,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
-from wire import ADDRESS, MAC, NS
+from wire import ADDRESS, MAC, NS, until
 
 failed = []
 # a leak checker traces the process, which it has forbidden itself: leaks are looked for by the unit tests
@@ -34,14 +33,6 @@ def expect(what, ok, seen=""):
 def end():
     print("%d failed" % len(failed))
     sys.exit(bool(failed))
-
-
-def until(holds, wait=20):
-    """asks again and again until it holds, for `wait` seconds at most: machines differ in speed; its last answer"""
-    end_at = time.monotonic() + wait
-    while not (answer := holds()) and time.monotonic() < end_at:
-        time.sleep(0.02)
-    return answer
 
 
 def skip(why):

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +22,9 @@
 #include "base/earlier.h"
 #include "base/log.h"
 #include "base/rings.h"
+#include "live/comment.h"
 #include "path/mirror.h"
 #include "ruleset.h"
-
-#define COMMENT_MAX 4096
 
 struct file {
 	const struct mirror_to *to;
@@ -245,43 +243,6 @@ bool mirrors_sum(const struct mirrors *x, unsigned i, struct mirror_sum *s)
 
 // ---- what a comment says ----------------------------------------------------------------------------------------
 
-struct comment {
-	char text[COMMENT_MAX];
-	size_t len;
-};
-
-__attribute__((format(printf, 2, 3))) static void say(struct comment *c, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	int n = vsnprintf(c->text + c->len, sizeof(c->text) - c->len, format, args);
-	va_end(args);
-	c->len = RTE_MIN(c->len + (size_t)n, sizeof(c->text) - 1);
-}
-
-static bool bare(const char *s)
-{
-	return *s && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-") == strlen(s);
-}
-
-// key=value; the value in quotes where it has more than letters, digits and ._:/-
-static void member(struct comment *c, const char *key, const char *value)
-{
-	say(c, "%s%s=", c->len ? " " : "", key);
-	if (bare(value)) {
-		say(c, "%s", value);
-		return;
-	}
-	say(c, "\"");
-	for (; *value; value++) {
-		if ((uint8_t)*value < 0x20 || *value == 0x7f)
-			say(c, "\\x%02X", (uint8_t)*value);
-		else
-			say(c, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
-	}
-	say(c, "\"");
-}
-
 static const struct rule_name *name_of(const struct mirrors *x, uint32_t rule, uint16_t version)
 {
 	bool known = rule != RULE_NONE && version >= 1 && version <= x->nnames && x->names[version - 1];
@@ -294,21 +255,22 @@ static void comment(struct comment *c, const struct mirrors *x, const struct mir
 	const struct rule_name *of = name_of(x, rule, e->policy), *by = name_of(x, e->decided, e->decided_policy);
 	bool open = e->flags & MIRRORED_OPEN;
 	c->len = 0;
-	member(c, "mirror", of ? of->id : "-");
+	comment_name(c, "mirror", of ? of->id : "-");
 	if (of && of->reason)
-		member(c, "why", of->reason);
+		comment_text(c, "why", of->reason);
 	if (e->flags & MIRRORED_BEFORE)
-		member(c, "before", "match");
-	member(c, "verdict", open || e->action >= ACTION_COUNT ? "open" : action_names[e->action]);
+		comment_name(c, "before", "match");
+	comment_name(c, "verdict", open || e->action >= ACTION_COUNT ? "open" : action_names[e->action]);
 	if (by && !open)
-		member(c, "rule", by->id);
+		comment_name(c, "rule", by->id);
 	if (by && !open && by->reason)
-		member(c, "reason", by->reason);
+		comment_text(c, "reason", by->reason);
 	if (e->reason)
-		member(c, "dropped", reason_names[e->reason]);
+		comment_name(c, "dropped", reason_names[e->reason]);
 	else if (e->flags & MIRRORED_HELD)
-		member(c, "frame", "held");
-	say(c, " flow_id=%lu policy=%u", e->flow, e->policy);
+		comment_name(c, "frame", "held");
+	comment_number(c, "flow_id", e->flow);
+	comment_number(c, "policy", e->policy);
 }
 
 // ---- writing ----------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@
 #include "base/capture_out.h"
 #include "base/clock.h"
 #include "base/eal.h"
+#include "live/comment.h"
 #include "path/flow.h"
 #include "path/rooms.h"
 #include "ruleset.h"
@@ -166,29 +167,28 @@ static void get(const struct part *p, uint64_t at, void *to, uint32_t n)
 	memcpy((uint8_t *)to + first, p->ring, n - first);
 }
 
-static void comment(const struct sniff *s, const struct sniffed *e, char *text, size_t room)
+static void comment(struct comment *c, const struct sniff *s, const struct sniffed *e)
 {
 	const struct policy_names *names =
 		e->policy >= 1 && e->policy <= s->config.npolicies ? s->config.policies[e->policy - 1] : NULL;
 	const struct rule_name *rule = names && e->rule != RULE_NONE ? policy_names_rule(names, e->rule) : NULL;
-	size_t at = 0;
-	*text = '\0';
+	c->len = 0;
 	if (e->way == SNIFF_DROPPED)
-		at = (size_t)snprintf(text, room, "dropped=%s", reason_names[e->reason]);
-	if (rule && at < room)
-		at += (size_t)snprintf(text + at, room - at, " rule=%s", rule->id);
-	if (rule && rule->reason && at < room)
-		at += (size_t)snprintf(text + at, room - at, " reason=\"%s\"", rule->reason);
-	if (e->own && at < room)
-		at += (size_t)snprintf(text + at, room - at, "%sown", at ? " " : "");
-	if (e->flow && at < room)
-		snprintf(text + at, room - at, "%sflow_id=%lu", at ? " " : "", e->flow);
+		comment_name(c, "dropped", reason_names[e->reason]);
+	if (rule)
+		comment_name(c, "rule", rule->id);
+	if (rule && rule->reason)
+		comment_text(c, "reason", rule->reason);
+	if (e->own)
+		comment_name(c, "frame", "own");
+	if (e->flow)
+		comment_number(c, "flow_id", e->flow);
 }
 
 static void write_frame(struct sniff *s, struct part *p, const struct sniffed *e, uint64_t at)
 {
-	char text[1024];
-	const char *const comments[] = {text};
+	struct comment c;
+	const char *const comments[] = {c.text};
 	struct capture_record *r = s->record;
 	*r = (struct capture_record){.stamp_ns = e->stamp_ns,
 				     .wire_len = e->wire_len,
@@ -197,8 +197,8 @@ static void write_frame(struct sniff *s, struct part *p, const struct sniffed *e
 				     .way = e->way == SNIFF_OUT ? 2 : 1,
 				     .port = s->config.port[e->port]};
 	get(p, at, r->data, e->len);
-	comment(s, e, text, sizeof(text));
-	capture_out_said(s->out, r, comments, *text != '\0');
+	comment(&c, s, e);
+	capture_out_said(s->out, r, comments, c.len != 0);
 	atomic_store_explicit(&p->tail, at + e->len, memory_order_release);
 	atomic_store(&s->frames, atomic_load(&s->frames) + 1);
 	atomic_store(&s->bytes, capture_out_bytes(s->out));

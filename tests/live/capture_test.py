@@ -83,7 +83,7 @@ def as_tcpdump(w):
     dropped = {c for _, _, c in rows if c.startswith("dropped=")}
     expect("drops are said with reason, rule and flow", any(c.startswith("dropped=POLICY_DENY rule=no-8081 ") for c in dropped) and
            any("rule=casino reason=\"gambling\" flow_id=" in c for c in dropped), dropped)
-    expect("so are frames of our own", any(c.startswith("own") for _, _, c in rows), rows[:3])
+    expect("so are frames of our own", any(c.startswith("frame=own") for _, _, c in rows), rows[:3])
     return {c.split("flow_id=")[1] for c in dropped if "flow_id=" in c}
 
 

@@ -5,7 +5,6 @@
 #include "base/port.h"
 
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 
+#include "base/port_giant.h"
 #include "base/port_hold.h"
 #include "base/port_kernel.h"
 #include "base/port_kind.h"
@@ -63,10 +63,10 @@ static int kernel_ready(struct port *p, const struct port_why *why)
 	rc = port_kernel_mtu(dev, &p->mtu);
 	if (rc == 0)
 		rc = port_kernel_up(dev);
-	if (p->config.type == PORT_AF_PACKET)
-		p->frame_max = p->mtu + PORT_L2_BYTES;
 	if (rc < 0)
 		return port_because(why, rc, "%s: %s: %s", p->config.name, dev, strerror(-rc));
+	if (p->config.type == PORT_AF_PACKET)
+		p->frame_max = p->mtu + PORT_L2_BYTES;
 	return 0;
 }
 
@@ -212,14 +212,8 @@ static void started(struct port *p)
 		rte_eth_promiscuous_enable(p->id); // ENA has none: a VPC brings what is for us
 	if (p->config.type == PORT_PCI)
 		rte_eth_dev_get_mtu(p->id, &p->mtu);
-	if (p->config.type == PORT_AF_PACKET) {
-		if (port_kernel_feature(p->config.device, ETHTOOL_GGRO))
-			port_say(p, PORT_NOTE,
-				 "%s: GRO is on at %s: what it merges is longer than the MTU and dropped (ethtool -K "
-				 "%s gro off lro off)",
-				 p->config.name, p->config.device, p->config.device);
+	if (p->config.type == PORT_AF_PACKET)
 		p->nsockets = port_kernel_packet_sockets(p->ifindex, p->sockets, PORT_QUEUES_MAX);
-	}
 	p->link = true;
 	port_watch_begin(p);
 }
@@ -245,6 +239,7 @@ static void unmake(struct port *p)
 void port_detach(struct port *p)
 {
 	let_go(&p->promiscuous);
+	port_giant_allow(p);
 	p->nsockets = 0;
 	if (p->xsk)
 		port_xsk_close(p->xsk);
@@ -255,6 +250,8 @@ void port_detach(struct port *p)
 
 static int make(struct port *p, const struct port_why *why)
 {
+	if (p->config.type == PORT_AF_PACKET)
+		port_giant_stop(p); // before its sockets are there
 	int rc = probe(p, why);
 	if (rc == 0)
 		rc = configure(p, why);
@@ -364,7 +361,7 @@ int port_open(struct port *p, const struct port_config *config, struct rte_mempo
 	p->config = *config;
 	p->id = PORT_NO_ID;
 	p->pool = pool;
-	p->hold = p->promiscuous = -1;
+	p->hold = p->promiscuous = p->pass = -1;
 	p->mtu = config->mtu ? config->mtu : MTU_USUAL;
 	p->senders = (uint16_t)queues;
 	p->wanted = RTE_MIN(RTE_MAX(1u, config->queues ? config->queues : queues), (unsigned)PORT_QUEUES_MAX);

@@ -111,6 +111,8 @@ struct port {
 	_Atomic int signal;           // set by DPDK's interrupt thread: what it heard, 0: nothing
 	int hold;                     // socket that says that the port is ours
 	int promiscuous;              // socket whose end ends it
+	int pass;                     // af_packet on veth: link of the program for which its peer cuts frames up
+	unsigned merging;             // what merged frames, and is off: bits, port_giant.c
 	unsigned ifindex;             // of the kernel's interface, 0: has none
 	unsigned away_s;              // seconds that it has been gone
 	int sockets[PORT_QUEUES_MAX]; // af_packet's: the driver's

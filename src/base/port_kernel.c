@@ -130,11 +130,70 @@ bool port_kernel_counted(const char *device, uint64_t out[PORT_KERNEL_NUMBERS])
 	return found;
 }
 
-bool port_kernel_feature(const char *device, uint32_t command)
+static int ethtool(const char *device, void *request)
 {
-	struct ethtool_value v = {.cmd = command};
-	struct ifreq r = {.ifr_data = (void *)&v};
-	return ask(device, SIOCETHTOOL, &r) == 0 && v.data;
+	struct ifreq r = {.ifr_data = request};
+	return ask(device, SIOCETHTOOL, &r);
+}
+
+#define FEATURES_MAX 256 // 65 in Linux 6.1
+
+// Its number in this kernel, of so many words of 32; FEATURES_MAX: none such.
+static unsigned feature_number(const char *device, const char *name, uint32_t *words)
+{
+	union {
+		struct ethtool_sset_info info;
+		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
+	} set = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES}};
+	union {
+		struct ethtool_gstrings list;
+		uint8_t room[sizeof(struct ethtool_gstrings) + FEATURES_MAX * ETH_GSTRING_LEN];
+	} names;
+	if (ethtool(device, &set) < 0 || set.info.data[0] > FEATURES_MAX)
+		return FEATURES_MAX;
+	names.list =
+		(struct ethtool_gstrings){ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = set.info.data[0]};
+	unsigned n = ethtool(device, &names) < 0 ? 0 : names.list.len;
+	*words = (n + 31) / 32;
+	for (unsigned i = 0; i < n; i++) {
+		if (strncmp((char *)names.list.data + i * ETH_GSTRING_LEN, name, ETH_GSTRING_LEN) == 0)
+			return i;
+	}
+	return FEATURES_MAX;
+}
+
+struct port_feature port_kernel_feature(const char *device, const char *name)
+{
+	union {
+		struct ethtool_gfeatures list;
+		uint8_t room[sizeof(struct ethtool_gfeatures) +
+			     FEATURES_MAX / 32 * sizeof(struct ethtool_get_features_block)];
+	} has = {.list = {.cmd = ETHTOOL_GFEATURES}};
+	unsigned i = feature_number(device, name, &has.list.size);
+	if (i == FEATURES_MAX || ethtool(device, &has) < 0)
+		return (struct port_feature){0};
+	const struct ethtool_get_features_block *b = &has.list.features[i / 32];
+	return (struct port_feature){b->active >> i % 32 & 1, b->requested >> i % 32 & 1};
+}
+
+int port_kernel_set_feature(const char *device, const char *name, bool on)
+{
+	union {
+		struct ethtool_sfeatures list;
+		uint8_t room[sizeof(struct ethtool_sfeatures) +
+			     FEATURES_MAX / 32 * sizeof(struct ethtool_set_features_block)];
+	} want = {.list = {.cmd = ETHTOOL_SFEATURES}};
+	unsigned i = feature_number(device, name, &want.list.size);
+	if (i == FEATURES_MAX)
+		return -EOPNOTSUPP;
+	want.list.features[i / 32] = (struct ethtool_set_features_block){1u << i % 32, (uint32_t)on << i % 32};
+	return ethtool(device, &want);
+}
+
+bool port_kernel_driver_is(const char *device, const char *driver)
+{
+	struct ethtool_drvinfo has = {.cmd = ETHTOOL_GDRVINFO};
+	return ethtool(device, &has) == 0 && strncmp(has.driver, driver, sizeof(has.driver)) == 0;
 }
 
 // The carrier by ethtool, which is at once; IFF_RUNNING, for drivers without, may be a second late.

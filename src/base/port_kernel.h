@@ -26,8 +26,14 @@ int port_kernel_promiscuous(unsigned ifindex);
 enum { PORT_KERNEL_RX_DROPPED = 3, PORT_KERNEL_TX_DROPPED = 11, PORT_KERNEL_NUMBERS = 16 };
 extern const char *const port_kernel_names[PORT_KERNEL_NUMBERS];
 bool port_kernel_counted(const char *device, uint64_t out[PORT_KERNEL_NUMBERS]);
-// Whether one of its features is on: ETHTOOL_GGRO and such.
-bool port_kernel_feature(const char *device, uint32_t command);
+// One of its features by the kernel's name of it (`ethtool -k` has other words for some): "rx-gro".
+struct port_feature {
+	bool active, wanted; // wanted: by whoever set it; a program may have turned it on beside
+};
+struct port_feature port_kernel_feature(const char *device, const char *name);
+// 0 or -errno; what then is in force is for port_kernel_feature to say.
+int port_kernel_set_feature(const char *device, const char *name, bool on);
+bool port_kernel_driver_is(const char *device, const char *driver);
 
 // Of DPDK's AF_PACKET driver, which keeps its sockets to itself: those of this process on an interface, at most n. How
 // many.

@@ -119,7 +119,7 @@ static bool resized(const struct port *p)
 	return port_kinds[p->config.type].kernel && port_kernel_mtu(p->config.device, &mtu) == 0 && mtu != p->mtu;
 }
 
-// GRO merges, TSO was never cut: frames that AF_PACKET shows and no wire carries. Said once.
+// What port_giant.c could not stop. Said once.
 static void watch_length(struct port *p)
 {
 	if (p->long_said || port_too_long(p) == 0)
@@ -127,8 +127,7 @@ static void watch_length(struct port *p)
 	p->long_said = true;
 	port_say(p, PORT_NOTE,
 		 "%s: frames longer than the MTU of %u come in and are dropped (ethtool -K %s gro off lro off; where "
-		 "they are "
-		 "sent, tso off gso off)",
+		 "they are sent, tso off gso off)",
 		 p->config.name, p->mtu, p->config.device);
 }
 

@@ -8,7 +8,6 @@
 #include <glob.h>
 #include <libgen.h>
 #include <pwd.h>
-#include <linux/ethtool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,6 +20,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "base/port_giant.h"
 #include "base/port_kernel.h"
 #include "ctl/privilege.h"
 #include "doctor.h"
@@ -112,11 +112,19 @@ static void mtu(struct doctor *d, const struct port_config *c)
 
 static void offloads(struct doctor *d, const struct port_config *c)
 {
-	bool gro = port_kernel_feature(c->device, ETHTOOL_GGRO);
-	char fix[192];
-	snprintf(fix, sizeof(fix), "ethtool -K %.15s gro off lro off", c->device);
-	doctor_say(d, gro ? DOCTOR_WARN : DOCTOR_OK, "offloads", true, gro ? fix : "", "%s: receive offload is %s",
-		   c->name, gro ? "on: frames that it makes larger than the MTU are dropped" : "off");
+	uint16_t has_mtu = c->mtu;
+	if (!has_mtu)
+		port_kernel_mtu(c->device, &has_mtu);
+	bool giants = has_mtu > PORT_GIANT_MTU && port_kernel_driver_is(c->device, "veth");
+	bool gro = port_kernel_feature(c->device, "rx-gro").active;
+	if (giants)
+		doctor_say(d, DOCTOR_WARN, "offloads", false,
+			   "ethtool -K PEER tso off gso off, in the peer's namespace",
+			   "%s: what its peer leaves to a card to cut up is lost at an MTU over %u", c->name,
+			   PORT_GIANT_MTU);
+	else
+		doctor_say(d, DOCTOR_OK, "offloads", false, "", "%s: receive offload is %s", c->name,
+			   gro ? "on: off while the port is open" : "off");
 }
 
 static void queues(struct doctor *d, const struct port_config *c)

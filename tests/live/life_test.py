@@ -103,6 +103,7 @@ def weak(w, kind, caps):
     w.says("was reset")
     w.inside(w.ns["box"], "ip", "link", "set", "lan", "mtu", "1500")
     expect(kind + ": a port comes back without root", until(lambda: ping(w)), w.log.read_text()[-1500:])
+    expect(kind + ": and its XDP program", "prog/xdp" in w.run("box", "ip", "link", "show", "lan").stdout)
     rc = w.down()
     expect(kind + ": it drains and exits 0", rc == 0, (rc, w.log.read_text()[-2000:]))
 

@@ -110,17 +110,46 @@ def too_big(kind):
     w.close()
 
 
+def giants():
+    """interfaces as they are made: each end leaves cutting up to a card, and one port merges what comes"""
+    def offload(where, dev, what):
+        return what + "-offload: on" in w.run(where, "ethtool", "-k", dev).stdout
+
+    w = World(sys.argv[1])
+    ends = ("client", "server")
+    w.run("box", "ethtool", "-K", "lan", "gro", "on")
+    expect("giants: the ends would send them", all(offload(e, "eth0", "tcp-segmentation") for e in ends))
+    w.up(w.config({"rules": []}))
+    for i, end_ in enumerate(ends):
+        for to in ADDRESS[end_]:
+            w.http(end_, to)
+            url = "http://%s/4000000" % ("[%s]" % to if ":" in to else to)
+            r = w.run(ends[1 - i], "curl", "-sS", "-m", "20", "-o", "/dev/null", "-w", "%{size_download}", url)
+            expect("giants: a large answer comes whole from " + to, r.stdout == "4000000", r.stdout + r.stderr)
+    drops = json.dumps(w.ctl("show", "drops"))
+    expect("giants: none came", "too_long" not in drops, drops)
+    expect("giants: merging is off, and it is said", not offload("box", "lan", "generic-receive") and "rx-gro of lan off" in w.log.read_text())
+    expect("giants: it ends", w.down() == 0, w.log.read_text()[-500:])
+    expect("giants: ports and ends are as they were", offload("box", "lan", "generic-receive") and
+           not offload("box", "wan", "generic-receive") and all(offload(e, "eth0", "tcp-segmentation") for e in ends))
+    w.up(w.config({"rules": []}))
+    w.box.kill()
+    w.box.wait()
+    expect("giants: after a kill -9 the ends are", until(lambda: all(offload(e, "eth0", "tcp-segmentation") for e in ends)))
+    w.close()
+
+
 def as_it_is():
-    """interfaces of 9,000 bytes of which the config says nothing; then the server's end leaves its segments to a card"""
+    """interfaces of 9,000 bytes of which the config says nothing: too large for XDP, and the server leaves its segments to a card"""
     w = World(sys.argv[1], mtu=9000)
     w.up(w.config({"rules": []}))
     to = ADDRESS["server"][0]
     expect("jumbo: passes", w.run("client", "ping", "-c", "1", "-M", "do", "-s", "8900", "-W", "5", to).returncode == 0, w.log.read_text()[-1500:])
     expect("nothing is lost", not w.ctl("show", "drops")["result"]["losing"], w.ctl("show", "drops"))
     w.http("server", to)
-    w.inside(w.ns["server"], "ethtool", "-K", "eth0", "tx", "on", "sg", "on", "tso", "on", "gso", "on", capture_output=True)
     w.run("client", "curl", "-sS", "-m", "2", "-o", "/dev/null", "http://%s/1000000" % to)
     drops = w.ctl("show", "drops")["result"]
+    expect("jumbo: it is said that segments will be", "3,506" in w.log.read_text(), w.log.read_text()[-1500:])
     expect("what TSO made is lost, and it is said what mends it", drops["losing"] and drops["most"] == "wan.too_long" and "tso off" in drops["mend"], drops)
     expect("jumbo: ends", w.down() == 0, w.log.read_text()[-500:])
     w.close()
@@ -141,6 +170,7 @@ def main():
     default_denies(kind)
     as_told(kind)
     too_big(kind)
+    giants()
     as_it_is()
     huge()
     end()

@@ -73,8 +73,6 @@ class World:
         sh("ip", "-n", inside, "addr", "add", ADDRESS[end_][0] + "/24", "dev", "eth0")
         sh("ip", "-n", inside, "addr", "add", ADDRESS[end_][1] + "/64", "dev", "eth0", "nodad")
         sh("ip", "-n", box, "link", "set", port, "up")
-        # a veth hands on what its peer left to a card to cut up; XDP ends that, AF_PACKET does not (docs/ports.md)
-        self.inside(inside, "ethtool", "-K", "eth0", "tso", "off", "gso", "off", capture_output=True)
         sh("ip", "-n", inside, "link", "set", "eth0", "up")
         for ns, dev in ((inside, "eth0"), (box, port)):
             self.inside(ns, "sysctl", "-qw", "net.ipv6.conf.%s.accept_ra=0" % dev)

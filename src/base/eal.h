@@ -20,7 +20,6 @@ struct eal_live {
 	unsigned nports;
 	unsigned mem_mb; // what pools and drivers take
 	enum eal_pages pages;
-	bool verbose; // DPDK's informational lines, too
 	// hears DPDK's log, a line at a time without its end, on whatever thread: level as in rte_log.h
 	void (*say)(void *arg, unsigned level, const char *line);
 	void *arg;

@@ -126,8 +126,6 @@ static void add_ports(struct arguments *a, const struct eal_live *live)
 		add(a, "0000:00:00.0"); // one that is no port: with no device allowed, all would be taken
 	} else {
 		add(a, "--no-pci");
-		add(a,
-		    "--iova-mode=va"); // no card asks where memory lies; else a pool would be as many pieces as pages
 	}
 }
 
@@ -177,7 +175,7 @@ int eal_init_live(const struct eal_live *live)
 	if (live->pages == EAL_PAGES_HUGE && !heard.huge)
 		return -ENOMEM;
 	add(&a, "--no-telemetry");
-	add(&a, "--log-level=%s", live->verbose ? "info" : "warning");
+	add(&a, "--log-level=warning");
 	add(&a, "--lcores");
 	add(&a, "%s", lcores);
 	add_ports(&a, live);

@@ -65,7 +65,7 @@ class Bench:
         return p, lambda: p.communicate(b"\n", timeout=20)
 
     def appliance(self, kind, **path):
-        config = self.w.config(self.rules, kind, workers={"cores": [WORKER_CPU], "idle": "busy"})
+        config = self.w.config(self.rules, kind, workers={"cores": [WORKER_CPU], "idle": "busy"}, memory={"flows": 65536, "pages": "auto"})
         config["paths"][0].update(path)
         (self.w.folder / "eve.json").unlink(missing_ok=True)
         self.w.up(config)

@@ -158,8 +158,10 @@ def as_it_is():
 def huge():
     """where DPDK goes by physical addresses it lists each hugepage of a pool apart; AF_XDP takes the pool in one piece"""
     w = World(sys.argv[1])
-    w.hugepages(HUGEPAGES)
-    w.up(w.config({"rules": []}, "af_xdp"))
+    if not w.hugepages(HUGEPAGES):
+        print("skipped: no %d hugepages" % HUGEPAGES)
+        return w.close()
+    w.up(w.config({"rules": []}, "af_xdp", memory={"flows": 65536, "pages": "huge"}))
     expect("af_xdp: passes on hugepages", w.run("client", "ping", "-c", "1", "-W", "5", ADDRESS["server"][0]).returncode == 0)
     expect("af_xdp: ends", w.down() == 0, w.log.read_text()[-500:])
     w.close()

@@ -125,7 +125,7 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
             "node": "test",
             "ports": {"lan": {"type": kind, "device": "lan"}, "wan": {"type": kind, "device": "wan"}},
             "paths": [{"mode": "bridge", "ports": ["lan", "wan"]}],
-            "memory": {"flows": 65536},
+            "memory": {"flows": 65536, "pages": "small"},  # of hugepages there are not enough for two at once
             "sinks": [{"type": "file", "path": str(self.folder / "eve.json"), "format": "eve"}],
             "control": {"socket": str(self.folder / "ctl.sock")},
         }
@@ -136,7 +136,7 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
         return config
 
     def hugepages(self, n):
-        """raised for as long as this world stands; whether they are there. The appliance takes them where they are enough"""
+        """raised for as long as this world stands; whether they are there"""
         nr = pathlib.Path("/proc/sys/vm/nr_hugepages")
         there = int(nr.read_text())
         try:

@@ -3,7 +3,7 @@
 // The life of a running appliance: which policy comes into force and from where, what SIGHUP changes, how it ends when
 // the end does not come by itself. Control thread; loads run on reload.c's.
 //
-// SIGHUP reads the configuration again, and takes of it the policy's file and the level of the log; whatever else has
+// SIGHUP reads the configuration again, and takes of it the policy's files and the level of the log; whatever else has
 // changed is named, and waits for a restart. An error in either file changes nothing at all.
 #include "run_life.h"
 
@@ -163,7 +163,7 @@ static json_t *values(const struct config *c)
 // What is other than it was and cannot change under way.
 static void name_changes(const struct config *was, const struct config *is)
 {
-	static const char *const live[] = {"policy.file", "log.level"};
+	static const char *const live[] = {"policy.file", "policy.shadow", "log.level"};
 	json_t *before = values(was), *after = values(is), *v;
 	const char *key;
 	for (unsigned i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
@@ -211,6 +211,7 @@ void life_reload(struct run *r)
 		life_level(&next);
 	r->config.log_level = next.log_level;
 	memcpy(r->config.policy.file, next.policy.file, sizeof(next.policy.file));
+	memcpy(r->config.policy.shadow, next.policy.shadow, sizeof(next.policy.shadow));
 	load(r, r->config.policy.file);
 }
 

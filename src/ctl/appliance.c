@@ -302,8 +302,7 @@ static int open_workers(struct appliance *a)
 static int open_standing(struct appliance *a)
 {
 	const struct config_policy *c = &a->config->policy;
-	struct standing_config config = {
-		.workers = a->nworkers, .seed = a->path.seed, .shadow = *c->shadow ? c->shadow : NULL};
+	struct standing_config config = {.workers = a->nworkers, .seed = a->path.seed};
 	for (unsigned i = 0; i < c->nguard; i++)
 		if (!guard_add(&config.guard, c->guard[i]))
 			return -EINVAL; // the config was checked

@@ -22,13 +22,14 @@ struct job {
 	struct loop *loop;
 	reload_done *done;
 	void *arg;
-	char *said, *file;
+	char *said, *file, *shadow;
 };
 
 static void job_free(struct job *j)
 {
 	free(j->said);
 	free(j->file);
+	free(j->shadow);
 	free(j);
 }
 
@@ -91,7 +92,8 @@ static void *load(void *arg)
 	if (d)
 		history_begin(d, j->a->config->policy.history);
 	const struct policy_ear ear = {history_read, d};
-	j->reload.rc = say ? standing_load(j->a->standing, j->file, d ? &ear : NULL, &j->reload.done, say) : -ENOMEM;
+	j->reload.rc = say ? standing_load(j->a->standing, j->file, j->shadow, d ? &ear : NULL, &j->reload.done, say)
+			   : -ENOMEM;
 	if (say && j->reload.rc == 0)
 		keep(j, d, say);
 	else if (d)
@@ -110,9 +112,14 @@ int reload_begin(struct appliance *a, struct loop *loop, const char *file, reloa
 	struct job *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
-	*j = (struct job){.a = a, .loop = loop, .done = done, .arg = arg, .file = strdup(file)};
+	*j = (struct job){.a = a,
+			  .loop = loop,
+			  .done = done,
+			  .arg = arg,
+			  .file = strdup(file),
+			  .shadow = strdup(a->config->policy.shadow)};
 	j->reload.file = j->file;
-	if (!j->file || pthread_create(&a->reloading, NULL, load, j) != 0) {
+	if (!j->file || !j->shadow || pthread_create(&a->reloading, NULL, load, j) != 0) {
 		job_free(j);
 		return -ENOMEM;
 	}

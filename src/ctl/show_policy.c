@@ -30,7 +30,7 @@ json_t *show_policy(struct appliance *a, struct call *c)
 		json_decref(more);
 		if (v->shadow)
 			json_object_set_new(o, "shadow",
-					    json_pack("{s:s,s:s,s:i}", "file", a->config->policy.shadow, "hash",
+					    json_pack("{s:s,s:s,s:i}", "file", v->names->would->file, "hash",
 						      v->shadow->hash, "rules", (int)v->shadow->nrules));
 	} else {
 		json_object_set_new(o, "no_policy", json_string(a->config->fail.no_policy_closed ? "closed" : "open"));

@@ -38,6 +38,7 @@ struct force {
 	unsigned nof;
 	uint64_t *hits_before;
 	struct policy_names names; // shared with one of known[]
+	char *file;                // of one in shadow
 };
 
 struct standing {
@@ -106,7 +107,7 @@ static struct known *known_of(struct standing *s, const struct policy *p, const 
 static uint16_t call(struct standing *s, struct force *f, const struct force *second, const char *file)
 {
 	uint16_t version = (uint16_t)(s->loads % STANDING_VERSIONS + 1);
-	struct known *other = second ? known_of(s, second->policy, s->config.shadow) : NULL;
+	struct known *other = second ? known_of(s, second->policy, second->file) : NULL;
 	s->loads++;
 	if (other)
 		other->used = s->loads;
@@ -138,6 +139,7 @@ static void retire(struct force *f)
 	compile_free(f->rules);
 	policy_free(f->policy);
 	free(f->hits_before);
+	free(f->file);
 	free(f);
 }
 
@@ -254,19 +256,22 @@ static int prepare(struct standing *s, struct force *f, const char *file, const 
 }
 
 // The policy in shadow as its file is now; where that is wrong, what was in shadow stays.
-static struct force *second_now(struct standing *s, FILE *say)
+static struct force *second_now(struct standing *s, const char *file, FILE *say)
 {
+	if (!*file)
+		return NULL;
 	struct force *f = calloc(1, sizeof(*f));
-	int rc = f ? read_policy(s, f, s->config.shadow, NULL, say) : -ENOMEM;
-	bool other = rc == 0 && (!s->second || strcmp(f->policy->hash, s->second->policy->hash) != 0);
+	int rc = f && (f->file = strdup(file)) ? read_policy(s, f, file, NULL, say) : -ENOMEM;
+	bool other = rc == 0 && (!s->second || strcmp(f->policy->hash, s->second->policy->hash) != 0 ||
+				 strcmp(file, s->second->file) != 0);
 	if (other)
-		rc = compile_policy(s, f, s->config.shadow, say);
+		rc = compile_policy(s, f, file, say);
 	if (other && rc == 0)
 		rc = equip(s, f, 0, NULL);
 	if (other && rc == 0)
 		return f;
 	if (rc < 0)
-		fprintf(say, "%s: not loaded as policy.shadow; %s\n", s->config.shadow,
+		fprintf(say, "%s: not loaded as policy.shadow; %s\n", file,
 			s->second ? "what was in shadow stays" : "nothing is in shadow");
 	retire(f);
 	return s->second;
@@ -297,12 +302,12 @@ int standing_edit(struct standing *s, const char *set, const char *item, bool ad
 	return rc;
 }
 
-int standing_load(struct standing *s, const char *file, const struct policy_ear *ear, struct standing_done *done,
-		  FILE *say)
+int standing_load(struct standing *s, const char *file, const char *shadow, const struct policy_ear *ear,
+		  struct standing_done *done, FILE *say)
 {
 	*done = (struct standing_done){0};
 	pthread_mutex_lock(&s->loading);
-	struct force *f = calloc(1, sizeof(*f)), *second = s->config.shadow ? second_now(s, say) : NULL;
+	struct force *f = calloc(1, sizeof(*f)), *second = second_now(s, shadow, say);
 	int rc = f ? 0 : -ENOMEM;
 	if (rc == 0)
 		rc = prepare(s, f, file, ear, done, say);

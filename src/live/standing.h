@@ -18,7 +18,6 @@ struct standing_config {
 	unsigned workers;
 	uint64_t seed;
 	struct guard guard;
-	const char *shadow; // a second policy whose verdicts are only told, read again by each load; NULL: none
 };
 // NULL: no memory, errno.
 struct standing *standing_new(const struct standing_config *config);
@@ -42,9 +41,10 @@ struct standing_done {
 // Reads, checks, compiles and publishes; returns when it is in force on all workers and what was before is freed. One
 // at a time, never on the control thread: it takes as long as Hyperscan does. All or nothing: complaints go to `say`.
 // 0, -EINVAL: it has errors, -ENOENT: it cannot be read, -ENOMEM.
-// ear: NULL, or it hears what is read (policy.h).
-int standing_load(struct standing *s, const char *file, const struct policy_ear *ear, struct standing_done *done,
-		  FILE *say);
+// shadow: a second policy whose verdicts are only told, read again by each load; "": none. With errors in it alone what
+// was in shadow stays. ear: NULL, or it hears what is read (policy.h).
+int standing_load(struct standing *s, const char *file, const char *shadow, const struct policy_ear *ear,
+		  struct standing_done *done, FILE *say);
 // The same without a policy: everything passes, or nothing (fail mode no_policy). When nothing was loaded it is so.
 void standing_withdraw(struct standing *s);
 

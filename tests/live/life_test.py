@@ -2,6 +2,7 @@
 """How `sluice run` begins, changes, fails and ends. usage: life_test.py SLUICE"""
 
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 from world import ADDRESS, World, end, expect, until
@@ -179,7 +181,8 @@ def queued(w):
     w.box.send_signal(signal.SIGHUP)
     w.says("version=2")
     first = w.ctl("show", "policy")["result"]["shadow"]
-    shadow.write_text(json.dumps({"rules": [{"id": "y", "when": {"dport": 9}, "action": "deny"}] + [dict(DENY["rules"][0], id="by-shadow")]}))
+    named = json.dumps({"rules": [{"id": "y", "when": {"dport": 9}, "action": "deny"}] + [dict(DENY["rules"][0], id="by-shadow")]})
+    shadow.write_text(named)
     os.mkfifo(slow)
     writer = os.open(slow, os.O_RDWR)
     load = w.start("box", w.sluice, "ctl", "-s", str(w.folder / "ctl.sock"), "policy", "load", str(slow), stdout=subprocess.DEVNULL)
@@ -189,6 +192,7 @@ def queued(w):
     w.says("policy.json comes after it")
     expect("who comes second is told", "another policy is being loaded" in w.ctl("policy", "load", str(w.folder / "policy.json"))["error"])
     os.write(writer, json.dumps(DENY).encode())
+    until(lambda: fcntl.ioctl(writer, termios.FIONREAD, bytes(4)) == bytes(4))  # what nobody has taken ends with the writer
     os.close(writer)
     w.says("version=4")
     expect("a SIGHUP during a load is done after it", load.wait(20) == 0 and until(lambda: ping(w)), w.log.read_text()[-1500:])
@@ -199,6 +203,26 @@ def queued(w):
     w.says("what was in shadow stays")
     w.says("version=5")
     expect("a broken one leaves it", w.ctl("show", "policy")["result"]["shadow"] == now["shadow"] and ping(w))
+    other = w.folder / "other.json"
+    other.write_text("{ nothing")
+
+    def moved(path, version):
+        c["policy"]["shadow"] = path
+        (w.folder / "config.json").write_text(json.dumps(c))
+        w.box.send_signal(signal.SIGHUP)
+        w.says("version=%u " % version)
+        return w.ctl("show", "policy")["result"].get("shadow")
+    expect("a broken one of another name, too", moved(str(other), 6) == now["shadow"])
+    other.write_text(json.dumps({"rules": []}))
+    w.ctl("policy", "load", str(w.folder / "policy.json"))
+    seen = w.ctl("show", "policy")["result"]["shadow"]
+    expect("mended, the next load takes it", seen["file"] == str(other) and seen["rules"] == 0, seen)
+    seen = moved(str(w.folder / "policy.json"), 8)
+    expect("a SIGHUP takes another at once", seen["file"].endswith("/policy.json"), seen)
+    expect("and none", moved("", 9) is None)
+    shadow.write_text(named)
+    expect("and the first again", moved(str(shadow), 10)["hash"] == now["shadow"]["hash"] and ping(w))
+    expect("none of it needs a restart", "needs a restart" not in w.log.read_text(), w.log.read_text()[-1500:])
     rc = w.down()
     would = {e["verdict"]["would"]["rule"] for e in w.events() if "would" in e.get("verdict", ())}
     expect("records name its rules", rc == 0 and "by-shadow" in would and would <= {"by-shadow", "default"}, (rc, would))

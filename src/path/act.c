@@ -268,8 +268,8 @@ static void denied_here(struct worker *w, struct rte_mbuf *m, struct pkt *p, str
 	p->flow->policy |= POLICY_SAID;
 }
 
-// The first packet of a flow that was denied while none was at hand. What would have to stand in the place of a request
-// or a hello comes too late.
+// The first packet of a flow that was denied while none was at hand, or since what was said is forgotten. What would
+// have to stand in the place of a request or a hello comes too late.
 static void denied_since(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
 	struct flow *f = p->flow;
@@ -302,9 +302,7 @@ static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 		pkt_drop(p, REASON_POLICY_DENY);
 		if (p->reason != REASON_POLICY_DENY || (p->flags & PKT_HELD))
 			return;
-		if (f->policy & POLICY_SAID)
-			act_answer_again(w, m);
-		else
+		if (!(f->policy & POLICY_SAID) || !act_answer_again(w, m))
 			denied_since(w, m, p);
 		return;
 	}

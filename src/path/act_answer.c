@@ -83,15 +83,28 @@ static void about(const struct ruleset *rs, uint64_t flow_id, uint32_t rule, uin
 
 // ---- what was said --------------------------------------------------------------------------------------------------
 
-static struct said *said_at(struct act *a, uint64_t flow_id)
+static struct said *said_set(struct act *a, uint64_t flow_id)
 {
 	uint64_t h = flow_id * 0x9e3779b97f4a7c15ull;
-	return &a->said[h >> 32 & (ACT_SAID - 1)];
+	return a->said[h >> 32 & (ACT_SAID_SETS - 1)];
 }
 
+// NULL: nothing was said, or it made place for a newer one.
+static struct said *said_of(struct act *a, uint64_t flow_id)
+{
+	struct said *set = said_set(a, flow_id);
+	for (unsigned i = 0; i < ACT_SAID_WAYS; i++)
+		if (set[i].flow_id == flow_id)
+			return &set[i];
+	return NULL;
+}
+
+// The newest stands first; the oldest falls out.
 static struct said *said_new(struct worker *w, const struct denial *d)
 {
-	struct said *s = said_at(w->act, d->f->id);
+	struct said *s = said_set(w->act, d->f->id), *old = said_of(w->act, d->f->id);
+	unsigned before = old ? (unsigned)(old - s) : ACT_SAID_WAYS - 1;
+	memmove(s + 1, s, before * sizeof(*s));
 	*s = (struct said){.flow_id = d->f->id,
 			   .at_ns = {w->now_ns, w->now_ns},
 			   .version = w->judge->policy->version,
@@ -358,11 +371,11 @@ void act_ending_begins(struct worker *w, const struct denial *d)
 bool act_ending(struct worker *w, struct rte_mbuf *m, struct denial *d)
 {
 	struct flow *f = pkt_of(m)->flow;
-	const struct said *s = said_at(w->act, f->id);
+	const struct said *s = said_of(w->act, f->id);
 	d->query_len = 0;
 	d->f = f;
 	d->m = m;
-	if (s->flow_id != f->id || s->version != w->judge->policy->version)
+	if (!s || s->version != w->judge->policy->version)
 		return false;
 	d->tx_id = s->tx_id;
 	d->rule = s->rule;
@@ -374,8 +387,8 @@ bool act_ending(struct worker *w, struct rte_mbuf *m, struct denial *d)
 
 void act_deny_still(struct worker *w, const struct flow *f)
 {
-	struct said *s = said_at(w->act, f->id);
-	if (s->flow_id != f->id)
+	struct said *s = said_of(w->act, f->id);
+	if (!s)
 		return;
 	s->rule = f->rule;
 	s->version = w->judge->policy->version;
@@ -442,20 +455,29 @@ static void tcp_again(struct worker *w, struct rte_mbuf *m, struct said *said)
 		reset_to(w, m, &s, p->dir);
 }
 
-bool act_answered(const struct worker *w, const struct flow *f, unsigned dir)
+// Of TCP what fell out of the table is said anew, as a reset: an end that heard nothing would wait for its time-out.
+static bool forgotten(const struct worker *w, const struct flow *f, unsigned dir)
 {
-	const struct said *s = said_at(w->act, f->id);
-	bool apart = w->config->live && f->key.proto == IPPROTO_TCP; // and once more after a second
-	return s->flow_id != f->id || s->response == RESPONSE_DROP ||
-	       s->times[apart ? dir : 0] >= ANSWERS_AT_ONCE + apart;
+	return f->key.proto == IPPROTO_TCP && act_response(w->rules, f, f->rule, dir) != RESPONSE_DROP;
 }
 
-void act_answer_again(struct worker *w, struct rte_mbuf *m)
+bool act_answered(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const struct said *s = said_of(w->act, f->id);
+	bool apart = w->config->live && f->key.proto == IPPROTO_TCP; // and once more after a second
+	if (!s)
+		return !forgotten(w, f, dir);
+	return s->response == RESPONSE_DROP || s->times[apart ? dir : 0] >= ANSWERS_AT_ONCE + apart;
+}
+
+bool act_answer_again(struct worker *w, struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of(m);
-	struct said *said = said_at(w->act, p->flow->id);
-	if (said->flow_id != p->flow->id || said->response == RESPONSE_DROP)
-		return;
+	struct said *said = said_of(w->act, p->flow->id);
+	if (!said)
+		return !forgotten(w, p->flow, p->dir);
+	if (said->response == RESPONSE_DROP)
+		return true;
 	worker_at(w, p);
 	if (said->response == RESPONSE_UNREACHABLE && !is_open(m)) {
 		if (p->dir == 0 && may_again(w, said, 0, 0))
@@ -463,4 +485,5 @@ void act_answer_again(struct worker *w, struct rte_mbuf *m)
 	} else if (p->flow->key.proto == IPPROTO_TCP) {
 		tcp_again(w, m, said);
 	}
+	return true;
 }

@@ -22,8 +22,7 @@ struct denial {
 	uint8_t query[ACT_QUERY_MAX];
 };
 
-// What was said of a denied flow, for packets that come after. Found by the flow's id; a newer one takes its place, and
-// then nothing more is said.
+// What was said of a denied flow, for packets that come after.
 struct said {
 	uint64_t flow_id;  // 0: free
 	uint64_t at_ns[2]; // last to each end, by the direction that it sends; in replay the first is of both
@@ -38,7 +37,8 @@ struct said {
 	uint8_t heard; // directions of which a packet came since; << dir
 	bool head;
 };
-#define ACT_SAID 8192 // a power of two
+#define ACT_SAID_SETS 1024 // a power of two; found by the flow's id
+#define ACT_SAID_WAYS 8    // in a set the newest stands first
 
 // Rules that act on a flow: limits and mirrors.
 #define ACTING_RULES 4 // of a flow
@@ -65,15 +65,15 @@ struct act {
 	unsigned ndenials;
 	const uint8_t *query; // of the transaction in work; NULL: none was shown
 	uint32_t query_len;
-	struct said said[ACT_SAID];
+	struct said said[ACT_SAID_SETS][ACT_SAID_WAYS];
 	struct acting *acting; // by flow; NULL: no policy of this start has such rules
 };
 
 // ---- act_answer.c
 // Tells the ends of a flow what was decided, by d->response.
 void act_answer(struct worker *w, const struct denial *d);
-// A packet of a flow whose denial was said.
-void act_answer_again(struct worker *w, struct rte_mbuf *m);
+// A packet of a flow whose denial was said. False: it has to be said anew.
+bool act_answer_again(struct worker *w, struct rte_mbuf *m);
 // Whoever has not understood by now will not: nothing was to be said, or it was said often enough.
 bool act_answered(const struct worker *w, const struct flow *f, unsigned dir);
 // RST to both ends.

@@ -35,6 +35,22 @@ END
 same_for_any_number rates.json 's["ledger"]["drops"]["LIMIT_EXCEEDED"] > 100'
 grep -q 'drop LIMIT_EXCEEDED each$' trace.1 && grep -q 'drop LIMIT_EXCEEDED all$' trace.1 || fail "the trace names no rule"
 
+# Of more flows than are kept in mind: each hears it again when it tries again.
+python3 - >many.pcap <<'END'
+import struct, sys
+def frame(n, ms):
+    tcp = struct.pack("!HHIIBBHHH", 1024 + n, 2222, n, 0, 0x50, 2, 8192, 0, 0)
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, b"\x0a\0\0\1", b"\x0a\0\0\2") + tcp
+    return struct.pack("<IIII", ms // 1000, ms % 1000 * 1000, 40, 40) + ip
+sys.stdout.buffer.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101))
+for ms in (0, 900):
+    for n in range(20000): sys.stdout.buffer.write(frame(n, ms + n // 100))
+END
+for n in 1 2; do
+	run 0 replay many.pcap -p policy.json --checksum ignore --workers $n --summary summary
+	key 's["ledger"]["own"] == 40000'
+done
+
 if command -v tshark >/dev/null; then
 	for c in "$captures"/{http,http6,dns,tls13,quic*,browser_quic,connect,ssh}.pcap; do
 		[ -e "$c" ] || continue

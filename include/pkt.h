@@ -70,7 +70,7 @@ struct tuple {
 struct pkt {
 	// set by rx (pkt_begin)
 	uint64_t frame;    // number in its capture or since start, from 1; with several joined, FRAME_OF (record.h)
-	uint64_t time_ns;  // the clock when it came: clamped by rx, never runs backwards within a capture
+	uint64_t time_ns;  // the clock when it came: never runs backwards within a capture, or, live, within a worker
 	uint64_t stamp_ns; // as stamped by the port or in the file; may run backwards. What -w writes
 	uint64_t tenant;   // 0: none
 	uint32_t wire_len; // bytes on the wire (>= data_len where cut)

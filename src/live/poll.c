@@ -53,6 +53,7 @@
 
 struct turn {
 	struct poll *p;
+	uint64_t now_ns; // the worker's time, which never runs back: timers count on it
 	uint64_t frames, aged_ns, sleep_ns, beat_ns;
 	unsigned empty;
 	bool full; // a port gave as many frames as a burst takes
@@ -168,7 +169,7 @@ static void begin(struct turn *t, struct rte_mbuf *m, const struct poll_queue *q
 	struct poll *p = t->p;
 	struct pkt *k = pkt_of(m);
 	uint64_t frame = (uint64_t)p->w.id << WORKER_SHIFT | ++t->frames;
-	pkt_begin(k, frame, p->w.now_ns + p->w.wall_ns, p->w.now_ns, rte_pktmbuf_pkt_len(m), LINKTYPE_ETHERNET, false);
+	pkt_begin(k, frame, t->now_ns + p->w.wall_ns, t->now_ns, rte_pktmbuf_pkt_len(m), LINKTYPE_ETHERNET, false);
 	k->port = q->number;
 	k->tenant = q->tenant;
 	if (q->kind != POLL_QUEUE_KERNEL)
@@ -222,6 +223,7 @@ static unsigned receive(struct turn *t, const struct poll_queue *q)
 		return 0;
 	b.n = (uint16_t)n;
 	t->full |= n == BURST_SIZE;
+	p->w.now_ns = t->now_ns; // not that of the last packet, which may have been held for long
 	p->w.rx += n;
 	const struct fastpath_port *f = fast_of(p, q);
 	for (unsigned i = 0; i < n; i++) {
@@ -268,7 +270,10 @@ static unsigned take_in(struct turn *t, struct rte_ring *ring)
 	b.n = (uint16_t)rte_ring_sc_dequeue_burst(ring, (void **)b.m, BURST_SIZE, NULL);
 	unsigned n = b.n;
 	t->full |= n == BURST_SIZE;
-	if (n) {
+	if (n) { // what was stamped by another worker's clock came now
+		t->now_ns = p->w.now_ns = clock_steady_ns();
+		for (unsigned i = 0; i < n; i++)
+			pkt_of(b.m[i])->time_ns = t->now_ns;
 		p->w.tagged = true; // another worker's decap may have seen tags
 		back(p, &b);
 	}
@@ -281,8 +286,9 @@ static unsigned take_in(struct turn *t, struct rte_ring *ring)
 static void age(struct turn *t, unsigned n)
 {
 	struct worker *w = &t->p->w;
-	if (w->now_ns < t->aged_ns && (n || !t->due))
+	if (t->now_ns < t->aged_ns && (n || !t->due))
 		return;
+	w->now_ns = t->now_ns;
 	stand_at(t);
 	t->due = path_age(w, w->now_ns, w->frame);
 	t->aged_ns = w->now_ns + (t->due ? PATH_AGE_SOON_NS : PATH_AGE_NS);
@@ -330,7 +336,7 @@ static void idle(struct turn *t, unsigned n)
 static void turn(struct turn *t)
 {
 	struct poll *p = t->p;
-	uint64_t now = p->w.now_ns = clock_steady_ns();
+	uint64_t now = t->now_ns = p->w.now_ns = clock_steady_ns();
 	unsigned n = 0;
 	p->w.wall_ns = atomic_load_explicit(&clock_wall_ns, memory_order_relaxed);
 	shed_turn(&p->w, t->full);

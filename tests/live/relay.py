@@ -4,7 +4,7 @@ or not at all. Frames without TCP or UDP pass as they are.
 usage: relay.py REPORT NEAR FAR LOSS TWICE LATER DELAY-MS SEED    LOSS, TWICE, LATER: of 1, each way
 
 LATER frames are overtaken by those of the next 20 ms. SIGTERM: what is under way is given up, and REPORT has, as JSON, frames
-and bytes of each flow that were handed to FAR, {"src sport dst dport": [frames, bytes]}, and how many were lost, sent twice, late."""
+and bytes of each flow that were handed to FAR, {"tcp src sport dst dport": [frames, bytes]}, and how many were lost, sent twice, late."""
 import heapq
 import json
 import random
@@ -25,7 +25,7 @@ def flow_of(f):
         return None
     family, at, n, l4 = (socket.AF_INET6, 22, 16, 54) if v6 else (socket.AF_INET, 26, 4, 14 + (f[14] & 15) * 4)
     ends = [(socket.inet_ntop(family, f[at + i * n : at + i * n + n]), int.from_bytes(f[l4 + 2 * i : l4 + 2 * i + 2], "big")) for i in (0, 1)]
-    return "%s %d %s %d" % (ends[0] + ends[1])
+    return "%s %s %d %s %d" % (("tcp" if f[20 if v6 else 23] == 6 else "udp",) + ends[0] + ends[1])
 
 
 def main():

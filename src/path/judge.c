@@ -595,13 +595,20 @@ bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const st
 	return layer_passes(w, f, p);
 }
 
+// What cannot be read, of a flow that others' bytes cannot be part of, is its application's all the same.
+static enum app app_unread(const struct flow *f)
+{
+	bool all = f->app == APP_HTTP2 || f->app == APP_QUIC || f->app == APP_DTLS;
+	return all ? f->app : APP_OTHER;
+}
+
 bool judge_absent(struct worker *w, struct flow *f)
 {
 	struct judge *j = w->judge;
 	struct verdict v;
 	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
 	judge_flow_facts(w, f);
-	judge_facts_opaque(&j->facts, f->app == APP_HTTP2 ? APP_HTTP2 : APP_OTHER);
+	judge_facts_opaque(&j->facts, app_unread(f));
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
 	judge_heard(w, &(struct judged){f, NULL, &j->facts, &v, JUDGE_ABSENT, false, true});
 	worse(w, f, &v);

@@ -192,6 +192,11 @@ CASES = {
         [quic.to_server(initial(crypto(quic.H, 0, 80), bytes([n + 16]) * 8)) for n in range(20)],
         [{"id": "n", "action": "deny", "when": {"host": "two.example"}, "respond": "drop"}],
         {"POLICY_MEMORY": list(range(1, 20))}, []),
+    # half a hello waits in vain: what it lacks is absent, what it is is known
+    "policy_absent_quic": acts(
+        [(quic.to_server(initial(crypto(quic.H, 60), quic.ID)), 0), (eth(ip4(A, B, udp(1, 9, b"x"))), 11)],
+        [{"id": "q", "action": "deny", "when": {"app": "quic"}, "respond": "drop"}],
+        {"POLICY_DENY": [1]}, [verdict("deny", "q", ["udp", A, 40000, B, 443], "flow")]),
     "policy_default_deny": acts(
         tls.talk((0, HELLO), (1, AGREED)) + [eth(ip4(A, B, tcp(5000, 25)))], [{"id": "a", "action": "allow", "when": {"host": "one.example", "dport": 443}}],
         {"POLICY_DENY": [6]}, [verdict("allow", "a", SECURE, "tls"), verdict("deny", "default", ["tcp", A, 5000, B, 25], "flow")],

@@ -16,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sched.h>
-#include <time.h>
 
 #include <rte_cycles.h>
 
 #include "base/capture.h"
+#include "base/clock.h"
 #include "base/eal.h"
 #include "bench.h"
 #include "bench_calibrate.h"
@@ -113,9 +113,7 @@ void bench_pin(unsigned n)
 
 double bench_cpu_seconds(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	return (double)clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1e9;
 }
 
 static void tick(struct bench *b, uint64_t time_ns, uint64_t frame)

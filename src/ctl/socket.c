@@ -17,9 +17,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ctl/loop.h"
 
@@ -52,9 +52,7 @@ struct socket_server {
 
 static time_t now_s(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return t.tv_sec;
+	return (time_t)(clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000000);
 }
 
 static void client_close(struct client *c)

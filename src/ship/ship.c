@@ -119,11 +119,8 @@ static unsigned take_live(struct ship *s)
 // The workers are at rest: what is missing behind the last that came.
 static void missing_last(struct ship *s)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
 	for (unsigned i = 0; i < s->config.nsources && s->config.live; i++)
-		missing(s, i, record_next(s->config.sources[i].ring),
-			(uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec);
+		missing(s, i, record_next(s->config.sources[i].ring), clock_ns(CLOCK_REALTIME));
 }
 
 // ---- the thread --------------------------------------------------------------------------------------------------

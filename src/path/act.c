@@ -6,7 +6,8 @@
 //
 // A flow is denied while inspect reads one packet of it, but the same burst may have earlier ones, which leave: so what
 // was denied is noted with its packet (act_deny) and taken up here, in the order of the walk. The result does not
-// depend on how packets fell into bursts.
+// depend on how packets fell into bursts: of a flow that is denied nothing more is read, and one that is ending is
+// acted on up to its next data before that is read (act_so_far). Flow's room alone has seen the whole burst.
 //
 // HTTP: when request k of a connection is denied, the responses to those before it are still on their way. The flow is
 // *ending* until they have passed whole, then comes the page. Where their end cannot be known (a body up to the
@@ -299,6 +300,8 @@ static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	if (!before && (f->policy & POLICY_ENDING)) {
 		ending(w, m, p);
 	} else if (!before && !here && (f->policy & POLICY_DENIED)) {
+		if (p->reason == REASON_FLOW_TCP_BAD_ACK) // it acknowledges our answer
+			p->reason = REASON_POLICY_DENY;
 		pkt_drop(p, REASON_POLICY_DENY);
 		if (p->reason != REASON_POLICY_DENY || (p->flags & PKT_HELD))
 			return;
@@ -312,12 +315,10 @@ static void policed(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 		act_left(w, m);
 }
 
-void act_burst(struct worker *w, struct burst *b)
+static void act_until(struct worker *w, struct burst *b, unsigned n)
 {
-	if (likely(!w->rules))
-		return;
 	struct act *a = w->act;
-	for (unsigned i = 0; i < b->n; i++) {
+	for (unsigned i = a->done; i < n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
 		const struct flow *f = p->flow;
 		if (f && (a->ndenials || (f->policy & (POLICY_OPEN | POLICY_DENIED | POLICY_ENDING | POLICY_ACTS))))
@@ -325,8 +326,28 @@ void act_burst(struct worker *w, struct burst *b)
 		if (unlikely(w->mirrors) && f)
 			mirror_packet(w, b->m[i]);
 	}
+	a->done = n;
+}
+
+void act_so_far(struct worker *w, struct burst *b, unsigned n)
+{
+	for (uint32_t left = b->wanted & ((1u << n) - 1); left; left &= left - 1) {
+		struct rte_mbuf *m = b->m[__builtin_ctz(left)];
+		inspect_packet(w, m);
+		pkt_of(m)->flags &= (uint16_t)~PKT_HAS_DATA;
+	}
+	b->wanted &= ~((1u << n) - 1);
+	act_until(w, b, n);
+}
+
+void act_burst(struct worker *w, struct burst *b)
+{
+	if (likely(!w->rules))
+		return;
+	struct act *a = w->act;
+	act_until(w, b, b->n);
 	if (unlikely(w->mirrors))
 		mirror_burst_end(w);
-	a->ndenials = 0;
+	a->ndenials = a->done = 0;
 	w->packet = NULL;
 }

@@ -12,6 +12,9 @@ void act_drain(struct worker *w);
 
 // Packets of denied flows are dropped, those of limited and mirrored ones are weighed and copied.
 void act_burst(struct worker *w, struct burst *b);
+// The same, and inspect before it, of the burst's first n packets: for stream, before it reads more of a flow of which
+// a request was denied, for what the box makes of that decides whether more is read.
+void act_so_far(struct worker *w, struct burst *b, unsigned n);
 // The flow was just denied by flow->rule: answers as the rule says, once (POLICY_SAID). m: a packet of the flow to
 // take addresses and encapsulation from, dir its direction. t: number of the denied transaction in its flow.
 void act_deny(struct worker *w, struct flow *f, struct rte_mbuf *m, unsigned dir, uint32_t tx_id);

@@ -63,6 +63,7 @@ struct acting {
 struct act {
 	struct denial denial[BURST_SIZE];
 	unsigned ndenials;
+	unsigned done;        // of the burst in work, the first packets: they were acted on
 	const uint8_t *query; // of the transaction in work; NULL: none was shown
 	uint32_t query_len;
 	struct said said[ACT_SAID_SETS][ACT_SAID_WAYS];

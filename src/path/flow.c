@@ -431,9 +431,6 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 			f->far &= (uint8_t) ~(FAR_UNSEEN << dir) & 15;
 		}
 		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, live, &p->flags);
-		// what acknowledges our answer is no fault, and act.c has to see it
-		if (unlikely(reason == REASON_FLOW_TCP_BAD_ACK) && (f->policy & (POLICY_SAID | POLICY_DENIED)))
-			reason = REASON_POLICY_DENY;
 		if (unlikely(reason))
 			pkt_drop(p, reason);
 	}

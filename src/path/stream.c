@@ -23,6 +23,7 @@
 #include <rte_common.h>
 #include <rte_tcp.h>
 
+#include "act.h"
 #include "hold.h"
 #include "judge.h"
 #include "mirror.h"
@@ -326,11 +327,14 @@ static __rte_noinline bool urgent(struct worker *w, const struct burst *b, unsig
 	return stream_in_line(w, b->m[i], st);
 }
 
-// The flow's stream; made with the first byte that somebody could read. NULL: none.
+// The flow's stream; made with the first byte that somebody could read, and where a server ends without one: whether
+// that has left has to be known when a request is denied (act_left.c). NULL: none.
 static struct stream *stream_made(struct worker *w, const struct pkt *p, const struct layer *l)
 {
 	struct flow *f = p->flow;
-	if (l->wire_len == 0 || (p->flags & PKT_NO_EVIDENCE) || (f->flags & FLOW_STREAM_TRIED) || (l->tcp_flags & RST))
+	bool end = (l->tcp_flags & FIN) && p->dir && (f->policy & POLICY_OPEN);
+	if ((l->wire_len == 0 && !end) || (p->flags & PKT_NO_EVIDENCE) || (f->flags & FLOW_STREAM_TRIED) ||
+	    (l->tcp_flags & RST))
 		return NULL;
 	f->flags |= FLOW_STREAM_TRIED;
 	struct stream *st = stream_pool_stream(w->streams, f);
@@ -504,6 +508,8 @@ static __rte_noinline void segment(struct worker *w, struct burst *b, unsigned i
 	struct stream *st = stream_of(w, f);
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(pkt_data(b->m[i]) + l->l4);
 	uint8_t flags = l->tcp_flags;
+	if (unlikely(f->policy & POLICY_ENDING))
+		act_so_far(w, b, i);
 	if (unlikely(f->policy & POLICY_OPEN) && !l->wire_len && hold_undecided(w, f, b->m[i]))
 		return;
 	if (unlikely(!st)) {
@@ -512,7 +518,8 @@ static __rte_noinline void segment(struct worker *w, struct burst *b, unsigned i
 				unread(w, p, l, rte_be_to_cpu_32(tcp->sent_seq));
 			return;
 		}
-	} else if (unlikely(f->policy & POLICY_OPEN) && unwanted_open(w, p, l, st, pkt_data(b->m[i]))) {
+	} else if (unlikely(f->policy & (POLICY_OPEN | POLICY_ENDING)) &&
+		   unwanted_open(w, p, l, st, pkt_data(b->m[i]))) {
 		return; // of others stream_burst has asked
 	}
 	inspect_earlier(w, b, st);
@@ -563,7 +570,7 @@ static __rte_noinline void segment(struct worker *w, struct burst *b, unsigned i
 static __rte_always_inline bool wants(const struct flow *f, struct pkt *p, const struct layer *l,
 				      struct stream *streams, const uint8_t *frame)
 {
-	if (unlikely((f->policy & POLICY_OPEN) || (l->tcp_flags & URG)))
+	if (unlikely((f->policy & (POLICY_OPEN | POLICY_ENDING)) || (l->tcp_flags & URG)))
 		return true;
 	return f->stream ? !unwanted(p, l, &streams[f->stream], frame) : l->wire_len > 0;
 }

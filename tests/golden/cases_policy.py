@@ -19,6 +19,7 @@ AGREED = tls.AGREED
 GET = (b"GET http://www.example.test:8080/a/../b%2e?q=1 HTTP/1.1\r\nHost: www.example.test:8080\r\nUser-Agent: curl/8\r\n"
        b"X-Token:  secret \r\nX-Token: other\r\n\r\n")
 PLAIN = b"GET /index HTTP/1.1\r\nHost: plain.example.test\r\n\r\n"
+OTHER = PLAIN.replace(b"plain", b"other")
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 QUERY = dns.query("www.example.test")
 ANSWER = dns.head(flags=0x8180, an=1) + dns.question("www.example.test") + dns.rr(b"\xc0\x0c", 1, bytes([192, 0, 2, 7]))
@@ -137,11 +138,20 @@ CASES = {
         http.talk((1, b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"), (0, PLAIN))[:5],
         [{"id": "n", "action": "deny", "when": {"host": "plain.example.test"}}], {"POLICY_DENY": [5]}, [verdict("deny", "n", CLEAR, "http")]) | {"own": 2},
     "policy_page_after_fin": acts(
-        http.talk((0, PLAIN))[:4] + server_ends(PLAIN, http.OK) + [at(0, "PA", 1001 + len(PLAIN), 5002 + len(http.OK), PLAIN.replace(b"plain", b"other"))],
+        http.talk((0, PLAIN))[:4] + server_ends(PLAIN, http.OK) + [at(0, "PA", 1001 + len(PLAIN), 5002 + len(http.OK), OTHER)],
         [{"id": "n", "action": "deny", "when": {"host": "other.example.test"}}], {"POLICY_DENY": [6]}, [verdict("deny", "n", CLEAR, "http")]) | {"own": 2},
     "policy_page_fin_alone": acts(
         http.talk((0, PLAIN))[:3] + server_ends(b"", b"") + [at(0, "PA", 1001, 5002, PLAIN)],
         [{"id": "n", "action": "deny", "when": {"host": "plain.example.test"}}], {"POLICY_DENY": [5]}, [verdict("deny", "n", CLEAR, "http")]) | {"own": 2},
+    # nothing is read of what answers the denied request, nor what comes behind it, wherever a burst ends
+    "policy_page_answered": acts(
+        http.talk((0, PLAIN), (1, b"nonsense\r\n\r\n"), (0, OTHER), (1, NOT_FOUND)),
+        [{"id": "n", "action": "deny", "when": {"host": "plain.example.test"}}], {"POLICY_DENY": list(range(4, 11))},
+        [verdict("deny", "n", CLEAR, "http")]) | {"own": 4, "no_facts": [{"field": "http.status"}, {"field": "host", "value": "other.example.test"}]},
+    "policy_page_cut": acts(
+        http.talk((0, OTHER), (0, PLAIN), (1, b"HTTP/1.1 200 OK\r\n\r\nhello"), (1, NOT_FOUND)),
+        [{"id": "n", "action": "deny", "when": {"host": "plain.example.test"}}], {"POLICY_DENY": list(range(5, 11))},
+        [verdict("deny", "n", CLEAR, "http")]) | {"own": 4},
     "policy_deny_query": acts(
         [dns.datagram(QUERY), dns.datagram(dns.query("other.example.test")), dns.datagram(QUERY)],
         [{"id": "q", "action": "deny", "when": {"dns.qname": "www.example.test"}, "respond": "drop"}],

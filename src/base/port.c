@@ -316,6 +316,7 @@ int port_fd(const struct port *p, uint16_t queue)
 void port_raise(struct port *p)
 {
 	port_count_begin(p);
+	atomic_store(&p->sends, true);
 	atomic_store_explicit(&p->up, true, memory_order_release);
 }
 
@@ -324,6 +325,7 @@ void port_lower(struct port *p)
 	if (!atomic_load(&p->up))
 		return;
 	port_count_end(p);
+	atomic_store(&p->sends, false);
 	atomic_store(&p->up, false);
 	if (p->owner.quiesce)
 		p->owner.quiesce(p->owner.arg, p);

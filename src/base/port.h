@@ -89,6 +89,7 @@ struct port_counters {
 
 struct port {
 	_Atomic bool up;    // workers may use it
+	_Atomic bool sends; // and it has a link, as far as it tells: what is to leave by it may
 	uint16_t id;        // DPDK's; PORT_NO_ID while closed, and on af_xdp, which is not DPDK's
 	uint16_t queues;    // of each direction; a worker without one leaves the port to the others
 	uint16_t senders;   // workers; where they are more than queues, some share one: tx_lock
@@ -99,6 +100,7 @@ struct port {
 	struct rte_ether_addr mac;
 	bool symmetric; // both directions of a flow come by the same queue, where queues are several
 	bool link;
+	bool links; // what it tells of its link is to be believed
 	_Atomic uint64_t too_long[PORT_QUEUES_MAX];
 	struct port_xsk *xsk; // af_xdp's; NULL: DPDK's
 	rte_spinlock_t tx_lock[PORT_QUEUES_MAX];

@@ -58,19 +58,22 @@ void port_watch_end(struct port *p)
 }
 
 // Interfaces of the kernel say it themselves; of DPDK's drivers the status counts and never the speed, which is 0 on
-// ENA.
+// ENA. Some have none.
 static bool link_now(const struct port *p)
 {
 	struct rte_eth_link link = {0};
 	const struct port_kind *kind = &port_kinds[p->config.type];
 	if (kind->kernel || kind->makes_interface)
 		return port_kernel_link(p->config.device);
-	return rte_eth_link_get_nowait(p->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+	return rte_eth_link_get_nowait(p->id, &link) < 0 || link.link_status == RTE_ETH_LINK_UP;
 }
 
+// A card whose alarms do not come never says that it has a link: DPDK's drivers are believed once they have said so.
 static void watch_link(struct port *p)
 {
 	bool link = link_now(p);
+	p->links |= link || port_kinds[p->config.type].kernel || port_kinds[p->config.type].makes_interface;
+	atomic_store_explicit(&p->sends, link || !p->links, memory_order_relaxed);
 	if (link == p->link)
 		return;
 	p->link = link;

@@ -93,15 +93,18 @@ static void port_said(void *arg, const struct port_event *e)
 	if (e->kind != PORT_NOTE)
 		STATE_SAY(arg, events[e->kind], STATE_TEXT("port", e->port->config.name),
 			  STATE_TEXT("detail", e->text ? e->text : ""));
+	unsigned port = (unsigned)(e->port - ((struct appliance *)arg)->ports);
+	if (e->kind == PORT_LINK_UP || e->kind == PORT_LINK_DOWN)
+		shortcut_across(arg, port, e->kind == PORT_LINK_UP);
 	if (e->kind == PORT_LINK_UP || e->kind == PORT_RESET || e->kind == PORT_BACK)
-		kernel_again(arg, (unsigned)(e->port - ((struct appliance *)arg)->ports));
+		kernel_again(arg, port);
 }
 
 // A port is about to be closed: nobody may be inside it.
 static void port_quiesce(void *arg, const struct port *port)
 {
 	struct appliance *a = arg;
-	shortcut_leave(a, (unsigned)(port - a->ports));
+	shortcut_across(a, (unsigned)(port - a->ports), false);
 	for (unsigned i = 0; i < a->nworkers && a->forwarding; i++)
 		if (poll_rest(a->polls[i]) < 0)
 			log_say(LOG_ERROR, "worker", "stalled worker=%u: a port cannot be closed safely", i);

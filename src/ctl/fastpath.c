@@ -306,12 +306,17 @@ static int name_port(struct fastpath *f, unsigned link, uint32_t ifindex)
 	return 0;
 }
 
-void fastpath_leave(struct fastpath *f, unsigned link)
+void fastpath_across(struct fastpath *f, unsigned link, bool there)
 {
 	pthread_mutex_lock(&f->busy);
-	for (unsigned i = 0; i < f->nlinks; i++)
-		if (f->port[i] && f->links[i].peer == (int)link)
+	for (unsigned i = 0; i < f->nlinks; i++) {
+		if (!f->port[i] || f->links[i].peer != (int)link)
+			continue;
+		if (there)
+			look_across(f, i, true);
+		else
 			__atomic_store_n(&f->port[i]->across, 0, __ATOMIC_RELAXED);
+	}
 	pthread_mutex_unlock(&f->busy);
 }
 

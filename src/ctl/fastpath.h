@@ -61,8 +61,8 @@ struct fastpath_port *fastpath_port(const struct fastpath *f, unsigned link);
 // Every entry ends, at once as far as frames go, those that were asked for and are not yet there too. pause: and none
 // is taken in until the next call.
 void fastpath_void(struct fastpath *f, bool pause);
-// Its interface goes away: nothing settled leaves by it until fastpath_take.
-void fastpath_leave(struct fastpath *f, unsigned link);
+// Its interface goes away, or has no link: nothing settled leaves by it until fastpath_take, or it is there.
+void fastpath_across(struct fastpath *f, unsigned link, bool there);
 // Addresses of this machine on a link; version 4 or 6.
 int fastpath_own(struct fastpath *f, unsigned link, unsigned version, const uint8_t *addr, bool is);
 

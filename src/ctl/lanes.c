@@ -50,7 +50,7 @@ static void lane(struct appliance *a, struct egress *e, const struct config_path
 			   .kernel = EGRESS_NO_PORT,
 			   .mss = path->mss_clamp_bytes,
 			   .transports = lanes_transports(path),
-			   .up = &a->ports[to].up,
+			   .up = &a->ports[to].sends,
 			   .mac = a->ports[from].mac.addr_bytes,
 			   .other_l2 = path->other_l2,
 			   .link_local = path->link_local,
@@ -100,7 +100,7 @@ static void of_path(struct appliance *a, struct poll *p, const struct config_pat
 		if (end == EGRESS_NO_PORT)
 			continue;
 		p->egress.lane[end] = (struct lane){
-			.mode = PATH_KERNEL, .out = (uint8_t)n, .kernel = EGRESS_NO_PORT, .up = &a->ports[n].up};
+			.mode = PATH_KERNEL, .out = (uint8_t)n, .kernel = EGRESS_NO_PORT, .up = &a->ports[n].sends};
 		queue(a, p, end, 0, POLL_QUEUE_KERNEL);
 	}
 	path_mtu(a, p, path);

@@ -64,7 +64,7 @@ static void links_of(struct appliance *a, struct shortcut *s, struct fastpath_op
 		for (unsigned j = 0; j < 2; j++) {
 			l[j]->peer = s->settle.link[p->ports[!j]];
 			l[j]->fail = c->stalled_closed ? FASTPATH_CLOSED : FASTPATH_OPEN_PEER;
-			s->settle.across[p->ports[j]] = &a->ports[p->ports[!j]].up;
+			s->settle.across[p->ports[j]] = &a->ports[p->ports[!j]].sends;
 		}
 	}
 }
@@ -142,10 +142,10 @@ void shortcut_void(struct appliance *a)
 		fastpath_void(a->shortcut->fast, a->stopped || a->bypass);
 }
 
-void shortcut_leave(struct appliance *a, unsigned port)
+void shortcut_across(struct appliance *a, unsigned port, bool there)
 {
 	if (a->shortcut && a->shortcut->settle.link[port] >= 0)
-		fastpath_leave(a->shortcut->fast, (unsigned)a->shortcut->settle.link[port]);
+		fastpath_across(a->shortcut->fast, (unsigned)a->shortcut->settle.link[port], there);
 }
 
 void shortcut_drain(struct appliance *a)

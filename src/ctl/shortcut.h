@@ -23,8 +23,8 @@ bool shortcut_join(struct appliance *a, struct poll *p);
 // Every frame comes up again, and what was counted is on its way to the workers. While the corridor is off (`stopped`,
 // `bypass`) nothing that they ask for is done.
 void shortcut_void(struct appliance *a);
-// The port goes away: nothing settled leaves by it. Before shortcut_void.
-void shortcut_leave(struct appliance *a, unsigned port);
+// The port goes away (before shortcut_void), or its link: nothing settled leaves by it until it is there.
+void shortcut_across(struct appliance *a, unsigned port, bool there);
 // No more is asked for, and workers that still run have all counts. Then workers end, and ports close.
 void shortcut_drain(struct appliance *a);
 // False: frames are in no door's count, which is a bug.

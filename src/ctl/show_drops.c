@@ -121,7 +121,7 @@ static uint64_t at_ports(struct appliance *a, struct drops *d, bool say)
 	return sum;
 }
 
-// What leaves by them is taken, and the kernel or the card drops it: no door has it.
+// EGRESS_DOWN has what should leave by them; what did in the second before it was seen, no door.
 static json_t *without_link(const struct appliance *a)
 {
 	json_t *names = json_array();

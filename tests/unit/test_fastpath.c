@@ -624,9 +624,9 @@ static void nobody_across(void **state)
 	struct frame m = tcp4(0x10);
 	settle(0, &tcp4_key, FASTPATH_FORWARD, 1);
 	assert_int_equal(door_of(&m, XDP_REDIRECT), FASTPATH_DOOR_FORWARDED);
-	fastpath_leave(f, 0);
+	fastpath_across(f, 0, false);
 	assert_int_equal(door_of(&m, XDP_REDIRECT), FASTPATH_DOOR_UP_KNOWN);
-	port->across = 1;
+	fastpath_across(f, 0, true);
 	assert_int_equal(door_of(&m, XDP_REDIRECT), FASTPATH_DOOR_FORWARDED);
 	end(0, &tcp4_key, 1);
 }

@@ -24,8 +24,11 @@ struct eal_live {
 	void (*say)(void *arg, unsigned level, const char *line);
 	void *arg;
 };
-int eal_init_live(const struct eal_live *live); // -ENOMEM: too few huge pages
-bool eal_huge(void);                            // after it: whether memory is of hugepages
+// -ENOMEM: too few huge pages; -EAGAIN: there seemed to be enough. EAL begins once in a process: to be started again,
+// with EAL_SMALL in the environment
+int eal_init_live(const struct eal_live *live);
+#define EAL_SMALL "SLUICE_SMALL_PAGES"
+bool eal_huge(void); // after it: whether memory is of hugepages
 
 // Pools of frames whose mbufs have room for struct pkt. room: bytes of frame.
 struct rte_mempool *eal_pool(const char *name, unsigned count, unsigned room);

@@ -79,7 +79,8 @@ static uint64_t huge_free_mb(void)
 
 static void add_memory(struct arguments *a, const struct eal_live *live)
 {
-	heard.huge = live->pages != EAL_PAGES_SMALL && huge_free_mb() >= live->mem_mb;
+	bool may = live->pages == EAL_PAGES_HUGE || (live->pages == EAL_PAGES_AUTO && !getenv(EAL_SMALL));
+	heard.huge = may && huge_free_mb() >= live->mem_mb;
 	add(a, heard.huge ? "--in-memory" : "--no-huge");
 	if (!heard.huge)
 		add(a, "--no-shconf");
@@ -180,8 +181,10 @@ int eal_init_live(const struct eal_live *live)
 	add(&a, "%s", lcores);
 	add_ports(&a, live);
 	log_to(live);
-	int rc = rte_eal_init(a.argc, a.argv);
-	return rc < 0 ? -rte_errno : 0;
+	if (rte_eal_init(a.argc, a.argv) >= 0)
+		return 0;
+	// what was counted as free may be reserved, or taken since
+	return live->pages == EAL_PAGES_AUTO && heard.huge ? -EAGAIN : -rte_errno;
 }
 
 bool eal_huge(void)

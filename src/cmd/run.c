@@ -149,8 +149,10 @@ static struct control *open_all(struct run *r)
 {
 	struct control *control = NULL;
 	life_folders(r);
-	if (appliance_open(&r->appliance, &r->config) < 0 || kernel_listen(&r->appliance, r->loop) < 0 ||
-	    !(control = control_open(r->loop, &r->appliance)))
+	int rc = appliance_open(&r->appliance, &r->config);
+	if (rc == -EAGAIN && !getenv(EAL_SMALL) && setenv(EAL_SMALL, "1", 1) == 0)
+		privilege_again(r->argv);
+	if (rc < 0 || kernel_listen(&r->appliance, r->loop) < 0 || !(control = control_open(r->loop, &r->appliance)))
 		return NULL;
 	if (privilege_drop(&r->config) == 0 && appliance_start(&r->appliance) == 0)
 		return control;
@@ -175,8 +177,9 @@ static int serve(struct run *r)
 	life_deadline(r->config.workers.drain_ms);
 	control_close(control);
 	bool holds = appliance_close(&r->appliance);
-	log_say(LOG_NOTICE, "run", "ended");
-	return status < 0 ? EXIT_ENVIRONMENT : holds ? status : EXIT_FINDINGS;
+	status = status < 0 ? EXIT_ENVIRONMENT : holds ? status : EXIT_FINDINGS;
+	life_ended(status);
+	return status;
 }
 
 int run_main(int argc, char **argv)

@@ -217,14 +217,25 @@ void life_reload(struct run *r)
 
 // ---- ends --------------------------------------------------------------------------------------------------------
 
+static volatile sig_atomic_t outcome =
+	-1; // how it ends: what is left to do is to give memory back, which can take its time
+
 static void now(int signal)
 {
+	if (outcome >= 0)
+		_exit(outcome);
 	static const char late[] = "error run: drain_ms is over: ended with frames inside\n";
 	static const char asked[] = "error run: a second signal: ended at once\n";
 	const char *text = signal == SIGALRM ? late : asked;
 	if (write(STDERR_FILENO, text, strlen(text)) < 0)
 		_exit(EXIT_ENVIRONMENT);
 	_exit(EXIT_FINDINGS);
+}
+
+void life_ended(int status)
+{
+	log_say(LOG_NOTICE, "run", "ended");
+	outcome = status;
 }
 
 void life_deadline(unsigned ms)

@@ -177,6 +177,8 @@ static int open_eal(struct appliance *a)
 			"%u MiB of huge pages are wanted (memory.pages) and not free: "
 			"echo %u > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
 			mb, mb / 2 + 1);
+	else if (rc == -EAGAIN)
+		log_say(LOG_WARNING, ROOM, "others have taken the huge pages: starting again with small ones");
 	else if (rc < 0)
 		log_say(LOG_ERROR, ROOM, "DPDK does not start: %s; sluice doctor says what is missing", strerror(-rc));
 	else

@@ -23,6 +23,13 @@ if sys.argv[2] == "listen":
 else:
     s.sendto(b"discover", ("255.255.255.255", 67))"""
 
+# free pages of 2 MiB are promised to a mapping that has not touched them: they count as free
+RESERVE = """import mmap, sys
+n = int(open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").read())
+m = mmap.mmap(-1, n << 21, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)  # MAP_HUGETLB
+print("ready", flush=True)
+sys.stdin.read()"""
+
 
 def curl(w, family):
     to = ADDRESS["server"][family]
@@ -155,15 +162,29 @@ def as_it_is():
     w.close()
 
 
+def pages(w, wanted, seen, kind="af_xdp"):
+    """memory.pages as wanted: memory is of pages as seen, and the bridge passes"""
+    w.up(w.config({"rules": []}, kind, memory={"flows": 65536, "pages": wanted}))
+    expect("memory.pages=%s: %s" % (wanted, seen), "memory pages=" + seen in w.log.read_text(), w.log.read_text()[-1500:])
+    expect("%s, pages %s: passes" % (kind, seen), w.run("client", "ping", "-c", "1", "-W", "5", ADDRESS["server"][0]).returncode == 0)
+    expect("%s, pages %s: ends" % (kind, seen), w.down() == 0, w.log.read_text()[-500:])
+
+
 def huge():
     """where DPDK goes by physical addresses it lists each hugepage of a pool apart; AF_XDP takes the pool in one piece"""
     w = World(sys.argv[1])
-    if not w.hugepages(HUGEPAGES):
-        print("skipped: no %d hugepages" % HUGEPAGES)
-        return w.close()
-    w.up(w.config({"rules": []}, "af_xdp", memory={"flows": 65536, "pages": "huge"}))
-    expect("af_xdp: passes on hugepages", w.run("client", "ping", "-c", "1", "-W", "5", ADDRESS["server"][0]).returncode == 0)
-    expect("af_xdp: ends", w.down() == 0, w.log.read_text()[-500:])
+    nothing = {"lan": {"type": "null"}, "wan": {"type": "null"}}
+    w.up(w.config(ports=nothing, memory={"pages": "huge", "dpdk_mb": 1048576}), says="echo 524289 > /sys/kernel/mm/hugepages")
+    expect("memory.pages=huge: no start without them", w.box.wait(20) == 3, w.log.read_text()[-500:])
+    if w.hugepages(HUGEPAGES):
+        pages(w, "auto", "huge")
+        pages(w, "huge", "huge", "af_packet")
+        pages(w, "small", "small", "af_packet")
+        holds = w.start("box", sys.executable, "-c", RESERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        holds.stdout.readline()
+        pages(w, "auto", "small", "af_packet")
+        expect("that others had reserved them is said", "starting again with small ones" in w.log.read_text(), w.log.read_text()[-1500:])
+        holds.kill()
     w.close()
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A mirror, plain and in VXLAN: what comes is looked at, recorded and judged, and nothing is sent, no answer either. And
-rules of action `mirror` on a bridge: their files hold the frames of the flow, those before the match too.
+"""A mirror: what comes is looked at, recorded and judged, and nothing is sent, no answer either: of its own, and in VXLAN beside a
+bridge in one appliance. And rules of action `mirror` on both: their files hold the frames of the flow, those before the match too.
 usage: mirror_test.py SLUICE [PORT TYPE]
 
     client [eth0] ---- [lan] box, sluice run        [wan]: not used
+    client [eth0] ---- [lan] box [wan] ---- [eth0] server,    client [tee] ---- [span] box
 """
+import collections
 import json
 import os
 import pathlib
@@ -15,14 +17,14 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import pcap_file
-from world import World, end, expect, until
+from world import World, end, expect, sh, until
 
 CAPTURES = pathlib.Path(__file__).resolve().parents[1] / "captures"
 VNI = 0x4d5a17
 MTU = 3200  # a mbuf of af_xdp lies within a page, and struct pkt is in it
 SENDER = """import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind(("eth0", 0))
+s.bind((sys.argv[1], 0))
 n = 0
 data = sys.stdin.buffer.read()
 while data:
@@ -47,41 +49,46 @@ def vxlan(frame):
     return bytes.fromhex("02000000789902000000780108" + "00") + h + udp + rest
 
 
-def received(w):
-    return json.loads(w.run("client", "ip", "-s", "-j", "link", "show", "eth0").stdout)[0]["stats64"]["rx"]["packets"]
+def received(w, dev):
+    return json.loads(w.run("client", "ip", "-s", "-j", "link", "show", dev).stdout)[0]["stats64"]["rx"]["packets"]
 
 
-def story(kind, transport):
+def captured():
+    return [f for name in ("http", "http6", "tls13") for _, f in pcap_file.records((CAPTURES / (name + ".pcap")).read_bytes())]
+
+
+def sends(w, dev, frames):
+    before = received(w, dev)
+    r = w.inside(w.ns["client"], sys.executable, "-c", SENDER, dev, input=b"".join(struct.pack("!I", len(f)) + f for f in frames),
+                 capture_output=True)
+    expect(dev + ": frames are sent", r.returncode == 0, r.stderr)
+    ledger = {}
+
+    def all_seen():
+        ledger.update(w.ctl("show", "ledger").get("result", {}))
+        return ledger["mirrored"] + ledger["drops"].get("POLICY_DENY", 0) == len(frames)
+
+    expect(dev + ": all of them are looked at, and some denied", until(all_seen) and ledger["mirrored"] and "POLICY_DENY" in ledger["drops"], ledger)
+    expect(dev + ": nothing comes back, though a rule denies", received(w, dev) == before, (before, received(w, dev)))
+    return ledger
+
+
+def story(kind):
     w = World(sys.argv[1], mtu=MTU)
     w.inside(w.ns["client"], "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
     policy = {"rules": [{"id": "all-http", "when": {"app": "http"}, "action": "deny"}]}
     c = w.config(policy, kind)
     c["ports"] = {"lan": {"type": kind, "device": "lan", "mtu": MTU, "checksum": "good"}}
-    c["paths"] = [{"mode": "mirror", "ports": ["lan"], "transport": transport, "tenant": "transport"}]
+    c["paths"] = [{"mode": "mirror", "ports": ["lan"]}]
     w.up(c)
-    frames = []
-    for name in ("http.pcap", "http6.pcap", "tls13.pcap"):
-        data = (CAPTURES / name).read_bytes()
-        frames += [f for _, f in pcap_file.records(data)]
-    if transport == "vxlan":
-        frames = [vxlan(f) for f in frames]
-    before = received(w)
-    r = w.inside(w.ns["client"], sys.executable, "-c", SENDER, input=b"".join(struct.pack("!I", len(f)) + f for f in frames),
-                 capture_output=True)
-    expect(transport + ": frames are sent", r.returncode == 0, r.stderr)
-    until(lambda: w.ctl("show", "ledger").get("result", {}).get("rx", 0) >= len(frames))
-    ledger = w.ctl("show", "ledger").get("result", {})
-    after = received(w)
-    expect(transport + ": nothing comes back, though a rule denies", after == before, (before, after))
-    text = json.dumps(ledger)
-    expect(transport + ": what was looked at is in the ledger", ledger.get("mirrored", 0) > 0 and ledger.get("own", 1) == 0 and ledger.get("tx", 1) == 0, text)
+    ledger = sends(w, "eth0", captured())
+    expect("alone: it says nothing", ledger["own"] == ledger["tx"] == 0, ledger)
     status = w.down()
-    expect(transport + ": it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
+    expect("alone: it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
     kinds = {e["event_type"] for e in w.events()}
-    expect(transport + ": requests and handshakes are recorded", {"http", "tls", "flow"} <= kinds, kinds)
+    expect("alone: requests and handshakes are recorded", {"http", "tls", "flow"} <= kinds, kinds)
     tenants = {e.get("tenant") for e in w.events("flow")}
-    expect(transport + ": the VNI is the tenant" if transport == "vxlan" else "none: there is no tenant",
-           tenants == {str(VNI)} if transport == "vxlan" else tenants == {None}, tenants)
+    expect("alone: there is no tenant", tenants == {None}, tenants)
     w.close()
 
 
@@ -112,17 +119,28 @@ def ask(w, host, n=1):
 
 def of_rules(kind):
     """and a disk that is full meanwhile"""
-    w = World(sys.argv[1], mtu=1500)
+    w = World(sys.argv[1])
+    sh("ip", "-n", w.ns["box"], "link", "add", "span", "mtu", str(MTU), "type", "veth", "peer", "name", "tee", "mtu", str(MTU), "netns", w.ns["client"])
+    for where, dev in (("box", "span"), ("client", "tee")):
+        w.run(where, "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % dev)
+        sh("ip", "-n", w.ns[where], "link", "set", dev, "up")
     small = w.folder / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], check=True)
-    policy = {"rules": [{"id": "evidence", "when": {"http.host": "casino.example"}, "action": "mirror", "sink": "evidence", "before": 10},
+    policy = {"rules": [{"id": "copied", "when": {"tenant": VNI}, "action": "mirror", "sink": "span"},
+                        {"id": "no-http", "when": {"tenant": VNI, "app": "http"}, "action": "deny"},
+                        {"id": "evidence", "when": {"http.host": "casino.example"}, "action": "mirror", "sink": "evidence", "before": 10},
                         {"id": "flood", "when": {"http.host": "flood.example"}, "action": "mirror", "sink": "any"}]}
     evidence = w.folder / "evidence.pcapng"
     evidence.write_bytes(b"of an earlier start")
-    c = w.config(policy, kind, mirrors=[{"path": str(evidence), "sink": "evidence"}, {"path": str(small / "any.pcapng"), "keep": 1}])
+    c = w.config(policy, kind, mirrors=[{"path": str(evidence), "sink": "evidence"}, {"path": str(small / "any.pcapng"), "keep": 1},
+                                          {"path": str(w.folder / "span.pcapng"), "sink": "span"}])
+    c["ports"]["span"] = {"type": kind, "device": "span", "checksum": "good"}
+    c["paths"].append({"mode": "mirror", "ports": ["span"], "transport": "vxlan"})
+    listened = [vxlan(f) for f in captured()]
     try:
         w.up(c)
+        sends(w, "tee", listened)
         w.http("server", "10.77.0.2")
         ask(w, "casino.example")
         ask(w, "other.example")
@@ -150,13 +168,16 @@ def of_rules(kind):
     expect("no frame of another flow", b"other.example" not in evidence.read_bytes())
     put_away = [p.read_bytes() for p in w.folder.glob("evidence.pcapng.2*")]
     expect("the file that was there is put away", put_away == [b"of an earlier start"], put_away)
+    expect("a mirror path's rules copy what came, in its VXLAN, what is denied too", [f for f, _ in copies(w.folder / "span.pcapng")] ==
+           [f for f in listened if f[62:64] != b"\x08\x06"])
+    theirs = collections.Counter(e.get("tenant") for e in w.events("http"))
+    expect("the VNI is its tenant, the bridge has none", len(theirs) == 2 and theirs[str(VNI)] and theirs[None], theirs)
     w.close()
 
 
 def main():
     kind = sys.argv[2] if len(sys.argv) > 2 else "af_packet"
-    story(kind, "none")
-    story(kind, "vxlan")
+    story(kind)
     of_rules(kind)
     end()
 

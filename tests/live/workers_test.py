@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two workers in routed and gwlb paths, IPv4 and IPv6: many flows at once, fragments, and errors of ICMP that belong to a flow of
-the other worker; each flow's record has what tcpdump saw at both ends. usage: workers_test.py SLUICE [PLACE]..."""
+the other worker; sessions of ssh that a policy ends; each flow's record has what tcpdump saw at both ends.
+usage: workers_test.py SLUICE [PLACE]..."""
 import collections
 import os
 import re
@@ -8,7 +9,8 @@ import subprocess
 import sys
 
 import inline
-from world import end, expect
+from change_test import NO_SSH, Session, sshd
+from world import end, expect, until
 
 POLICY = {"rules": [{"id": "no-8081", "when": {"proto": "tcp", "dport": 8081}, "action": "deny"}]}
 FLOWS = 40  # of a family and kind
@@ -94,29 +96,41 @@ def story(place, more):
     p.up()
     w.start(p.server, sys.executable, "-c", SERVER)
     w.listens(p.server, 7000)
+    sshd(w, p.server)
     dumps = [dump(p, p.client), dump(p, p.server)]
+    sessions = [Session(w, to, p.client) for to in p.servers]
     r = w.run(p.client, sys.executable, "-c", CLIENT, str(FLOWS), *p.servers, timeout=100)
     want = {"tcp": 2 * FLOWS, "udp": 2 * FLOWS, "fragments": FLOWS // 2, "denied": FLOWS // 2, "errors": 2 * FLOWS}
     expect(place + ": each flow is answered, whole, refused, or told of its closed port", r.stdout.strip() == str(want), (r.stdout, r.stderr[-700:]))
     workers = w.ctl("show", "workers").get("result", {}).get("workers", [])
     expect(place + ": both workers work", len(workers) == 2 and all(any(isinstance(v, int) and v > 50 for k, v in x.items() if k in ("rx", "frames", "came"))
                                                                    for x in workers), workers)
-    for d in dumps:
-        d.terminate()
-        d.wait()
+    expect(place + ": sessions of ssh stand meanwhile", all(s.goes_on() for s in sessions), [s.err.read_text()[-300:] for s in sessions])
+    w.policy({"rules": POLICY["rules"] + NO_SSH["rules"]})
+    w.ctl("policy", "load", str(w.folder / "policy.json"))
+    expect(place + ": a policy that forbids them resets them", all([s.cut() for s in sessions]) and
+           until(lambda: not w.run(p.server, "ss", "-Htn", "state", "established", "sport = :22").stdout), [s.err.read_text()[-300:] for s in sessions])
     status, said = p.down()
     expect(place + ": it drains, and the ledger holds", status == 0, (status, w.log.read_text()[-1500:]))
     expect(place + ": the balancer finds nothing wrong", not said["wrong"], said["wrong"])
-    cables, records, icmp = frames(p), {}, collections.Counter()
+    records, icmp = {}, collections.Counter()
     for e in w.events("flow"):
         key = (e.get("src_ip"), str(e.get("src_port")), e.get("dest_ip"), str(e.get("dest_port")))
         f = e["flow"]
         if e["proto"] == "TCP":
             records[key] = [f["pkts_toserver"], f["bytes_toserver"], f["pkts_toclient"], f["bytes_toclient"]]
         icmp[(e["proto"], e.get("dest_port"))] += 1
-    differ = [(k, r, cables.get(k)) for k, r in records.items() if [r[i] - (more * r[i - 1] if i % 2 else 0) for i in range(4)] != cables.get(k)]
+
+    def differ():
+        cables = frames(p)
+        return [(k, r, cables.get(k)) for k, r in records.items() if [r[i] - (more * r[i - 1] if i % 2 else 0) for i in range(4)] != cables.get(k)]
+
+    until(lambda: not differ(), 10)  # tcpdump writes when it is given a core
+    for d in dumps:
+        d.terminate()
+        d.wait()
     expect("%s: %d flows' records have what tcpdump saw at both ends" % (place, len(records)),
-           len(records) == 2 * FLOWS + FLOWS // 2 and not differ, (len(records), len(differ), differ[:3]))
+           len(records) == 2 * FLOWS + FLOWS // 2 + len(sessions) and not differ(), (len(records), len(differ()), differ()[:3]))
     expect(place + ": an error belongs to its flow, and makes none", icmp[("UDP", 7009)] == 2 * FLOWS and icmp[("UDP", 7001)] == 2 * FLOWS + FLOWS // 2, icmp)
     w.close()
 

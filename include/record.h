@@ -14,6 +14,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 
 #define RECORD_CELL 64
 #define RECORD_MAX (32 * 1024) // bytes of a whole record; longer values are shortened and counted
@@ -254,4 +255,27 @@ static inline const struct fact *record_first(const struct record *r)
 static inline const struct fact *fact_next(const struct fact *f)
 {
 	return (const struct fact *)((const uint8_t *)f + FACT_SIZE(f->len));
+}
+
+// Each fact of a record, in order.
+#define RECORD_EACH(f, r)                                                                                              \
+	for (const struct fact *f = record_first(r),                                                                   \
+			       *f##_end = (const struct fact *)((const uint8_t *)(r) + (r)->len);                      \
+	     f < f##_end; f = fact_next(f))
+
+// The first of a field; NULL: the record has none.
+static inline const struct fact *record_find(const struct record *r, enum fact_field field)
+{
+	RECORD_EACH(f, r)
+		if (f->field == field)
+			return f;
+	return NULL;
+}
+
+// A fact of FACT_TYPE_NUM.
+static inline uint64_t fact_number(const struct fact *f)
+{
+	uint64_t n;
+	memcpy(&n, f->value, sizeof(n));
+	return n;
 }

@@ -486,14 +486,14 @@ static void print_rows(const json_t *rows)
 	const char *key;
 	json_t *row, *v;
 	size_t i;
-	json_object_foreach(json_array_get(rows, 0), key, v) printf("| %s ", key);
+	json_object_foreach(json_array_get(rows, 0), key, v)
+		printf("| %s ", key);
 	printf("|\n");
-	json_object_foreach(json_array_get(rows, 0), key, v) printf("|---");
+	json_object_foreach(json_array_get(rows, 0), key, v)
+		printf("|---");
 	printf("|\n");
-	json_array_foreach(rows, i, row)
-	{
-		json_object_foreach(row, key, v)
-		{
+	json_array_foreach(rows, i, row) {
+		json_object_foreach(row, key, v) {
 			if (json_is_string(v))
 				printf("| %s ", json_string_value(v));
 			else

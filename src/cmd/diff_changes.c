@@ -212,8 +212,7 @@ static void wait(struct diff_changes *d, enum diff_side side, const struct examp
 
 static void name_of(const struct record *rec, char out[NAME_MAX_SHOWN])
 {
-	const struct fact *f = record_first(rec);
-	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+	RECORD_EACH(f, rec) {
 		if (f->field == FACT_HOST || f->field == FACT_DNS_QNAME || f->field == FACT_TLS_SNI) {
 			char text[NAME_MAX_SHOWN];
 			snprintf(text, sizeof(text), "%.*s", (int)f->len, (const char *)f->value);

@@ -281,8 +281,7 @@ static uint32_t of_record(const struct packet *p, const struct packet_query *q)
 
 static bool shown_in(const struct record *r, uint64_t frame)
 {
-	const struct fact *f = record_first(r);
-	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f))
+	RECORD_EACH(f, r)
 		if (f->origin.len && frame_own(f->origin.frame) == frame)
 			return true;
 	return false;

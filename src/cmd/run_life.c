@@ -170,15 +170,15 @@ static void name_changes(const struct config *was, const struct config *is)
 		json_object_del(before, live[i]);
 		json_object_del(after, live[i]);
 	}
-	json_object_foreach(after, key, v)
-	{
+	json_object_foreach(after, key, v) {
 		const char *old = json_string_value(json_object_get(before, key));
 		if (!old || strcmp(old, json_string_value(v)))
 			log_say(LOG_WARNING, "config", "needs a restart: %s: %s, was %s", key, json_string_value(v),
 				old ? old : "not there");
 		json_object_del(before, key);
 	}
-	json_object_foreach(before, key, v) log_say(LOG_WARNING, "config", "needs a restart: %s is gone", key);
+	json_object_foreach(before, key, v)
+		log_say(LOG_WARNING, "config", "needs a restart: %s is gone", key);
 	json_decref(before);
 	json_decref(after);
 }

@@ -214,8 +214,7 @@ void view_load(struct view *v, const json_t *result)
 	size_t i;
 	const json_t *line;
 	char text[1024];
-	json_array_foreach(json_object_get(result, "complaints"), i, line)
-	{
+	json_array_foreach(json_object_get(result, "complaints"), i, line) {
 		view_value("line", line, text, sizeof(text));
 		fprintf(v->out, "%s\n", text);
 	}

@@ -97,8 +97,7 @@ static void add_values(struct prompt *p, const char *kind, size_t len, const cha
 	snprintf(line, sizeof(line), "values %s", k->name);
 	json_t *answer = cli_ask(p->cli, line), *value;
 	size_t i;
-	json_array_foreach(json_object_get(json_object_get(answer, "result"), "values"), i, value)
-	{
+	json_array_foreach(json_object_get(json_object_get(answer, "result"), "values"), i, value) {
 		const char *text = json_string_value(value);
 		if (text && !strncmp(text, begin, strlen(begin)) && !strpbrk(text, " \t\r\n\033"))
 			add(p, text, strlen(text), ""); // the kind's own line says what they are

@@ -132,8 +132,7 @@ void view_policy_diff(struct view *v, const json_t *result)
 	for (unsigned k = 0; k < 2 * DIFFERENCE_KINDS; k++) {
 		const json_t *ids = json_object_get(json_object_get(result, of[k / DIFFERENCE_KINDS]),
 						    difference_names[k % DIFFERENCE_KINDS]);
-		json_array_foreach(ids, n, id)
-		{
+		json_array_foreach(ids, n, id) {
 			view_put(v, colours[k % DIFFERENCE_KINDS], signs[k % DIFFERENCE_KINDS], 0);
 			view_value("id", id, text, sizeof(text));
 			fprintf(v->out, " %s%s\n", k < DIFFERENCE_KINDS ? "" : "set ", text);

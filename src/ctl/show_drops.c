@@ -199,8 +199,7 @@ static void view_sums(struct view *v, const json_t *sums, json_int_t all)
 	json_t *n;
 	char text[64];
 	json_int_t sum = 0;
-	json_object_foreach((json_t *)sums, key, n)
-	{
+	json_object_foreach((json_t *)sums, key, n) {
 		json_int_t frames = json_integer_value(n);
 		enum view_colour colour = frames && !strcmp(key, "lost") ? VIEW_RED : VIEW_PLAIN;
 		sum += frames;

@@ -68,7 +68,8 @@ static json_t *ranked(json_t *list)
 	json_t **rows = calloc(n + 1, sizeof(*rows)), *row, *out = json_array();
 	if (!rows)
 		return list;
-	json_array_foreach(list, i, row) rows[i] = row;
+	json_array_foreach(list, i, row)
+		rows[i] = row;
 	qsort(rows, n, sizeof(*rows), by_hits);
 	for (i = 0; i < n && json_integer_value(json_object_get(rows[i], "hits")); i++)
 		json_array_append(out, rows[i]);

@@ -116,22 +116,19 @@ void view_port(struct view *v, const json_t *result)
 	const char *key;
 	json_t *value;
 	char name[256], text[256];
-	json_array_foreach(json_object_get(result, "ports"), i, port)
-	{
+	json_array_foreach(json_object_get(result, "ports"), i, port) {
 		view_value("port", json_object_get(port, "port"), text, sizeof(text));
 		view_put(v, VIEW_BOLD, text, 0);
 		fputc('\n', v->out);
-		json_object_foreach((json_t *)port, key,
-				    value) if (strcmp(key, "port") &&
-					       !(json_is_integer(value) && !json_integer_value(value)))
-		{
-			fputs("  ", v->out);
-			view_key(key, name, sizeof(name));
-			view_put(v, VIEW_FAINT, name, 24);
-			view_value(key, value, text, sizeof(text));
-			view_put(v, json_is_number(value) ? VIEW_PLAIN : view_colour_of(text), text,
-				 json_is_number(value) ? -16 : 0);
-			fputc('\n', v->out);
-		}
+		json_object_foreach((json_t *)port, key, value)
+			if (strcmp(key, "port") && !(json_is_integer(value) && !json_integer_value(value))) {
+				fputs("  ", v->out);
+				view_key(key, name, sizeof(name));
+				view_put(v, VIEW_FAINT, name, 24);
+				view_value(key, value, text, sizeof(text));
+				view_put(v, json_is_number(value) ? VIEW_PLAIN : view_colour_of(text), text,
+					 json_is_number(value) ? -16 : 0);
+				fputc('\n', v->out);
+			}
 	}
 }

@@ -144,8 +144,7 @@ static void row_of(const char *key, const json_t *array, char *out, size_t room)
 	size_t at = 0, i;
 	const json_t *value;
 	out[0] = '\0';
-	json_array_foreach(array, i, value)
-	{
+	json_array_foreach(array, i, value) {
 		char cell[CELL_BYTES];
 		view_value(key, value, cell, sizeof(cell));
 		if (at + strlen(cell) + 8 > room) {
@@ -219,21 +218,21 @@ static void columns_of(const json_t *rows, struct columns *c)
 	json_t *row, *value;
 	char cell[CELL_BYTES];
 	*c = (struct columns){0};
-	json_array_foreach(rows, i, row) json_object_foreach(row, key, value)
-	{
-		unsigned k = 0, width = view_value(key, value, cell, sizeof(cell));
-		while (k < c->n && strcmp(c->key[k], key))
-			k++;
-		if (k == COLUMNS_MAX)
-			continue;
-		if (k == c->n) {
-			c->key[c->n++] = key;
-			c->width[k] = view_key(key, cell, sizeof(cell));
-			c->number[k] = true;
+	json_array_foreach(rows, i, row)
+		json_object_foreach(row, key, value) {
+			unsigned k = 0, width = view_value(key, value, cell, sizeof(cell));
+			while (k < c->n && strcmp(c->key[k], key))
+				k++;
+			if (k == COLUMNS_MAX)
+				continue;
+			if (k == c->n) {
+				c->key[c->n++] = key;
+				c->width[k] = view_key(key, cell, sizeof(cell));
+				c->number[k] = true;
+			}
+			c->number[k] &= json_is_number(value) || json_is_null(value);
+			c->width[k] = width > c->width[k] ? width : c->width[k];
 		}
-		c->number[k] &= json_is_number(value) || json_is_null(value);
-		c->width[k] = width > c->width[k] ? width : c->width[k];
-	}
 }
 
 static int cell_width(const struct columns *c, unsigned k)
@@ -256,8 +255,7 @@ void view_table(struct view *v, const json_t *rows, unsigned indent)
 		view_put(v, VIEW_FAINT, cell, cell_width(&c, k));
 	}
 	fputc('\n', v->out);
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach(rows, i, row) {
 		for (unsigned k = 0; k < c.n; k++) {
 			const json_t *value = json_object_get(row, c.key[k]);
 			cell[0] = '\0';
@@ -276,13 +274,12 @@ static void paragraph(struct view *v, const json_t *o, unsigned indent, unsigned
 	json_t *value;
 	char cell[4096];
 	unsigned width = 0;
-	json_object_foreach((json_t *)o, key, value) if (!json_is_object(value))
-	{
-		unsigned w = view_key(key, cell, sizeof(cell));
-		width = w > width ? w : width;
-	}
 	json_object_foreach((json_t *)o, key, value)
-	{
+		if (!json_is_object(value)) {
+			unsigned w = view_key(key, cell, sizeof(cell));
+			width = w > width ? w : width;
+		}
+	json_object_foreach((json_t *)o, key, value) {
 		bool table = json_is_array(value) && json_is_object(json_array_get(value, 0));
 		view_key(key, cell, sizeof(cell));
 		fprintf(v->out, "%*s", (int)indent, "");

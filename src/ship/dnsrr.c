@@ -191,45 +191,26 @@ unsigned dnsrr_short(const struct fact *f, char *out, unsigned room)
 	return len;
 }
 
-static void name_member(struct jsonl *j, const char *member, const uint8_t *p, size_t len)
-{
-	eve_member(j, member);
-	jsonl_bytes(j, p, len);
-}
-
-static void number_member(struct jsonl *j, const char *member, uint64_t n)
-{
-	eve_member(j, member);
-	jsonl_num(j, n);
-}
-
 static void soa(struct jsonl *j, const struct rr *rr)
 {
 	static const char *const names[] = {"serial", "refresh", "retry", "expire", "minimum"};
 	uint32_t mname = u16(rr->rdata + 20), rest = rr->head.rdata_len - 22u - mname;
-	JSONL_NAME(j, "soa");
-	jsonl_open(j, '{');
-	name_member(j, "mname", rr->rdata + 22, mname);
-	name_member(j, "rname", rr->rdata + 22 + mname, rest);
+	jsonl_member_open(j, "soa", '{');
+	jsonl_member_bytes(j, "mname", rr->rdata + 22, mname);
+	jsonl_member_bytes(j, "rname", rr->rdata + 22 + mname, rest);
 	for (unsigned i = 0; i < 5; i++)
-		number_member(j, names[i], u32(rr->rdata + 4 * i));
+		jsonl_member_num(j, names[i], u32(rr->rdata + 4 * i));
 	jsonl_close(j, '}');
 }
 
 static void srv(struct jsonl *j, const struct rr *rr)
 {
 	jsonl_open(j, '{');
-	number_member(j, "priority", u16(rr->rdata));
-	number_member(j, "weight", u16(rr->rdata + 2));
-	number_member(j, "port", u16(rr->rdata + 4));
-	name_member(j, "name", rr->rdata + 6, rr->head.rdata_len - 6u);
+	jsonl_member_num(j, "priority", u16(rr->rdata));
+	jsonl_member_num(j, "weight", u16(rr->rdata + 2));
+	jsonl_member_num(j, "port", u16(rr->rdata + 4));
+	jsonl_member_bytes(j, "name", rr->rdata + 6, rr->head.rdata_len - 6u);
 	jsonl_close(j, '}');
-}
-
-static void hex_member(struct jsonl *j, const char *member, const uint8_t *p, size_t len)
-{
-	eve_member(j, member);
-	jsonl_hex(j, p, len);
 }
 
 // RFC 4255 3.1: algorithm, type of the fingerprint, fingerprint. As Suricata: bytes apart by colons.
@@ -237,31 +218,30 @@ static void sshfp(struct jsonl *j, const struct rr *rr)
 {
 	char pair[3] = ":";
 	jsonl_open(j, '{');
-	JSONL_NAME(j, "fingerprint");
+	jsonl_member(j, "fingerprint");
 	jsonl_string_open(j);
 	for (uint32_t i = 2; i < rr->head.rdata_len; i++) {
 		text_hex(pair + 1, rr->rdata + i, 1);
 		jsonl_string_bytes(j, i == 2 ? pair + 1 : pair, i == 2 ? 2 : 3, false);
 	}
 	jsonl_string_close(j);
-	number_member(j, "algo", rr->rdata[0]);
-	number_member(j, "type", rr->rdata[1]);
+	jsonl_member_num(j, "algo", rr->rdata[0]);
+	jsonl_member_num(j, "type", rr->rdata[1]);
 	jsonl_close(j, '}');
 }
 
 // RFC 6891 6.1.2: code, length, bytes, and again.
 static void opt(struct jsonl *j, const struct rr *rr)
 {
-	JSONL_NAME(j, "opt");
-	jsonl_open(j, '[');
+	jsonl_member_open(j, "opt", '[');
 	for (uint32_t at = 0; at + 4 <= rr->head.rdata_len;) {
 		uint32_t code = rr->rdata[at] << 8 | rr->rdata[at + 1],
 			 len = rr->rdata[at + 2] << 8 | rr->rdata[at + 3];
 		uint32_t left = rr->head.rdata_len - at - 4;
 		len = len < left ? len : left;
 		jsonl_open(j, '{');
-		number_member(j, "code", code);
-		hex_member(j, "data", rr->rdata + at + 4, len);
+		jsonl_member_num(j, "code", code);
+		jsonl_member_hex(j, "data", rr->rdata + at + 4, len);
 		jsonl_close(j, '}');
 		at += 4 + len;
 	}
@@ -281,17 +261,17 @@ static void rdata(struct jsonl *j, const struct rr *rr)
 	if (form == DNS_RDATA_SOA) {
 		soa(j, rr);
 	} else if (form == DNS_RDATA_SRV) {
-		JSONL_NAME(j, "srv");
+		jsonl_member(j, "srv");
 		srv(j, rr);
 	} else if (form == DNS_RDATA_MX) {
-		name_member(j, "rdata", rr->rdata + 2, rr->head.rdata_len - 2u);
+		jsonl_member_bytes(j, "rdata", rr->rdata + 2, rr->head.rdata_len - 2u);
 	} else if (is_sshfp(rr)) {
-		JSONL_NAME(j, "sshfp");
+		jsonl_member(j, "sshfp");
 		sshfp(j, rr);
 	} else if (rr->head.type == TYPE_OPT) {
 		opt(j, rr);
 	} else if (rr->head.rdata_len) {
-		JSONL_NAME(j, "rdata");
+		jsonl_member(j, "rdata");
 		jsonl_string_open(j);
 		rdata_text(j, rr);
 		jsonl_string_close(j);
@@ -302,10 +282,9 @@ static void resource_one(struct jsonl *j, const struct rr *rr)
 {
 	char buf[12];
 	jsonl_open(j, '{');
-	name_member(j, "rrname", rr->name, rr->head.name_len);
-	JSONL_NAME(j, "rrtype");
-	jsonl_text(j, dnsrr_type(rr->head.type, buf));
-	number_member(j, "ttl", rr->head.ttl);
+	jsonl_member_bytes(j, "rrname", rr->name, rr->head.name_len);
+	jsonl_member_text(j, "rrtype", dnsrr_type(rr->head.type, buf));
+	jsonl_member_num(j, "ttl", rr->head.ttl);
 	rdata(j, rr);
 	jsonl_close(j, '}');
 }
@@ -333,8 +312,7 @@ static bool next_string(const struct rr *rr, uint32_t *at, struct rr *one)
 static bool splits(const struct record *r)
 {
 	unsigned strings = 0;
-	const struct fact *f = record_first(r);
-	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+	RECORD_EACH(f, r) {
 		struct rr rr, one;
 		if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || !is_txt(&rr))
 			continue;
@@ -376,16 +354,13 @@ static void group_member(struct jsonl *j, const struct rr *rr)
 static void section(struct jsonl *j, const struct record *r, uint8_t which, const char *name)
 {
 	bool open = false, split = splits(r);
-	const struct fact *f = record_first(r);
-	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+	RECORD_EACH(f, r) {
 		struct rr rr;
 		if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || rr.head.section != which)
 			continue;
-		if (!open) {
-			eve_member(j, name);
-			jsonl_open(j, '[');
-			open = true;
-		}
+		if (!open)
+			jsonl_member_open(j, name, '[');
+		open = true;
 		resource(j, &rr, split);
 	}
 	if (open)
@@ -399,20 +374,15 @@ static void grouped(struct jsonl *j, const struct record *r)
 	bool any = false, split = splits(r);
 	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		bool open = false;
-		const struct fact *f = record_first(r);
-		for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+		RECORD_EACH(f, r) {
 			struct rr rr;
 			if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || rr.head.section != DNS_ANSWER ||
 			    rr.head.type != groups[g] || rr.head.rdata_len == 0)
 				continue;
-			if (!any) {
-				JSONL_NAME(j, "grouped");
-				jsonl_open(j, '{');
-			}
-			if (!open) {
-				eve_member(j, types[groups[g]]);
-				jsonl_open(j, '[');
-			}
+			if (!any)
+				jsonl_member_open(j, "grouped", '{');
+			if (!open)
+				jsonl_member_open(j, types[groups[g]], '[');
 			any = open = true;
 			struct rr one;
 			if (!split || !is_txt(&rr))
@@ -437,20 +407,17 @@ static void queries(struct jsonl *j, const struct record *r)
 	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
 		if (f->field != FACT_DNS_QNAME)
 			continue;
-		if (!any) {
-			JSONL_NAME(j, "queries");
-			jsonl_open(j, '[');
-			any = true;
-		}
+		if (!any)
+			jsonl_member_open(j, "queries", '[');
+		any = true;
 		jsonl_open(j, '{');
-		name_member(j, "rrname", f->value, f->len);
+		jsonl_member_bytes(j, "rrname", f->value, f->len);
 		while (left && type->field != FACT_DNS_QTYPE) {
 			type = fact_next(type);
 			left--;
 		}
 		if (left) {
-			JSONL_NAME(j, "rrtype");
-			jsonl_text(j, dnsrr_type((uint16_t)eve_number(type), buf));
+			jsonl_member_text(j, "rrtype", dnsrr_type((uint16_t)fact_number(type), buf));
 			type = fact_next(type);
 			left--;
 		}
@@ -469,15 +436,11 @@ static void flags(struct jsonl *j, uint16_t v)
 	} bits[] = {{0x8000, "qr"}, {0x0400, "aa"}, {0x0200, "tc"}, {0x0100, "rd"}, {0x0080, "ra"}, {0x0040, "z"}};
 	char text[8];
 	snprintf(text, sizeof(text), "%x", v);
-	JSONL_NAME(j, "flags");
-	jsonl_text(j, text);
-	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-		if (!(v & bits[i].bit))
-			continue;
-		eve_member(j, bits[i].name);
-		jsonl_bool(j, true);
-	}
-	number_member(j, "opcode", v >> 11 & 15);
+	jsonl_member_text(j, "flags", text);
+	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (v & bits[i].bit)
+			jsonl_member_bool(j, bits[i].name, true);
+	jsonl_member_num(j, "opcode", v >> 11 & 15);
 }
 
 void dnsrr_eve(struct jsonl *j, const struct record *r)
@@ -485,20 +448,17 @@ void dnsrr_eve(struct jsonl *j, const struct record *r)
 	struct eve_index x;
 	char buf[12];
 	eve_index(&x, r);
-	JSONL_NAME(j, "dns");
-	jsonl_open(j, '{');
-	number_member(j, "version", 3);
-	JSONL_NAME(j, "type");
-	jsonl_text(j, r->tx_kind ? "response" : "request");
-	number_member(j, "tx_id", r->tx_id);
-	eve_num(j, &x, FACT_DNS_ID, "id");
-	uint16_t header = x.first[FACT_DNS_FLAGS] ? (uint16_t)eve_number(x.first[FACT_DNS_FLAGS]) : 0;
+	jsonl_member_open(j, "dns", '{');
+	jsonl_member_num(j, "version", 3);
+	jsonl_member_text(j, "type", r->tx_kind ? "response" : "request");
+	jsonl_member_num(j, "tx_id", r->tx_id);
+	eve_text(j, &x, FACT_DNS_ID, "id");
+	uint16_t header = x.first[FACT_DNS_FLAGS] ? (uint16_t)fact_number(x.first[FACT_DNS_FLAGS]) : 0;
 	if (x.first[FACT_DNS_FLAGS])
 		flags(j, header);
 	// an extended rcode (RFC 6891) is in the fact, the header's four bits are not all of it
 	const struct fact *rcode = x.first[FACT_DNS_RCODE];
-	JSONL_NAME(j, "rcode");
-	jsonl_text(j, dnsrr_rcode(rcode ? (uint16_t)eve_number(rcode) : header & 15, buf));
+	jsonl_member_text(j, "rcode", dnsrr_rcode(rcode ? (uint16_t)fact_number(rcode) : header & 15, buf));
 	queries(j, r);
 	section(j, r, DNS_ANSWER, "answers");
 	section(j, r, DNS_AUTHORITY, "authorities");

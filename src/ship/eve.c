@@ -62,28 +62,15 @@ void eve_index(struct eve_index *x, const struct record *r)
 {
 	memset(x, 0, sizeof(*x));
 	x->record = r;
-	const struct fact *f = record_first(r);
-	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f))
+	RECORD_EACH(f, r)
 		if (!x->first[f->field])
 			x->first[f->field] = f;
-}
-
-uint64_t eve_number(const struct fact *f)
-{
-	uint64_t n;
-	memcpy(&n, f->value, sizeof(n));
-	return n;
-}
-
-void eve_member(struct jsonl *j, const char *name)
-{
-	jsonl_name(j, name, strlen(name));
 }
 
 static void put(struct jsonl *j, const struct fact *f)
 {
 	if (fact_types[f->field] == FACT_TYPE_NUM)
-		jsonl_num(j, eve_number(f));
+		jsonl_num(j, fact_number(f));
 	else if (fact_types[f->field] == FACT_TYPE_BYTES)
 		jsonl_hex(j, f->value, f->len);
 	else
@@ -94,31 +81,22 @@ void eve_text(struct jsonl *j, const struct eve_index *x, enum fact_field f, con
 {
 	if (!x->first[f])
 		return;
-	eve_member(j, name);
+	jsonl_member(j, name);
 	put(j, x->first[f]);
-}
-
-void eve_num(struct jsonl *j, const struct eve_index *x, enum fact_field f, const char *name)
-{
-	eve_text(j, x, f, name);
 }
 
 void eve_flag(struct jsonl *j, const struct eve_index *x, enum fact_field f, const char *name)
 {
-	if (!x->first[f])
-		return;
-	eve_member(j, name);
-	jsonl_bool(j, eve_number(x->first[f]) != 0);
+	if (x->first[f])
+		jsonl_member_bool(j, name, fact_number(x->first[f]) != 0);
 }
 
 void eve_list(struct jsonl *j, const struct eve_index *x, enum fact_field field, const char *name)
 {
 	if (!x->first[field])
 		return;
-	eve_member(j, name);
-	jsonl_open(j, '[');
-	const struct fact *f = record_first(x->record);
-	for (unsigned i = 0; i < x->record->nfacts; i++, f = fact_next(f))
+	jsonl_member_open(j, name, '[');
+	RECORD_EACH(f, x->record)
 		if (f->field == field)
 			put(j, f);
 	jsonl_close(j, ']');
@@ -132,12 +110,11 @@ static struct tags *tags_at(const struct eve *e, uint64_t flow_id)
 static void remember(struct eve *e, const struct record *rec)
 {
 	struct tags t = {.flow_id = rec->flow_id};
-	const struct fact *f = record_first(rec);
-	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+	RECORD_EACH(f, rec) {
 		if (f->field == FACT_VLAN && t.nvlans < TAGS_MAX)
-			t.vlan[t.nvlans++] = (uint16_t)eve_number(f);
+			t.vlan[t.nvlans++] = (uint16_t)fact_number(f);
 		else if (f->field == FACT_VNI && t.nvnis < TAGS_MAX)
-			t.vni[t.nvnis++] = (uint32_t)eve_number(f);
+			t.vni[t.nvnis++] = (uint32_t)fact_number(f);
 	}
 	if (t.nvlans + t.nvnis == 0)
 		return;
@@ -153,15 +130,13 @@ static void tags(struct jsonl *j, const struct eve *e, const struct record *rec)
 	if (!t || t->flow_id != rec->flow_id)
 		return;
 	if (t->nvlans) {
-		JSONL_NAME(j, "vlan");
-		jsonl_open(j, '[');
+		jsonl_member_open(j, "vlan", '[');
 		for (unsigned i = 0; i < t->nvlans; i++)
 			jsonl_num(j, t->vlan[i]);
 		jsonl_close(j, ']');
 	}
 	if (t->nvnis) {
-		JSONL_NAME(j, "vni");
-		jsonl_open(j, '[');
+		jsonl_member_open(j, "vni", '[');
 		for (unsigned i = 0; i < t->nvnis; i++)
 			jsonl_num(j, t->vni[i]);
 		jsonl_close(j, ']');
@@ -175,28 +150,18 @@ static void endpoints(struct jsonl *j, const struct record *rec)
 	bool ports = rec->proto == IPPROTO_TCP || rec->proto == IPPROTO_UDP || rec->proto == IPPROTO_SCTP;
 	if (rec->ip_version == 0)
 		return;
-	JSONL_NAME(j, "src_ip");
-	jsonl_ip(j, rec->src, rec->ip_version);
+	jsonl_member_ip(j, "src_ip", rec->src, rec->ip_version);
 	ports = ports && known;
-	if (ports) {
-		JSONL_NAME(j, "src_port");
-		jsonl_num(j, rec->sport);
-	}
-	JSONL_NAME(j, "dest_ip");
-	jsonl_ip(j, rec->dst, rec->ip_version);
-	if (ports) {
-		JSONL_NAME(j, "dest_port");
-		jsonl_num(j, rec->dport);
-	}
-	JSONL_NAME(j, "proto");
-	jsonl_text(j, proto_eve(rec->proto));
-	JSONL_NAME(j, "ip_v");
-	jsonl_num(j, rec->ip_version);
+	if (ports)
+		jsonl_member_num(j, "src_port", rec->sport);
+	jsonl_member_ip(j, "dest_ip", rec->dst, rec->ip_version);
+	if (ports)
+		jsonl_member_num(j, "dest_port", rec->dport);
+	jsonl_member_text(j, "proto", proto_eve(rec->proto));
+	jsonl_member_num(j, "ip_v", rec->ip_version);
 	if (rec->proto == IPPROTO_ICMP || rec->proto == IPPROTO_ICMPV6) {
-		JSONL_NAME(j, "icmp_type");
-		jsonl_num(j, rec->icmp_type);
-		JSONL_NAME(j, "icmp_code");
-		jsonl_num(j, rec->icmp_code);
+		jsonl_member_num(j, "icmp_type", rec->icmp_type);
+		jsonl_member_num(j, "icmp_code", rec->icmp_code);
 	}
 }
 
@@ -205,23 +170,15 @@ static void identity(struct render *r, struct jsonl *j, const struct record *rec
 	const struct ship_config *c = r->config;
 	const struct render_path *path = render_path(r, rec->kind == RECORD_FLOW ? rec->flow_id >> 3 : rec->packet);
 	if (path->json_len > 2) {
-		JSONL_NAME(j, "pcap_filename");
+		jsonl_member(j, "pcap_filename");
 		jsonl_raw(j, path->json, path->json_len);
 	}
-	JSONL_NAME(j, "node");
-	jsonl_text(j, c->node ? c->node : "replay");
-	JSONL_NAME(j, "boot");
-	jsonl_num(j, c->boot);
-	JSONL_NAME(j, "worker");
-	jsonl_num(j, c->renumber ? 0 : rec->worker);
-	JSONL_NAME(j, "seq");
-	jsonl_num(j, c->renumber ? r->seq++ : rec->seq);
-	if (rec->tenant) {
-		JSONL_NAME(j, "tenant"); // a text: an endpoint's id has 64 bits, and many readers of JSON have 53
-		jsonl_string_open(j);
-		jsonl_string_num(j, rec->tenant);
-		jsonl_string_close(j);
-	}
+	jsonl_member_text(j, "node", c->node ? c->node : "replay");
+	jsonl_member_num(j, "boot", c->boot);
+	jsonl_member_num(j, "worker", c->renumber ? 0 : rec->worker);
+	jsonl_member_num(j, "seq", c->renumber ? r->seq++ : rec->seq);
+	if (rec->tenant)
+		jsonl_member_digits(j, "tenant", rec->tenant);
 }
 
 static const char *const event_types[RECORD_KIND_COUNT] = {
@@ -249,40 +206,25 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 {
 	char stamp[TEXT_TIME_LEN + 1];
 	*text_time(stamp, &r->clock, rec->time_ns) = 0;
-	JSONL_NAME(j, "timestamp");
-	jsonl_text(j, stamp);
-	if (rec->flow_id) {
-		JSONL_NAME(j, "flow_id");
-		jsonl_num(j, flow_id(r, rec->flow_id));
-	}
-	if (rec->port < r->config->nports && (rec->flow_id || rec->reason)) {
-		JSONL_NAME(j, "in_iface");
-		jsonl_text(j, r->config->ports[rec->port]);
-	}
-	if (is_packet(rec)) {
-		JSONL_NAME(j, "pcap_cnt");
-		jsonl_num(j, frame_own(rec->packet));
-	}
-	JSONL_NAME(j, "event_type");
-	jsonl_text(j, event_types[rec->kind]);
+	jsonl_member_text(j, "timestamp", stamp);
+	if (rec->flow_id)
+		jsonl_member_num(j, "flow_id", flow_id(r, rec->flow_id));
+	if (rec->port < r->config->nports && (rec->flow_id || rec->reason))
+		jsonl_member_text(j, "in_iface", r->config->ports[rec->port]);
+	if (is_packet(rec))
+		jsonl_member_num(j, "pcap_cnt", frame_own(rec->packet));
+	jsonl_member_text(j, "event_type", event_types[rec->kind]);
 	tags(j, r->state, rec);
 	endpoints(j, rec);
 	if (is_packet(rec)) {
-		if (rec->flow_id) {
-			JSONL_NAME(j, "direction");
-			jsonl_text(j, rec->dir ? "to_client" : "to_server");
-		}
-		JSONL_NAME(j, "pkt_src");
-		jsonl_text(j, "wire/pcap");
+		if (rec->flow_id)
+			jsonl_member_text(j, "direction", rec->dir ? "to_client" : "to_server");
+		jsonl_member_text(j, "pkt_src", "wire/pcap");
 	}
-	if (rec->app != APP_NONE) {
-		JSONL_NAME(j, "app_proto");
-		jsonl_text(j, app_names[rec->app]);
-	}
-	if (rec->flow_id) {
-		JSONL_NAME(j, "community_id");
-		jsonl_text(j, communityid_of(r->communityid, rec));
-	}
+	if (rec->app != APP_NONE)
+		jsonl_member_text(j, "app_proto", app_names[rec->app]);
+	if (rec->flow_id)
+		jsonl_member_text(j, "community_id", communityid_of(r->communityid, rec));
 }
 
 // Suricata's three types: what a packet is, what a stream is, what a protocol says.
@@ -302,55 +244,39 @@ static void anomaly(struct jsonl *j, const struct eve_index *x)
 	uint16_t reason = x->record->reason;
 	const char *name = reason ? reason_event(reason, event) : anomaly_names[x->record->anomaly];
 	const char *type = anomaly_type(name);
-	JSONL_NAME(j, "anomaly");
-	jsonl_open(j, '{');
+	jsonl_member_open(j, "anomaly", '{');
 	if (type[0] == 'a')
-		eve_member(j, "app_proto"), jsonl_text(j, app_names[x->record->app]);
-	JSONL_NAME(j, "type");
-	jsonl_text(j, type);
-	JSONL_NAME(j, "event");
-	jsonl_text(j, name);
-	if (type[0] == 'a') {
-		JSONL_NAME(j, "layer");
-		jsonl_text(j, "proto_parser");
-	}
+		jsonl_member_text(j, "app_proto", app_names[x->record->app]);
+	jsonl_member_text(j, "type", type);
+	jsonl_member_text(j, "event", name);
+	if (type[0] == 'a')
+		jsonl_member_text(j, "layer", "proto_parser");
 	if (x->first[FACT_ANOMALY] && x->first[FACT_ANOMALY]->len)
 		eve_text(j, x, FACT_ANOMALY, "value");
-	if (reason) {
-		JSONL_NAME(j, "reason");
-		jsonl_text(j, reason_names[reason]);
-	}
+	if (reason)
+		jsonl_member_text(j, "reason", reason_names[reason]);
 	if (reason == REASON_LIMIT_EXCEEDED) {
-		JSONL_NAME(j, "frames");
-		jsonl_num(j, x->record->pkts[0]);
-		JSONL_NAME(j, "bytes");
-		jsonl_num(j, x->record->bytes[0]);
+		jsonl_member_num(j, "frames", x->record->pkts[0]);
+		jsonl_member_num(j, "bytes", x->record->bytes[0]);
 	}
 	jsonl_close(j, '}');
 }
 
 static void gap(struct jsonl *j, const struct record *rec)
 {
-	JSONL_NAME(j, "gap");
-	jsonl_open(j, '{');
-	JSONL_NAME(j, "cause");
-	jsonl_text(j, rec->tx_kind ? "ring" : "sink");
-	JSONL_NAME(j, "records");
-	jsonl_num(j, rec->pkts[0]);
-	JSONL_NAME(j, "first_seq");
-	jsonl_num(j, rec->seq);
-	JSONL_NAME(j, "last_seq");
-	jsonl_num(j, rec->tx_id);
+	jsonl_member_open(j, "gap", '{');
+	jsonl_member_text(j, "cause", rec->tx_kind ? "ring" : "sink");
+	jsonl_member_num(j, "records", rec->pkts[0]);
+	jsonl_member_num(j, "first_seq", rec->seq);
+	jsonl_member_num(j, "last_seq", rec->tx_id);
 	jsonl_close(j, '}');
 }
 
 // Its facts are "name=text" and "name:number", of our own making.
 static void state(struct jsonl *j, const struct record *rec)
 {
-	const struct fact *f = record_first(rec);
-	JSONL_NAME(j, "state");
-	jsonl_open(j, '{');
-	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+	jsonl_member_open(j, "state", '{');
+	RECORD_EACH(f, rec) {
 		const char *text = (const char *)f->value;
 		size_t n = 0;
 		while (n < f->len && text[n] != '=' && text[n] != ':')
@@ -382,33 +308,31 @@ static void body(struct render *r, struct jsonl *j, const struct record *rec)
 		if (kind == RECORD_FLOW)
 			return;
 	}
-	if (kind == RECORD_FLOW) {
+	switch (kind) {
+	case RECORD_FLOW:
 		eve_flow(j, rec, &r->clock);
-		return;
-	}
-	if (kind == RECORD_GAP) {
+		break;
+	case RECORD_GAP:
 		gap(j, rec);
-		return;
-	}
-	if (kind == RECORD_STATE) {
+		break;
+	case RECORD_STATE:
 		state(j, rec);
-		return;
-	}
-	eve_index(&x, rec);
-	if (kind == RECORD_ANOMALY) {
+		break;
+	case RECORD_ANOMALY:
+		eve_index(&x, rec);
 		anomaly(j, &x);
-		return;
-	}
-	JSONL_NAME(j, "tx_id");
-	jsonl_num(j, rec->tx_id);
-	if (kind == RECORD_DNS) {
+		break;
+	case RECORD_DNS:
+		jsonl_member_num(j, "tx_id", rec->tx_id);
 		dnsrr_eve(j, rec);
-		return;
+		break;
+	default:
+		eve_index(&x, rec);
+		jsonl_member_num(j, "tx_id", rec->tx_id);
+		jsonl_member_open(j, event_types[kind], '{');
+		parts[kind](j, &x);
+		jsonl_close(j, '}');
 	}
-	eve_member(j, event_types[kind]);
-	jsonl_open(j, '{');
-	parts[kind](j, &x);
-	jsonl_close(j, '}');
 }
 
 static void eve_record(struct render *r, const struct record *rec)

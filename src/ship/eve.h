@@ -15,12 +15,9 @@ void eve_index(struct eve_index *x, const struct record *r);
 
 // "name":value, where the record has the fact; text as bytes, numbers as numbers, flags as true.
 void eve_text(struct jsonl *j, const struct eve_index *x, enum fact_field f, const char *name);
-void eve_num(struct jsonl *j, const struct eve_index *x, enum fact_field f, const char *name);
 void eve_flag(struct jsonl *j, const struct eve_index *x, enum fact_field f, const char *name);
 // "name":[...] of all facts of a field.
 void eve_list(struct jsonl *j, const struct eve_index *x, enum fact_field f, const char *name);
-uint64_t eve_number(const struct fact *f);
-void eve_member(struct jsonl *j, const char *name);
 
 void eve_http(struct jsonl *j, const struct eve_index *x);
 void eve_tls(struct jsonl *j, const struct eve_index *x);

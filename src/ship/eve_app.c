@@ -23,7 +23,7 @@ void eve_http(struct jsonl *j, const struct eve_index *x)
 {
 	static const struct member table[] = {
 		{FACT_HTTP_HOST, "hostname", eve_text},
-		{FACT_HTTP_PORT, "http_port", eve_num},
+		{FACT_HTTP_PORT, "http_port", eve_text},
 		{FACT_HTTP_URI, "url", eve_text},
 		{FACT_HTTP_USER_AGENT, "http_user_agent", eve_text},
 		{FACT_HTTP_XFF, "xff", eve_text},
@@ -31,9 +31,9 @@ void eve_http(struct jsonl *j, const struct eve_index *x)
 		{FACT_HTTP_REFERER, "http_refer", eve_text},
 		{FACT_HTTP_METHOD, "http_method", eve_text},
 		{FACT_HTTP_PROTOCOL, "protocol", eve_text},
-		{FACT_HTTP_STATUS, "status", eve_num},
+		{FACT_HTTP_STATUS, "status", eve_text},
 		{FACT_HTTP_REDIRECT, "redirect", eve_text},
-		{FACT_HTTP_LENGTH, "length", eve_num},
+		{FACT_HTTP_LENGTH, "length", eve_text},
 		{FACT_HTTP_PATH, "path", eve_text},
 		{FACT_HTTP_AMBIGUOUS, "ambiguous", eve_list},
 	};
@@ -44,8 +44,7 @@ static void ja3(struct jsonl *j, const struct eve_index *x, enum fact_field hash
 {
 	if (!x->first[hash])
 		return;
-	JSONL_NAME(j, "ja3");
-	jsonl_open(j, '{');
+	jsonl_member_open(j, "ja3", '{');
 	eve_text(j, x, hash, "hash");
 	eve_text(j, x, full, "string");
 	jsonl_close(j, '}');
@@ -62,7 +61,7 @@ void eve_tls(struct jsonl *j, const struct eve_index *x)
 		{FACT_TLS_JA4, "ja4", eve_text},
 		{FACT_TLS_ALPN, "client_alpns", eve_list},
 		{FACT_TLS_SERVER_ALPN, "server_alpns", eve_list},
-		{FACT_TLS_CIPHER, "cipher", eve_num},
+		{FACT_TLS_CIPHER, "cipher", eve_text},
 		{FACT_TLS_ECH, "ech", eve_flag},
 	};
 	MEMBERS(j, x, before);
@@ -94,8 +93,7 @@ static void ssh_side(struct jsonl *j, const struct eve_index *x, const char *sid
 {
 	if (!x->first[proto] && !x->first[software])
 		return;
-	eve_member(j, side);
-	jsonl_open(j, '{');
+	jsonl_member_open(j, side, '{');
 	eve_text(j, x, proto, "proto_version");
 	eve_text(j, x, software, "software_version");
 	jsonl_close(j, '}');

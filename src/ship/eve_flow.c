@@ -13,25 +13,12 @@ static const char *const tcp_states[] = {"none",      "syn_sent", "syn_recv",   
 #define STATE_CLOSED 10
 
 // Suricata says timeout, forced, shutdown and tcp_reuse; closed and reset are said there by the state alone.
-static const char *reason(uint8_t end)
-{
-	switch (end) {
-	case FLOW_END_TIMEOUT:
-		return "timeout";
-	case FLOW_END_CLOSED:
-		return "closed";
-	case FLOW_END_RESET:
-		return "reset";
-	case FLOW_END_REUSED:
-		return "tcp_reuse";
-	case FLOW_END_EVICTED:
-		return "forced";
-	case FLOW_END_SHUTDOWN:
-		return "shutdown";
-	default:
-		return "unknown";
-	}
-}
+static const char *const reasons[] = {
+	[FLOW_END_NONE] = "unknown",      [FLOW_END_TIMEOUT] = "timeout",  [FLOW_END_CLOSED] = "closed",
+	[FLOW_END_RESET] = "reset",       [FLOW_END_REUSED] = "tcp_reuse", [FLOW_END_EVICTED] = "forced",
+	[FLOW_END_SHUTDOWN] = "shutdown",
+};
+#define REASONS (sizeof(reasons) / sizeof(reasons[0]))
 
 static const char *state(const struct record *r)
 {
@@ -44,64 +31,42 @@ static const char *state(const struct record *r)
 	return r->tcp_state >= STATE_ESTABLISHED ? "established" : "new";
 }
 
-static void flags(struct jsonl *j, const char *name, uint8_t flags)
-{
-	eve_member(j, name);
-	jsonl_hex(j, &flags, 1);
-}
-
 static void tcp(struct jsonl *j, const struct record *r)
 {
 	static const char *const bits[8] = {"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"};
 	uint8_t all = r->tcp_flags[0] | r->tcp_flags[1];
-	JSONL_NAME(j, "tcp");
-	jsonl_open(j, '{');
-	flags(j, "tcp_flags", all);
-	flags(j, "tcp_flags_ts", r->tcp_flags[0]);
-	flags(j, "tcp_flags_tc", r->tcp_flags[1]);
-	for (unsigned i = 0; i < 8; i++) {
-		if (!(all >> i & 1))
-			continue;
-		eve_member(j, bits[i]);
-		jsonl_bool(j, true);
-	}
-	JSONL_NAME(j, "state");
-	jsonl_text(j, r->tcp_state < TCP_STATES ? tcp_states[r->tcp_state] : "none");
+	jsonl_member_open(j, "tcp", '{');
+	jsonl_member_hex(j, "tcp_flags", &all, 1);
+	jsonl_member_hex(j, "tcp_flags_ts", &r->tcp_flags[0], 1);
+	jsonl_member_hex(j, "tcp_flags_tc", &r->tcp_flags[1], 1);
+	for (unsigned i = 0; i < 8; i++)
+		if (all >> i & 1)
+			jsonl_member_bool(j, bits[i], true);
+	jsonl_member_text(j, "state", r->tcp_state < TCP_STATES ? tcp_states[r->tcp_state] : "none");
 	jsonl_close(j, '}');
-}
-
-static void count(struct jsonl *j, const char *name, uint64_t n)
-{
-	eve_member(j, name);
-	jsonl_num(j, n);
 }
 
 static void when(struct jsonl *j, const char *name, struct text_clock *clock, uint64_t time_ns)
 {
 	char text[TEXT_TIME_LEN + 1];
 	*text_time(text, clock, time_ns) = 0;
-	eve_member(j, name);
-	jsonl_text(j, text);
+	jsonl_member_text(j, name, text);
 }
 
 void eve_flow(struct jsonl *j, const struct record *r, struct text_clock *clock)
 {
-	JSONL_NAME(j, "flow");
-	jsonl_open(j, '{');
-	count(j, "pkts_toserver", r->pkts[0]);
-	count(j, "pkts_toclient", r->pkts[1]);
-	count(j, "bytes_toserver", r->bytes[0]);
-	count(j, "bytes_toclient", r->bytes[1]);
+	jsonl_member_open(j, "flow", '{');
+	jsonl_member_num(j, "pkts_toserver", r->pkts[0]);
+	jsonl_member_num(j, "pkts_toclient", r->pkts[1]);
+	jsonl_member_num(j, "bytes_toserver", r->bytes[0]);
+	jsonl_member_num(j, "bytes_toclient", r->bytes[1]);
 	when(j, "start", clock, r->start_ns);
 	when(j, "end", clock, r->end_ns);
-	count(j, "age", r->end_ns > r->start_ns ? (r->end_ns - r->start_ns) / 1000000000 : 0);
-	JSONL_NAME(j, "state");
-	jsonl_text(j, state(r));
-	JSONL_NAME(j, "reason");
-	jsonl_text(j, reason(r->flow_end));
-	JSONL_NAME(j, "alerted");
-	jsonl_bool(j, r->tx_kind != 0);
-	count(j, "tx_cnt", r->tx_count);
+	jsonl_member_num(j, "age", r->end_ns > r->start_ns ? (r->end_ns - r->start_ns) / 1000000000 : 0);
+	jsonl_member_text(j, "state", state(r));
+	jsonl_member_text(j, "reason", r->flow_end < REASONS ? reasons[r->flow_end] : "unknown");
+	jsonl_member_bool(j, "alerted", r->tx_kind != 0);
+	jsonl_member_num(j, "tx_cnt", r->tx_count);
 	jsonl_close(j, '}');
 	if (r->proto == IPPROTO_TCP)
 		tcp(j, r);

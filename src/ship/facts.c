@@ -50,8 +50,7 @@ static void tuple(struct facts *s, const struct record *rec)
 {
 	struct jsonl j = {.at = s->tuple, .end = s->tuple + sizeof(s->tuple)};
 	s->tenant = rec->tenant;
-	JSONL_NAME(&j, "tuple");
-	jsonl_open(&j, '[');
+	jsonl_member_open(&j, "tuple", '[');
 	jsonl_text(&j, rec->ip_version ? proto_name(rec->proto) : "unknown");
 	address(&j, rec->src, rec->ip_version);
 	jsonl_num(&j, rec->sport);
@@ -77,18 +76,13 @@ static struct jsonl line(struct render *r, uint64_t frame, const char *field)
 	const struct render_path *path = render_path(r, frame);
 	struct jsonl j = outlet_line(&r->out);
 	jsonl_open(&j, '{');
-	JSONL_NAME(&j, "pcap");
+	jsonl_member(&j, "pcap");
 	jsonl_raw(&j, path->json, path->json_len);
 	jsonl_raw(&j, s->tuple, s->tuple_len);
-	if (s->tenant) { // a text: 64 bits are too many for many readers of JSON
-		JSONL_NAME(&j, "tenant");
-		jsonl_string_open(&j);
-		jsonl_string_num(&j, s->tenant);
-		jsonl_string_close(&j);
-	}
-	JSONL_NAME(&j, "field");
-	jsonl_text(&j, field);
-	JSONL_NAME(&j, "value");
+	if (s->tenant)
+		jsonl_member_digits(&j, "tenant", s->tenant);
+	jsonl_member_text(&j, "field", field);
+	jsonl_member(&j, "value");
 	return j;
 }
 
@@ -96,20 +90,13 @@ static void end(struct render *r, struct jsonl *j, const struct record *rec, con
 {
 	if (r->sink->verbose) {
 		bool known = f && f->origin.frame;
-		JSONL_NAME(j, "frame");
-		jsonl_num(j, frame_own(frame_of(rec, f)));
-		JSONL_NAME(j, "off");
-		jsonl_num(j, known ? f->origin.off : 0);
-		JSONL_NAME(j, "len");
-		jsonl_num(j, known ? f->origin.len : 0);
-		if (f && (f->flags & FACT_CUT)) {
-			JSONL_NAME(j, "cut");
-			jsonl_bool(j, true);
-		}
-		if (f && (f->flags & FACT_AFTER_GAP)) {
-			JSONL_NAME(j, "after_gap");
-			jsonl_bool(j, true);
-		}
+		jsonl_member_num(j, "frame", frame_own(frame_of(rec, f)));
+		jsonl_member_num(j, "off", known ? f->origin.off : 0);
+		jsonl_member_num(j, "len", known ? f->origin.len : 0);
+		if (f && (f->flags & FACT_CUT))
+			jsonl_member_bool(j, "cut", true);
+		if (f && (f->flags & FACT_AFTER_GAP))
+			jsonl_member_bool(j, "after_gap", true);
 	}
 	jsonl_close(j, '}');
 	jsonl_end(j);
@@ -143,7 +130,6 @@ static void name_value(struct jsonl *j, const struct fact *f)
 
 static void value(struct jsonl *j, const struct fact *f)
 {
-	uint64_t n;
 	switch (f->field) {
 	case FACT_TLS_SNI:
 	case FACT_QUIC_SNI:
@@ -158,8 +144,7 @@ static void value(struct jsonl *j, const struct fact *f)
 	}
 	switch (fact_types[f->field]) {
 	case FACT_TYPE_NUM:
-		memcpy(&n, f->value, sizeof(n));
-		jsonl_num(j, n);
+		jsonl_num(j, fact_number(f));
 		break;
 	case FACT_TYPE_IP:
 		jsonl_ip(j, f->value, f->len == 16 ? 6 : 4);
@@ -172,24 +157,13 @@ static void value(struct jsonl *j, const struct fact *f)
 	}
 }
 
-// Where a fact of this field is from, NULL where the record has none.
-static const struct fact *find(const struct record *rec, enum fact_field field)
-{
-	const struct fact *f = record_first(rec);
-	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f))
-		if (f->field == field)
-			return f;
-	return NULL;
-}
-
 static void alert(struct render *r, const struct record *rec)
 {
 	const struct policy_names *p = judged_policy(r, rec);
 	if (!p)
 		return;
-	const char *id = policy_names_rule(p, rec->alert)->id;
 	struct jsonl j = line(r, rec->packet, "alert");
-	jsonl_bytes(&j, id, strlen(id));
+	jsonl_string(&j, policy_names_rule(p, rec->alert)->id);
 	end(r, &j, rec, NULL);
 }
 
@@ -207,7 +181,7 @@ static void by_kind(struct render *r, const struct record *rec)
 		alert(r, rec);
 		break;
 	case RECORD_FLOW_START:
-		f = find(rec, FACT_FLOW);
+		f = record_find(rec, FACT_FLOW);
 		j = line(r, frame_of(rec, f), fact_names[FACT_FLOW]);
 		jsonl_num(&j, 1);
 		end(r, &j, rec, f);
@@ -223,30 +197,20 @@ static void by_kind(struct render *r, const struct record *rec)
 		end(r, &j, rec, NULL);
 		break;
 	case RECORD_ANOMALY: // the fact's value is the detail, the record has the name
-		f = find(rec, FACT_ANOMALY);
+		f = record_find(rec, FACT_ANOMALY);
 		j = line(r, frame_of(rec, f), fact_names[FACT_ANOMALY]);
 		jsonl_text(&j, rec->reason ? reason_event(rec->reason, event) : anomaly_names[rec->anomaly]);
-		if (rec->reason) {
-			JSONL_NAME(&j, "reason");
-			jsonl_text(&j, reason_names[rec->reason]);
-		}
+		if (rec->reason)
+			jsonl_member_text(&j, "reason", reason_names[rec->reason]);
 		if (rec->reason == REASON_LIMIT_EXCEEDED && (p = judged_policy(r, rec))) {
-			const char *id = policy_names_rule(p, rec->rule)->id;
-			JSONL_NAME(&j, "rule");
-			jsonl_bytes(&j, id, strlen(id));
-			JSONL_NAME(&j, "frames");
-			jsonl_num(&j, rec->pkts[0]);
-			JSONL_NAME(&j, "bytes");
-			jsonl_num(&j, rec->bytes[0]);
+			jsonl_member_string(&j, "rule", policy_names_rule(p, rec->rule)->id);
+			jsonl_member_num(&j, "frames", rec->pkts[0]);
+			jsonl_member_num(&j, "bytes", rec->bytes[0]);
 		}
-		if ((before = judged_before(r, rec, &version))) {
-			JSONL_NAME(&j, "rule_before");
-			jsonl_bytes(&j, before, strlen(before));
-		}
-		if (r->sink->verbose && f && f->len) {
-			JSONL_NAME(&j, "detail");
-			jsonl_bytes(&j, f->value, f->len);
-		}
+		if ((before = judged_before(r, rec, &version)))
+			jsonl_member_string(&j, "rule_before", before);
+		if (r->sink->verbose && f && f->len)
+			jsonl_member_bytes(&j, "detail", f->value, f->len);
 		end(r, &j, rec, f);
 		break;
 	}
@@ -258,26 +222,20 @@ static void verdict(struct render *r, const struct record *rec)
 	const struct policy_names *p = judged_policy(r, rec);
 	if (!p || !(rec->judged & RECORD_JUDGED) || rec->kind == RECORD_ALERT || rec->reason)
 		return;
-	const char *id = policy_names_rule(p, rec->rule)->id;
 	struct jsonl j = line(r, frame_of(rec, NULL), "verdict");
 	jsonl_text(&j, judged_action(rec->action));
-	JSONL_NAME(&j, "rule");
-	jsonl_bytes(&j, id, strlen(id));
-	JSONL_NAME(&j, "of");
-	jsonl_text(&j, record_kind_names[rec->kind]);
+	jsonl_member_string(&j, "rule", policy_names_rule(p, rec->rule)->id);
+	jsonl_member_text(&j, "of", record_kind_names[rec->kind]);
 	if (rec->judged & RECORD_WOULD) {
-		id = judged_would(r, rec);
-		JSONL_NAME(&j, "would");
-		jsonl_text(&j, judged_action(rec->would_action));
-		JSONL_NAME(&j, "would_rule");
-		jsonl_bytes(&j, id, strlen(id));
+		jsonl_member_text(&j, "would", judged_action(rec->would_action));
+		jsonl_member_string(&j, "would_rule", judged_would(r, rec));
 	}
 	end(r, &j, rec, NULL);
 }
 
 static bool is_http2(const struct record *rec)
 {
-	const struct fact *f = rec->kind == RECORD_HTTP ? find(rec, FACT_HTTP_PROTOCOL) : NULL;
+	const struct fact *f = rec->kind == RECORD_HTTP ? record_find(rec, FACT_HTTP_PROTOCOL) : NULL;
 	return f ? f->len == 6 && !memcmp(f->value, "HTTP/2", 6) : rec->kind == RECORD_HTTP && rec->app == APP_HTTP2;
 }
 
@@ -300,8 +258,7 @@ static void facts_record(struct render *r, const struct record *rec)
 		return; // of no flow
 	tuple(r->state, rec);
 	by_kind(r, rec);
-	const struct fact *f = record_first(rec);
-	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+	RECORD_EACH(f, rec) {
 		bool said = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP ||
 			    f->field == FACT_ANOMALY || f->field == FACT_RULE || f->field == FACT_RULE_BEFORE ||
 			    rec->kind == RECORD_ALERT;

@@ -65,12 +65,11 @@ const struct record *fingerprint_record(struct fingerprint *p, const struct reco
 	if (kind != RECORD_TLS && kind != RECORD_QUIC)
 		return r;
 	struct record *out = (struct record *)p->out;
-	const struct fact *f = record_first(r);
 	*out = *r;
 	out->len = sizeof(*out);
 	out->nfacts = 0;
 	unsigned hellos = 0;
-	for (unsigned i = 0; i < r->nfacts; i++, f = fact_next(f)) {
+	RECORD_EACH(f, r) {
 		if (f->field == FACT_TLS_HELLO || f->field == FACT_QUIC_HELLO) {
 			if (hellos++ < HELLOS_MAX)
 				unfold(p, out, f);

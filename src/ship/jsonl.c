@@ -139,6 +139,11 @@ void jsonl_bytes(struct jsonl *j, const void *p, size_t len)
 	jsonl_string_close(j);
 }
 
+void jsonl_string(struct jsonl *j, const char *s)
+{
+	jsonl_bytes(j, s, strlen(s));
+}
+
 void jsonl_lower(struct jsonl *j, const void *p, size_t len)
 {
 	jsonl_string_open(j);
@@ -161,6 +166,13 @@ void jsonl_num(struct jsonl *j, uint64_t v)
 {
 	if (value(j, 20))
 		j->at = text_u64(j->at, v);
+}
+
+void jsonl_digits(struct jsonl *j, uint64_t v)
+{
+	jsonl_string_open(j);
+	jsonl_string_num(j, v);
+	jsonl_string_close(j);
 }
 
 void jsonl_bool(struct jsonl *j, bool v)

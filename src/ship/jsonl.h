@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct jsonl {
 	char *at, *end;
@@ -19,17 +20,18 @@ struct jsonl {
 // '{' '[' and their ends. As a member: jsonl_key first.
 void jsonl_open(struct jsonl *j, char bracket);
 void jsonl_close(struct jsonl *j, char bracket);
-// A member's name, a literal of ours that needs no escape.
+// A member's name, a literal of ours that needs no escape; its value follows.
 void jsonl_name(struct jsonl *j, const char *name, size_t len);
-#define JSONL_NAME(j, literal) jsonl_name(j, "" literal, sizeof(literal) - 1)
 
 // Values. Bytes are what came from the wire: valid UTF-8 stays, other bytes become the text \xHH, control and
 // invisible characters a JSON escape (\u001b), so that neither a reader nor a terminal is harmed.
 void jsonl_bytes(struct jsonl *j, const void *p, size_t len);
 // The same with A-Z made a-z.
 void jsonl_lower(struct jsonl *j, const void *p, size_t len);
+void jsonl_string(struct jsonl *j, const char *s);
 void jsonl_text(struct jsonl *j, const char *s); // ours: no escape needed
 void jsonl_num(struct jsonl *j, uint64_t v);
+void jsonl_digits(struct jsonl *j, uint64_t v); // a text: 64 bits are too many for many readers of JSON
 void jsonl_bool(struct jsonl *j, bool v);
 void jsonl_hex(struct jsonl *j, const uint8_t *p, size_t len); // as a string
 void jsonl_ip(struct jsonl *j, const uint8_t *addr, unsigned version);
@@ -42,3 +44,40 @@ void jsonl_string_bytes(struct jsonl *j, const void *p, size_t len, bool lower);
 void jsonl_string_num(struct jsonl *j, uint64_t v);
 // The end of a line.
 void jsonl_end(struct jsonl *j);
+
+// Both at once.
+static inline void jsonl_member(struct jsonl *j, const char *name)
+{
+	jsonl_name(j, name, strlen(name));
+}
+#define JSONL_MEMBER(what, type)                                                                                       \
+	static inline void jsonl_member_##what(struct jsonl *j, const char *name, type value)                          \
+	{                                                                                                              \
+		jsonl_member(j, name);                                                                                 \
+		jsonl_##what(j, value);                                                                                \
+	}
+JSONL_MEMBER(open, char)
+JSONL_MEMBER(num, uint64_t)
+JSONL_MEMBER(digits, uint64_t)
+JSONL_MEMBER(bool, bool)
+JSONL_MEMBER(text, const char *)
+JSONL_MEMBER(string, const char *)
+#undef JSONL_MEMBER
+
+static inline void jsonl_member_hex(struct jsonl *j, const char *name, const uint8_t *p, size_t len)
+{
+	jsonl_member(j, name);
+	jsonl_hex(j, p, len);
+}
+
+static inline void jsonl_member_ip(struct jsonl *j, const char *name, const uint8_t *addr, unsigned version)
+{
+	jsonl_member(j, name);
+	jsonl_ip(j, addr, version);
+}
+
+static inline void jsonl_member_bytes(struct jsonl *j, const char *name, const void *p, size_t len)
+{
+	jsonl_member(j, name);
+	jsonl_bytes(j, p, len);
+}

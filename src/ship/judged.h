@@ -9,8 +9,6 @@
 
 // The policy that a record was judged by. NULL: it was not judged.
 const struct policy_names *judged_policy(const struct render *r, const struct record *rec);
-// The id of the rule that a FACT_RULE names.
-const char *judged_id(const struct policy_names *p, const struct fact *f);
 // What its `would` is by, and the id of that rule.
 const char *judged_would(const struct render *r, const struct record *rec);
 // Of policy.rejudged: the id of the rule that it stood by before, and of which version that is. NULL: of none.

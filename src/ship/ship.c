@@ -156,7 +156,7 @@ static bool keep_path(struct render_path *p, const char *path)
 	if (!p->plain || !p->json)
 		return false;
 	struct jsonl j = {.at = p->json, .end = p->json + room};
-	jsonl_bytes(&j, path, strlen(path));
+	jsonl_string(&j, path);
 	p->json_len = (size_t)(j.at - p->json);
 	return true;
 }

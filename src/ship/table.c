@@ -333,33 +333,17 @@ static const char *const ends[] = {
 	[FLOW_END_SHUTDOWN] = "still open",
 };
 
-static const struct fact *first(const struct record *rec, enum fact_field field)
-{
-	const struct fact *f = record_first(rec);
-	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f))
-		if (f->field == field)
-			return f;
-	return NULL;
-}
-
-static uint64_t number(const struct fact *f)
-{
-	uint64_t n;
-	memcpy(&n, f->value, sizeof(n));
-	return n;
-}
-
 // A fact's value, with two spaces before it where something precedes.
 static bool say(struct table *t, const struct record *rec, enum fact_field field, bool precedes)
 {
-	const struct fact *f = first(rec, field);
+	const struct fact *f = record_find(rec, field);
 	char n[24];
 	if (!f || (field == FACT_ANOMALY && !f->len)) // an anomaly's place, without a value
 		return precedes;
 	if (precedes)
 		text(t, "  ");
 	if (fact_types[field] == FACT_TYPE_NUM) {
-		*text_u64(n, number(f)) = 0;
+		*text_u64(n, fact_number(f)) = 0;
 		text(t, n);
 	} else {
 		bytes(t, f->value, f->len);
@@ -369,9 +353,8 @@ static bool say(struct table *t, const struct record *rec, enum fact_field field
 
 static void list(struct table *t, const struct record *rec, enum fact_field field, bool precedes)
 {
-	const struct fact *f = record_first(rec);
 	const char *before = precedes ? "  " : "";
-	for (unsigned i = 0; i < rec->nfacts; i++, f = fact_next(f)) {
+	RECORD_EACH(f, rec) {
 		if (f->field != field)
 			continue;
 		text(t, before);
@@ -382,7 +365,7 @@ static void list(struct table *t, const struct record *rec, enum fact_field fiel
 
 static void what_http(struct table *t, const struct record *rec)
 {
-	const struct fact *uri = first(rec, FACT_HTTP_URI);
+	const struct fact *uri = record_find(rec, FACT_HTTP_URI);
 	bool any = say(t, rec, FACT_HTTP_METHOD, false);
 	if (any)
 		text(t, " ");
@@ -396,8 +379,8 @@ static void what_http(struct table *t, const struct record *rec)
 
 static void what_dns(struct table *t, const struct record *rec)
 {
-	const struct fact *name = first(rec, FACT_DNS_QNAME), *type = first(rec, FACT_DNS_QTYPE);
-	const struct fact *rcode = first(rec, FACT_DNS_RCODE);
+	const struct fact *name = record_find(rec, FACT_DNS_QNAME), *type = record_find(rec, FACT_DNS_QTYPE);
+	const struct fact *rcode = record_find(rec, FACT_DNS_RCODE);
 	char buf[12], short_form[512];
 	if (name && name->len)
 		bytes(t, name->value, name->len);
@@ -405,23 +388,22 @@ static void what_dns(struct table *t, const struct record *rec)
 		text(t, "<root>");
 	if (type) {
 		text(t, " ");
-		text(t, dnsrr_type((uint16_t)number(type), buf));
+		text(t, dnsrr_type((uint16_t)fact_number(type), buf));
 	}
 	if (!rec->tx_kind)
 		return;
 	const char *before = " -> ";
-	const struct fact *f = record_first(rec);
-	for (unsigned i = 0; i < rec->nfacts && !t->cut; i++, f = fact_next(f)) {
-		unsigned len = f->field == FACT_DNS_RR ? dnsrr_short(f, short_form, sizeof(short_form)) : 0;
+	RECORD_EACH(f, rec) {
+		unsigned len = f->field == FACT_DNS_RR && !t->cut ? dnsrr_short(f, short_form, sizeof(short_form)) : 0;
 		if (len == 0)
 			continue;
 		text(t, before);
 		bytes(t, short_form, len);
 		before = ", ";
 	}
-	if ((rcode && number(rcode)) || before[0] == ' ') {
+	if ((rcode && fact_number(rcode)) || before[0] == ' ') {
 		text(t, " -> ");
-		text(t, dnsrr_rcode(rcode ? (uint16_t)number(rcode) : 0, buf));
+		text(t, dnsrr_rcode(rcode ? (uint16_t)fact_number(rcode) : 0, buf));
 	}
 }
 
@@ -475,7 +457,7 @@ static void what(const struct render *r, const struct record *rec)
 		break;
 	case RECORD_SSH:
 		any = say(t, rec, FACT_SSH_SOFTWARE, false);
-		if (first(rec, FACT_SSH_SERVER_SOFTWARE))
+		if (record_find(rec, FACT_SSH_SERVER_SOFTWARE))
 			text(t, any ? " -> " : "-> ");
 		say(t, rec, FACT_SSH_SERVER_SOFTWARE, false);
 		break;

@@ -40,7 +40,7 @@ done <<-END
 	deciding 6760
 	protocols 7700
 	policy 8100
-	all 62300
+	all 62034
 END
 echo "lines of .c: ${said#, }"
 exit $bad

@@ -32,9 +32,9 @@ static void objects_and_arrays_nest(void **state)
 {
 	struct jsonl j = fresh(1000);
 	jsonl_open(&j, '{');
-	JSONL_NAME(&j, "a");
+	jsonl_member(&j, "a");
 	jsonl_num(&j, 1);
-	JSONL_NAME(&j, "b");
+	jsonl_member(&j, "b");
 	jsonl_open(&j, '[');
 	jsonl_text(&j, "x");
 	jsonl_open(&j, '{');
@@ -43,7 +43,7 @@ static void objects_and_arrays_nest(void **state)
 	jsonl_open(&j, '[');
 	jsonl_close(&j, ']');
 	jsonl_close(&j, ']');
-	JSONL_NAME(&j, "c");
+	jsonl_member(&j, "c");
 	jsonl_hex(&j, (const uint8_t *)"\x01\xff", 2);
 	jsonl_close(&j, '}');
 	jsonl_end(&j);
@@ -105,9 +105,9 @@ static void room_is_respected(void **state)
 		memset(room, 'Z', 200);
 		struct jsonl j = fresh(n);
 		jsonl_open(&j, '{');
-		JSONL_NAME(&j, "name");
+		jsonl_member(&j, "name");
 		jsonl_bytes(&j, "\x01\x02\x03", 3);
-		JSONL_NAME(&j, "n");
+		jsonl_member(&j, "n");
 		jsonl_num(&j, UINT64_MAX);
 		jsonl_close(&j, '}');
 		jsonl_end(&j);

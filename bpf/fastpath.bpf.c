@@ -226,8 +226,8 @@ static __always_inline uint32_t by_the_map(const struct visit *v, const struct p
 		return FASTPATH_DOOR_UP_NEW;
 	*hint = s->hint;
 	uint32_t verdict = s->verdict; // once: the process may change it
-	if (p->key.proto == 17 && fastpath_comes_up(p->first, s->quic))
-		return FASTPATH_DOOR_UP_QUIC;
+	if (fastpath_comes_up(p->key.proto, p->says, s->care))
+		return p->key.proto == 17 ? FASTPATH_DOOR_UP_QUIC : FASTPATH_DOOR_UP_TCP;
 	if (verdict == FASTPATH_UP || (verdict == FASTPATH_FORWARD && !v->port->across))
 		return FASTPATH_DOOR_UP_KNOWN;
 	if (verdict == FASTPATH_FORWARD && is_unfinished(p))

@@ -12,7 +12,7 @@ struct parsed {
 	uint32_t l3, l4;
 	uint32_t vlans;
 	uint32_t type;             // ethertype behind the tags
-	uint32_t first;            // first byte of UDP's payload
+	uint32_t says;             // first byte of UDP's payload; TCP's sequence number
 	uint32_t length, checksum; // of TCP or UDP, header and payload; as it stands in the frame
 };
 
@@ -77,6 +77,7 @@ static __always_inline uint32_t parse_tcp(const uint8_t *l, const uint8_t *end, 
 		return FASTPATH_DOOR_UP_OTHER;
 	take_ports(&p->key, l);
 	p->length = left;
+	p->says = __builtin_bswap32(word(l + 4));
 	p->checksum = *(const uint16_t *)(const void *)(l + 16);
 	return l[13] & 0x07 ? FASTPATH_DOOR_UP_TCP : BY_THE_MAP; // FIN, SYN, RST
 }
@@ -91,7 +92,7 @@ static __always_inline uint32_t parse_udp(const uint8_t *l, const uint8_t *end, 
 	if (is_tunnel(be16(l)) || is_tunnel(be16(l + 2)))
 		return FASTPATH_DOOR_UP_TUNNEL;
 	if (left > 8 && l + 9 <= end)
-		p->first = l[8];
+		p->says = l[8];
 	return BY_THE_MAP;
 }
 

@@ -46,7 +46,7 @@ struct fastpath_slot {
 	struct fastpath_key key;
 	uint32_t hint;
 	uint32_t verdict;        // enum fastpath_verdict; the helper thread's, but that the flow's worker may store UP
-	uint32_t quic;           // 1: QUIC; other UDP may have the top bit set, as RTP has
+	uint32_t care;           // what comes up all the same: fastpath_comes_up
 	uint64_t packets, bytes; // dropped or forwarded here; frames with their Ethernet header
 	uint64_t last_ns;        // CLOCK_MONOTONIC, of the last; coarse
 	uint64_t flow;           // the worker's; 0: nobody's, and the rest may be of two
@@ -96,7 +96,7 @@ struct fastpath_own {
 	X(NO_TAG, DROP, "no_tag", "the driver left no room for the tag")                                               \
 	X(UP_NEW, WORKER, "up_new", "flow without an entry")                                                           \
 	X(UP_KNOWN, WORKER, "up_known", "flow whose entry names its worker's number")                                  \
-	X(UP_TCP, WORKER, "up_tcp", "SYN, FIN or RST")                                                                 \
+	X(UP_TCP, WORKER, "up_tcp", "SYN, FIN or RST; one-way flow, what may be sent again")                           \
 	X(UP_QUIC, WORKER, "up_quic", "QUIC long header")                                                              \
 	X(UP_CHECKSUM, WORKER, "up_checksum", "settled flow, its checksum left to a card: the worker makes it")        \
 	X(UP_FRAGMENT, WORKER, "up_fragment", "fragment; from here on the tag is void")                                \
@@ -164,12 +164,15 @@ static inline uint64_t fastpath_hash(const struct fastpath_key *k, const uint64_
 	return (h ^ h >> 32) * 0x9e3779b97f4a7c15;
 }
 
-// Must a datagram with this first byte come up whatever its entry says? Of QUIC what is no short header of RFC 9000 or
-// 9369: long headers (bit 7, RFC 8999 5.1), and Google's versions, which have neither bit. Where nobody has said QUIC,
-// long headers with bit 6, too: RTP has bit 7 alone.
-static inline int fastpath_comes_up(uint8_t first, uint32_t quic)
+// Must a frame come up whatever its entry says? By a datagram's first byte: of QUIC (care 1) what is no short header of
+// RFC 9000 or 9369: long headers (bit 7, RFC 8999 5.1), and Google's versions, which have neither bit. Where nobody has
+// said QUIC, long headers with bit 6, too: RTP has bit 7 alone. By a segment's sequence number: what lies below `care`
+// is kept up there, to be compared (0: nothing is).
+static inline int fastpath_comes_up(uint8_t proto, uint32_t says, uint32_t care)
 {
-	return quic ? (first & 0xc0) != 0x40 : (first & 0xc0) == 0xc0;
+	if (proto == 6)
+		return care && (int32_t)(says - care) < 0;
+	return proto == 17 && (care ? (says & 0xc0) != 0x40 : (says & 0xc0) == 0xc0);
 }
 
 static inline uint32_t fastpath_bucket_of(uint64_t hash)
@@ -194,10 +197,10 @@ struct fastpath_op {
 	struct fastpath_key key;
 	uint8_t ask;     // enum fastpath_ask
 	uint8_t verdict; // enum fastpath_verdict
-	uint8_t quic;    // 1: as in the slot
 	uint8_t dir;     // comes back
+	uint8_t pad;
 	uint32_t hint;
-	uint32_t pad;
+	uint32_t care; // as in the slot
 	uint64_t flow; // comes back
 };
 

@@ -19,6 +19,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "base/be.h"
 #include <fastpath.h>
 #include "path/flow_table.h"
 #include "path/judge.h"
@@ -101,7 +102,7 @@ static uint32_t *head_of(struct replay_fast *x, const struct fastpath_key *k)
 // ---- a frame -------------------------------------------------------------------------------------------------------
 
 // False: it always comes up.
-static bool key_of(struct rte_mbuf *m, struct fastpath_key *k, uint8_t *first)
+static bool key_of(struct rte_mbuf *m, struct fastpath_key *k, uint32_t *says)
 {
 	const struct pkt *p = pkt_of(m);
 	const struct layer *l = p->inner;
@@ -119,7 +120,7 @@ static bool key_of(struct rte_mbuf *m, struct fastpath_key *k, uint8_t *first)
 	memcpy(&k->dport_be, frame + l->l4 + 2, 2);
 	for (unsigned i = 0; i < p->nvlans; i++)
 		k->vlan[i] = FASTPATH_TAGGED | (p->vlan[i] & 0x0fff);
-	*first = l->payload_len ? frame[l->payload] : 0;
+	*says = l->proto == IPPROTO_TCP ? be32(frame + l->l4 + 4) : l->payload_len ? frame[l->payload] : 0;
 	return true;
 }
 
@@ -150,10 +151,9 @@ static bool takes(struct replay_fast *x, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 	struct fastpath_key k;
-	uint8_t first;
-	struct entry *e = key_of(m, &k, &first) ? find(x, &k) : NULL;
-	if (!e || x->slots[e - x->entry].verdict == FASTPATH_UP ||
-	    (k.proto == IPPROTO_UDP && fastpath_comes_up(first, e->op.quic)))
+	uint32_t says;
+	struct entry *e = key_of(m, &k, &says) ? find(x, &k) : NULL;
+	if (!e || x->slots[e - x->entry].verdict == FASTPATH_UP || fastpath_comes_up(k.proto, says, e->op.care))
 		return false;
 	p->flow = &x->w->flows->flows[e->op.hint - 1];
 	p->dir = e->op.dir;
@@ -194,7 +194,8 @@ static void answer(struct replay_fast *x)
 		e->lives = true;
 		e->next = *head_of(x, &op.key);
 		*head_of(x, &op.key) = (uint32_t)(e - x->entry) + 1;
-		x->slots[e - x->entry] = (struct fastpath_slot){.key = op.key, .verdict = op.verdict, .flow = op.flow};
+		x->slots[e - x->entry] =
+			(struct fastpath_slot){.key = op.key, .verdict = op.verdict, .care = op.care, .flow = op.flow};
 		tell(x, e, NULL, FASTPATH_LIVES);
 	}
 }

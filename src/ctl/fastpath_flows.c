@@ -139,7 +139,7 @@ static void take_back(struct fastpath_flows *t, uint32_t number, enum fastpath_e
 static void slot_set(struct fastpath_slot *s, const struct fastpath_op *op)
 {
 	s->hint = op->hint;
-	s->quic = op->quic;
+	s->care = op->care;
 	verdict_store(s, op->verdict);
 }
 

@@ -346,6 +346,13 @@ bool hold_undecided(struct worker *w, struct flow *f, struct rte_mbuf *m)
 	return true;
 }
 
+bool hold_answers(const struct worker *w, const struct flow *f)
+{
+	return (f->policy & POLICY_OPEN) && !stream_line(w, f, 0) &&
+	       (w->rules->server_first == UNDECIDED_HOLD || hold_bars(f, w->rules->server_first) ||
+		hold_bars(f, w->rules->handshake));
+}
+
 void hold_follow(struct worker *w, struct flow *f, const struct flow *judged)
 {
 	if (judged->policy & POLICY_DENIED) {

@@ -19,6 +19,8 @@ static inline bool hold_bars(const struct flow *f, uint8_t undecided)
 }
 // True: it was dropped, or waits.
 bool hold_undecided(struct worker *w, struct flow *f, struct rte_mbuf *m);
+// What the server says of an open flow waits, or does not leave, until its client was judged.
+bool hold_answers(const struct worker *w, const struct flow *f);
 // Lets go, in order, what ends at or below `line` of the initiator's direction; UINT64_MAX: all.
 void hold_release(struct worker *w, struct flow *f, uint64_t line);
 // Drops by a reason what is held of a flow.

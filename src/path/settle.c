@@ -12,6 +12,11 @@
 // a direction goes when its own depth was searched; what is found in the other takes the entry back, as does a second
 // connection of QUIC. What opens or ends a flow comes up all the same (bpf/fastpath.bpf.c).
 //
+// Of routes that are not symmetric one side comes by. Nobody here sees its bytes acknowledged, so what was read of it
+// could be sent again as something else: it is kept, and what lies below it comes up and is compared, until more bytes
+// than any window has went by. Rejected: to move that line with the numbers that go by, since one forged segment, far
+// ahead, would move it too.
+//
 // A client whose words are nobody's may yet say a hello, for its first 64 segments (inspect.c): under rules for names
 // its direction stays that long, but what the server sends goes, as long as no byte of the client's waits for an ACK.
 //
@@ -42,7 +47,9 @@
 #include "app/app.h"
 #include "flow_table.h"
 #include "flow_tcp.h"
+#include "hold.h"
 #include "judge.h"
+#include "stream_pool.h"
 
 #define ASKED 1u
 #define DROPS 4u
@@ -109,12 +116,21 @@ static inline struct mark *mark_of(const struct worker *w, const struct flow *f)
 
 // ---- is it? ------------------------------------------------------------------------------------------------------
 
+// The other side does not come by, and nothing more is wanted of this one.
+static bool alone(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const uint8_t never = SIDE_FIN | SIDE_RST | SIDE_SIGNED;
+	return !(f->flags & (FLOW_REPLIED | FLOW_RST_UNSURE)) && f->pkts[dir] && f->key.proto == IPPROTO_TCP &&
+	       f->tcp_state == TCP_ESTABLISHED && !(f->side[dir].flags & never) && !(dir && hold_answers(w, f)) &&
+	       ((f->flags & FLOW_PASSED << dir) || stream_stopped(w, f, dir));
+}
+
 // Something that comes this way is still read. POLICY_OPEN or not: without a parser no transaction will come.
 static bool is_read(const struct worker *w, const struct flow *f, unsigned dir)
 {
 	if (f->app == APP_QUIC && f->key.proto == IPPROTO_UDP)
 		return !quic_settled(w, f);
-	return !(f->flags & FLOW_PASSED << dir);
+	return !(f->flags & FLOW_PASSED << dir) && !alone(w, f, dir);
 }
 
 // Datagrams of a denied flow are read all the same: each query is answered. Not so when they were nobody's for long.
@@ -148,7 +164,8 @@ enum settle_no settle_no(const struct worker *w, const struct flow *f, unsigned 
 		return SETTLE_NO_REFUSED;
 	if (w->scans && !judge_payload_over(w, f, dir))
 		return SETTLE_NO_PAYLOAD;
-	return f->steady ? SETTLE_NO_ALLOWED : SETTLE_NO_MOVES;
+	bool moves = !f->steady && f->key.proto != IPPROTO_UDP && !alone(w, f, dir);
+	return moves ? SETTLE_NO_MOVES : SETTLE_NO_ALLOWED;
 }
 
 // What the fast path may do for a direction of the flow; FASTPATH_UP: nothing.
@@ -243,6 +260,15 @@ void settle_again(struct worker *w, struct flow *f)
 	}
 }
 
+// What comes up all the same (fastpath.h). Where nobody sees an ACK, what was read is kept, and whatever may be sent
+// again in its place is compared.
+static uint32_t care_of(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	if (f->key.proto == IPPROTO_UDP)
+		return f->app == APP_QUIC;
+	return alone(w, f, dir) ? stream_stopped(w, f, dir) : 0;
+}
+
 void settle_packet(struct worker *w, struct rte_mbuf *m)
 {
 	struct settle *s = w->settle;
@@ -264,7 +290,7 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 		return;
 	mark->port[p->dir] = p->port;
 	key_of(s, f, mark, p->dir, &op.key);
-	op.quic = f->app == APP_QUIC;
+	op.care = care_of(w, f, p->dir);
 	op.dir = p->dir;
 	op.hint = flow_table_number(w->flows, f) + 1;
 	op.flow = f->id;
@@ -341,6 +367,14 @@ static void late(struct settle *s, const struct fastpath_count *c)
 	ask(s, &op);
 }
 
+// So many bytes of one side went by that what was kept of it was taken long since (RFC 7323 2.3).
+static __rte_noinline void forget(struct worker *w, struct flow *f)
+{
+	inspect_end(w, f);
+	stream_end(w, f);
+	f->flags |= FLOW_APP_DONE | FLOW_PASSED | FLOW_PASSED << 1;
+}
+
 static void count_in(struct worker *w, const struct fastpath_count *c)
 {
 	struct settle *s = w->settle;
@@ -364,8 +398,11 @@ static void count_in(struct worker *w, const struct fastpath_count *c)
 	f->last_ns = RTE_MAX(f->last_ns, c->last_ns);
 	mark->slot[dir] = c->slot + 1;
 	if (c->end == FASTPATH_LIVES) {
-		if (unlikely(mark->state & UNASKED << dir))
-			take_back(w, f, mark, dir);
+		if (unlikely(mark->bytes[dir] > STREAM_WINDOW_MAX && f->stream && alone(w, f, dir)))
+			forget(w, f);
+		else if (likely(!(mark->state & UNASKED << dir)))
+			return;
+		take_back(w, f, mark, dir);
 		return;
 	}
 	mark->state &= (uint8_t) ~((ASKED | DROPS | UNASKED) << dir);

@@ -62,6 +62,8 @@ bool stream_starved(const struct worker *w, const struct flow *f, unsigned dir);
 bool stream_flush(struct worker *w, struct flow *f, unsigned dir);
 // With `len` bytes more there is little room left for copies of what waits for an ACK.
 bool stream_crowded(const struct worker *w, const struct flow *f, unsigned dir, uint32_t len);
+// Nothing more of the direction is wanted: the sequence number behind all that was seen of it. 0: it is.
+uint32_t stream_stopped(const struct worker *w, const struct flow *f, unsigned dir);
 // No byte of the direction is left to be parsed, nor behind a hole; or none is wanted.
 bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir);
 // APP_STATE_BYTES of zeroed memory that live as long as the stream, for the parser in charge. NULL: no stream.

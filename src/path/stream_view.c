@@ -247,6 +247,13 @@ bool stream_spent(const struct worker *w, const struct flow *f, unsigned dir)
 	return (s->flags & STREAM_STOPPED) || (read && !(s->flags & STREAM_GIVEN_UP));
 }
 
+uint32_t stream_stopped(const struct worker *w, const struct flow *f, unsigned dir)
+{
+	const struct stream *st = stream_of(w, f);
+	const struct stream_side *s = st ? &st->side[dir] : NULL;
+	return s && (s->flags & STREAM_STOPPED) ? RTE_MAX(s->base_seq + (uint32_t)s->highest, 1u) : 0;
+}
+
 bool stream_crowded(const struct worker *w, const struct flow *f, unsigned dir, uint32_t len)
 {
 	return stream_of(w, f)->side[dir].history + len > STREAM_HISTORY_MAX / 2;

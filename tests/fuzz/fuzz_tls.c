@@ -125,13 +125,13 @@ static void body(const uint8_t *p, size_t len)
 		return;
 	start();
 	uint8_t *copy = malloc(len > 1 ? len - 1 : 1);
-	uint64_t hash;
+	struct hello_told told;
 	memcpy(copy, p + 1, len - 1);
 	struct app_in in = {
 		.w = &player->w, .f = &player->f, .data = copy, .len = len - 1, .scratch = player->w.inspect->scratch};
 	struct hello_source src = {.in = &in, .origin_at = nowhere, .cut = p[0] & 4};
 	txn_t t = txn_begin(&in, RECORD_TLS, hello_room(len));
-	hello_read(&src, t, (p[0] & 3) % 3, copy, len - 1, &hash);
+	hello_read(&src, t, (p[0] & 3) % 3, copy, len - 1, &told);
 	txn_end(&in, t);
 	free(copy);
 	player_end(player);

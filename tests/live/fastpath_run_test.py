@@ -248,6 +248,38 @@ def offloads(w):
     expect("it drains and exits 0", w.down() == 0, w.log.read_text()[-2000:])
 
 
+def one_way(w):
+    """what the server sends takes another cable: nobody here sees an ACK of what the client says"""
+    box = w.ns["box"]
+    w.inside(box, "ip", "link", "add", "aside", "netns", w.ns["client"], "type", "veth", "peer", "name", "aside", "netns", w.ns["server"], check=True)
+    for where in ("client", "server"):
+        w.run(where, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.aside.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0")
+        w.run(where, "ip", "link", "set", "aside", "up")
+    w.run("server", "ip", "route", "add", ADDRESS["client"][0] + "/32", "dev", "aside", "src", ADDRESS["server"][0])
+    taker = w.start("server", "openssl", "s_server", "-accept", ADDRESS["server"][0] + ":444", "-cert", w.folder / "cert.pem", "-key",
+                    w.folder / "key.pem", "-quiet", "-naccept", "1", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    w.listens("server", 444)
+    w.up(config(w, policy()))
+    was = sums(w)[0]
+    sender = w.start("client", "openssl", "s_client", "-quiet", "-connect", ADDRESS["server"][0] + ":444", stdin=open(w.folder / "big", "rb"),
+                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    got = 0
+    while got < SIZE:
+        part = taker.stdout.read1(1 << 20)
+        if not part:
+            break
+        got += len(part)
+    expect("20 MB go one way", got == SIZE, got)
+    expect("most of them in XDP", sums(w)[0] - was > 5000, ledger(w))
+    for p in (sender, taker):
+        p.kill()
+        p.wait()
+    w.run("server", "ip", "link", "del", "aside")
+    expect("it drains and exits 0", w.down() == 0, w.log.read_text()[-2000:])
+    flows = [e["flow"] for e in w.events("flow") if e.get("dest_port") == 444]
+    expect("its record has every byte", len(flows) == 1 and flows[0]["bytes_toserver"] > SIZE and not flows[0]["pkts_toclient"], flows)
+
+
 def ping(w, family=0, count=3):
     return w.run("client", "ping", "-q", "-c", str(count), "-i", "0.1", "-W", "1", ADDRESS["server"][family]).returncode == 0
 
@@ -279,7 +311,7 @@ def killed(w):
 def main():
     w = world()
     only = sys.argv[2:]
-    for test in (settles, denies, reloads, vanishes, offloads, killed):
+    for test in (settles, one_way, denies, reloads, vanishes, offloads, killed):
         if not only or test.__name__ in only:
             (w.folder / "eve.json").unlink(missing_ok=True)
             test(w)

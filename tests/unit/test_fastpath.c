@@ -429,6 +429,28 @@ static void an_entry_acts(void **state)
 	assert_int_equal(door_of(&m, XDP_REDIRECT), FASTPATH_DOOR_UP_NEW);
 }
 
+// A segment comes up where its number (here 0) lies below what its entry says; numbers wrap.
+static void cares(void **state)
+{
+	static const struct {
+		uint32_t care;
+		bool up;
+	} cases[] = {{0, false}, {1, true}, {UINT32_MAX, false}, {INT32_MAX, true}, {0x80000001, false}};
+	struct frame m = tcp4(0x10);
+	struct fastpath_op op = {
+		.key = tcp4_key, .ask = FASTPATH_CHANGE, .verdict = FASTPATH_FORWARD, .hint = 5, .flow = 9};
+	settle(0, &tcp4_key, FASTPATH_FORWARD, 9);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t done = done_so_far();
+		op.care = cases[i].care;
+		assert_int_equal(rte_ring_sp_enqueue_elem(fastpath_ops(f, 0), &op, sizeof(op)), 0);
+		wait_done(done + 1);
+		assert_int_equal(door_of(&m, XDP_REDIRECT),
+				 cases[i].up ? FASTPATH_DOOR_UP_TCP : FASTPATH_DOOR_FORWARDED);
+	}
+	end(0, &tcp4_key, 9);
+}
+
 // The key has the tags and the port: other tenants' addresses are others.
 static void tenants(void **state)
 {
@@ -467,10 +489,10 @@ static void settled6(void **state)
 	struct frame m;
 	memcpy(key.src, a6, 16);
 	memcpy(key.dst, b6, 16);
-	struct fastpath_op op = {.key = key, .verdict = FASTPATH_FORWARD, .hint = 5, .quic = 1, .flow = 9};
+	struct fastpath_op op = {.key = key, .verdict = FASTPATH_FORWARD, .hint = 5, .flow = 9};
 	for (unsigned quic = 0; quic < 2; quic++) {
 		op.ask = quic ? FASTPATH_CHANGE : FASTPATH_ADD;
-		op.quic = quic;
+		op.care = quic;
 		uint64_t done = done_so_far();
 		assert_int_equal(rte_ring_sp_enqueue_elem(fastpath_ops(f, 1), &op, sizeof(op)), 0);
 		wait_done(done + 1);
@@ -842,7 +864,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_byte),    cmocka_unit_test(full),         cmocka_unit_test(own_machine),
 		cmocka_unit_test(paused),        cmocka_unit_test(checksums),    cmocka_unit_test(nobody_across),
 		cmocka_unit_test(forged),        cmocka_unit_test(nobody_there), cmocka_unit_test(not_root),
-		cmocka_unit_test(one_at_a_time), cmocka_unit_test(captured),
+		cmocka_unit_test(one_at_a_time), cmocka_unit_test(captured),     cmocka_unit_test(cares),
 	};
 	frames_open(&rooms, (struct path_config){.fragments = 64, .checksum = CHECKSUM_IGNORE});
 	char why[256];

@@ -2,6 +2,7 @@
 //
 // Who is settled and who is not, by the corridor's back half under a policy; what is asked of the fast path, and what
 // becomes of its counts. The helper thread's end of the rings is the test.
+#include "hello_builder.h"
 #include "judged_fixture.h"
 
 #include <stdatomic.h>
@@ -409,6 +410,99 @@ static void allow_again(struct judged_policy *deny)
 	judged_unload(deny);
 }
 
+static uint32_t hello_for(uint8_t *to, const char *name, bool early)
+{
+	struct hello_made h = {.len = 0};
+	hello_name(&h, name, (uint32_t)strlen(name));
+	if (early)
+		hello_extension(&h, 42, "", 0);
+	return hello_record(to, &h, 16384);
+}
+
+// The client's side alone comes by: its hello, and so many records in cipher.
+static struct flow *half_of_tls(bool early, unsigned records)
+{
+	static const char record[37] = "\x17\x03\x03\x00\x20";
+	uint8_t hello[512];
+	sport++;
+	dport = 443;
+	next[0] = 1000;
+	next[1] = 5000;
+	frame(0, IPPROTO_TCP, 0x02, "", 0);
+	frame(0, IPPROTO_TCP, 0x10, "", 0);
+	frame(0, IPPROTO_TCP, 0x18, (const char *)hello, hello_for(hello, "allowed.example", early));
+	for (unsigned i = 0; i < records; i++)
+		frame(0, IPPROTO_TCP, 0x18, record, sizeof(record));
+	return flow_now();
+}
+
+// RFC 8446 4.2.10: behind early data there may be another hello. Where none was offered the first record decides; what
+// decided, sent again as something else, comes up and is made equal.
+static void one_way_settles(void **state)
+{
+	struct fastpath_op op;
+	uint8_t hello[512];
+	struct flow *f = half_of_tls(false, 40);
+	assert_true(asked(&op));
+	nothing_asked();
+	assert_int_equal(op.dir, 0);
+	assert_int_equal(op.verdict, FASTPATH_FORWARD);
+	assert_in_range(op.care, 1001 + 37, next[0]);
+	assert_false(fastpath_comes_up(IPPROTO_TCP, next[0], op.care));
+	assert_true(fastpath_comes_up(IPPROTO_TCP, 1001, op.care));
+	why(f, true, "nothing more of it is judged");
+	uint64_t rewritten = worker->counters[COUNTER_STREAM_REWRITTEN];
+	next[0] = 1001;
+	frame(0, IPPROTO_TCP, 0x18, (const char *)hello, hello_for(hello, "denied.exampleX", false));
+	frame(0, IPPROTO_TCP, 0x18, "\x16\x03\x03\x00\x20\x01", 6);
+	assert_int_equal(worker->counters[COUNTER_STREAM_REWRITTEN], rewritten + 2);
+	nothing_asked();
+
+	f = half_of_tls(true, 60);
+	nothing_asked();
+	why(f, false, "rule name looks at its hello");
+	half_of_tls(true, 100);
+	assert_true(asked(&op));
+	nothing_asked();
+}
+
+// More than any window has went by: nothing of it is kept, or compared, any more.
+static void one_way_for_long(void **state)
+{
+	struct fastpath_op op;
+	struct flow *f = half_of_tls(false, 40);
+	assert_true(asked(&op));
+	entered(&op);
+	told(&op, 1000, 1ul << 30, FASTPATH_LIVES);
+	nothing_asked();
+	assert_int_not_equal(f->stream, 0);
+	told(&op, 1, 1500, FASTPATH_LIVES);
+	assert_int_equal(f->stream, 0);
+	assert_true(asked(&op));
+	assert_int_equal(op.ask, FASTPATH_DEL);
+	told(&op, 0, 0, FASTPATH_DELETED);
+	next[0] += 1u << 30;
+	for (unsigned i = 0; i < 40; i++)
+		say(0, "record");
+	assert_true(asked(&op));
+	assert_int_equal(op.verdict, FASTPATH_FORWARD);
+	assert_int_equal(op.care, 0);
+}
+
+// The server's answer comes by after all: what it says is read.
+static void other_half_comes(void **state)
+{
+	struct fastpath_op op;
+	struct flow *f = half_of_tls(false, 40);
+	assert_true(asked(&op));
+	entered(&op);
+	say(1, "what is this?");
+	assert_int_equal(slots[0].verdict, FASTPATH_UP);
+	assert_true(asked(&op));
+	assert_int_equal(op.ask, FASTPATH_DEL);
+	assert_int_not_equal(settle_no(worker, f, 0), SETTLE_NO_ALLOWED);
+}
+
 // More flows are denied than there is room to ask for: their frames come up all the same.
 static void no_room_to_ask(void **state)
 {
@@ -561,6 +655,9 @@ int main(void)
 		TEST(a_reset_behind_what_went_by),
 		TEST(policy_changes),
 		TEST(ends_with_all),
+		TEST(one_way_settles),
+		TEST(one_way_for_long),
+		TEST(other_half_comes),
 		TEST(no_room_to_ask),
 		TEST(denied_before_it_was_there),
 		TEST(ended_before_it_was_there),

@@ -52,14 +52,15 @@ static void slot_settle(struct handshake *h, struct handshake_slot *s, const str
 bool handshake_hello(struct handshake *h, const struct hello_source *src, enum hello_transport transport,
 		     const uint8_t *p, uint32_t len)
 {
-	uint64_t sni = 0;
+	struct hello_told told;
 	struct handshake_slot *s = slot_open(h, src->in, h->hellos, HELLO, hello_room(len), transport);
-	bool sound = hello_read(src, s->t, transport, p, len, &sni);
-	if (h->named && sni != h->sni && !src->cut)
+	bool sound = hello_read(src, s->t, transport, p, len, &told);
+	if (h->named && told.sni != h->sni && !src->cut)
 		app_anomaly_from(src->in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0, hello_place(src, p, len, 0, len));
 	if (len > 35 && p[34] && 35u + p[34] <= len)
 		s->client_session = hello_hash(p + 35, p[34]);
-	h->sni = sni;
+	h->sni = told.sni;
+	h->early |= told.early;
 	h->named = true;
 	h->hellos++;
 	judge_txn(src->in, s->t);

@@ -20,7 +20,8 @@ struct handshake {
 	uint8_t hellos, answers;       // seen so far; DTLS sets them to message_seq before each call
 	bool final;                    // an answer came that is no HelloRetryRequest, or a refusal
 	bool named;                    // sni is set, if only to 0
-	uint8_t pad[4];
+	bool early;                    // a hello offered early data
+	uint8_t pad[3];
 };
 
 // A ClientHello's body, whole or cut. False: malformed.

@@ -33,6 +33,7 @@ enum extension {
 	EXT_POINTS = 11,
 	EXT_SIGALGS = 13,
 	EXT_ALPN = 16,
+	EXT_EARLY_DATA = 42,
 	EXT_VERSIONS = 43,
 	EXT_ECH = 0xfe0d, // RFC 9849
 };
@@ -54,6 +55,7 @@ struct hello {
 	uint8_t name_faults; // of the list: enum name_fault
 	bool too_long;       // more values than a fingerprint takes
 	bool twice;          // an extension may be there twice
+	bool early;          // RFC 8446 4.2.10
 };
 
 // Reads forward; once it has run over the end, everything it gives is empty.
@@ -196,6 +198,9 @@ static inline bool extension(struct hello *h, uint32_t type, struct piece e)
 	case EXT_ALPN:
 		h->alpn = sole(e, 2, &sound);
 		sound = sound && alpn_sound(h);
+		break;
+	case EXT_EARLY_DATA:
+		h->early = true;
 		break;
 	case EXT_VERSIONS:
 		h->ja.versions = list16(h, sole(e, 1, &sound), &sound);
@@ -453,7 +458,7 @@ static void say_lists(const struct saying *s, const struct hello *h)
 }
 
 bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport transport, const uint8_t *p, uint32_t len,
-		uint64_t *sni_hash)
+		struct hello_told *told)
 {
 	struct hello h;
 	bool over = false;
@@ -462,7 +467,8 @@ bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport tr
 	struct saying s = {src, t, transport, p, len};
 	bool sound = parse(&h, transport, p, len, &over);
 	bool whole = sound && !over && !h.too_long && !(h.twice && ja_repeats(h.ja.exts, h.ja.nexts));
-	*sni_hash = say_names(&s, &h);
+	told->sni = say_names(&s, &h);
+	told->early = h.early || !sound || over;
 	say_alpn(&s, h.alpn);
 	if (h.ech.p)
 		txn_num(src->in, t, fields[transport].ech, 1, place(&s, h.ech));

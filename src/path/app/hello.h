@@ -12,8 +12,7 @@ enum hello_transport { HELLO_TLS, HELLO_DTLS, HELLO_QUIC };
 // origin_at gives the place of a byte of p, so that reassembled hellos keep their origins. p must not lie where the
 // reader's stack is; it may lie in in->scratch, which is left alone. Sources: RFC 8446 4.1.2, RFC 6066 3, RFC 7301, RFC
 // 9849 (ECH). A name that cannot be: anomaly TLS_BAD_NAME, and in->drop = REASON_TLS_BAD_NAME. Malformed: anomaly,
-// false, and the facts that were whole before the fault. sni_hash: out, hash of the normalised name (0: none), to
-// compare a second hello.
+// false, and the facts that were whole before the fault.
 struct hello_source {
 	struct app_in *in;
 	struct origin (*origin_at)(const struct hello_source *, uint32_t at, uint32_t len);
@@ -21,8 +20,12 @@ struct hello_source {
 	bool cut;      // p ends before the hello does: say what is whole, no JA3 or JA4, and it is no fault
 	bool in_place; // p lies in in->data: origin_at is asked only of places behind it
 };
+struct hello_told {
+	uint64_t sni; // hash of the normalised name (0: none), to compare a second hello
+	bool early;   // it offers early data, or may
+};
 bool hello_read(const struct hello_source *src, txn_t t, enum hello_transport transport, const uint8_t *p, uint32_t len,
-		uint64_t *sni_hash);
+		struct hello_told *told);
 
 // The place of len bytes at p[at], of all the `total` bytes at p.
 static inline struct origin hello_place(const struct hello_source *src, const uint8_t *p, uint32_t total, uint32_t at,

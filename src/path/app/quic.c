@@ -144,15 +144,15 @@ static void say_hello(struct quic *q, struct app_in *in, struct quic_conn *c, ui
 	uint8_t *hello = in->scratch + HELLO_AT;
 	struct hello_place place = {c, c->parsed + 4};
 	struct hello_source source = {.in = in, .origin_at = hello_origin, .arg = &place, .cut = cut};
-	uint64_t name = 0;
+	struct hello_told told;
 	quic_conn_copy(q, c, QUIC_CLIENT, c->parsed, len, hello);
 	txn_t t = quic_say(in, c, hello_room(len));
-	bool whole = hello_read(&source, t, HELLO_QUIC, hello + 4, len - 4, &name);
+	bool whole = hello_read(&source, t, HELLO_QUIC, hello + 4, len - 4, &told);
 	judge_txn(in, t);
 	txn_end(in, t);
-	if (whole && c->hellos && name != c->sni_hash)
+	if (whole && c->hellos && told.sni != c->sni_hash)
 		app_anomaly_from(in, ANOMALY_TLS_SNI_DIFFERS, NULL, 0, hello_origin(&source, 0, len - 4));
-	c->sni_hash = name;
+	c->sni_hash = told.sni;
 	if (c->hellos < UINT8_MAX)
 		c->hellos++;
 }

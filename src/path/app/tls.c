@@ -12,7 +12,9 @@
 // would be judged: the server's after its ServerHello, the client's when each hello that the answers ask for has been
 // seen and it speaks in cipher: a hello in clear before that is a hello, whether or not a server would have it. Until
 // the answer is known the client's application data is passed over record by record (0-RTT can be followed by the hello
-// that a HelloRetryRequest asks for), up to EARLY_RECORDS.
+// that a HelloRetryRequest asks for), up to EARLY_RECORDS. Where the server's side does not come by, its first such
+// record is the end, unless a hello offered early data: RFC 8446 4.2.10 lets nobody else's be skipped, so no server
+// takes a hello behind it. What decided is kept as evidence, or it could be sent again as another hello.
 //
 // Rejected: a record layer that copies each message into a buffer of the flow's own. A hello lies in one record but
 // for hostile or post-quantum ones, and the stream keeps its bytes as evidence anyway.
@@ -305,13 +307,24 @@ static enum next handshake_step(struct tls *t, struct app_in *in, struct side *s
 	return in->skip ? NEXT_CALL : NEXT_RECORD;
 }
 
+// The client speaks in cipher for good, whatever its server, which was not seen, has said. The record's head stays.
+static bool last_word(const struct tls *t, struct app_in *in, struct side *s, uint32_t total)
+{
+	bool alone = !(in->f->flags & (FLOW_REPLIED | FLOW_MIDSTREAM | FLOW_GAP)) && !t->handshake.early &&
+		     total > RECORD_HEAD; // empty ones are skipped by some
+	if (++s->early <= EARLY_RECORDS && !alone)
+		return false;
+	in->consumed += least(total, in->len - in->consumed);
+	return true;
+}
+
 // The record at the head, whose own head p is there.
 static enum next record_step(struct tls *t, struct app_in *in, struct side *s, const uint8_t *p)
 {
 	uint32_t len = be16(p + 3), total = RECORD_HEAD + len;
 	if (p[0] == HANDSHAKE && s->in_record < len)
 		return handshake_step(t, in, s, len);
-	if (p[0] == APPLICATION_DATA && (s->role != ROLE_CLIENT || answered(t) || ++s->early > EARLY_RECORDS))
+	if (p[0] == APPLICATION_DATA && (s->role != ROLE_CLIENT || answered(t) || last_word(t, in, s, total)))
 		return NEXT_NOTHING;
 	if (p[0] == ALERT && len == 2 && !s->ciphered) {
 		if (in->len - in->consumed < total) {

@@ -57,13 +57,17 @@ void port_watch_end(struct port *p)
 	rte_eth_dev_callback_unregister(p->id, RTE_ETH_EVENT_INTR_RMV, alarmed, p);
 }
 
+static bool has_interface(const struct port *p)
+{
+	return port_kinds[p->config.type].kernel || port_kinds[p->config.type].makes_interface;
+}
+
 // Interfaces of the kernel say it themselves; of DPDK's drivers the status counts and never the speed, which is 0 on
 // ENA. Some have none.
 static bool link_now(const struct port *p)
 {
 	struct rte_eth_link link = {0};
-	const struct port_kind *kind = &port_kinds[p->config.type];
-	if (kind->kernel || kind->makes_interface)
+	if (has_interface(p))
 		return port_kernel_link(p->config.device);
 	return rte_eth_link_get_nowait(p->id, &link) < 0 || link.link_status == RTE_ETH_LINK_UP;
 }
@@ -72,7 +76,7 @@ static bool link_now(const struct port *p)
 static void watch_link(struct port *p)
 {
 	bool link = link_now(p);
-	p->links |= link || port_kinds[p->config.type].kernel || port_kinds[p->config.type].makes_interface;
+	p->links |= link || has_interface(p);
 	atomic_store_explicit(&p->sends, link || !p->links, memory_order_relaxed);
 	if (link == p->link)
 		return;
@@ -80,16 +84,15 @@ static void watch_link(struct port *p)
 	if (link)
 		port_say(p, PORT_LINK_UP, "%s: link up", p->config.name);
 	else
-		port_say(p, PORT_LINK_DOWN,
-			 "%s: no link: nothing comes in or goes out until it is back (ip link show %s)", p->config.name,
-			 p->config.device);
+		port_say(p, PORT_LINK_DOWN, "%s: no link: nothing comes in or goes out until it is back%s%s%s",
+			 p->config.name, has_interface(p) ? " (ip link show " : "",
+			 has_interface(p) ? p->config.device : "", has_interface(p) ? ")" : "");
 }
 
 // Whether it still is the interface that was opened: one that was deleted and made again has another index.
 static bool interface_there(const struct port *p)
 {
-	const struct port_kind *kind = &port_kinds[p->config.type];
-	return !(kind->kernel || kind->makes_interface) || port_kernel_index(p->config.device) == p->ifindex;
+	return !has_interface(p) || port_kernel_index(p->config.device) == p->ifindex;
 }
 
 static void leave(struct port *p)

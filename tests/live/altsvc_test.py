@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A browser that learned of HTTP/3 by Alt-Svc, under a policy that denies QUIC: it is told at once that QUIC is unreachable and
 goes on over TCP, and not one datagram of QUIC gets to the server, which would speak HTTP/3. IPv4 and IPv6. The
-environment's VENV is a Python with aioquic. usage: altsvc_test.py SLUICE [PLACE]    exit 77: skipped"""
+environment's VENV is a Python with aioquic. usage: altsvc_test.py SLUICE [PLACE]...    exit 77: skipped"""
 import subprocess
 import sys
 
@@ -69,16 +69,13 @@ def unreachable(frame):
     return None
 
 
-def main():
-    why = browser_test.missing()
-    if why:
-        skip(why)
-    p = inline.PLACES[sys.argv[2] if len(sys.argv) > 2 else "af_packet"](sys.argv[1], POLICY)
+def story(place):
+    p = inline.PLACES[place](sys.argv[1], POLICY)
     w = p.w
     p.up()
     ends = wire.Ends(w.folder, SERVERS, w.ns[p.client], w.ns[p.server])
     for family, server in enumerate(p.servers):
-        name = "IPv%d" % (4 + 2 * family)
+        name = "%s IPv%d" % (place, 4 + 2 * family)
         near, far = Dump(p, p.client), Dump(p, p.server)
         host = ("fine.test", "games.test")[family]  # a browser remembers for whom QUIC is broken
         out, rc, s = browser_test.browse(ends, "[%s]" % server if family else server, host)
@@ -96,9 +93,18 @@ def main():
     for s in ends.servers:
         s.kill()
     status, _ = p.down()
-    expect("it drains, and the ledger holds", status == 0, w.log.read_text()[-1500:])
+    expect(place + " it drains, and the ledger holds", status == 0, w.log.read_text()[-1500:])
     denied = [e for e in w.events("flow") if e.get("verdict", {}).get("rule") == "no-quic"]
-    expect("each denied flow has its record", denied, [e.get("proto") for e in w.events("flow")])
+    expect(place + " each denied flow has its record", denied, [e.get("proto") for e in w.events("flow")])
+    w.close()
+
+
+def main():
+    why = browser_test.missing()
+    if why:
+        skip(why)
+    for place in sys.argv[2:] or ["af_packet"]:
+        story(place)
     end()
 
 

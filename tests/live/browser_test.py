@@ -7,6 +7,7 @@ import base64
 import hashlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -57,9 +58,15 @@ def aioquic(ends, server, name):
 
     out, rc, s = get("fine.test")
     ends.expect(name + " another client: the page", "<title>h3</title>" in out, (out[-800:], rc, s))
-    for host in ("games.test", "quiet.test"):
-        out, rc, s = get(host)
-        ends.expect("%s another client, %s: none" % (name, host), rc != 0 and "<title>h3</title>" not in out, (out[-800:], rc, s))
+    soon = 9999
+    for _ in range(6):  # the best: the machine may be busy
+        out, rc, s = get("games.test")
+        soon = min(soon, float((re.findall(r"^unreachable after (\S+) ms", out, re.M) or [9999])[0]))
+        if soon < 50:
+            break
+    ends.expect(name + " another client, denied: its error within 50 ms", rc != 0 and soon < 50 and "<title>h3</title>" not in out, (out[-800:], rc, soon))
+    out, rc, s = get("quiet.test")
+    ends.expect(name + " another client, denied without a word: none", rc != 0 and "<title>h3</title>" not in out, (out[-800:], rc, s))
 
 
 def everything(ends, server, name):

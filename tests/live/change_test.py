@@ -32,12 +32,12 @@ def sshd(w, server="server"):
 
 
 class Session:
-    """of ssh, which shows a tick each 0.1 s"""
+    """of ssh, which shows a tick each 0.1 s; its client speaks each second, and is told what it missed"""
 
     def __init__(self, w, to, client="client"):
         self.out, self.err = (w.folder / ("ssh-%s.%s" % (to, x)) for x in ("out", "err"))
         self.process = w.start(client, "ssh", "-i", str(w.folder / "user"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                               "-o", "IdentitiesOnly=yes", "root@" + to, "while :; do echo tick; sleep 0.1; done",
+                               "-o", "IdentitiesOnly=yes", "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=20", "root@" + to, "while :; do echo tick; sleep 0.1; done",
                                stdout=open(self.out, "w"), stderr=open(self.err, "w"))
 
     def goes_on(self):

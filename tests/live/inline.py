@@ -51,6 +51,26 @@ class Place:
         return self.w.down(), said
 
 
+def spoil(p, seed):
+    """a cable that loses, repeats and delays 5 % each (relay.py) at the clients' side, before it is up; returns its process"""
+    w, (where, dev) = p.w, ("lb", "side-a") if "lb" in p.w.ns else ("box", "lan")
+    ns, w.ns["relay"] = w.ns[where], "sl-relay-%d" % os.getpid()
+    mtu = json.loads(w.run(where, "ip", "-j", "link", "show", dev).stdout)[0]["mtu"]
+    v6 = w.run(where, "sysctl", "net.ipv6.conf.%s.disable_ipv6" % dev).stdout.replace(" ", "").strip()
+    sh("ip", "netns", "add", w.ns["relay"])
+    sh("ip", "-n", ns, "link", "set", dev, "netns", w.ns["relay"], "name", "near")
+    sh("ip", "-n", ns, "link", "add", dev, "mtu", str(mtu), "type", "veth", "peer", "name", "far", "mtu", str(mtu), "netns", w.ns["relay"])
+    w.run(where, "sysctl", "-qw", v6)
+    for end, port in (("relay", "near"), ("relay", "far"), (where, dev)):
+        if end == "relay":
+            w.run(end, "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % port)
+        sh("ip", "-n", w.ns[end], "link", "set", port, "up")
+    relay = w.start("relay", sys.executable, str(HERE / "relay.py"), str(w.folder / "relay.json"), "near", "far", "0.05", "0.05", "0.05", "5",
+                    str(seed), stdout=subprocess.PIPE)
+    relay.stdout.readline()
+    return relay
+
+
 def bridge(sluice, policy, kind="af_packet"):
     w = World(sluice)
     return Place(w, w.config(policy, kind))

@@ -44,9 +44,24 @@ def memif():
     other["policy"] = {"history": ""}
     (w.folder / "other.json").write_text(json.dumps(other))
     said = w.folder / "other.log"
-    second = w.start("box", sys.argv[1], "run", "-c", str(w.folder / "other.json"), stderr=open(said, "w"), env={**os.environ, **QUIET})
-    until(lambda: "forwarding" in said.read_text() and "link up" in w.log.read_text())
+
+    def begins():
+        p = w.start("box", sys.argv[1], "run", "-c", str(w.folder / "other.json"), stderr=open(said, "w"), env={**os.environ, **QUIET})
+        until(lambda: "forwarding" in said.read_text(), 60)
+        return p
+
+    second = begins()
+    w.says("link up", 60)
     clients(w, "memif")
+    second.terminate()
+    second.wait(30)
+    expect("memif: its peer ends, and it is said", w.says("no link", 60))
+    second = begins()
+    back = until(lambda: w.run("client", "ping", "-c", "1", "-W", "1", ADDRESS["server"][0]).returncode == 0, 60)
+    expect("memif: it is there again, and the path too", back and w.log.read_text().count("link up") > 1, w.log.read_text()[-800:])
+    xstats = w.ctl("show", "port", "xstats", "all")["result"]["ports"]
+    expect("show port xstats: what each driver counts, and the kernel beneath it", [p["port"] for p in xstats if p["rx_good_packets"] and p["tx_good_packets"]] ==
+           ["lan", "wan"] and xstats[1]["kernel_rx_packets"], xstats)
     second.terminate()
     status = second.wait(30), w.down()
     expect("memif: both drain, and their ledgers hold", status == (0, 0), (status, said.read_text()[-800:], w.log.read_text()[-800:]))

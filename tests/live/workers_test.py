@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two workers in routed and gwlb paths, IPv4 and IPv6: many flows at once, fragments, and errors of ICMP that belong to a flow of
 the other worker; sessions of ssh that a policy ends; each flow's record has what tcpdump saw at both ends.
-usage: workers_test.py SLUICE [PLACE]..."""
+usage: workers_test.py SLUICE [PLACE|PLACE~]...    ~: by a cable that loses, repeats and disorders (relay.py)"""
 import collections
+import json
 import os
 import re
 import subprocess
@@ -47,10 +48,10 @@ for to in sys.argv[2:]:
         s.shutdown(socket.SHUT_WR)
         done["tcp"] += s.recv(10) == b""
     def datagram(port, size):
-        s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(2)
+        s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(0.5)
         ports[0] += 1  # a port of its own is a flow of its own
         s.bind(("", ports[0])); s.connect((to, port))
-        for _ in range(5):
+        for _ in range(20):
             try:
                 s.send(b"y" * size)
                 return len(s.recv(65536))
@@ -77,7 +78,12 @@ def dump(p, where):
 def frames(p):
     """(client, port, server, port) -> frames and bytes of IP from the client, and from the server"""
     seen = collections.defaultdict(lambda: [0, 0, 0, 0])
-    for where, at in ((p.client, 0), (p.server, 2)):
+    bad = p.w.folder / "relay.json"
+    if bad.exists():
+        for k, c in json.loads(bad.read_text())["flows"].items():
+            if k.startswith("tcp"):
+                seen[tuple(k.split()[1:])][:2] = c
+    for where, at in ((p.client, 0), (p.server, 2))[bad.exists():]:
         text = subprocess.run(["tcpdump", "-nner", str(p.w.folder / (where + ".pcap"))], capture_output=True, text=True).stdout
         for length, src, sport, dst, dport in re.findall(r"length (\d+): (\S+)\.(\d+) > (\S+)\.(\d+): ", text):
             c = seen[(src, sport, dst, dport) if at == 0 else (dst, dport, src, sport)]
@@ -87,11 +93,12 @@ def frames(p):
 
 
 def story(place, more):
-    p = inline.PLACES[place](sys.argv[1], POLICY)
+    p = inline.PLACES[place.rstrip("~")](sys.argv[1], POLICY)
     w = p.w
     for where in (p.client, p.server):  # a wire's frames: tcpdump sees what TSO left to a card in one piece
         w.run(where, "ethtool", "-K", p.device[where], "tx", "off", "tso", "off", "gso", "off", "gro", "off")
     w.run(p.server, "sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+    relay = inline.spoil(p, 7) if place.endswith("~") else None
     p.config["workers"] = {"cores": [0, 1], "idle": "adaptive"}
     p.up()
     w.start(p.server, sys.executable, "-c", SERVER)
@@ -110,6 +117,12 @@ def story(place, more):
     w.ctl("policy", "load", str(w.folder / "policy.json"))
     expect(place + ": a policy that forbids them resets them", all([s.cut() for s in sessions]) and
            until(lambda: not w.run(p.server, "ss", "-Htn", "state", "established", "sport = :22").stdout), [s.err.read_text()[-300:] for s in sessions])
+    quiet = ("ss", "-Htn", "state", "connected", "exclude", "time-wait")
+    until(lambda: not any(w.run(where, *quiet).stdout for where in (p.client, p.server)), 60)
+    if relay:
+        w.run(p.client, "sleep", "0.5")  # what is late
+        relay.terminate()
+        relay.wait()
     status, said = p.down()
     expect(place + ": it drains, and the ledger holds", status == 0, (status, w.log.read_text()[-1500:]))
     expect(place + ": the balancer finds nothing wrong", not said["wrong"], said["wrong"])
@@ -136,7 +149,7 @@ def story(place, more):
 
 
 def main():
-    for place in sys.argv[2:] or ["routed", "balancer"] + (["af_packet", "one-arm"] if os.environ.get("SLUICE_FULL") == "1" else []):
+    for place in sys.argv[2:] or ["routed", "balancer"] + (["af_packet", "one-arm", "routed~", "balancer~"] if os.environ.get("SLUICE_FULL") == "1" else []):
         story(place, 68 if place.startswith("balancer") else 0)  # what is around each packet
     end()
 

@@ -30,6 +30,7 @@
 #include "parse.h"
 #include "rooms.h"
 #include "shed.h"
+#include "steer.h"
 
 #define TIMEOUT_NS 30000000000ull // as Linux has it (net.ipv4.ipfrag_time); RFC 791 has 15 s, RFC 8200 4.5 60 s
 #define PIECES_MAX 64             // 64 KiB in fragments of 1 KiB
@@ -39,11 +40,12 @@
 
 struct key {
 	uint64_t tenant, context; // context: tags, VNIs and depth around the layer
-	uint8_t src[16], dst[16];
+	uint64_t src[2], dst[2];
 	uint32_t id;
 	uint8_t proto, version; // IPv4: the protocol belongs to the key (RFC 791), IPv6: it does not (RFC 8200 4.5)
 	uint16_t pad;
 };
+static_assert(sizeof(struct key) == 56, "no bytes but these are compared");
 
 struct datagram {
 	struct key key;
@@ -52,19 +54,25 @@ struct datagram {
 	uint32_t total;                // bytes of the datagram behind its header; 0: its last fragment is missing
 	uint32_t have, highest;        // bytes here; end of the furthest
 	uint16_t npieces, nframes;
-	uint16_t doomed;       // reason, for all that come
-	uint32_t bucket, next; // hash chain; `next` also links the free ones
+	uint16_t doomed; // reason, for all that come
+	uint32_t bucket;
 	uint32_t older, newer;
+};
+
+// A datagram in its bucket's chain, apart from it: a flood of first fragments waited for the keys of strangers.
+struct link {
+	uint32_t tag, next; // of its hash; also of the free ones
 };
 
 struct defrag {
 	struct datagram *datagrams;
-	uint32_t *buckets; // index of a datagram, or NOBODY
+	struct link *links; // of each datagram
+	uint32_t *buckets;  // index of a datagram, or NOBODY
 	uint32_t ndatagrams, mask;
 	uint32_t free, oldest, newest;
-	uint32_t held, held_max; // frames
-	uint64_t seen;           // COUNTER_FRAGMENTS when last here
-	size_t datagrams_bytes, buckets_bytes;
+	uint32_t held, held_max;               // frames
+	uint64_t seen;                         // COUNTER_FRAGMENTS when last here
+	size_t datagrams_bytes, buckets_bytes; // links stand behind the buckets
 };
 
 // A fragment, as its headers tell.
@@ -85,14 +93,15 @@ int defrag_init(struct worker *w)
 	t->ndatagrams = t->held_max;
 	t->mask = rte_align32pow2(t->ndatagrams * 2) - 1;
 	t->datagrams_bytes = t->ndatagrams * sizeof(struct datagram);
-	t->buckets_bytes = (t->mask + 1ul) * sizeof(uint32_t);
+	t->buckets_bytes = (t->mask + 1ul) * sizeof(uint32_t) + t->ndatagrams * sizeof(struct link);
 	t->datagrams = mem_take(t->datagrams_bytes);
 	t->buckets = mem_take(t->buckets_bytes);
 	if (!t->datagrams || !t->buckets)
 		return -ENOMEM;
 	memset(t->buckets, 0xff, t->buckets_bytes);
+	t->links = (struct link *)(t->buckets + t->mask + 1);
 	for (uint32_t i = 0; i < t->ndatagrams; i++)
-		t->datagrams[i].next = i + 1 < t->ndatagrams ? i + 1 : NOBODY;
+		t->links[i].next = i + 1 < t->ndatagrams ? i + 1 : NOBODY;
 	t->oldest = t->newest = NOBODY;
 	return 0;
 }
@@ -120,7 +129,7 @@ static struct layer *fragment_layer(struct rte_mbuf *m)
 	return &p->layer[p->nlayers - 1];
 }
 
-static struct piece piece_of(struct rte_mbuf *m)
+static inline struct piece piece_of(struct rte_mbuf *m)
 {
 	const struct layer *l = fragment_layer(m);
 	const uint8_t *d = pkt_data(m);
@@ -134,7 +143,7 @@ static struct piece piece_of(struct rte_mbuf *m)
 	};
 }
 
-static struct key key_of(const struct worker *w, struct rte_mbuf *m)
+static __rte_always_inline struct key key_of(const struct worker *w, struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of(m);
 	const struct layer *l = fragment_layer(m);
@@ -145,8 +154,8 @@ static struct key key_of(const struct worker *w, struct rte_mbuf *m)
 	for (unsigned i = 0; i < p->nvnis; i++)
 		k.context = mix(k.context, 1ull << 32 | p->vni[i]);
 	if (l->version == 4) {
-		memcpy(k.src, h + 12, 4);
-		memcpy(k.dst, h + 16, 4);
+		k.src[0] = steer_load32(h + 12);
+		k.dst[0] = steer_load32(h + 16);
 		k.id = be16(h + 4);
 		k.proto = l->proto;
 	} else {
@@ -157,16 +166,16 @@ static struct key key_of(const struct worker *w, struct rte_mbuf *m)
 	return k;
 }
 
-static uint32_t bucket_of(const struct defrag *t, const struct key *k, uint64_t seed)
+// Keyed, as steer's is: whoever sends fragments chooses what is hashed.
+static uint64_t hash_of(const struct steer_key *key, const struct key *k)
 {
-	uint64_t word, h = seed;
-	for (size_t i = 0; i + 8 <= sizeof(*k); i += 8) {
-		memcpy(&word, (const uint8_t *)k + i, 8);
-		h = mix(h, word);
-	}
-	return h & t->mask;
+	const uint64_t *s = key->k, tail = k->id | (uint64_t)k->proto << 32 | (uint64_t)k->version << 40;
+	uint64_t h = steer_mix(k->src[0] ^ s[0], k->dst[0] ^ s[1]);
+	if (k->version == 6)
+		h ^= steer_mix(k->src[1] ^ s[2], k->dst[1] ^ s[3]);
+	h = steer_mix(h ^ k->tenant ^ s[2], tail ^ s[3]);
+	return steer_mix(h ^ k->context, s[0]);
 }
-static_assert(sizeof(struct key) % 8 == 0, "hashed in words");
 
 static uint32_t frames_of(struct rte_mbuf *m)
 {
@@ -199,11 +208,11 @@ static void forget(struct defrag *t, struct datagram *g)
 {
 	uint32_t i = g - t->datagrams, *link = &t->buckets[g->bucket];
 	while (*link != i)
-		link = &t->datagrams[*link].next;
-	*link = g->next;
+		link = &t->links[*link].next;
+	*link = t->links[i].next;
 	*(g->older == NOBODY ? &t->oldest : &t->datagrams[g->older].newer) = g->newer;
 	*(g->newer == NOBODY ? &t->newest : &t->datagrams[g->newer].older) = g->older;
-	g->next = t->free;
+	t->links[i].next = t->free;
 	t->free = i;
 }
 
@@ -214,20 +223,17 @@ static void give_way(struct worker *w)
 	forget(w->defrag, g);
 }
 
-static struct datagram *begin(struct worker *w, const struct key *k, uint32_t bucket, uint64_t time_ns)
+static struct datagram *begin(struct worker *w, const struct key *k, uint64_t hash, uint64_t time_ns)
 {
 	struct defrag *t = w->defrag;
+	uint32_t bucket = hash & t->mask;
 	if (t->free == NOBODY)
 		give_way(w);
 	uint32_t i = t->free;
 	struct datagram *g = &t->datagrams[i];
-	t->free = g->next;
-	*g = (struct datagram){.key = *k,
-			       .since_ns = time_ns,
-			       .bucket = bucket,
-			       .next = t->buckets[bucket],
-			       .older = t->newest,
-			       .newer = NOBODY};
+	t->free = t->links[i].next;
+	*g = (struct datagram){.key = *k, .since_ns = time_ns, .bucket = bucket, .older = t->newest, .newer = NOBODY};
+	t->links[i] = (struct link){hash >> 32, t->buckets[bucket]};
 	t->buckets[bucket] = i;
 	*(t->newest == NOBODY ? &t->oldest : &t->datagrams[t->newest].newer) = i;
 	t->newest = i;
@@ -238,11 +244,11 @@ static struct datagram *begin(struct worker *w, const struct key *k, uint32_t bu
 static struct datagram *find(struct worker *w, const struct key *k, uint64_t time_ns)
 {
 	struct defrag *t = w->defrag;
-	uint32_t bucket = bucket_of(t, k, w->config->seed);
-	for (uint32_t i = t->buckets[bucket]; i != NOBODY; i = t->datagrams[i].next)
-		if (memcmp(&t->datagrams[i].key, k, sizeof(*k)) == 0)
+	uint64_t hash = hash_of(&w->steer, k);
+	for (uint32_t i = t->buckets[hash & t->mask]; i != NOBODY; i = t->links[i].next)
+		if (t->links[i].tag == hash >> 32 && memcmp(&t->datagrams[i].key, k, sizeof(*k)) == 0)
 			return &t->datagrams[i];
-	return shed_begin(w) ? begin(w, k, bucket, time_ns) : NULL;
+	return shed_begin(w) ? begin(w, k, hash, time_ns) : NULL;
 }
 
 // Faults of the fragment by itself: it is dropped alone, as a receiver would (RFC 8200 4.5).

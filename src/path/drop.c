@@ -82,17 +82,11 @@ static bool parser_said(uint16_t reason)
 	return reason == REASON_TLS_BAD_NAME || reason == REASON_HTTP_AMBIGUOUS || reason == REASON_QUIC_CHANGED;
 }
 
-void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_held)
+static __rte_noinline void say(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 	uint16_t reason = p->reason;
 	struct flow *f = p->flow;
-	if (!w->records || reason >= FIRST_OF_POLICY) // a pass that only looks
-		return;
-	bool say = f ? first_of_flow(f, reason) : within_bound(&w->said[was_held][reason], p->time_ns);
-	w->counters[COUNTER_DROPS_UNSAID] += frames - say;
-	if (!say || parser_said(reason))
-		return;
 	struct record *r = record_begin(w, RECORD_ANOMALY);
 	if (f) {
 		flow_record(w, f, r, RECORD_ANOMALY);
@@ -106,6 +100,18 @@ void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_he
 	r->time_ns = p->time_ns;
 	r->reason = reason;
 	record_write(w);
+}
+
+void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_held)
+{
+	struct pkt *p = pkt_of(m);
+	uint16_t reason = p->reason;
+	if (!w->records || reason >= FIRST_OF_POLICY) // a pass that only looks
+		return;
+	bool first = p->flow ? first_of_flow(p->flow, reason) : within_bound(&w->said[was_held][reason], p->time_ns);
+	w->counters[COUNTER_DROPS_UNSAID] += frames - first;
+	if (first && !parser_said(reason))
+		say(w, m);
 }
 
 void drop_forget(struct worker *w)

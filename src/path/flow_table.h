@@ -7,6 +7,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "flow.h"
 #include "steer.h"
 
@@ -76,6 +78,12 @@ static inline struct flow_place flow_table_place(const struct flow_table *t, uin
 	uint64_t x = flow_table_spread(hash), y = (x ^ x >> 29) * 0xbf58476d1ce4e5b9;
 	return (struct flow_place){.bucket = {flow_table_first(t, x), flow_table_first(t, y)},
 				   .tag = flow_table_tag(x)};
+}
+
+// A packet of this hash comes soon: its bucket is asked for.
+static inline void flow_table_ask(const struct flow_table *t, uint32_t hash)
+{
+	rte_prefetch0(&t->buckets[flow_table_first(t, flow_table_spread(hash))]);
 }
 
 // One bit for each slot of a bucket whose tag is this one.

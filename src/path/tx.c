@@ -34,6 +34,16 @@ uint32_t tx_rule(const struct worker *w, const struct pkt *p, uint32_t *version)
 	return p->reason == REASON_LIMIT_EXCEEDED ? p->rule : rule;
 }
 
+// A frame that does not leave is said and counted, not freed.
+static void refuse(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
+{
+	w->order = p->order;
+	drop_say(w, m, 1, false);
+	if (unlikely(w->settle != NULL) && p->reason == REASON_POLICY_DENY)
+		settle_packet(w, m);
+	worker_drops(w, m, p->reason);
+}
+
 static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 {
 	struct pkt *p = pkt_of(m);
@@ -129,15 +139,15 @@ void tx_own(struct worker *w, struct rte_mbuf *m, uint64_t flow_id)
 		rte_pktmbuf_free(m);
 }
 
-// What is sent and freed without a look: not dropped, no datagram of fragments, not held; one segment of its own, that
-// nobody else points to. Then it goes back to its pool as it is.
+// What is freed without a look: no datagram of fragments, not held; one segment of its own, that nobody else points to.
+// Then it goes back to its pool as it is.
 static inline bool plain(struct rte_mbuf *m, const struct rte_mempool *pool)
 {
 	const struct pkt *p = pkt_of(m);
 	uint32_t owners;
 	memcpy(&owners, (const uint8_t *)m + offsetof(struct rte_mbuf, refcnt), 4); // and segments
-	return !(p->reason | (p->flags & (PKT_VIRTUAL | PKT_HELD))) && owners == 0x10001 && !m->next &&
-	       RTE_MBUF_DIRECT(m) && m->pool == pool;
+	return !(p->flags & (PKT_VIRTUAL | PKT_HELD)) && owners == 0x10001 && !m->next && RTE_MBUF_DIRECT(m) &&
+	       m->pool == pool;
 }
 static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2, "read as a word");
 
@@ -146,6 +156,11 @@ static void leave(struct worker *w, struct rte_mbuf *m)
 	struct pkt *p = pkt_of(m);
 	if (p->flags & PKT_HELD) { // hold.c's from here on
 		p->flags |= PKT_AWAY;
+		return;
+	}
+	if (unlikely(p->reason) && !w->exits && plain(m, m->pool)) { // a flood's
+		refuse(w, m, p);
+		rte_mbuf_raw_free(m);
 		return;
 	}
 	w->order = p->order;
@@ -171,12 +186,12 @@ static void leave_live(struct worker *w, struct burst *b)
 	b->n = 0;
 }
 
-// Where nobody watches, what is sent goes back to its pool together, as rte_pktmbuf_free_bulk would do it, which is a
+// Where nobody watches, frames go back to their pool together, as rte_pktmbuf_free_bulk would do it, which is a
 // call a burst and 40 instructions a frame because it expects any chain of segments. The sums are written once a burst.
 void tx_burst(struct worker *w, struct burst *b)
 {
 	uint64_t bytes = 0;
-	unsigned sent = 0, n = b->n;
+	unsigned sent = 0, back = 0, n = b->n;
 	if (unlikely(n == 0))
 		return;
 	if (w->egress) {
@@ -190,12 +205,17 @@ void tx_burst(struct worker *w, struct burst *b)
 			leave(w, m);
 			continue;
 		}
+		b->m[back++] = m;
+		if (unlikely(pkt_of(m)->reason)) {
+			refuse(w, m, pkt_of(m));
+			continue;
+		}
 		bytes += rte_pktmbuf_pkt_len(m);
-		b->m[sent++] = m;
+		sent++;
 	}
 	w->tx += sent;
 	w->tx_bytes += bytes;
-	if (likely(sent))
-		rte_mempool_put_bulk(pool, (void **)b->m, sent);
+	if (likely(back))
+		rte_mempool_put_bulk(pool, (void **)b->m, back);
 	b->n = 0;
 }

@@ -215,6 +215,35 @@ static void walked_once(void **state)
 	end();
 }
 
+// A fragment is the same with a tag, which takes the walk, and without, which does not.
+static void fragments_with_and_without_a_walk(void **state)
+{
+	struct layer seen[2];
+	for (unsigned tag = 0; tag < 2; tag++) {
+		begin();
+		f.room[f.at + 6] = 0x20; // more to come
+		if (tag)
+			vlan(7, 0x0800);
+		ether(tag ? 0x8100 : 0x0800);
+		uint32_t len = sizeof(f.room) - f.at;
+		frames_open(&t, (struct path_config){.checksum = CHECKSUM_IGNORE, .fragments = 8});
+		b.n = 1;
+		b.m[0] = frames_add(&t, f.room + f.at, len, len, 1);
+		memset(pkt_of(b.m[0])->layer, 0xff, sizeof(seen[0]));
+		decap_burst(&t.w, &b);
+		const struct pkt *p = pkt_of(b.m[0]);
+		assert_int_equal(p->nlayers, 1);
+		assert_ptr_equal(p->inner, &p->layer[0]);
+		assert_int_equal(t.w.counters[COUNTER_FRAGMENTS], 1);
+		seen[tag] = p->layer[0];
+		end();
+	}
+	seen[1].l3 -= 4;
+	seen[1].l4 -= 4;
+	seen[1].payload -= 4;
+	assert_memory_equal(&seen[0], &seen[1], sizeof(seen[0]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +252,7 @@ int main(void)
 		cmocka_unit_test(outermost_wins),
 		cmocka_unit_test(depth_has_an_end),
 		cmocka_unit_test(walked_once),
+		cmocka_unit_test(fragments_with_and_without_a_walk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

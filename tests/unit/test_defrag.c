@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 
 #include "../frames.h"
+#include "path/shed.h"
 
 #define LINK_RAW 101
 #define SECOND 1000000000ull
@@ -199,6 +200,30 @@ static void doom_lasts(void **state)
 	frames_close(&t);
 }
 
+// Bursts come full: few datagrams are begun, the fragments of those that are here are taken.
+static void who_is_behind_begins_fewer_datagrams(void **state)
+{
+	unsigned refused = 0;
+	open_with(2000);
+	for (unsigned i = 0; i < 1000; i++)
+		shed_turn(&t.w, true);
+	for (uint16_t id = 1; id <= 1000; id++) {
+		struct rte_mbuf *m = one(fragment(id, 0, 16, true));
+		refused += m != NULL;
+		if (m) {
+			gone(m, REASON_SHED_NEW);
+			continue;
+		}
+		m = one(fragment(id, 16, 8, false));
+		assert_non_null(m);
+		assert_true(pkt_of(m)->flags & PKT_VIRTUAL);
+		tx_one(&t.w, m);
+	}
+	assert_in_range(refused, 1000 - BURST_SIZE, 999);
+	assert_int_equal(t.w.drops[REASON_SHED_NEW], refused);
+	frames_close(&t);
+}
+
 static void no_giant_left(void **state)
 {
 	static struct rte_mbuf *all[63];
@@ -220,7 +245,7 @@ int main(void)
 		cmocka_unit_test(any_order),       cmocka_unit_test(largest_datagram),
 		cmocka_unit_test(tags_are_worlds), cmocka_unit_test(oldest_gives_way),
 		cmocka_unit_test(time_runs_out),   cmocka_unit_test(doom_lasts),
-		cmocka_unit_test(no_giant_left),
+		cmocka_unit_test(no_giant_left),   cmocka_unit_test(who_is_behind_begins_fewer_datagrams),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

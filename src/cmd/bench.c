@@ -317,7 +317,7 @@ static void usage(FILE *f)
 	      "each\n"
 	      "      --established N\n"
 	      "                    flows of --flood (default 10000)\n"
-	      "      --latency     PCAP paced by the clock at 50 % and 80 % of the most; median of 11 rounds\n"
+	      "      --latency     PCAP paced by the clock at 50 % and 80 % of the most; 11 rounds\n"
 	      "      --workers     two workers beside one, PCAP's flows split between them; 11 pairs\n"
 	      "      --seconds S   of one trial (default 1)\n\n"
 	      "examples: sluice bench -n 3 mix.pcap\n"

@@ -12,7 +12,7 @@
 
 struct paced {
 	struct worker *w;
-	void (*body)(struct worker *, struct burst *);
+	void (*body)(struct worker *, struct burst *); // NULL: no work, only the clock is looked at
 	// Puts the next n packets that came into the burst.
 	void (*fill)(struct paced *, struct burst *, unsigned n);
 	void *arg;

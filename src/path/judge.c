@@ -69,7 +69,7 @@ bool judge_asks_deeper(const struct worker *w)
 
 // ---- the policy in force -----------------------------------------------------------------------------------------
 
-static uint64_t fields_of(const struct ruleset *rs, uint32_t node)
+uint64_t judge_node_fields(const struct ruleset *rs, uint32_t node)
 {
 	uint64_t fields = 0;
 	if (node == RULES_NONE)
@@ -84,7 +84,7 @@ uint64_t judge_fields(const struct ruleset *rs)
 {
 	uint64_t fields = 0;
 	for (uint32_t i = 0; i < rs->nrules; i++)
-		fields |= fields_of(rs, rs->rules[i].node);
+		fields |= judge_node_fields(rs, rs->rules[i].node);
 	return fields;
 }
 
@@ -128,7 +128,7 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 			p->mirrors = true;
 			p->before = RTE_MAX(p->before, rs->deeds[i].before);
 		}
-		uint64_t asks = fields_of(rs, rs->rules[i].node);
+		uint64_t asks = judge_node_fields(rs, rs->rules[i].node);
 		p->about[i] = (asks & ~flow_fields ? 0 : ABOUT_FLOW) | (asks & BIT(DNS_ANSWER) ? ABOUT_ANSWER : 0);
 		if (r->action == ACTION_TAG && !r->disabled && !(p->about[i] & ABOUT_FLOW))
 			flow_fields &= ~BIT(TAG);
@@ -371,8 +371,10 @@ static bool admit(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	struct flow *f = p->flow;
 	struct verdict v;
 	worker_at(w, p);
-	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns + w->wall_ns);
 	judge_flow_first(w, f, p);
+	if (unlikely(w->scans))
+		judge_payload_begin(w, f, false);
+	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns + w->wall_ns);
 	if (j->keep)
 		*keep_of(j->keep, flow_table_number(w->flows, f)) = (struct kept){.version = j->policy->version};
 	judge_flow_facts(w, f);

@@ -85,6 +85,8 @@ struct judge {
 
 // judge_lenient.c: the facts as lenient servers read them. False: these are no others.
 bool judge_lenient(struct judge_facts *j, const struct record *r);
+// judge.c: fields that a tree of conditions asks for. RULES_NONE: none.
+uint64_t judge_node_fields(const struct ruleset *rs, uint32_t node);
 // judge.c: what the flow stands by, into its record.
 void judge_flow_word(const struct worker *w, const struct flow *f, struct record *r);
 
@@ -114,6 +116,8 @@ struct judge_payloads *judge_payloads_new(const struct ruleset *rs);
 void judge_payloads_free(struct judge_payloads *p);
 // Another policy comes into force: streams begin anew.
 void judge_payloads_forget(struct worker *w, struct judge_payloads *p);
+// A flow is judged for the first time, or again (edit: by the same policy): does any rule ask for its payload?
+void judge_payload_begin(struct worker *w, struct flow *f, bool edit);
 // What was found in a flow, as facts.
 void judge_payload_facts(struct worker *w, const struct flow *f);
 // A transaction of a flow was judged.

@@ -11,6 +11,9 @@
 // Stream states are a pool: as many as stream reassembles flows, within PAYLOADS_BYTES; each is opened in its place
 // when it is used first. Where the pool is empty each segment is searched by itself (payload_block).
 //
+// Not every flow: one of which no such rule can become true, by what its first packet showed, is left alone (and can
+// settle, settle.c), unless there are more than RULES_MAX of them.
+//
 // Rejected: reading from stream's own memory (bodies are not stored, and directions stop early: for payload alone they
 // would have to be), and scanning in a room of its own (what is known of the flow would depend on how packets fell into
 // bursts).
@@ -25,14 +28,16 @@
 #include "base/eal.h"
 #include "flow_table.h"
 #include "hold.h"
-#include "policy.h"
+#include "policy_in.h"
 #include "stream_pool.h"
 
 // Flows whose payload is followed at a time: as many as stream reassembles by default, within so much memory.
 #define PAYLOADS_MAX 65536
 #define PAYLOADS_BYTES (128ul << 20)
-#define HOLE_SEGMENTS 64 // so many that bring nothing in order, and the hole is passed over
-#define ONCE_MAX 16      // rules that spoke for the flow
+#define HOLE_SEGMENTS 64  // so many that bring nothing in order, and the hole is passed over
+#define ONCE_MAX 16       // rules that spoke for the flow
+#define RULES_MAX 256     // that are asked about a flow, which is less than to search one
+#define NOBODY UINT32_MAX // payload_of: no rule asks
 
 struct side {
 	struct stream_side ahead; // what came before its turn
@@ -48,6 +53,7 @@ struct payload {
 	uint64_t flow_id; // whose
 	uint32_t next;    // free ones: number + 1
 	uint8_t nonce;
+	bool late; // a set that has changed made it one that is searched
 	uint32_t once[ONCE_MAX];
 	txn_t last; // the flow's last transaction
 	uint64_t *found[2];
@@ -59,10 +65,38 @@ struct judge_payloads {
 	uint32_t n, fresh; // of list; from `fresh` on they were never used
 	uint32_t free, words, used;
 	size_t state_bytes;
-	uint64_t *row;   // of what has no state; then two for each of list
-	uint8_t *states; // as many
+	uint32_t nrules, rule[RULES_MAX + 1]; // that ask
+	uint64_t *row;                        // of what has no state; then two for each of list
+	uint8_t *states;                      // as many
 	struct payload list[];
 };
+
+// Rules that ask for payload, disabled ones aside.
+static void note_rules(struct judge_payloads *p)
+{
+	for (uint32_t i = 0; i < p->rs->nrules && p->nrules <= RULES_MAX; i++)
+		if (!p->rs->rules[i].disabled && judge_node_fields(p->rs, p->rs->rules[i].node) >> FIELD_PAYLOAD & 1)
+			p->rule[p->nrules++] = i;
+}
+
+// May one of them become true of the flow, whatever it says, and whenever?
+static bool asked(struct worker *w, const struct flow *f)
+{
+	const uint64_t changes = 1ull << FIELD_TIME | 1ull << FIELD_TAG;
+	struct judge *j = w->judge;
+	const struct judge_payloads *p = j->policy->payloads;
+	bool may = p->nrules > RULES_MAX;
+	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
+	judge_first_facts(w, f);
+	policy_ask_begin(j->policy->scratch, &j->facts.facts);
+	for (uint32_t i = 0; i < p->nrules && !may; i++) {
+		uint64_t unknown;
+		uint32_t node = p->rs->rules[p->rule[i]].node;
+		may = (judge_node_fields(p->rs, node) & changes) ||
+		      policy_truth_node(j->policy->scratch, &p->rs->nodes[node], false, &unknown) != TRUTH_FALSE;
+	}
+	return may;
+}
 
 struct judge_payloads *judge_payloads_new(const struct ruleset *rs)
 {
@@ -77,6 +111,7 @@ struct judge_payloads *judge_payloads_new(const struct ruleset *rs)
 	*p = (struct judge_payloads){.bytes = bytes, .rs = rs, .n = n, .words = words, .state_bytes = state};
 	p->states = (uint8_t *)RTE_ALIGN_CEIL((uintptr_t)&p->list[n], 64ul);
 	p->row = (uint64_t *)(p->states + 2 * n * state);
+	note_rules(p);
 	return p;
 }
 
@@ -97,7 +132,12 @@ static struct payload *find(const struct worker *w, const struct flow *f)
 	const struct judge *j = w->judge;
 	struct judge_payloads *p = j->policy->payloads;
 	uint32_t i = p && j->payload_of ? j->payload_of[flow_table_number(w->flows, f)] : 0;
-	return i && p->list[i - 1].flow_id == f->id + 1 ? &p->list[i - 1] : NULL;
+	return i && i != NOBODY && p->list[i - 1].flow_id == f->id + 1 ? &p->list[i - 1] : NULL;
+}
+
+static inline bool passed_over(const struct worker *w, const struct flow *f)
+{
+	return w->judge->payload_of[flow_table_number(w->flows, f)] == NOBODY;
 }
 
 // Number of one that nobody uses, + 1; 0: there is none.
@@ -125,7 +165,7 @@ static struct payload *take(struct worker *w, const struct flow *f)
 	struct judge *j = w->judge;
 	struct judge_payloads *p = j->policy->payloads;
 	struct payload *x = find(w, f);
-	uint32_t i = x ? 0 : unused(p);
+	uint32_t i = x || passed_over(w, f) ? 0 : unused(p);
 	if (!i)
 		return x;
 	j->payload_of[flow_table_number(w->flows, f)] = i;
@@ -133,6 +173,7 @@ static struct payload *take(struct worker *w, const struct flow *f)
 	p->used++;
 	x->flow_id = f->id + 1;
 	x->nonce = 0;
+	x->late = false;
 	x->last = 0;
 	for (unsigned dir = 0; dir < 2; dir++) {
 		memset(&x->side[dir], 0, sizeof(x->side[dir]));
@@ -158,6 +199,22 @@ void judge_payloads_forget(struct worker *w, struct judge_payloads *p)
 	for (uint32_t i = 0; p && p->used && i < p->fresh; i++)
 		if (p->list[i].flow_id)
 			give_back(w, p, &p->list[i]);
+}
+
+void judge_payload_begin(struct worker *w, struct flow *f, bool edit)
+{
+	uint32_t *of = &w->judge->payload_of[flow_table_number(w->flows, f)];
+	struct payload *x = find(w, f);
+	if (asked(w, f)) {
+		bool late = edit && *of == NOBODY;
+		*of = *of == NOBODY ? 0 : *of;
+		if (late && f->key.proto == IPPROTO_TCP && (x = take(w, f)))
+			x->late = true;
+		return;
+	}
+	if (x)
+		give_back(w, w->judge->policy->payloads, x);
+	*of = NOBODY;
 }
 
 void judge_payload_txn(struct worker *w, const struct flow *f, txn_t t)
@@ -319,7 +376,8 @@ static bool segment(struct worker *w, struct payload *x, const struct flow *f, c
 	uint32_t seq = rte_be_to_cpu_32(tcp->sent_seq) + !!(l->tcp_flags & RTE_TCP_SYN_FLAG);
 	const uint8_t *data = frame + l->payload;
 	if (!s->based) {
-		bool here = (fs->flags & SIDE_SYN) && f->start_ns >= w->judge->swap_ns; // else from here on
+		// else from here on
+		bool here = (fs->flags & SIDE_SYN) && f->start_ns >= w->judge->swap_ns && !x->late;
 		s->base = here ? fs->isn + 1 : seq;
 		s->based = true;
 	}
@@ -360,7 +418,7 @@ void judge_payload(struct worker *w, struct rte_mbuf *m)
 	struct pkt *p = pkt_of(m);
 	struct flow *f = p->flow;
 	if (pkt_decided(p) || !f || (f->policy & POLICY_DENIED) || !(f->policy & POLICY_JUDGED) ||
-	    !p->inner->payload_len || (p->flags & PKT_NO_EVIDENCE))
+	    !p->inner->payload_len || (p->flags & PKT_NO_EVIDENCE) || passed_over(w, f))
 		return;
 	worker_at(w, p);
 	struct payload *x = f->key.proto == IPPROTO_TCP ? take(w, f) : NULL;
@@ -376,8 +434,8 @@ void judge_payload(struct worker *w, struct rte_mbuf *m)
 bool judge_payload_over(const struct worker *w, const struct flow *f, unsigned dir)
 {
 	const struct payload *x = f->key.proto == IPPROTO_TCP ? find(w, f) : NULL;
-	return x &&
-	       x->side[dir].over; // each datagram is searched, and what has no state is searched segment by segment
+	// each datagram is searched, and what has no state is searched segment by segment
+	return x ? x->side[dir].over : passed_over(w, f);
 }
 
 void judge_payload_end(struct worker *w, struct flow *f)

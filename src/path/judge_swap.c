@@ -162,6 +162,8 @@ static void judge_known_facts(struct worker *w, struct flow *f, struct again *a)
 {
 	struct judge *j = w->judge;
 	struct verdict first;
+	if (unlikely(w->scans))
+		judge_payload_begin(w, f, j->swap.edit);
 	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &first);

@@ -98,7 +98,7 @@ def main():
         one_way = [half for name in ("tls12", "tls13") for half in halves(work, CAPTURES / f"{name}.pcap")]
         for i, path in enumerate(paths[:3]):
             settled = compare(work, f"policy {i}, one way", one_way, [path])[0]
-            expect(f"policy {i}: some of it settles", settled > 0 or i == 2, f"{settled} frames")
+            expect(f"policy {i}: some of it settles", settled > 0, f"{settled} frames")
         for i in range(0, len(paths), 3):
             compare(work, f"policy {i} and then another", own, [paths[i], rng.choice(paths)])
         expect("some of it settles", sums[0] > 1000 if corpora else sums[0] > 100, str(sums))

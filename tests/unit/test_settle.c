@@ -54,6 +54,8 @@ static int open_world(void **state)
 	config.hold_bytes = 4096;
 	config.hold_ns = 10 * SECOND;
 	config.policy_acts = true;
+	config.policy_fields = 1ull << FIELD_HOST | 1ull << FIELD_PAYLOAD | 1ull << FIELD_DPORT;
+	config.payload_depth = 65536;
 	config.kept_bytes = 1 << 20;
 	world_open();
 	out = (struct egress){.nports = 2, .send = sent};
@@ -638,6 +640,52 @@ static void policy_changes(void **state)
 	judged_unload(&deny);
 }
 
+// A flow that no rule for payload can be about, by what its first packet said, is not searched, and settles.
+static void payload_of_others(void **state)
+{
+	struct judged_policy words;
+	struct fastpath_op op;
+	judged_load(&words,
+		    "{\"rules\":["
+		    "{\"id\":\"a\",\"action\":\"alert\",\"when\":{\"dport\":9999,\"payload\":{\"contains\":\"evil\"}}},"
+		    "{\"id\":\"b\",\"action\":\"alert\",\"when\":{\"dport\":9999,\"payload\":{\"contains\":\"bad\"}}},"
+		    "{\"id\":\"c\",\"action\":\"deny\",\"when\":{\"any\":[{\"dport\":9998},{\"dport\":9997}],"
+		    "\"payload\":{\"contains\":\"evil\"}}}]}",
+		    2);
+	judge_use(worker, words.judge);
+	for (unsigned port = 9996; port < 10001; port++) {
+		bool is_asked = port > 9996 && port < 10000;
+		connect_to((uint16_t)port);
+		talk(100, opaque, "evil");
+		struct flow *f = flow_now();
+		bool denied = port == 9997 || port == 9998;
+		assert_int_equal(!!(f->policy & POLICY_DENIED), denied);
+		if (!is_asked)
+			assert_true(asked(&op) && asked(&op));
+		if (port == 9999)
+			why(f, false, "rule a looks at its payload");
+		while (denied && asked(&op))
+			;
+		nothing_asked();
+	}
+	sport = 50000; // above the server's
+	dport = 10000; // each datagram of others is searched
+	for (unsigned i = 0; i < 80; i++) {
+		frame(0, IPPROTO_UDP, 0, opaque, sizeof(opaque));
+		frame(1, IPPROTO_UDP, 0, opaque, sizeof(opaque));
+	}
+	assert_true(asked(&op) && asked(&op));
+	dport = 9999;
+	for (unsigned i = 0; i < 80; i++)
+		frame(0, IPPROTO_UDP, 0, opaque, sizeof(opaque));
+	nothing_asked();
+	path_drain(worker);
+	while (asked(&op))
+		;
+	judge_use(worker, policy.judge);
+	judged_unload(&words);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
@@ -654,6 +702,7 @@ int main(void)
 		TEST(numbers_resume),
 		TEST(a_reset_behind_what_went_by),
 		TEST(policy_changes),
+		TEST(payload_of_others),
 		TEST(ends_with_all),
 		TEST(one_way_settles),
 		TEST(one_way_for_long),

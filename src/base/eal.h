@@ -7,6 +7,7 @@
 // 0 or -errno; the reason is logged by DPDK.
 int eal_init(unsigned mem_mb);
 void eal_fini(void);
+extern bool eal_named_drivers; // from now on EAL opens no others
 // --lcores: one on all processors that we may use. EAL would pin the thread (and those it starts) to one of them.
 void eal_lcores(char *out, size_t len);
 
@@ -41,4 +42,6 @@ void mem_settle(void);
 
 // Memory that is there when asked for: zeroed, touched, huge pages where the kernel has them. NULL: none.
 void *mem_take(size_t bytes);
+extern bool
+	mem_lazily; // from now on it is touched when it is used: replay's captures seldom need a tenth of the tables
 void mem_give(void *p, size_t bytes);

@@ -126,6 +126,7 @@ static void add_ports(struct arguments *a, const struct eal_live *live)
 		add(a, "-a");
 		add(a, "0000:00:00.0"); // one that is no port: with no device allowed, all would be taken
 	} else {
+		eal_named_drivers = true; // cards may need one that port_pci.c does not know
 		add(a, "--no-pci");
 	}
 }

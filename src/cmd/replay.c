@@ -481,6 +481,7 @@ static bool start(struct replay *r)
 		return false;
 	if (!start_mirrors(r) || !start_exits(r))
 		return false;
+	mem_lazily = true;
 	int rc = eal_init(crew_mem_mb(&r->config, o->workers));
 	if (rc < 0)
 		return no(r, "DPDK does not start", -rc);

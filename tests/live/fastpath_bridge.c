@@ -192,7 +192,8 @@ static bool start(char **argv, const char *carrier)
 				: !strcmp(argv[3], "kernel") ? FASTPATH_OPEN_KERNEL
 							     : FASTPATH_CLOSED;
 	}
-	if (eal_init_live(&(struct eal_live){.ports = config, .nports = 2, .mem_mb = 160}) < 0)
+	const struct eal_live live = {.ports = config, .nports = 2, .mem_mb = 160, .pages = EAL_PAGES_SMALL};
+	if (eal_init_live(&live) < 0)
 		return false;
 	struct rte_mempool *pool = eal_pool("bridge", 16383, 2048 + 256);
 	struct fastpath_options o = {

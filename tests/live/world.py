@@ -8,6 +8,7 @@
 veth pairs; what is in each namespace ends with the test. Needs root, iproute2 and ethtool. A test imports World, starts
 programs in namespaces by world.run and world.start, and asks the appliance by world.ctl."""
 import atexit
+import fcntl
 import json
 import os
 import pathlib
@@ -138,6 +139,8 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
     def hugepages(self, n):
         """raised for as long as this world stands; whether they are there"""
         nr = pathlib.Path("/proc/sys/vm/nr_hugepages")
+        self.nr = open(nr)
+        fcntl.flock(self.nr, fcntl.LOCK_EX)  # one world at a time, whoever's
         there = int(nr.read_text())
         try:
             nr.write_text(str(there + n))

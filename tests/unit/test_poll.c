@@ -50,7 +50,9 @@ static int begin(void **state)
 	static const struct port_config flood = {.name = "flood", .type = PORT_NULL, .flood = true};
 	char why[256];
 	if (!frames) {
-		assert_int_equal(eal_init_live(&(struct eal_live){.ports = &flood, .nports = 1, .mem_mb = 128}), 0);
+		assert_int_equal(eal_init_live(&(struct eal_live){
+					 .ports = &flood, .nports = 1, .mem_mb = 128, .pages = EAL_PAGES_SMALL}),
+				 0);
 		frames = eal_pool("frames", 8191, 2048);
 		assert_non_null(frames);
 	}

@@ -791,7 +791,8 @@ static int set_up(void **state)
 	}
 	if (!alone)
 		print_message("not root, or no namespaces with veth: ports of the kernel are not tested\n");
-	if (eal_init_live(&(struct eal_live){.ports = all, .nports = RTE_DIM(all), .mem_mb = 160, .say = heard}) != 0)
+	if (eal_init_live(&(struct eal_live){
+		    .ports = all, .nports = RTE_DIM(all), .mem_mb = 160, .pages = EAL_PAGES_SMALL, .say = heard}) != 0)
 		return -1;
 	pool = eal_pool("frames", 16383, 3072);
 	return pool ? 0 : -1;

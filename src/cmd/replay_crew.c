@@ -464,7 +464,6 @@ void crew_stop(struct crew *c)
 	for (unsigned i = 0; i < c->n; i++)
 		member_free(c->members[i]);
 	member_free(c->front);
-	publish_fini(&c->publish);
 	limits_free(c->limits);
 	// The pools go with the process: to free them would write zeros over all of their memory first (60 ms).
 }

@@ -382,7 +382,6 @@ void standing_free(struct standing *s)
 		free(s->versions[i]);
 	}
 	free(s->by_version);
-	publish_fini(&s->publish);
 	pthread_mutex_destroy(&s->loading);
 	pthread_mutex_destroy(&s->looking);
 	free(s);

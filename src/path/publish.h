@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// How a policy comes into force, and when the one before may be freed: one pointer, and quiescent states (RCU).
+// How a policy comes into force, and when the one before may be freed: one pointer, and each worker's word (RCU).
 #pragma once
 
 #include <stdatomic.h>
 
 #include "judge.h"
-
-struct rte_rcu_qsbr;
 
 #define PUBLISH_WORKERS 64
 
@@ -17,17 +15,20 @@ struct published {
 	struct judge_policy *of[PUBLISH_WORKERS];
 };
 
+// What a worker judges by, and what it has come to: all its live flows were judged again.
+struct publish_worker {
+	struct published *takes;
+	struct published *_Atomic has;
+} __attribute__((aligned(64)));
+
 struct publish {
 	struct published *_Atomic now;
-	struct rte_rcu_qsbr *qs;
-	size_t qs_bytes;
-	uint64_t token; // of the last publish_set
 	unsigned workers;
+	struct publish_worker worker[PUBLISH_WORKERS];
 };
 
-// Control thread. Workers have ids from 0. 0 or -ENOMEM.
+// Control thread. Workers have ids from 0. 0 or -ENOMEM: they are too many.
 int publish_init(struct publish *p, unsigned workers);
-void publish_fini(struct publish *p);
 // From now on `next` is what workers take. What was in force before is theirs until publish_done; set again only
 // after that.
 void publish_set(struct publish *p, struct published *next);

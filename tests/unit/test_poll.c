@@ -75,7 +75,6 @@ static int begin(void **state)
 static int end(void **state)
 {
 	port_close(&port);
-	publish_fini(&publish);
 	return rte_mempool_in_use_count(frames) == 0 ? 0 : -1;
 }
 
@@ -88,6 +87,23 @@ static void run_until(enum reason reason)
 	poll_stop(&p);
 	path_fini(&p.w);
 	assert_true(p.w.drops[reason] > 0);
+}
+
+// A worker that looked just before a policy came says nothing of it: the one before is still in use.
+static void what_was_not_taken_is_not_done(void **state)
+{
+	static struct published next;
+	assert_int_equal(path_init(&p.w, &config), 0);
+	assert_int_equal(publish_init(&publish, 1), 0);
+	assert_true(publish_done(&publish));
+	publish_set(&publish, &next);
+	assert_true(publish_step(&publish, &p.w, 1));
+	assert_false(publish_done(&publish));
+	publish_take(&publish, &p.w);
+	assert_false(publish_done(&publish));
+	assert_true(publish_step(&publish, &p.w, 1));
+	assert_true(publish_done(&publish));
+	path_fini(&p.w);
 }
 
 // Worker 1 of two has the port. What it brings has no flow, so worker 0 owns it, which never runs: its ring fills up.
@@ -155,6 +171,7 @@ static void the_time_of_day_is_set_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_was_not_taken_is_not_done, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_ring_drops_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(a_frame_without_its_tag_goes_no_further, begin, end),
 		cmocka_unit_test_setup_teardown(a_frame_without_its_tag_goes_no_further, begin, end),

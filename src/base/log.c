@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <rte_log.h>
-
 #include "base/word.h"
 
 #define LINE_BYTES 1024
@@ -97,29 +95,4 @@ void log_say(enum log_level level, const char *room, const char *format, ...)
 	va_start(args, format);
 	log_vsay(level, room, format, args);
 	va_end(args);
-}
-
-static ssize_t from_dpdk(void *cookie, const char *text, size_t len)
-{
-	static const enum log_level by_rte[] = {
-		[RTE_LOG_EMERG] = LOG_ERROR, [RTE_LOG_ALERT] = LOG_ERROR,     [RTE_LOG_CRIT] = LOG_ERROR,
-		[RTE_LOG_ERR] = LOG_ERROR,   [RTE_LOG_WARNING] = LOG_WARNING, [RTE_LOG_NOTICE] = LOG_NOTICE,
-		[RTE_LOG_INFO] = LOG_INFO,   [RTE_LOG_DEBUG] = LOG_DEBUG};
-	int level = rte_log_cur_msg_loglevel();
-	size_t n = len;
-	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
-		n--;
-	if (n)
-		log_say(level > 0 && level <= (int)RTE_LOG_DEBUG ? by_rte[level] : LOG_INFO, "dpdk", "%.*s", (int)n,
-			text);
-	return (ssize_t)len;
-}
-
-int log_dpdk(void)
-{
-	FILE *f = fopencookie(NULL, "w", (cookie_io_functions_t){.write = from_dpdk});
-	if (!f)
-		return -errno;
-	setvbuf(f, NULL, _IOLBF, 0);
-	return rte_openlog_stream(f);
 }

@@ -34,6 +34,3 @@ int log_set(const char *room, const char *level);
 enum log_level log_get(enum log_room room);
 // Would it be said? For what costs something to say.
 bool log_wants(enum log_level level, const char *room);
-
-// DPDK's own lines come as lines of the room dpdk, from here on. Before rte_eal_init. 0 or -errno.
-int log_dpdk(void);

@@ -115,11 +115,19 @@ static int probe(struct port *p, const struct port_why *why)
 	return 0;
 }
 
+// Of nothing asked for DPDK makes the least that a driver takes (ENA: 128), and ENA takes powers of two alone.
+uint16_t port_ring(uint16_t asked, uint16_t likes, const struct rte_eth_desc_lim *takes)
+{
+	uint32_t n = asked ? rte_align32pow2(asked) : likes ? likes : RTE_ETH_DEV_FALLBACK_RX_RINGSIZE;
+	n = RTE_MIN(n, takes->nb_max ? takes->nb_max : (uint16_t)(UINT16_MAX / 2 + 1));
+	return (uint16_t)RTE_ALIGN_CEIL(RTE_MAX(n, takes->nb_min), RTE_MAX(takes->nb_align, 1u));
+}
+
 static int queues_setup(struct port *p, const struct rte_eth_dev_info *info)
 {
-	uint16_t rx = p->config.rx_ring, tx = p->config.tx_ring;
-	int socket = rte_eth_dev_socket_id(p->id);
-	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &rx, &tx);
+	uint16_t rx = port_ring(p->config.rx_ring, info->default_rxportconf.ring_size, &info->rx_desc_lim);
+	uint16_t tx = port_ring(p->config.tx_ring, info->default_txportconf.ring_size, &info->tx_desc_lim);
+	int socket = rte_eth_dev_socket_id(p->id), rc = 0;
 	for (uint16_t q = 0; rc == 0 && q < p->queues; q++) {
 		rc = rte_eth_rx_queue_setup(p->id, q, rx, socket, &info->default_rxconf, p->pool);
 		if (rc == 0)

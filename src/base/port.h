@@ -143,6 +143,9 @@ void port_xstats(const struct port *port, void (*each)(void *arg, const char *na
 // that they may have (0: no bound): af_xdp lends mbufs to the kernel, which wants each within a page.
 void port_room(const struct port_config *config, unsigned *least, unsigned *most);
 
+// Buffers that its rings can hold.
+unsigned port_buffers(const struct port_config *config, unsigned workers);
+
 // port_rx's, where frames can be longer than a wire has them or are marked: how many stay in m.
 uint16_t port_sift(const struct port *port, uint16_t queue, struct rte_mbuf **m, uint16_t n);
 uint16_t port_xsk_rx(struct port_xsk *xsk, uint16_t queue, struct rte_mbuf **m, uint16_t n);
@@ -176,5 +179,3 @@ static inline uint16_t port_tx(struct port *port, uint16_t queue, struct rte_mbu
 int port_fd(const struct port *port, uint16_t queue);
 
 const char *port_type_name(enum port_type type);
-// -1: no such type.
-int port_type_of(const char *name);

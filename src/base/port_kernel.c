@@ -200,17 +200,16 @@ bool port_kernel_driver_is(const char *device, const char *driver)
 bool port_kernel_link(const char *device)
 {
 	struct ethtool_value v = {.cmd = ETHTOOL_GLINK};
-	struct ifreq flags = {0}, link = {.ifr_data = (void *)&v};
+	struct ifreq flags = {0};
 	if (ask(device, SIOCGIFFLAGS, &flags) < 0 || !(flags.ifr_flags & IFF_UP))
 		return false;
-	return ask(device, SIOCETHTOOL, &link) == 0 ? v.data != 0 : (flags.ifr_flags & IFF_RUNNING) != 0;
+	return ethtool(device, &v) == 0 ? v.data != 0 : (flags.ifr_flags & IFF_RUNNING) != 0;
 }
 
 unsigned port_kernel_channels(const char *device)
 {
 	struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
-	struct ifreq r = {.ifr_data = (void *)&c};
-	if (ask(device, SIOCETHTOOL, &r) < 0)
+	if (ethtool(device, &c) < 0)
 		return 1;
 	return RTE_MAX(1u, c.combined_count + c.rx_count);
 }

@@ -79,15 +79,6 @@ const char *port_type_name(enum port_type type)
 	return port_kinds[type].name;
 }
 
-int port_type_of(const char *name)
-{
-	for (int i = 0; i < PORT_TYPES; i++) {
-		if (strcmp(port_kinds[i].name, name) == 0)
-			return i;
-	}
-	return -1;
-}
-
 // Of an object of a pool a page is left to the frame after header, mbuf, struct pkt, headroom, and what XDP keeps free.
 #define XDP_HEADROOM 256
 #define XSK_ROOM_MIN (2048 - 64 - sizeof(struct rte_mbuf) - sizeof(struct pkt) - RTE_PKTMBUF_HEADROOM)
@@ -108,4 +99,12 @@ void port_room(const struct port_config *config, unsigned *least, unsigned *most
 		*least = RTE_MAX(*least + XDP_HEADROOM, XSK_ROOM_MIN);
 		*most = XSK_ROOM_MAX;
 	}
+}
+
+#define RING_USUAL 1024
+
+unsigned port_buffers(const struct port_config *c, unsigned workers)
+{
+	return (c->queues ? c->queues : workers) *
+	       ((c->rx_ring ? c->rx_ring : RING_USUAL) + (c->tx_ring ? c->tx_ring : RING_USUAL));
 }

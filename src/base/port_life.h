@@ -20,6 +20,8 @@ int port_attach(struct port *p, const struct port_why *why);
 int port_reset(struct port *p, const struct port_why *why);
 // Workers have left; the device is unmade.
 void port_detach(struct port *p);
+// Descriptors of a queue: asked for, or as the driver likes.
+uint16_t port_ring(uint16_t asked, uint16_t likes, const struct rte_eth_desc_lim *takes);
 // up, for workers, after attach; and the other way: returns when none is in it.
 void port_raise(struct port *p);
 void port_lower(struct port *p);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,11 +17,12 @@
 #define MAKER_AMAZON 0x1d0f
 #define MAKER_MELLANOX 0x15b3
 
-static const char *root = "/sys/bus/pci/devices";
+static const char *root = "/sys/bus/pci/devices", *list = "/sys/kernel/debug/x86/pat_memtype_list";
 
-void port_pci_root(const char *folder)
+void port_pci_root(const char *folder, const char *mapped)
 {
 	root = folder;
+	list = mapped;
 }
 
 // Of PCI devices the maker tells which drivers may know it.
@@ -73,6 +75,27 @@ int port_pci_args(const struct port_config *c, unsigned queues, unsigned mtu, ch
 {
 	bool large = c->large_headers && pci_maker(c->device) == MAKER_AMAZON;
 	return snprintf(out, size, "%s%s%s", large ? "large_llq_hdr=1" : "", large && c->extra[0] ? "," : "", c->extra);
+}
+
+int port_pci_combines(const char *device)
+{
+	char path[PATH_BYTES], line[256], start[32] = "";
+	unsigned long long from = 0;
+	snprintf(path, sizeof(path), "%s/%s/resource", root, device);
+	FILE *f = fopen(path, "r");
+	for (unsigned bar = 0; f && bar <= 2 && fgets(line, sizeof(line), f); bar++)
+		from = bar == 2 ? strtoull(line, NULL, 16) : 0;
+	if (f)
+		fclose(f);
+	f = from && pci_maker(device) == MAKER_AMAZON ? fopen(list, "r") : NULL;
+	if (!f)
+		return -1;
+	snprintf(start, sizeof(start), "%llx-", from);
+	int rc = 0;
+	while (!rc && fgets(line, sizeof(line), f))
+		rc = strstr(line, start) && strstr(line, "write-combining");
+	fclose(f);
+	return rc;
 }
 
 // The kernel's driver of it: "ena", "vfio-pci"; empty: none.

@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/port_kernel.h"
 #include "base/port_life.h"
 #include "base/port_xsk_in.h"
 
@@ -59,7 +60,10 @@ static int attach(struct port_xsk *x, const struct port *p, const struct port_wh
 	if (rc < 0)
 		return port_because(why, rc, "%s: %s takes no XDP program: %s%s", p->config.name, p->config.device,
 				    strerror(-rc),
-				    rc == -ERANGE ? " (the MTU of its peer is too large: veth takes 3,506)" : "");
+				    rc == -ERANGE ? " (the MTU of its peer is too large: veth takes 3,506)"
+				    : rc == -EINVAL && port_kernel_driver_is(p->config.device, "ena")
+					    ? " (ena: half of the channels that it could have, ethtool -L)"
+					    : "");
 	if (bpf_obj_get_info_by_fd(x->program_fd, &info, &len) == 0)
 		x->program = info.id;
 	return 0;

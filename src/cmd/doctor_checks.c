@@ -22,6 +22,8 @@
 
 #include "base/port_giant.h"
 #include "base/port_kernel.h"
+#include "base/port_life.h"
+#include "base/port_pci.h"
 #include "ctl/privilege.h"
 #include "doctor.h"
 
@@ -84,15 +86,16 @@ static void pages(struct doctor *d)
 
 static void pci(struct doctor *d, const struct port_config *c)
 {
-	char path[192], link[256] = "", fix[192];
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", c->device);
-	ssize_t n = readlink(path, link, sizeof(link) - 1);
-	const char *driver = n > 0 ? strrchr(link, '/') + 1 : "none";
-	bool good = !strcmp(driver, "vfio-pci") || !strcmp(driver, "igb_uio");
-	snprintf(fix, sizeof(fix), "dpdk-devbind.py --bind=%s %s",
-		 access("/sys/kernel/iommu_groups/0", F_OK) == 0 ? "vfio-pci" : "igb_uio", c->device);
-	doctor_say(d, good ? DOCTOR_OK : DOCTOR_BAD, "driver", false, good ? "" : fix, "%s: %s has driver %s%s",
-		   c->name, c->device, driver, good ? "" : ", DPDK cannot open it");
+	char why[256];
+	if (port_pci_ready(c, &(struct port_why){why, sizeof(why)}) < 0) { // "what is wrong (what mends it)"
+		char *fix = strrchr(why, '(');
+		fix[-1] = fix[strlen(fix) - 1] = 0;
+		return doctor_say(d, DOCTOR_BAD, "driver", false, fix + 1, "%s", why);
+	}
+	bool slow = port_pci_combines(c->device) == 0;
+	doctor_say(d, slow ? DOCTOR_WARN : DOCTOR_OK, "driver", false,
+		   slow ? "rmmod igb_uio; insmod igb_uio.ko wc_activate=1" : "", "%s: %s is ours%s", c->name, c->device,
+		   slow ? ", but mapped without write-combining, which costs much of its rate" : "");
 }
 
 static void mtu(struct doctor *d, const struct port_config *c)

@@ -139,7 +139,9 @@ static unsigned frames_wanted(const struct appliance *a)
 	unsigned each = m->held_frames + m->fragments + POLL_RING + 512 + 256 * 3 / 2;
 	each += a->path.copies ? 1024 : 0; // rings.c's
 	each += a->path.before ? mirror_frames(&a->path) : 0;
-	unsigned want = a->nworkers * each + a->config->nports * 4096 * 2;
+	unsigned want = a->nworkers * each;
+	for (unsigned i = 0; i < a->config->nports; i++)
+		want += RTE_MAX(8192u, port_buffers(&a->config->ports[i].port, a->nworkers));
 	return m->frames ? m->frames : RTE_MAX(want, 16384u);
 }
 

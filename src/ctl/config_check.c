@@ -375,11 +375,8 @@ static void memory(const struct checking *k)
 {
 	const struct config_memory *m = &k->c->memory;
 	uint64_t workers = k->c->workers.ncores, need = ((uint64_t)m->held_frames + m->fragments) * workers;
-	for (unsigned i = 0; i < k->c->nports; i++) {
-		const struct port_config *p = &k->c->ports[i].port;
-		uint64_t queues = p->queues ? p->queues : workers;
-		need += queues * ((p->rx_ring ? p->rx_ring : 1024u) + (p->tx_ring ? p->tx_ring : 1024u));
-	}
+	for (unsigned i = 0; i < k->c->nports; i++)
+		need += port_buffers(&k->c->ports[i].port, k->c->workers.ncores);
 	if (m->frames && m->frames < need)
 		WARN(k, spot("memory", 0, "frames"),
 		     "rings, held frames and fragments can take %lu buffers of these %u", need, m->frames);

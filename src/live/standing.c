@@ -216,15 +216,14 @@ static void enforce(struct standing *s, struct force *f, struct standing_done *d
 {
 	struct force *was = s->now;
 	uint64_t at = clock_ns(CLOCK_MONOTONIC);
-	publish_set(&s->publish, f ? &f->published : NULL);
+	publish_set(&s->publish, &f->published);
 	while (!publish_done(&s->publish)) // workers judge their live flows again, some at each turn
 		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-	if (done)
-		done->publish_ms = since_ms(at);
-	if (done && (!was || strcmp(was->policy->hash, f->policy->hash) != 0))
+	done->publish_ms = since_ms(at);
+	if (!was || strcmp(was->policy->hash, f->policy->hash) != 0)
 		difference(was ? was->policy : NULL, f->policy, &done->difference, NULL, NULL);
 	pthread_mutex_lock(&s->looking);
-	if (f && was)
+	if (was)
 		carry_hits(f, was);
 	s->now = f;
 	pthread_mutex_unlock(&s->looking);
@@ -340,13 +339,6 @@ int standing_load(struct standing *s, const char *file, const char *shadow, cons
 	}
 	pthread_mutex_unlock(&s->loading);
 	return rc;
-}
-
-void standing_withdraw(struct standing *s)
-{
-	pthread_mutex_lock(&s->loading);
-	enforce(s, NULL, NULL);
-	pthread_mutex_unlock(&s->loading);
 }
 
 const struct standing_view *standing_look(struct standing *s)

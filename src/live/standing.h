@@ -45,8 +45,6 @@ struct standing_done {
 // was in shadow stays. ear: NULL, or it hears what is read (policy.h).
 int standing_load(struct standing *s, const char *file, const char *shadow, const struct policy_ear *ear,
 		  struct standing_done *done, FILE *say);
-// The same without a policy: everything passes, or nothing (fail mode no_policy). When nothing was loaded it is so.
-void standing_withdraw(struct standing *s);
 
 struct edit;
 // One item more or less in a set of the policy in force, seen by all workers when this returns; microseconds. As

@@ -50,8 +50,8 @@ def main():
     rc, checks, err = doctor(w, "--set", "ports.lan.type=af_xdp", "--set", "ports.wan.type=af_xdp")
     expect("the kernel is asked for XDP", of(checks, "xdp")["level"] == "ok", checks)
     rc, checks, err = doctor(w, "--set", "ports.lan.type=pci", "--set", "ports.lan.device=0000:ff:1f.7")
-    expect("a PCI port asks for huge pages, a driver and perhaps an IOMMU, each with a command",
-           of(checks, "driver")["level"] == "bad" and "devbind" in of(checks, "driver")["fix"] and
+    expect("a PCI port asks for its device, huge pages and perhaps an IOMMU, each with a command",
+           of(checks, "driver")["level"] == "bad" and "no PCI device 0000:ff:1f.7" in of(checks, "driver")["text"] and "lspci" in of(checks, "driver")["fix"] and
            all(k["fix"] for k in checks if k["level"] != "ok"), checks)
     w.up(c)
     rc, checks, err = doctor(w)

@@ -695,12 +695,13 @@ static void memif_carries(void **state)
 // /sys of a machine with cards, as far as it is looked at.
 static void pci_is_looked_at_first(void **state)
 {
-	char dir[] = "/tmp/test_port_XXXXXX", why[256] = "", args[256];
+	char dir[] = "/tmp/test_port_XXXXXX", why[256] = "", args[256], list[64];
 	const struct port_why to = {why, sizeof(why)};
 	const char *plugins[PORT_PLUGINS_MAX];
 	struct port_config c = {.name = "wan", .type = PORT_PCI, .device = "0000:00:06.0", .large_headers = true};
 	assert_non_null(mkdtemp(dir));
-	port_pci_root(dir);
+	snprintf(list, sizeof(list), "%s/list", dir);
+	port_pci_root(dir, list);
 	assert_int_equal(port_pci_ready(&c, &to), -ENODEV);
 	assert_string_equal(why, "wan: no PCI device 0000:00:06.0 (lspci -D)");
 	sh("cd %s && mkdir -p drivers/ena drivers/vfio-pci 0000:00:06.0 0000:00:07.0 &&"
@@ -721,8 +722,35 @@ static void pci_is_looked_at_first(void **state)
 	assert_true(port_pci_plugins(c.device, plugins) > 3);
 	port_pci_args(&c, 1, 0, args, sizeof(args));
 	assert_string_equal(args, "miss_txc_to=0");
-	port_pci_root("/sys/bus/pci/devices");
+	c.device[9] = '6';
+	assert_int_equal(port_pci_combines(c.device), -1);
+	sh("cd %s && printf '0x%%016x 0x%%016x 0x%%016x\\n' 0xfeb00000 0xfeb03fff 1 0 0 0 0x40000000 0x400fffff 2 > "
+	   "%s/resource",
+	   dir, c.device);
+	assert_int_equal(port_pci_combines(c.device), -1); // who is not root sees no list
+	sh("echo 'PAT: [mem 0x00000000feb00000-0x00000000feb04000] write-combining' > %s", list);
+	assert_int_equal(port_pci_combines(c.device), 0);
+	sh("echo 'PAT: [mem 0x0000000040000000-0x0000000040100000] write-combining' >> %s", list);
+	assert_int_equal(port_pci_combines(c.device), 1);
+	port_pci_root("/sys/bus/pci/devices", "/sys/kernel/debug/x86/pat_memtype_list");
 	sh("rm -r %s", dir);
+}
+
+// ENA's limits, and a driver's that has none.
+static void rings_are_as_asked(void **state)
+{
+	static const struct rte_eth_desc_lim ena = {.nb_max = 1024, .nb_min = 128}, any = {0},
+					     by32 = {4096, 64, 32, 0, 0};
+	assert_int_equal(port_ring(0, 1024, &ena), 1024);
+	assert_int_equal(port_ring(0, 1024, &(struct rte_eth_desc_lim){.nb_max = 512, .nb_min = 128}),
+			 512); // large_llq_hdr
+	assert_int_equal(port_ring(1000, 1024, &ena), 1024);
+	assert_int_equal(port_ring(16384, 1024, &ena), 1024);
+	assert_int_equal(port_ring(10, 1024, &ena), 128);
+	assert_int_equal(port_ring(0, 0, &any), 512);
+	assert_int_equal(port_ring(16384, 0, &any), 16384);
+	assert_int_equal(port_ring(0, 0, &by32), 512);
+	assert_int_equal(port_ring(0, 100, &by32), 128);
 }
 
 // What came while nobody looked, and was more than the ring holds.
@@ -765,13 +793,6 @@ static void what_is_not_there_is_said(void **state)
 	port_close(&p);
 }
 
-static void types_have_names(void **state)
-{
-	for (int i = 0; i < PORT_TYPES; i++)
-		assert_int_equal(port_type_of(port_type_name(i)), i);
-	assert_int_equal(port_type_of("ethernet"), -1);
-}
-
 // What a test that failed has left.
 static int clean(void **state)
 {
@@ -801,7 +822,6 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(types_have_names, clean),
 		cmocka_unit_test_teardown(null_takes_all, clean),
 		cmocka_unit_test_teardown(pcap_reads_what_it_wrote, clean),
 		cmocka_unit_test_teardown(what_is_not_there_is_said, clean),
@@ -817,6 +837,7 @@ int main(void)
 		cmocka_unit_test_teardown(pools_that_do_not_fit_are_said, clean),
 		cmocka_unit_test_teardown(memif_carries, clean),
 		cmocka_unit_test_teardown(pci_is_looked_at_first, clean),
+		cmocka_unit_test(rings_are_as_asked),
 		cmocka_unit_test_teardown(a_full_ring_is_counted, clean),
 		cmocka_unit_test_teardown(af_xdp_has_a_socket_a_channel, clean),
 		cmocka_unit_test_teardown(an_mtu_that_is_refused_is_said, clean),

@@ -95,7 +95,6 @@ void txn_num(const struct app_in *in, txn_t t, enum fact_field f, uint64_t value
 // Room for a value of len bytes, of any length, that the caller writes there at once. NULL: there is none (counted).
 void *txn_reserve(const struct app_in *in, txn_t t, enum fact_field f, uint32_t len, struct origin o);
 void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind);
-bool txn_alive(const struct app_in *in, txn_t t);
 struct record *txn_record(const struct app_in *in, txn_t t); // as it stands; NULL: gone
 void txn_end(const struct app_in *in, txn_t t);              // writes the record
 // The transaction that will be begun next; those from `since` on were never begun.

@@ -135,7 +135,6 @@ void quic_conn_copy(const struct quic *q, const struct quic_conn *c, enum quic_s
 struct origin quic_conn_origin(const struct quic_conn *c, uint32_t at, uint32_t len);
 
 // quic_google.c: Google's versions without keys (Q0xx before Q050), and what is said in their CHLO.
-bool quic_google_looks(const uint8_t *p, uint32_t len);
 bool quic_google_datagram(struct quic *q, struct app_in *in);
 // Google's frames p[0..len) of a packet whose number took number_len bytes, opened if it was sealed; at: offset of p
 // in the datagram. sealed: the packet was shown to be its sender's, so that its bytes hold.

@@ -85,12 +85,6 @@ static bool nibble_header(const uint8_t *p, uint32_t len, struct clear_packet *k
 	return k->cid_len == 8 && k->hash_at + HASH_BYTES < len;
 }
 
-bool quic_google_looks(const uint8_t *p, uint32_t len)
-{
-	struct clear_packet k;
-	return public_header(p, len, &k) || nibble_header(p, len, &k);
-}
-
 typedef unsigned __int128 uint128;
 
 static uint128 fnv(uint128 h, const void *data, uint32_t len)

@@ -201,11 +201,6 @@ void txn_kind(const struct app_in *in, txn_t t, uint8_t tx_kind)
 		b->record.tx_kind = tx_kind;
 }
 
-bool txn_alive(const struct app_in *in, txn_t t)
-{
-	return find(in, t) != NULL;
-}
-
 struct record *txn_record(const struct app_in *in, txn_t t)
 {
 	struct block *b = find(in, t);

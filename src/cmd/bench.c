@@ -22,9 +22,11 @@
 #include "base/capture.h"
 #include "base/clock.h"
 #include "base/eal.h"
+#include "base/word.h"
 #include "bench.h"
 #include "bench_calibrate.h"
 #include "cmd.h"
+#include "option.h"
 #include "path/flow.h"
 #include "path/flow_table.h"
 #include "path/judge.h"
@@ -46,6 +48,7 @@ struct bench {
 	json_t *(*mode)(const struct bench_stage *); // NULL: the corridor room by room
 	struct bench_stage stage;
 	struct replay_policies policies;
+	struct path_config config;
 	unsigned loops;
 	bool json, steady, inline_drain;
 	const char *only; // name of one body: for instruction counts
@@ -325,84 +328,80 @@ static void usage(FILE *f)
 	      f);
 }
 
-// -1: go on
-static int options(int argc, char **argv, struct bench *b, struct path_config *c)
+static const char *set_body(void *verb, const char *v)
 {
-	static const struct option table[] = {{"json", 0, 0, 'j'},          {"policy", 1, 0, 'p'},
-					      {"loops", 1, 0, 'n'},         {"flows", 1, 0, 'f'},
-					      {"payload-depth", 1, 0, 'd'}, {"steady", 0, 0, 's'},
-					      {"only", 1, 0, 'o'},          {"flood", 0, 0, 'F'},
-					      {"latency", 0, 0, 'L'},       {"workers", 0, 0, 'W'},
-					      {"established", 1, 0, 'e'},   {"seconds", 1, 0, 't'},
-					      {"help", 0, 0, 'h'},          {0}};
-	for (int o; (o = getopt_long(argc, argv, "jn:p:h", table, NULL)) != -1;) {
-		switch (o) {
-		case 'j':
-			b->json = true;
-			break;
-		case 'p':
-			if (b->policy_file) {
-				fputs("sluice bench: --policy is given twice\n", stderr);
-				return EXIT_USAGE;
-			}
-			b->policy_file = optarg;
-			break;
-		case 'n':
-			b->loops = atoi(optarg);
-			break;
-		case 'f':
-			c->flows = strtoul(optarg, NULL, 0);
-			break;
-		case 'd':
-			c->payload_depth = strtoul(optarg, NULL, 0);
-			break;
-		case 's':
-			b->steady = true;
-			break;
-		case 'o':
-			b->only = optarg;
-			b->inline_drain = true;
-			break;
-		case 'F':
-			b->mode = bench_flood;
-			break;
-		case 'L':
-			b->mode = bench_latency;
-			break;
-		case 'W':
-			b->mode = bench_workers;
-			c->record_cells = 1 << 16; // of one loop; it is to stay in the cache
-			break;
-		case 'e':
-			b->stage.established = (unsigned)strtoul(optarg, NULL, 0);
-			break;
-		case 't':
-			b->stage.seconds = atof(optarg);
-			break;
-		case 'h':
-			usage(stdout);
-			return EXIT_DONE;
-		default:
-			usage(stderr);
-			return EXIT_USAGE;
-		}
-	}
+	struct bench *b = verb;
+	b->only = v;
+	b->inline_drain = true;
+	return word_find(body_names, BODIES, v, strlen(v)) < BODIES ? NULL : "";
+}
+
+static const char *set_flood(void *verb, const char *v)
+{
+	((struct bench *)verb)->mode = bench_flood;
+	return NULL;
+}
+
+static const char *set_latency(void *verb, const char *v)
+{
+	((struct bench *)verb)->mode = bench_latency;
+	return NULL;
+}
+
+static const char *set_workers(void *verb, const char *v)
+{
+	struct bench *b = verb;
+	b->mode = bench_workers;
+	b->config.record_cells = 1 << 16; // of one loop; it is to stay in the cache
+	return NULL;
+}
+
+static const char *set_seconds(void *verb, const char *v)
+{
+	struct bench *b = verb;
+	b->stage.seconds = atof(v);
+	return b->stage.seconds > 0 && b->stage.seconds <= 3600 ? NULL : "";
+}
+
+// -1: go on
+static int options(int argc, char **argv, struct bench *b)
+{
+#define O(field) OPTION_AT(struct bench, field)
+	static const struct option_row rows[] = {
+		{"json", 'j', NULL, OPTION_FLAG, O(json)},
+		{"policy", 'p', "FILE", OPTION_TEXT, O(policy_file), .twice = "--policy is given twice"},
+		{"loops", 'n', "N", OPTION_NUMBER, O(loops), .low = 1, .high = 10000000},
+		{"flows", 0, "N", OPTION_NUMBER, O(config.flows), .low = 64, .high = 1u << 24},
+		{"payload-depth", 0, "BYTES", OPTION_NUMBER, O(config.payload_depth), .low = 0, .high = UINT32_MAX},
+		{"steady", 0, NULL, OPTION_FLAG, O(steady)},
+		{"only", 0, "BODY", OPTION_CALL, .set = set_body, .range = "empty, bare or corridor"},
+		{"flood", 0, NULL, OPTION_CALL, .set = set_flood},
+		{"latency", 0, NULL, OPTION_CALL, .set = set_latency},
+		{"workers", 0, NULL, OPTION_CALL, .set = set_workers},
+		{"established", 0, "N", OPTION_NUMBER, O(stage.established), .low = 1, .high = UINT32_MAX},
+		{"seconds", 0, "S", OPTION_CALL, .set = set_seconds, .range = "a number above 0, at most 3600"},
+		{"help", 'h', NULL, OPTION_SHOW, .show = usage}};
+#undef O
+	static const struct option_table table = OPTION_TABLE("bench", rows);
+	int rc = option_read(&table, b, argc, argv);
+	if (rc >= 0)
+		return rc;
 	b->stage.paths = argv + optind;
 	b->stage.npaths = (unsigned)(argc - optind);
-	if (b->stage.npaths < 1 || (b->mode != bench_flood && b->stage.npaths > 1) || (b->mode && b->policy_file) ||
-	    b->stage.established < 1 || (b->mode == bench_flood && b->stage.established > c->flows / 2) ||
-	    !(b->stage.seconds > 0) || b->stage.seconds > 3600 || b->loops < 1 || b->loops > 10000000 ||
-	    c->flows < 64 || c->flows > 1u << 24) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
 	b->path = argv[optind];
+	if (b->stage.npaths < 1 || (b->mode != bench_flood && b->stage.npaths > 1))
+		return option_mistake("bench", "one capture is expected; of --flood several");
+	if (b->mode && b->policy_file)
+		return option_mistake("bench", "--flood, --latency and --workers are without a policy");
+	if (b->mode == bench_flood && b->stage.established > b->config.flows / 2)
+		return option_mistake("bench", "--established can be half of --flows at most");
 	return -1;
 }
 
 // What a worker takes at start follows from the policy. 0 or an exit code
-static int load_policy(struct bench *b, struct path_config *c)
+static int load_policy(struct bench *b)
 {
+	struct path_config *c = &b->config;
 	if (!b->policy_file)
 		return 0;
 	int rc = replay_policies_load(&b->policies, b->policy_file, NULL, 0, NULL, c->seed);
@@ -448,11 +447,12 @@ int bench_worker(struct worker *w, const struct path_config *c)
 	return 0;
 }
 
-static int measure(struct bench *b, struct path_config *c)
+static int measure(struct bench *b)
 {
+	const struct path_config *c = &b->config;
 	char err[CAPTURE_ERROR_MAX];
 	struct worker *w = &b->w;
-	int rc = load_policy(b, c);
+	int rc = load_policy(b);
 	w->wait = wait_ring;
 	w->wait_arg = b;
 	if (rc == 0)
@@ -503,9 +503,9 @@ static void print_rows(const json_t *rows)
 	}
 }
 
-static int mode(struct bench *b, const struct path_config *c)
+static int mode(struct bench *b)
 {
-	b->stage.config = c;
+	b->stage.config = &b->config;
 	json_t *rows = b->mode(&b->stage);
 	if (!rows)
 		return EXIT_ENVIRONMENT;
@@ -521,33 +521,34 @@ static int mode(struct bench *b, const struct path_config *c)
 
 int bench_main(int argc, char **argv)
 {
-	static struct bench b = {.loops = 5, .stage = {.established = 10000, .seconds = 1}};
-	struct path_config c = {
-		.flows = 1 << 20,
-		.streams = 65536,
-		.chunks = 16384,
-		.apps = 4096,
-		.fragments = 4096,
-		.arena_bytes = 16 << 20,
-		.record_cells = 1 << 18,
-		.transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
-		.payload_depth = 8192,
-		.checksum = CHECKSUM_IGNORE,
-		.live = true,
-		.seed = 0x5eed,
+	static struct bench b = {
+		.loops = 5,
+		.stage = {.established = 10000, .seconds = 1},
+		.config = {.flows = 1 << 20,
+			   .streams = 65536,
+			   .chunks = 16384,
+			   .apps = 4096,
+			   .fragments = 4096,
+			   .arena_bytes = 16 << 20,
+			   .record_cells = 1 << 18,
+			   .transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
+			   .payload_depth = 8192,
+			   .checksum = CHECKSUM_IGNORE,
+			   .live = true,
+			   .seed = 0x5eed},
 	};
-	int rc = options(argc, argv, &b, &c);
+	int rc = options(argc, argv, &b);
 	if (rc >= 0)
 		return rc;
 	// reserved, touched only as far as the capture needs it
 	if (eal_init(8192) < 0)
 		return EXIT_ENVIRONMENT;
 	if (b.mode)
-		return mode(&b, &c);
-	rc = measure(&b, &c);
+		return mode(&b);
+	rc = measure(&b);
 	if (rc != EXIT_DONE)
 		return rc;
-	double flow_bytes = (double)flow_table_bytes(c.flows) / c.flows;
+	double flow_bytes = (double)flow_table_bytes(b.config.flows) / b.config.flows;
 	if (b.json) {
 		json_t *j = report(&b, flow_bytes);
 		if (b.policy_file)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "cmd.h"
+#include "option.h"
 #include "ctl/config.h"
 #include "ctl/config_doc.h"
 #include "ctl/copies.h"
@@ -220,64 +221,31 @@ static void usage(FILE *out)
 	      out);
 }
 
+static const char *set_guard(void *verb, const char *v)
+{
+	return guard_add(&((struct check *)verb)->guard, v) ? NULL : "";
+}
+
 static int options(int argc, char **argv, struct check *k)
 {
-	static const struct option table[] = {
-		{"strict", 0, 0, 's'}, {"tests", 1, 0, 't'},   {"guard", 1, 0, 'g'},         {"json", 0, 0, 'j'},
-		{"fields", 0, 0, 'f'}, {"actions", 0, 0, 'a'}, {"schema", 0, 0, 'G'},        {"help", 0, 0, 'h'},
-		{"set", 1, 0, 'S'},    {"keys", 0, 0, 'k'},    {"config-schema", 0, 0, 'c'}, {0}};
-	for (int o; (o = getopt_long(argc, argv, "st:g:jhS:", table, NULL)) != -1;) {
-		switch (o) {
-		case 's':
-			k->strict = true;
-			break;
-		case 't':
-			k->tests = optarg;
-			break;
-		case 'g':
-			if (guard_add(&k->guard, optarg))
-				break;
-			fprintf(stderr, "sluice check: --guard is an address, at most %u of them, not %.80s\n",
-				GUARD_MAX, optarg);
-			return EXIT_USAGE;
-		case 'j':
-			k->json = true;
-			break;
-		case 'f':
-			grammar_fields(stdout);
-			return EXIT_DONE;
-		case 'a':
-			grammar_actions(stdout);
-			return EXIT_DONE;
-		case 'G':
-			grammar_schema(stdout);
-			return EXIT_DONE;
-		case 'k':
-			config_doc_keys(stdout);
-			return EXIT_DONE;
-		case 'c':
-			config_doc_schema(stdout);
-			return EXIT_DONE;
-		case 'S':
-			if (k->nsets < SETS_MAX) {
-				k->sets[k->nsets++] = optarg;
-				break;
-			}
-			fprintf(stderr, "sluice check: at most %u times --set\n", SETS_MAX);
-			return EXIT_USAGE;
-		case 'h':
-			usage(stdout);
-			return EXIT_DONE;
-		default:
-			fputs("sluice check --help lists the options\n", stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind == argc) {
-		fputs("sluice check: no file given; sluice check --help\n", stderr);
-		return EXIT_USAGE;
-	}
-	return -1;
+#define O(field) OPTION_AT(struct check, field)
+	static const struct option_row rows[] = {
+		{"strict", 's', NULL, OPTION_FLAG, O(strict)},
+		{"tests", 't', "FILE", OPTION_TEXT, O(tests)},
+		{"guard", 'g', "ADDR", OPTION_CALL, .set = set_guard, .range = "an address, at most 64 of them"},
+		{"json", 'j', NULL, OPTION_FLAG, O(json)},
+		{"set", 'S', "A.B=C", OPTION_LIST, O(sets), offsetof(struct check, nsets), .high = SETS_MAX},
+		{"fields", 0, NULL, OPTION_SHOW, .show = grammar_fields},
+		{"actions", 0, NULL, OPTION_SHOW, .show = grammar_actions},
+		{"schema", 0, NULL, OPTION_SHOW, .show = grammar_schema},
+		{"keys", 0, NULL, OPTION_SHOW, .show = config_doc_keys},
+		{"config-schema", 0, NULL, OPTION_SHOW, .show = config_doc_schema},
+		{"help", 'h', NULL, OPTION_SHOW, .show = usage}};
+#undef O
+	static_assert(GUARD_MAX == 64, "said above");
+	static const struct option_table table = OPTION_TABLE("check", rows);
+	int rc = option_read(&table, k, argc, argv);
+	return rc >= 0 || optind < argc ? rc : option_mistake("check", "no file given");
 }
 
 int check_main(int argc, char **argv)

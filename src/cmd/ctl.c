@@ -3,8 +3,8 @@
 // sluice ctl: speaks to a running appliance over its control socket. With words: that command, once. With -f, or where
 // standard input is no terminal: commands of a file, until one fails. Else a prompt.
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
+#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include "ctl/ask.h"
 #include "ctl/cli.h"
 #include "ctl/command.h"
+#include "option.h"
 
 #define SOCKET_DEFAULT "/run/sluice/ctl.sock"
 
@@ -55,40 +56,28 @@ static int run(struct cli *c, const char *file, int argc, char **argv)
 	return cli_prompt(c);
 }
 
+struct asked {
+	struct cli cli;
+	const char *file;
+};
+
 int ctl_main(int argc, char **argv)
 {
-	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-						{"json", no_argument, NULL, 'j'},
-						{"file", required_argument, NULL, 'f'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
-	struct cli c = {.path = SOCKET_DEFAULT, .view = view_open(stdout)};
-	const char *file = NULL;
-	// + : words of a command that begin with a dash are the command's
-	for (int o; (o = getopt_long(argc, argv, "+s:jf:h", options, NULL)) != -1;) {
-		switch (o) {
-		case 's':
-			c.path = optarg;
-			break;
-		case 'j':
-			c.json = true;
-			break;
-		case 'f':
-			file = optarg;
-			break;
-		case 'h':
-			usage(stdout);
-			return EXIT_DONE;
-		default:
-			fprintf(stderr, "sluice ctl --help says what there is\n");
-			return EXIT_USAGE;
-		}
-	}
-	if (file && optind < argc) {
-		fprintf(stderr, "sluice ctl: -f or a command, not both\n");
-		return EXIT_USAGE;
-	}
-	int code = run(&c, file, argc - optind, argv + optind);
-	ask_close(c.ask);
+#define O(field) OPTION_AT(struct asked, field)
+	static const struct option_row rows[] = {{"socket", 's', "SOCKET", OPTION_TEXT, O(cli.path)},
+						 {"json", 'j', NULL, OPTION_FLAG, O(cli.json)},
+						 {"file", 'f', "FILE", OPTION_TEXT, O(file)},
+						 {"help", 'h', NULL, OPTION_SHOW, .show = usage}};
+#undef O
+	// words of a command that begin with a dash are the command's
+	static const struct option_table table = {"ctl", rows, sizeof(rows) / sizeof(rows[0]), .first = true};
+	struct asked a = {.cli = {.path = SOCKET_DEFAULT, .view = view_open(stdout)}};
+	int rc = option_read(&table, &a, argc, argv);
+	if (rc >= 0)
+		return rc;
+	if (a.file && optind < argc)
+		return option_mistake("ctl", "-f or a command, not both");
+	int code = run(&a.cli, a.file, argc - optind, argv + optind);
+	ask_close(a.cli.ask);
 	return code;
 }

@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "diff_changes.h"
 #include "diff_frames.h"
+#include "option.h"
 #include "policy/guard.h"
 #include "replayed.h"
 #include "ship/ship.h"
@@ -42,36 +43,29 @@ static void usage(FILE *out)
 	      out);
 }
 
-static int mistake(const char *what, const char *word)
+static const char *set_guard(void *verb, const char *v)
 {
-	fprintf(stderr, "sluice diff: %s%s%.80s; sluice diff --help\n", what, *word ? " " : "", word);
-	return EXIT_USAGE;
+	struct diff *d = verb;
+	unsigned n = d->guard.n;
+	if (!guard_add(&d->guard, v))
+		return "";
+	d->guards[n] = (char *)(uintptr_t)v;
+	return NULL;
 }
 
 static int arguments(struct diff *d, int argc, char **argv)
 {
-	static const struct option table[] = {{"format", 1, 0, 'f'}, {"guard", 1, 0, 'g'}, {"help", 0, 0, 'h'}, {0}};
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "f:h", table, NULL)) != -1;) {
-		if (o == 'h') {
-			usage(stdout);
-			return EXIT_DONE;
-		}
-		if (o == 'g') {
-			unsigned n = d->guard.n;
-			if (!guard_add(&d->guard, optarg))
-				return mistake("--guard is an address, at most 64 of them, not", optarg);
-			d->guards[n] = optarg;
-			continue;
-		}
-		if (o != 'f')
-			return mistake("unknown option, or one without its value:", argv[optind - 1]);
-		d->json = !strcmp(optarg, "json");
-		if (!d->json && strcmp(optarg, "table"))
-			return mistake("--format is table or json, not", optarg);
-	}
+	static const char *const formats[] = {"table", "json"};
+	static const struct option_row rows[] = {
+		{"format", 'f', "table|json", OPTION_WORD, OPTION_AT(struct diff, json), .words = formats, .nwords = 2},
+		{"guard", 0, "ADDR", OPTION_CALL, .set = set_guard, .range = "an address, at most 64 of them"},
+		{"help", 'h', NULL, OPTION_SHOW, .show = usage}};
+	static const struct option_table table = OPTION_TABLE("diff", rows);
+	int rc = option_read(&table, d, argc, argv);
+	if (rc >= 0)
+		return rc;
 	if (argc - optind < 3)
-		return mistake("two policies and a capture are needed", "");
+		return option_mistake("diff", "two policies and a capture are needed");
 	d->policy[DIFF_OLD].file = argv[optind];
 	d->policy[DIFF_NEW].file = argv[optind + 1];
 	d->captures = argv + optind + 2;
@@ -80,7 +74,8 @@ static int arguments(struct diff *d, int argc, char **argv)
 	for (unsigned i = 0; i < d->ncaptures; i++)
 		in += 2u * !strcmp(d->captures[i], "-");
 	if (in > 1)
-		return mistake("standard input can be one of the policies only: it cannot be read twice", "");
+		return option_mistake("diff",
+				      "standard input can be one of the policies only: it cannot be read twice");
 	return -1;
 }
 

@@ -13,6 +13,7 @@
 
 #include "cmd.h"
 #include "doctor.h"
+#include "option.h"
 #include "policy/policy.h"
 
 static const char *const levels[] = {"ok", "warn", "bad"};
@@ -95,35 +96,34 @@ static void usage(FILE *out)
 
 #define SETS_MAX 64
 
+struct asked {
+	const char *file, *sets[SETS_MAX];
+	unsigned nsets;
+	bool fix, json;
+};
+
 int doctor_main(int argc, char **argv)
 {
-	static const struct option table[] = {{"config", 1, 0, 'c'}, {"set", 1, 0, 's'},  {"fix", 0, 0, 'f'},
-					      {"json", 0, 0, 'j'},   {"help", 0, 0, 'h'}, {0}};
+#define O(field) OPTION_AT(struct asked, field)
+	static const struct option_row rows[] = {
+		{"config", 'c', "FILE", OPTION_TEXT, O(file)},
+		{"set", 0, "KEY=VALUE", OPTION_LIST, O(sets), offsetof(struct asked, nsets), .high = SETS_MAX},
+		{"fix", 0, NULL, OPTION_FLAG, O(fix)},
+		{"json", 'j', NULL, OPTION_FLAG, O(json)},
+		{"help", 'h', NULL, OPTION_SHOW, .show = usage}};
+#undef O
+	static const struct option_table table = OPTION_TABLE("doctor", rows);
 	static struct doctor d;
-	const char *file = NULL, *sets[SETS_MAX];
-	bool fix = false, json = false;
-	unsigned nsets = 0;
-	for (int o; (o = getopt_long(argc, argv, "c:jh", table, NULL)) != -1;) {
-		if (o == 'c')
-			file = optarg;
-		else if (o == 's' && nsets < SETS_MAX)
-			sets[nsets++] = optarg;
-		else if (o == 'f')
-			fix = true;
-		else if (o == 'j')
-			json = true;
-		else {
-			usage(o == 'h' ? stdout : stderr);
-			return o == 'h' ? EXIT_DONE : EXIT_USAGE;
-		}
-	}
-	if (optind < argc) {
-		fputs("sluice doctor: one word too many; see sluice doctor --help\n", stderr);
-		return EXIT_USAGE;
-	}
-	if (file) {
+	struct asked a = {0};
+	int rc = option_read(&table, &a, argc, argv);
+	if (rc >= 0)
+		return rc;
+	if (optind < argc)
+		return option_mistake("doctor", "one word too many: %.80s", argv[optind]);
+	if (a.file) {
 		struct complaints c = {0};
-		int rc = config_read(&d.config, file, sets, nsets, false, &c); // what this machine lacks is ours to say
+		rc = config_read(&d.config, a.file, a.sets, a.nsets, false,
+				 &c); // what this machine lacks is ours to say
 		if (rc < 0)
 			complaints_print(&c, stderr);
 		complaints_clear(&c);
@@ -132,13 +132,13 @@ int doctor_main(int argc, char **argv)
 		d.configured = true;
 	}
 	doctor_look(&d);
-	if (fix && mend(&d)) {
+	if (a.fix && mend(&d)) {
 		struct doctor before = d;
 		d.n = 0;
 		doctor_look(&d);
 		for (unsigned i = 0; i < before.n && i < d.n; i++)
 			d.found[i].fixed = before.found[i].level != DOCTOR_OK && d.found[i].level == DOCTOR_OK;
 	}
-	json ? as_json(&d) : as_words(&d);
+	a.json ? as_json(&d) : as_words(&d);
 	return bad(&d) ? EXIT_FINDINGS : EXIT_DONE;
 }

@@ -20,6 +20,7 @@
 #include "base/eal.h"
 #include "base/log.h"
 #include "cmd.h"
+#include "option.h"
 #include "run_life.h"
 #include "ctl/control.h"
 #include "ctl/kernel.h"
@@ -48,32 +49,17 @@ static void usage(FILE *out)
 // -1: go on
 static int options(struct run *r, int argc, char **argv)
 {
-	static const struct option table[] = {{"config", 1, 0, 'c'}, {"set", 1, 0, 's'}, {"help", 0, 0, 'h'}, {0}};
-	for (int o; (o = getopt_long(argc, argv, "c:h", table, NULL)) != -1;) {
-		switch (o) {
-		case 'c':
-			r->file = optarg;
-			break;
-		case 's':
-			if (r->nsets == SETS_MAX) {
-				fprintf(stderr, "sluice run: more than %u --set\n", SETS_MAX);
-				return EXIT_USAGE;
-			}
-			r->sets[r->nsets++] = optarg;
-			break;
-		case 'h':
-			usage(stdout);
-			return EXIT_DONE;
-		default:
-			return EXIT_USAGE;
-		}
-	}
-	if (r->file && optind == argc)
-		return -1;
-	fputs(r->file ? "sluice run: one word too many; see sluice run --help\n"
-		      : "sluice run: which config? sluice run -c CONFIG\n",
-	      stderr);
-	return EXIT_USAGE;
+#define O(field) OPTION_AT(struct run, field)
+	static const struct option_row rows[] = {
+		{"config", 'c', "FILE", OPTION_TEXT, O(file)},
+		{"set", 0, "KEY=VALUE", OPTION_LIST, O(sets), offsetof(struct run, nsets), .high = SETS_MAX},
+		{"help", 'h', NULL, OPTION_SHOW, .show = usage}};
+#undef O
+	static const struct option_table table = OPTION_TABLE("run", rows);
+	int rc = option_read(&table, r, argc, argv);
+	if (rc < 0 && optind < argc)
+		return option_mistake("run", "one word too many: %.80s", argv[optind]);
+	return rc >= 0 || r->file ? rc : option_mistake("run", "which config? sluice run -c CONFIG");
 }
 
 // ---- what is said ------------------------------------------------------------------------------------------------

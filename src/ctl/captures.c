@@ -184,10 +184,7 @@ static json_t *row(const struct capture_run *k)
 
 static void answer(struct appliance *a, uint64_t *later, struct call *c, json_t *result)
 {
-	if (*later && a->control)
-		socket_answer(control_socket(a->control), *later, c, result);
-	else
-		json_decref(result);
+	control_answer(a->control, *later, c, result);
 	*later = 0;
 }
 
@@ -396,10 +393,7 @@ json_t *captures_numbers(struct appliance *a)
 
 json_t *captures_options(struct appliance *a)
 {
-	json_t *list = json_array();
-	for (unsigned i = 0; i < KEYS; i++)
-		json_array_append_new(list, json_string(keys[i]));
-	return list;
+	return command_strings(keys, KEYS);
 }
 
 struct captures_sum captures_sum(const struct appliance *a)

@@ -139,10 +139,7 @@ static void loaded(void *arg, const struct reload *l)
 			l->file, d->version, d->rules, n[DIFFERENCE_ADDED], n[DIFFERENCE_REMOVED],
 			n[DIFFERENCE_CHANGED], d->workers, k->a->nworkers);
 	}
-	if (k->a->control)
-		socket_answer(control_socket(k->a->control), k->later, &c, result);
-	else
-		json_decref(result);
+	control_answer(k->a->control, k->later, &c, result);
 	free(k);
 }
 

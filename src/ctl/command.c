@@ -110,6 +110,14 @@ bool command_next(const struct command *row, const char *const *word, unsigned n
 	return true;
 }
 
+json_t *command_strings(const char *const *names, unsigned n)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
 json_t *call_fail(struct call *c, enum call_exit exit, const char *format, ...)
 {
 	va_list args;

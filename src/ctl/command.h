@@ -55,6 +55,8 @@ extern const unsigned command_nkinds;
 const char *call_value(const struct call *c, const char *kind);
 // The same as a number; false: it is none, or more than max, and the call has failed.
 bool call_number(struct call *c, const char *kind, uint64_t max, uint64_t *value);
+// An array of them, for answers.
+json_t *command_strings(const char *const *names, unsigned n);
 // Says what went wrong; answers NULL.
 json_t *call_fail(struct call *c, enum call_exit exit, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

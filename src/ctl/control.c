@@ -141,6 +141,14 @@ struct socket_server *control_socket(const struct control *k)
 	return k->socket;
 }
 
+void control_answer(const struct control *k, uint64_t later, struct call *c, json_t *result)
+{
+	if (k && later)
+		socket_answer(k->socket, later, c, result);
+	else
+		json_decref(result);
+}
+
 struct rates control_rates(const struct control *k)
 {
 	return k->rates;

@@ -4,6 +4,8 @@
 // for. On the control thread.
 #pragma once
 
+#include <jansson.h>
+
 #include "ctl/appliance.h"
 
 struct loop;
@@ -21,6 +23,9 @@ void control_close(struct control *k);
 
 struct loop *control_loop(const struct control *k);
 struct socket_server *control_socket(const struct control *k);
+// The answer to who waits for it (socket_later); where nobody can any more it is let go.
+struct call;
+void control_answer(const struct control *k, uint64_t later, struct call *c, json_t *result);
 struct rates control_rates(const struct control *k);
 // What the worker did of the last second that was not sleep.
 double control_busy_percent(const struct control *k, unsigned worker);

@@ -163,11 +163,7 @@ bool flow_words(struct call *c, unsigned from, const struct standing_view *v, st
 
 json_t *flow_word_kinds(struct appliance *a)
 {
-	json_t *list = json_array();
-	(void)a;
-	for (unsigned i = 0; i < KEYS; i++)
-		json_array_append_new(list, json_string(keys[i]));
-	return list;
+	return command_strings(keys, KEYS);
 }
 
 // ---- a flow ------------------------------------------------------------------------------------------------------

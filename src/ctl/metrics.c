@@ -13,6 +13,7 @@
 #include "ctl/copies.h"
 #include "ctl/fastpath.h"
 #include "ctl/shortcut.h"
+#include "ctl/show.h"
 #include "ctl/socket.h"
 #include "live/standing.h"
 #include "ship/ship.h"
@@ -82,35 +83,16 @@ static void ledger(FILE *f, const struct totals *t)
 
 static void ports(FILE *f, struct appliance *a)
 {
-	static const struct {
-		const char *name, *unit, *help;
-		size_t at;
-	} all[] = {
-#define COUNTER(name, unit, help, member) {name, unit, help, offsetof(struct port_counters, member)}
-		COUNTER("port_rx_frames", NULL, "Frames that the port brought.", rx),
-		COUNTER("port_rx_bytes", "bytes", "Bytes that the port brought.", rx_bytes),
-		COUNTER("port_tx_frames", NULL, "Frames that the port took.", tx),
-		COUNTER("port_tx_bytes", "bytes", "Bytes that the port took.", tx_bytes),
-		COUNTER("port_missed_frames", NULL, "Frames that came faster than they were fetched.", missed),
-		COUNTER("port_no_mbuf_frames", NULL, "Frames for which there was no buffer.", no_mbuf),
-		COUNTER("port_too_long_frames", NULL, "Frames longer than the port's MTU (GRO, TSO).", too_long),
-		COUNTER("port_rx_errors", NULL, "Frames damaged on the wire.", rx_errors),
-		COUNTER("port_tx_errors", NULL, "Frames that the port took and did not send.", tx_errors),
-		COUNTER("port_kernel_rx_dropped", NULL, "Frames that the kernel dropped beneath.", kernel_rx_dropped),
-		COUNTER("port_kernel_tx_dropped", NULL, "The same, on the way out.", kernel_tx_dropped),
-		COUNTER("port_cloud_exceeded", NULL, "Frames beyond an allowance of the instance (ENA).", cloud),
-#undef COUNTER
-	};
 	struct port_counters c[EGRESS_PORTS];
 	for (unsigned i = 0; i < a->nports; i++)
 		port_counters(&a->ports[i], &c[i]);
-	for (unsigned k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+	for (unsigned k = 0; k < show_nport_counters; k++) {
+		const struct show_port_counter *row = &show_port_counters[k];
 		char name[64];
-		snprintf(name, sizeof(name), "%s_total", all[k].name);
-		family(f, all[k].name, "counter", all[k].unit, all[k].help);
+		snprintf(name, sizeof(name), "%s_total", row->metric);
+		family(f, row->metric, "counter", row->unit, row->help);
 		for (unsigned i = 0; i < a->nports; i++)
-			sample(f, name, "port", a->ports[i].config.name,
-			       *(const uint64_t *)(const void *)((const char *)&c[i] + all[k].at));
+			sample(f, name, "port", a->ports[i].config.name, show_port_counter(&c[i], k));
 	}
 	family(f, "port_up", "gauge", NULL, "1: the port works and has a link.");
 	for (unsigned i = 0; i < a->nports; i++)

@@ -18,6 +18,13 @@ json_t *show_log_levels(struct appliance *a);
 // show_port.c
 json_t *show_port(struct appliance *a, struct call *c);
 json_t *clear_port_stats(struct appliance *a, struct call *c);
+extern const struct show_port_counter {
+	const char *name, *metric, *unit, *help; // unit of the metric: NULL, it is frames
+	size_t at;                               // in struct port_counters
+} show_port_counters[];
+extern const unsigned show_nport_counters;
+struct port_counters;
+uint64_t show_port_counter(const struct port_counters *c, unsigned i);
 json_t *show_port_names(struct appliance *a);
 void view_port(struct view *v, const json_t *result);
 

@@ -58,10 +58,7 @@ static void told(void *arg)
 				   "defaults_changed", j->d.others);
 	pthread_join(j->a->comparing, NULL);
 	j->a->compares = false;
-	if (j->a->control)
-		socket_answer(control_socket(j->a->control), j->later, &c, result);
-	else
-		json_decref(result);
+	control_answer(j->a->control, j->later, &c, result);
 	for (unsigned i = 0; i < 2 * DIFFERENCE_KINDS; i++)
 		json_decref(j->ids[i / DIFFERENCE_KINDS][i % DIFFERENCE_KINDS]);
 	free(j->file);

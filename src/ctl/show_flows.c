@@ -87,10 +87,7 @@ static void answered(struct appliance *a, void *arg, unsigned late)
 	} else if (!k->top && !json_integer_value(json_object_get(result, "matched")) && (k->one || k->flows->kill)) {
 		call_fail(&c, CALL_FINDINGS, "no flow is so");
 	}
-	if (a->control)
-		socket_answer(control_socket(a->control), k->later, &c, result);
-	else
-		json_decref(result);
+	control_answer(a->control, k->later, &c, result);
 }
 
 static json_t *ask(struct appliance *a, struct call *c, const struct flows_filter *q, uint32_t shown, bool kill)

@@ -28,28 +28,42 @@ static json_t *info(struct port *p)
 			 (int)p->mtu, "queues", (int)p->queues, "symmetric", p->symmetric);
 }
 
+// Here and in /metrics.
+const struct show_port_counter show_port_counters[] = {
+#define COUNTER(member, metric, unit, help)                                                                            \
+	{                                                                                                              \
+#member, metric, unit, help, offsetof(struct port_counters, member)                                    \
+	}
+	COUNTER(rx, "port_rx_frames", NULL, "Frames that the port brought."),
+	COUNTER(rx_bytes, "port_rx_bytes", "bytes", "Bytes that the port brought."),
+	COUNTER(tx, "port_tx_frames", NULL, "Frames that the port took."),
+	COUNTER(tx_bytes, "port_tx_bytes", "bytes", "Bytes that the port took."),
+	COUNTER(missed, "port_missed_frames", NULL, "Frames that came faster than they were fetched."),
+	COUNTER(no_mbuf, "port_no_mbuf_frames", NULL, "Frames for which there was no buffer."),
+	COUNTER(too_long, "port_too_long_frames", NULL, "Frames longer than the port's MTU (GRO, TSO)."),
+	COUNTER(rx_errors, "port_rx_errors", NULL, "Frames damaged on the wire."),
+	COUNTER(tx_errors, "port_tx_errors", NULL, "Frames that the port took and did not send."),
+	COUNTER(kernel_rx_dropped, "port_kernel_rx_dropped", NULL, "Frames that the kernel dropped beneath."),
+	COUNTER(kernel_tx_dropped, "port_kernel_tx_dropped", NULL, "The same, on the way out."),
+	COUNTER(cloud, "port_cloud_exceeded", NULL, "Frames beyond an allowance of the instance (ENA)."),
+#undef COUNTER
+};
+const unsigned show_nport_counters = sizeof(show_port_counters) / sizeof(show_port_counters[0]);
+
+uint64_t show_port_counter(const struct port_counters *c, unsigned i)
+{
+	uint64_t n;
+	memcpy(&n, (const char *)c + show_port_counters[i].at, sizeof(n));
+	return n;
+}
+
 static json_t *stats(struct port *p)
 {
 	struct port_counters c;
 	port_counters(p, &c);
-	const struct {
-		const char *key;
-		uint64_t value;
-	} all[] = {{"rx", c.rx},
-		   {"rx_bytes", c.rx_bytes},
-		   {"tx", c.tx},
-		   {"tx_bytes", c.tx_bytes},
-		   {"missed", c.missed},
-		   {"no_mbuf", c.no_mbuf},
-		   {"too_long", c.too_long},
-		   {"rx_errors", c.rx_errors},
-		   {"tx_errors", c.tx_errors},
-		   {"kernel_rx_dropped", c.kernel_rx_dropped},
-		   {"kernel_tx_dropped", c.kernel_tx_dropped},
-		   {"cloud", c.cloud}};
 	json_t *o = json_object();
-	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		json_object_set_new(o, all[i].key, json_integer((json_int_t)all[i].value));
+	for (unsigned i = 0; i < show_nport_counters; i++)
+		json_object_set_new(o, show_port_counters[i].name, json_integer((json_int_t)show_port_counter(&c, i)));
 	return o;
 }
 

@@ -47,22 +47,14 @@ json_t *show_values(struct appliance *a, struct call *c)
 	return call_fail(c, CALL_USAGE, "no values are known of \"%.40s\"", kind);
 }
 
-static json_t *strings(const char *const *names, unsigned n)
-{
-	json_t *list = json_array();
-	for (unsigned i = 0; i < n; i++)
-		json_array_append_new(list, json_string(names[i]));
-	return list;
-}
-
 json_t *show_log_rooms(struct appliance *a)
 {
-	return strings(log_room_names, LOG_ROOM_COUNT);
+	return command_strings(log_room_names, LOG_ROOM_COUNT);
 }
 
 json_t *show_log_levels(struct appliance *a)
 {
-	return strings(log_level_names, LOG_LEVELS);
+	return command_strings(log_level_names, LOG_LEVELS);
 }
 
 json_t *show_log_level(struct appliance *a, struct call *c)

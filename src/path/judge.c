@@ -16,7 +16,6 @@
 #include <netinet/in.h>
 
 #include "act.h"
-#include "delta.h"
 #include "base/eal.h"
 #include "flow_table.h"
 #include "mirror.h"
@@ -24,11 +23,6 @@
 #include "record_out.h"
 
 #define BIT(symbol) (1ull << FIELD_##symbol)
-#define FIRST_FIELDS (BIT(TTL) | BIT(TCP_FLAGS) | BIT(VLAN) | BIT(VNI) | BIT(DECAP_DEEPER))
-// What the first packet says, and is so for the flow's whole life.
-#define FLOW_FIELDS                                                                                                    \
-	(FIRST_FIELDS | BIT(SRC) | BIT(DST) | BIT(SPORT) | BIT(DPORT) | BIT(PROTO) | BIT(IP_VERSION) | BIT(TENANT) |   \
-	 BIT(DIRECTION) | BIT(TIME))
 
 int judge_init(struct worker *w)
 {
@@ -42,7 +36,7 @@ int judge_init(struct worker *w)
 	if ((w->config->policy_fields & BIT(PAYLOAD)) &&
 	    !(w->judge->payload_of = mem_take(w->config->flows * sizeof(uint32_t))))
 		return -ENOMEM;
-	if (!(w->config->policy_fields & FIRST_FIELDS))
+	if (!(w->config->policy_fields & JUDGE_FIRST_FIELDS))
 		return 0;
 	w->judge->first = mem_take(w->config->flows * sizeof(struct judge_first));
 	return w->judge->first ? 0 : -ENOMEM;
@@ -65,115 +59,6 @@ void judge_fini(struct worker *w)
 bool judge_asks_deeper(const struct worker *w)
 {
 	return w->judge->policy->fields & BIT(DECAP_DEEPER);
-}
-
-// ---- the policy in force -----------------------------------------------------------------------------------------
-
-uint64_t judge_node_fields(const struct ruleset *rs, uint32_t node)
-{
-	uint64_t fields = 0;
-	if (node == RULES_NONE)
-		return 0;
-	for (uint32_t i = node, end = node + rs->nodes[node].end; i < end; i++)
-		if (rs->nodes[i].op == NODE_FIELD)
-			fields |= 1ull << rs->nodes[i].field;
-	return fields;
-}
-
-uint64_t judge_fields(const struct ruleset *rs)
-{
-	uint64_t fields = 0;
-	for (uint32_t i = 0; i < rs->nrules; i++)
-		fields |= judge_node_fields(rs, rs->rules[i].node);
-	return fields;
-}
-
-static void note_header(struct judge_policy *p, const uint8_t *name, uint32_t len)
-{
-	for (uint32_t i = 0; i < p->nheaders; i++)
-		if (p->header[i].len == len && !memcmp(p->header[i].p, name, len))
-			return;
-	uint32_t hash = 2166136261u; // FNV-1a: the sum is the same in any order
-	for (uint32_t i = 0; i < len; i++)
-		hash = (hash ^ name[i]) * 16777619u;
-	p->headers += hash;
-	if (p->nheaders < JUDGE_HEADERS_MAX)
-		p->header[p->nheaders++] = (struct judge_header){name, len};
-}
-
-static size_t policy_bytes(uint32_t nrules)
-{
-	return sizeof(struct judge_policy) + (nrules + 1ul) * (sizeof(uint64_t) + 1);
-}
-
-struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version)
-{
-	struct judge_policy *p = mem_take(policy_bytes(rs->nrules));
-	if (!p)
-		return NULL;
-	*p = (struct judge_policy){.rules = rs, .nrules = rs->nrules, .version = version, .fields = judge_fields(rs)};
-	p->sums.hits = p->hits = (uint64_t *)(p + 1);
-	p->about = (uint8_t *)(p->hits + rs->nrules + 1);
-	p->scratch = policy_worker_init(rs);
-	for (uint32_t i = 0; i < rs->nnodes; i++)
-		if (rs->nodes[i].op == NODE_FIELD && rs->nodes[i].field == FIELD_HTTP_HEADER)
-			note_header(p, rs->bytes + rs->nodes[i].at, rs->nodes[i].len);
-	uint64_t flow_fields = FLOW_FIELDS | BIT(TAG); // until a rule sets a tag by what comes later
-	for (uint32_t i = 0; i < rs->nrules; i++) {
-		const struct ruleset_rule *r = &rs->rules[i];
-		p->shadow |= r->shadow;
-		p->names |= !r->ends && !r->disabled;
-		p->quiet |= !r->ends && !r->disabled && r->shadow;
-		if (r->action == ACTION_MIRROR && !r->shadow && !r->disabled) {
-			p->mirrors = true;
-			p->before = RTE_MAX(p->before, rs->deeds[i].before);
-		}
-		uint64_t asks = judge_node_fields(rs, rs->rules[i].node);
-		p->about[i] = (asks & ~flow_fields ? 0 : ABOUT_FLOW) | (asks & BIT(DNS_ANSWER) ? ABOUT_ANSWER : 0);
-		if (r->action == ACTION_TAG && !r->disabled && !(p->about[i] & ABOUT_FLOW))
-			flow_fields &= ~BIT(TAG);
-	}
-	bool payload = p->fields & BIT(PAYLOAD);
-	if (payload && p->scratch)
-		p->payloads = judge_payloads_new(rs);
-	if (p->scratch && !payload == !p->payloads)
-		return p;
-	judge_policy_free(p);
-	return NULL;
-}
-
-void judge_policy_second(struct judge_policy *p, struct judge_policy *second)
-{
-	p->second = second;
-	p->shadow = true;
-	p->fields |= second->fields;
-	for (uint32_t i = 0; i < second->nheaders; i++)
-		note_header(p, second->header[i].p, second->header[i].len);
-}
-
-void judge_policy_free(struct judge_policy *p)
-{
-	if (!p)
-		return;
-	judge_payloads_free(p->payloads);
-	policy_worker_fini(p->scratch);
-	mem_give(p, policy_bytes(p->nrules));
-}
-
-void judge_use(struct worker *w, struct judge_policy *p)
-{
-	if (w->judge->policy)
-		judge_payloads_forget(w, w->judge->policy->payloads);
-	w->judge->policy = p;
-	w->scans = p && p->payloads && w->judge->payload_of;
-	w->rules = p ? p->rules : NULL;
-	w->judge->edits = delta_edits(p ? p->rules->delta : NULL);
-	mirror_use(w, p && p->mirrors, p ? p->before : 0);
-}
-
-void judge_sums(const struct judge_policy *p, struct judge_sums *s)
-{
-	*s = p->sums;
 }
 
 // ---- what was decided --------------------------------------------------------------------------------------------

@@ -25,6 +25,11 @@ struct judge_facts {
 #define JUDGE_LATER_FIELDS                                                                                             \
 	(1ull << FIELD_TLS_VERSION | 1ull << FIELD_HTTP_STATUS | 1ull << FIELD_DNS_ANSWER | 1ull << FIELD_SSH_SOFTWARE)
 
+// What a flow's first packet alone says.
+#define JUDGE_FIRST_FIELDS                                                                                             \
+	(1ull << FIELD_TTL | 1ull << FIELD_TCP_FLAGS | 1ull << FIELD_VLAN | 1ull << FIELD_VNI |                        \
+	 1ull << FIELD_DECAP_DEEPER)
+
 // Nothing is known. wanted: as above.
 void judge_facts_clear(struct judge_facts *j, uint64_t wanted, uint64_t now_ns);
 

@@ -150,15 +150,25 @@ grep -qx "fail       midstream=drop" err || fail "the summary does not say which
 run 2 replay "$captures/dns.pcap" --transport gwlb,none
 says "or none"
 
+# until it has its handler: a shell without job control starts what is in the background with SIGINT ignored
+catches() {
+	for ((i = 0; i < 300; i++)); do
+		[ "$(</proc/$1/comm)" = "${sluice##*/}" ] && ((0x$(awk '/^SigCgt/{print $2}' /proc/$1/status) & 2)) && return
+		sleep 0.1
+	done
+	fail "no handler for SIGINT"
+}
+
 # Ctrl-C ends a replay that waits on a pipe, and what came is said
 mkfifo pipe
 "$sluice" replay - -o /dev/null --summary summary <pipe >out 2>err &
 pid=$!
 exec 9>pipe
 head -c 1000 "$captures/dns.pcap" >&9
+catches $pid
 sleep 1
 kill -INT $pid
-for ((i = 0; i < 50; i++)); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+for ((i = 0; i < 300; i++)); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
 kill -9 $pid 2>/dev/null && fail "Ctrl-C did not end a replay that waits on a pipe"
 exec 9>&-
 complaints 0
@@ -166,9 +176,9 @@ key 's["ledger"]["rx"] > 0 and s["ledger"]["held"] == 0'
 # nor on one that nobody has opened yet; captures behind it are not begun
 "$sluice" replay pipe "$captures/dns.pcap" -o /dev/null --summary summary >out 2>err &
 pid=$!
-sleep 1
+catches $pid
 kill -INT $pid
-for ((i = 0; i < 50; i++)); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+for ((i = 0; i < 300; i++)); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
 kill -9 $pid 2>/dev/null && fail "Ctrl-C did not end a replay that waits for a pipe's writer"
 complaints 0
 key 's["ledger"]["rx"] == 0'

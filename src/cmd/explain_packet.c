@@ -136,7 +136,8 @@ void packet_facts_of(struct judge_facts *j, const struct record *r, uint64_t now
 				.sport = r->sport,
 				.dport = r->dport,
 				.version = r->ip_version,
-				.proto = r->proto};
+				.proto = r->proto,
+				.cut = r->layer && !(r->sport | r->dport)};
 	judge_facts_clear(j, UINT64_MAX, now_ns);
 	judge_facts_tuple(j, &t);
 	if (r->kind != RECORD_FLOW)

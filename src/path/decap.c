@@ -117,6 +117,10 @@ static enum header ip(struct walk *k, unsigned version)
 	enum parse_result r = parse_ip(k->d, k->off, version, &k->s, l, &k->reason);
 	if (unlikely(r != PARSE_OK)) {
 		k->cut |= r == PARSE_CUT;
+		if (r == PARSE_CUT && k->w->rules && l->version) { // within the headers behind its addresses
+			l->flags |= LAYER_CUT;
+			p->nlayers++;
+		}
 		return HEADER_STOP;
 	}
 	p->nlayers++;
@@ -222,7 +226,8 @@ static __rte_always_inline bool plain(struct pkt *p, const struct steer_key *key
 }
 
 // What the walk leaves behind. The L4 header of the innermost layer must be there for the rooms that follow (of TCP
-// without its options); where the snap length took it, the frame passes as it is.
+// without its options); where the snap length took it, the frame passes as it is, but for a policy's word on what is
+// left of it (judge_layer.c).
 static void finish(struct walk *k)
 {
 	struct pkt *p = k->p;
@@ -245,8 +250,13 @@ static void finish(struct walk *k)
 		if (!(l->flags & LAYER_FRAGMENT) && l->payload + l->payload_len < l->l4 + need)
 			p->done = 1;
 	}
-	if (unlikely(k->cut))
-		count(k->w, COUNTER_FRAMES_CUT);
+	if (likely(!k->cut))
+		return;
+	count(k->w, COUNTER_FRAMES_CUT);
+	if (p->done && k->w->rules) {
+		p->flags |= PKT_BLIND;
+		k->w->outer_layers++;
+	}
 }
 
 static void walk(struct worker *w, struct rte_mbuf *m)

@@ -327,10 +327,16 @@ static struct flow *flow_of(struct worker *w, struct burst *b, unsigned n, const
 	return flow_new(w, s, &key);
 }
 
-// False: the policy refuses it.
-static bool account_outer(struct worker *w, struct burst *b, struct rte_mbuf *m, unsigned layer)
+// Why a packet has none.
+static uint16_t no_flow(const struct worker *w, const struct subject *s)
 {
-	const struct pkt *p = pkt_of(m);
+	return unwelcome(w, s) ? REASON_FLOW_TCP_MIDSTREAM : shed_spent(w) ? REASON_SHED_NEW : REASON_FLOW_TABLE_FULL;
+}
+
+// A layer of which only the header is read. What has no flow cannot be judged. Returns why the frame does not leave.
+static uint16_t account_outer(struct worker *w, struct burst *b, struct rte_mbuf *m, unsigned layer)
+{
+	struct pkt *p = pkt_of(m);
 	const uint8_t *frame = pkt_data(m);
 	const struct layer *l = &p->layer[layer];
 	struct tuple t;
@@ -340,15 +346,15 @@ static bool account_outer(struct worker *w, struct burst *b, struct rte_mbuf *m,
 	s.hash = steer_hash(&w->steer, p->tenant, &t, frame + l->l3, swap);
 	struct flow *f = flow_of(w, b, 0, &s, &cut);
 	if (!f)
-		return true;
+		return w->rules ? no_flow(w, &s) : REASON_NONE;
 	account(w, f, &s);
 	classify(w->flows, f);
 	if (likely(!w->rules))
-		return true;
-	bool passes = judge_layer(w, f, p, l);
+		return REASON_NONE;
+	uint16_t reason = judge_layer(w, f, p, l);
 	if (unlikely(w->mirrors))
 		mirror_layer(w, m, f);
-	return passes;
+	return reason;
 }
 
 void flow_outer_burst(struct worker *w, struct burst *b)
@@ -358,12 +364,14 @@ void flow_outer_burst(struct worker *w, struct burst *b)
 	w->outer_layers = 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pkt *p = pkt_of(b->m[i]);
-		if (p->nlayers < 2 || pkt_decided(p))
+		bool blind = p->flags & PKT_BLIND;
+		if (blind ? p->reason : p->nlayers < 2 || pkt_decided(p))
 			continue;
 		worker_at(w, p);
-		for (unsigned layer = 0; layer + 1u < p->nlayers; layer++)
-			if (unlikely(!account_outer(w, b, b->m[i], layer)))
-				pkt_drop(p, REASON_POLICY_DENY);
+		if (blind && !p->nlayers)
+			pkt_drop(p, judge_unread(w, p));
+		for (unsigned layer = 0; layer + !blind < p->nlayers; layer++)
+			pkt_drop(p, account_outer(w, b, b->m[i], layer));
 	}
 }
 
@@ -411,9 +419,7 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	struct flow *f = flow_of(w, b, i, &s, &cut);
 	if (unlikely(!f)) {
 		if (!cut)
-			pkt_drop(p, unwelcome(w, &s) ? REASON_FLOW_TCP_MIDSTREAM
-				    : shed_spent(w)  ? REASON_SHED_NEW
-						     : REASON_FLOW_TABLE_FULL);
+			pkt_drop(p, no_flow(w, &s));
 		return !cut;
 	}
 	if (unlikely(f->last_ns < w->unseen_ns && path_inline(w->config, p->port)))

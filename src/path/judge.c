@@ -450,38 +450,6 @@ void judge_ended(struct worker *w, const struct flow *f, const struct record *r)
 	keep_ended(w, flow_table_number(w->flows, f), r, w->judge->policy->headers);
 }
 
-static bool layer_passes(const struct worker *w, const struct flow *f, const struct pkt *p)
-{
-	bool denied = f->policy & POLICY_DENIED;
-	if (denied && w->config->ear)
-		w->config->ear->refused(w->config->ear->arg, p, f);
-	return !denied;
-}
-
-bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const struct layer *l)
-{
-	struct judge *j = w->judge;
-	struct verdict v;
-	struct kept *k = j->keep ? keep_of(j->keep, flow_table_number(w->flows, f)) : NULL;
-	if ((f->policy & POLICY_JUDGED) && (!k || k->version == j->policy->version))
-		return layer_passes(w, f, p);
-	if (k) {
-		k->flags = f->policy & POLICY_JUDGED ? KEPT_REJUDGED : 0;
-		k->version = j->policy->version;
-	}
-	judge_flow_unseen(w, f); // tags are known to lie outside of the innermost, but not around which layer
-	judge_facts_clear(&j->facts, j->policy->fields, p->time_ns + w->wall_ns);
-	judge_flow_facts(w, f);
-	judge_facts_num(&j->facts, FIELD_TTL, l->ttl, (struct origin){p->frame, l->l3, 0});
-	judge_facts_opaque(&j->facts, APP_OTHER);
-	policy_judge(w->rules, j->policy->scratch, &j->facts.facts, &v);
-	f->rule = v.rule;
-	f->policy = POLICY_JUDGED | (v.action == ACTION_DENY ? POLICY_DENIED : 0);
-	judge_heard(w, &(struct judged){f, NULL, &j->facts, &v, JUDGE_LAYER, false, true});
-	judge_fired(w, f, NULL, NULL, 0, false);
-	return layer_passes(w, f, p);
-}
-
 // What cannot be read, of a flow that others' bytes cannot be part of, is its application's all the same.
 static enum app app_unread(const struct flow *f)
 {

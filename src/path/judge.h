@@ -163,8 +163,11 @@ void judge_outer_txn(const struct app_in *in, txn_t t);
 void judge_outer_forget(struct worker *w, const struct flow *f);
 // The same of a name, judged by itself (SOCKS). Denied: in->drop is set.
 void judge_target(struct app_in *in, const uint8_t *name, uint32_t len, struct origin o);
-// A flow of a layer outside the innermost, by its own header. False: denied.
-bool judge_layer(struct worker *w, struct flow *f, const struct pkt *p, const struct layer *l);
+// A flow of a layer of which nothing but the header is read, by that. Returns why the frame does not leave, or
+// REASON_NONE; p->rule says by which rule.
+uint16_t judge_layer(struct worker *w, struct flow *f, struct pkt *p, const struct layer *l);
+// The same of a frame of which not even addresses were captured.
+uint16_t judge_unread(struct worker *w, struct pkt *p);
 
 // The flow shows no protocol that is read (or its time to show one is over): names count as absent. True: it may go on.
 bool judge_absent(struct worker *w, struct flow *f);

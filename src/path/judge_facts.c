@@ -15,6 +15,8 @@
 
 #include <rte_branch_prediction.h>
 
+#include "parse.h"
+
 #define NOWHERE ((struct origin){0})
 
 enum reading {
@@ -147,15 +149,18 @@ void judge_facts_tuple(struct judge_facts *j, const struct judge_tuple *t)
 	uint32_t len = t->version == 4 ? 4 : 16;
 	judge_facts_bytes(j, FIELD_SRC, t->src, len, NOWHERE);
 	judge_facts_bytes(j, FIELD_DST, t->dst, len, NOWHERE);
-	judge_facts_num(j, FIELD_PROTO, t->proto, NOWHERE);
 	judge_facts_num(j, FIELD_IP_VERSION, t->version, NOWHERE);
-	if (t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP || t->proto == IPPROTO_SCTP) {
+	bool proto = !(t->cut && parse_ip_is_header(t->proto));
+	bool ports = t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP || t->proto == IPPROTO_SCTP;
+	if (proto)
+		judge_facts_num(j, FIELD_PROTO, t->proto, NOWHERE);
+	if (ports && !t->cut) {
 		judge_facts_num(j, FIELD_SPORT, t->sport, NOWHERE);
 		judge_facts_num(j, FIELD_DPORT, t->dport, NOWHERE);
 	}
 	if (t->tenant)
 		judge_facts_num(j, FIELD_TENANT, t->tenant, NOWHERE);
-	absent(j, BIT(SPORT) | BIT(DPORT) | BIT(TENANT));
+	absent(j, (proto && !(ports && t->cut) ? BIT(SPORT) | BIT(DPORT) : 0) | BIT(TENANT));
 }
 
 static uint8_t lower(uint8_t c)

@@ -42,6 +42,7 @@ struct judge_tuple {
 	uint64_t tenant;
 	uint16_t sport, dport;
 	uint8_t version, proto;
+	bool cut; // ports were not captured, nor, where proto is a header before it, the protocol
 };
 void judge_facts_tuple(struct judge_facts *j, const struct judge_tuple *t);
 

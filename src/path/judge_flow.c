@@ -72,7 +72,8 @@ static void first_facts(struct judge_facts *j, const struct flow *f, const struc
 	for (unsigned i = 0; i < k->nvnis; i++)
 		judge_facts_num(j, FIELD_VNI, k->vni[i], o);
 	judge_facts_num(j, FIELD_DECAP_DEEPER, k->deeper, o);
-	list_end(j, FIELD_TCP_FLAGS);
+	if (!f->key.outer) // else they were cut off
+		list_end(j, FIELD_TCP_FLAGS);
 	list_end(j, FIELD_VLAN);
 	list_end(j, FIELD_VNI);
 }
@@ -89,6 +90,7 @@ void judge_first_facts(struct worker *w, const struct flow *f)
 		.dport = rte_be_to_cpu_16(swapped ? f->key.aport_be : f->key.bport_be),
 		.version = f->key.version,
 		.proto = f->key.proto,
+		.cut = f->key.outer && !(f->key.aport_be | f->key.bport_be), // no tunnel has the ports 0
 	};
 	judge_facts_tuple(j, &t);
 	if (j->wanted >> FIELD_DIRECTION & 1)

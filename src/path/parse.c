@@ -101,12 +101,12 @@ static enum parse_result ip4(const uint8_t *d, uint32_t off, struct span *s, str
 		*reason = REASON_PARSE_IP_MALFORMED;
 		return PARSE_FAULT;
 	}
-	if (off + header > s->end)
-		return too_short(s, off, header, reason, REASON_PARSE_IP_TRUNCATED);
 	l->l4 = off + header;
 	l->version = 4;
 	l->ttl = h[8];
 	l->proto = h[9];
+	if (off + header > s->end)
+		return too_short(s, off, header, reason, REASON_PARSE_IP_TRUNCATED);
 	if (unlikely(!narrow(s, off, total, l))) {
 		*reason = REASON_PARSE_IP_TRUNCATED;
 		return PARSE_FAULT;
@@ -155,7 +155,7 @@ uint32_t parse_ip6_header_len(uint8_t kind, const uint8_t *h)
 	return 0;
 }
 
-static bool ip6_is_header(uint8_t kind)
+bool parse_ip_is_header(uint8_t kind)
 {
 	static const uint8_t some[8] = {0};
 	return parse_ip6_header_len(kind, some) != 0;
@@ -165,7 +165,7 @@ static bool ip6_is_header(uint8_t kind)
 // hop-by-hop, which every stack takes in the first place only (RFC 8200 4.1).
 static enum parse_result ip6_headers(const uint8_t *d, struct span *s, struct layer *l, uint16_t *reason)
 {
-	for (unsigned n = 0; ip6_is_header(l->proto); n++) {
+	for (unsigned n = 0; parse_ip_is_header(l->proto); n++) {
 		uint8_t kind = l->proto;
 		uint32_t at = l->l4;
 		if (n == IPV6_HEADERS_MAX || (kind == IPPROTO_HOPOPTS && n > 0)) {
@@ -216,7 +216,7 @@ static enum parse_result ip6(const uint8_t *d, uint32_t off, struct span *s, str
 		*reason = REASON_PARSE_IP_TRUNCATED;
 		return PARSE_FAULT;
 	}
-	return likely(!ip6_is_header(l->proto)) ? PARSE_OK : ip6_headers(d, s, l, reason);
+	return likely(!parse_ip_is_header(l->proto)) ? PARSE_OK : ip6_headers(d, s, l, reason);
 }
 
 // What all L4 parsers leave: payload behind a header of `header` bytes, of which not all need to have been captured.
@@ -386,7 +386,7 @@ uint32_t parse_chain_len(const struct layer *l, const uint8_t *bytes, uint32_t l
 {
 	uint8_t proto = l->proto;
 	uint32_t at = 0;
-	for (unsigned n = 0; l->version == 6 && ip6_is_header(proto) && n < IPV6_HEADERS_MAX; n++) {
+	for (unsigned n = 0; l->version == 6 && parse_ip_is_header(proto) && n < IPV6_HEADERS_MAX; n++) {
 		if (at + 8 > len)
 			return at + 8;
 		uint32_t header = parse_ip6_header_len(proto, bytes + at);

@@ -33,6 +33,8 @@ bool parse_plausible_ip(const uint8_t *d, uint32_t off, const struct span *s);
 
 // Length of the IPv6 extension header of this kind at h, of which 8 bytes are there; 0: not one that is skipped.
 uint32_t parse_ip6_header_len(uint8_t kind, const uint8_t *h);
+// Stands between the addresses and the protocol.
+bool parse_ip_is_header(uint8_t kind);
 // Bytes of L4 header of protocol proto, given the len that are there; 1 where it is none that we read.
 uint32_t parse_l4_header_len(uint8_t proto, const uint8_t *l4, uint32_t len);
 // Bytes that the first fragment of a datagram must hold behind its IP header: extension headers and the whole L4

@@ -31,7 +31,7 @@ uint32_t tx_rule(const struct worker *w, const struct pkt *p, uint32_t *version)
 	uint32_t rule = judge_rule(w, p->flow, version);
 	if (p->reason == REASON_POLICY_UNDECIDED) // no rule has decided yet
 		return p->inner && !p->inner->wire_len ? RULE_HANDSHAKE : p->dir ? RULE_SERVER_FIRST : RULE_PRELUDE;
-	return p->reason == REASON_LIMIT_EXCEEDED ? p->rule : rule;
+	return p->reason == REASON_LIMIT_EXCEEDED || !p->flow ? p->rule : rule;
 }
 
 // A frame that does not leave is said and counted, not freed.

@@ -15,6 +15,7 @@
 // Shipper's thread.
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,8 +424,9 @@ static void what_flow(struct table *t, const struct record *rec)
 	}
 	snprintf(s, sizeof(s), "%lu.%03lu s", (unsigned long)(ms / 1000), (unsigned long)(ms % 1000));
 	text(t, s);
+	bool cut = rec->proto == IPPROTO_TCP || (rec->proto == IPPROTO_UDP && !rec->sport && !rec->dport);
 	if (rec->layer)
-		text(t, "  outer layer");
+		text(t, cut ? "  cut off" : "  outer layer");
 }
 
 static void what(const struct render *r, const struct record *rec)

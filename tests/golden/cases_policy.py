@@ -7,7 +7,7 @@ import cases_quic as quic
 import cases_tls as tls
 from aead import crypto, initial
 from handshakes import extension, hello, message, records, sni
-from packets import eth, ip4, proto, tag, tcp, udp
+from packets import eth, ip4, ip6, proto, tag, tcp, udp
 
 A, B = "10.0.0.1", "10.0.0.2"
 SECURE = ["tcp", A, 40000, B, 443]
@@ -84,7 +84,44 @@ def answered(message_):
     return eth(ip4(B, A, udp(53, 40000, message_)))
 
 
+def short(frame, n):
+    """of which the first n bytes were captured"""
+    return frame[:n], None, len(frame)
+
+
+ACK = at(0, "A", 1001, 5001)
+SIX = ip6("fd00::1", "fd00::2", udp(4000, 53, QUERY), next_header=60, chain=b"\x11\1" + bytes(14))
+# whole; before its ports; behind its ports, before its flags; UDP before its ports; within the headers before the protocol; before the addresses;
+# a tunnel whose inner segment has no ports
+CUT = [ACK, short(ACK, 36), short(ACK, 40), short(eth(ip4(A, B, udp(4000, 53, QUERY))), 36), short(eth(SIX, 0x86DD), 60), short(ACK, 28),
+       short(eth(ip4("192.0.2.1", "192.0.2.2", proto(4, ip4(A, B, tcp(40000, 80, "A", 1001, 5001))))), 56)]
+
+
+def cut(by, drops, rules, *args, **more):
+    return {"frames": CUT, "policy": {"rules": by, **more}, "args": ["-p", "{}/policy.json", *args], "drops": drops, "rules": rules,
+            "counters": {"frames_cut": 6}, "facts": []}
+
+
 CASES = {
+    # frames that the snap length cut before their ports: what is left of them is judged
+    "policy_cut": cut(
+        [{"id": "tunnel", "action": "deny", "when": {"src": "192.0.2.1"}}, {"id": "udp", "action": "deny", "when": {"proto": "udp"}},
+         {"id": "port", "action": "deny", "when": {"proto": "tcp", "dport": 80}}, {"id": "a", "action": "alert", "when": {"src": A}}],
+        {"POLICY_DENY": [1, 3, 4, 7]}, {"port": [1, 3], "udp": [4], "tunnel": [7]}) | {
+            "facts": [verdict("deny", "udp", ["udp", A, 0, B, 0], "flow"), verdict("allow", "default", ["tcp", A, 0, B, 0], "flow"),
+                      verdict("deny", "tunnel", ["ipip", "192.0.2.1", 0, "192.0.2.2", 0], "flow")]},
+    "policy_cut_inner": cut(
+        [{"id": "net", "action": "deny", "when": {"dst": [B, "fd00::2"], "ip.version": {"range": "4-6"}}}],
+        {"POLICY_DENY": [1, 2, 3, 4, 5, 7]}, {"net": [1, 2, 3, 4, 5, 7]}),
+    "policy_cut_default": cut(
+        [{"id": "net", "action": "allow", "when": {"src": A, "proto": "tcp"}}],
+        {"POLICY_DENY": [4, 5, 6, 7]}, {"default": [4, 5, 6, 7]}, default={"action": "deny"}),
+    "policy_cut_drop": cut(
+        [{"id": "net", "action": "allow", "when": {"src": A, "proto": "tcp"}}, {"id": "port", "action": "deny", "when": {"dport": 53}}],
+        {"POLICY_HOLD": [4, 5, 6]}, {"default": [4, 5, 6]}, "--fail", "hold_exceeded=drop"),
+    "policy_cut_pass": cut(
+        [{"id": "net", "action": "allow", "when": {"src": A, "proto": "tcp"}}, {"id": "port", "action": "allow", "when": {"dport": 53}}],
+        {"POLICY_DENY": [7]}, {"default": [7]}, "--fail", "hold_exceeded=pass", default={"action": "deny"}),
     "policy_first_packet": fields(
         [eth(tag(7, ip4(A, B, udp(4000, 5000, b"nobody's"), ttl=61)), 0x8100)], ["udp", A, 4000, B, 5000],
         [{"src": "10.0.0.0/8"}, {"dst": B}, {"sport": 4000}, {"dport": {"range": [4990, 5010]}}, {"proto": "udp"}, {"ip.version": 4},

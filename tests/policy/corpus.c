@@ -49,7 +49,7 @@ static uint64_t transactions, decided, denied, open, lenient, differences;
 
 static void facts_of(const struct record *r)
 {
-	struct judge_tuple t = {r->src, r->dst, r->tenant, r->sport, r->dport, r->ip_version, r->proto};
+	struct judge_tuple t = {r->src, r->dst, r->tenant, r->sport, r->dport, r->ip_version, r->proto, false};
 	judge_facts_clear(&facts, UINT64_MAX, r->time_ns);
 	judge_facts_tuple(&facts, &t);
 	judge_facts_record(&facts, r);

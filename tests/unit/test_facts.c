@@ -181,12 +181,24 @@ static void test_too_much(void **state)
 static void test_tuple(void **state)
 {
 	const uint8_t a[16] = {10, 0, 0, 1}, b[16] = {10, 0, 0, 2};
-	struct judge_tuple t = {a, b, 0, 1000, 53, 4, IPPROTO_UDP};
+	struct judge_tuple t = {a, b, 0, 1000, 53, 4, IPPROTO_UDP, false};
 	judge_facts_clear(&j, UINT64_MAX, 1);
 	judge_facts_tuple(&j, &t);
 	assert_int_equal(j.facts.value[FIELD_SRC][0].len, 4);
 	assert_int_equal(j.facts.value[FIELD_DPORT][0].num, 53);
 	assert_int_equal(j.facts.state[FIELD_TENANT], FACT_ABSENT);
+	t.cut = true; // before its ports
+	judge_facts_clear(&j, UINT64_MAX, 1);
+	judge_facts_tuple(&j, &t);
+	assert_int_equal(j.facts.value[FIELD_PROTO][0].num, IPPROTO_UDP);
+	assert_int_equal(j.facts.state[FIELD_SPORT], FACT_UNKNOWN);
+	assert_int_equal(j.facts.state[FIELD_DPORT], FACT_UNKNOWN);
+	t.proto = IPPROTO_DSTOPTS; // within the headers before them
+	judge_facts_clear(&j, UINT64_MAX, 1);
+	judge_facts_tuple(&j, &t);
+	assert_int_equal(j.facts.state[FIELD_PROTO], FACT_UNKNOWN);
+	assert_int_equal(j.facts.state[FIELD_DPORT], FACT_UNKNOWN);
+	assert_int_equal(j.facts.state[FIELD_SRC], FACT_ALL);
 	t.proto = IPPROTO_ICMP;
 	t.tenant = 9;
 	judge_facts_clear(&j, UINT64_MAX, 1);

@@ -104,3 +104,10 @@ int fail_set(struct fail_modes *m, const char *key, size_t len, const char *valu
 	*place(m, r) = (uint8_t)v;
 	return 0;
 }
+
+int fail_option(struct fail_modes *m, const char *text, char say[FAIL_SAY])
+{
+	size_t key = strcspn(text, "=");
+	*say = '\0';
+	return text[key] ? fail_set(m, text, key, text + key + 1, say) : -EINVAL;
+}

@@ -19,6 +19,8 @@ extern const struct fail_row {
 
 // Sets the mode of that key. 0; -EINVAL: there is none, or it has no such value, and `say` says so and what was meant.
 int fail_set(struct fail_modes *m, const char *key, size_t len, const char *value, char say[FAIL_SAY]);
+// The same of KEY=VALUE, as on a command line; without "=" `say` is empty.
+int fail_option(struct fail_modes *m, const char *text, char say[FAIL_SAY]);
 // The word of its value.
 const char *fail_value(const struct fail_modes *m, const struct fail_row *r);
 // Is it the default?

@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "cmd.h"
 #include "diff_changes.h"
 #include "diff_frames.h"
@@ -16,6 +17,8 @@
 #include "replayed.h"
 #include "ship/ship.h"
 
+#define FAILS_MAX 32
+
 struct diff {
 	struct diff_policy policy[2];
 	struct policy *owned[2];
@@ -23,6 +26,9 @@ struct diff {
 	unsigned ncaptures;
 	struct guard guard;
 	char *guards[GUARD_MAX]; // the same in words
+	struct fail_modes fail;
+	char *fails[FAILS_MAX]; // the same in words
+	unsigned nfails;
 	bool json;
 	struct replayed *side[2];
 	struct diff_changes *changes;
@@ -36,6 +42,7 @@ static void usage(FILE *out)
 	      "One policy may be -, standard input.\n\n"
 	      "  -f, --format table|json  for eyes (default), or one JSON object\n"
 	      "      --guard ADDR         no rule decides about this address, as for replay; repeatable\n"
+	      "      --fail KEY=VALUE     what is done where something cannot be, as for replay; repeatable\n"
 	      "  -h, --help               this\n\n"
 	      "example: sluice diff policy.json candidate.json office.pcap\n"
 	      "exit codes: 0 nothing changes, 1 something does, or a policy has errors, 2 usage, 3 a file that cannot "
@@ -53,12 +60,23 @@ static const char *set_guard(void *verb, const char *v)
 	return NULL;
 }
 
+static const char *set_fail(void *verb, const char *v)
+{
+	static char wrong[FAIL_SAY];
+	struct diff *d = verb;
+	if (d->nfails == FAILS_MAX || fail_option(&d->fail, v, wrong) < 0)
+		return d->nfails == FAILS_MAX ? "" : wrong;
+	d->fails[d->nfails++] = (char *)(uintptr_t)v;
+	return NULL;
+}
+
 static int arguments(struct diff *d, int argc, char **argv)
 {
 	static const char *const formats[] = {"table", "json"};
 	static const struct option_row rows[] = {
 		{"format", 'f', "table|json", OPTION_WORD, OPTION_AT(struct diff, json), .words = formats, .nwords = 2},
 		{"guard", 0, "ADDR", OPTION_CALL, .set = set_guard, .range = "an address, at most 64 of them"},
+		{"fail", 0, "KEY=VALUE", OPTION_CALL, .set = set_fail},
 		{"help", 'h', NULL, OPTION_SHOW, .show = usage}};
 	static const struct option_table table = OPTION_TABLE("diff", rows);
 	int rc = option_read(&table, d, argc, argv);
@@ -158,6 +176,8 @@ static int run(struct diff *d)
 		struct replayed_config config = {.policy = d->policy[i].file,
 						 .guards = d->guards,
 						 .nguards = d->guard.n,
+						 .fails = d->fails,
+						 .nfails = d->nfails,
 						 .captures = d->captures,
 						 .ncaptures = d->ncaptures,
 						 .ends = true,

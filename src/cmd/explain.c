@@ -19,6 +19,7 @@
 #include "policy/field.h"
 #include "policy/given.h"
 #include "policy/guard.h"
+#include "base/fail.h"
 #include "base/word.h"
 #include "replay_policy.h"
 #include "base/clock.h"
@@ -32,6 +33,7 @@ struct side { // a policy, made ready to be asked
 };
 
 #define SWAPS_MAX 63
+#define FAILS_MAX 32
 
 struct asked {
 	struct side side[1 + SWAPS_MAX], shadow; // by version, from 1; without a file: none
@@ -39,6 +41,9 @@ struct asked {
 	unsigned nswaps;
 	struct guard guard;
 	char *guards[GUARD_MAX]; // the same in words
+	struct fail_modes fail;
+	char *fails[FAILS_MAX]; // the same in words
+	unsigned nfails;
 	bool json, rest_absent;
 	unsigned ngiven;
 	char *capture; // NULL: a hypothetical
@@ -60,6 +65,7 @@ static void usage(FILE *out)
 	      "      --flow 5-TUPLE        of this flow: \"tcp 10.0.0.7 51000 192.0.2.1 443\", or its id in hex\n"
 	      "      --record ID           this one: the incident on a block page, FLOW.NUMBER\n"
 	      "      --guard ADDR          no rule decides about this address, as for replay; repeatable\n"
+	      "      --fail KEY=VALUE      what is done where something cannot be, as for replay; repeatable\n"
 	      "      --shadow FILE         what this policy would decide, too\n"
 	      "      --FIELD VALUE         what is known: --src, --dst, --dport, --proto, --host, --tls.sni, ...\n"
 	      "                            (sluice check --fields lists them); several of those that may be many\n"
@@ -121,6 +127,15 @@ static int set_guard(struct asked *a, const char *v)
 	if (!guard_add(&a->guard, v))
 		return mistake("--guard is an address, not", v);
 	a->guards[n] = (char *)(uintptr_t)v;
+	return -1;
+}
+
+static int set_fail(struct asked *a, const char *v)
+{
+	char say[FAIL_SAY] = "";
+	if (a->nfails == FAILS_MAX || fail_option(&a->fail, v, say) < 0)
+		return mistake(*say ? say : "--fail is KEY=VALUE, as for replay, not", *say ? "" : v);
+	a->fails[a->nfails++] = (char *)(uintptr_t)v;
 	return -1;
 }
 
@@ -188,7 +203,7 @@ static const struct row rows[] = {
 	{"json", 'j', false, set_json},        {"rest", 0, true, set_rest},
 	{"field", 0, true, set_field},         {"help", 'h', false, help},
 	{"guard", 0, true, set_guard},         {"shadow", 0, true, set_shadow},
-	{"policy-at", 0, true, set_policy_at},
+	{"policy-at", 0, true, set_policy_at}, {"fail", 0, true, set_fail},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -270,6 +285,8 @@ static int arguments(struct asked *a, int argc, char **argv)
 		return mistake("no policy given: -p FILE", "");
 	if (a->nswaps && !a->capture)
 		return mistake("--policy-at needs a capture", "");
+	if (a->nfails && !a->capture)
+		return mistake("--fail needs a capture", "");
 	if (a->query.by != PACKET_NONE && (!a->capture || a->ngiven))
 		return mistake(a->capture ? "--packet, --flow and --record stand alone, without fields"
 					  : "--packet, --flow and --record need a capture",
@@ -403,6 +420,8 @@ static int of_capture(struct asked *a)
 					       .shadow = a->shadow.file,
 					       .guards = a->guards,
 					       .nguards = a->guard.n,
+					       .fails = a->fails,
+					       .nfails = a->nfails,
 					       .captures = &a->capture,
 					       .ncaptures = 1};
 	struct packet *k = &a->packet;

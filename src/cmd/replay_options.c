@@ -96,25 +96,25 @@ static const char *set_hold_time(void *verb, const char *v)
 }
 
 // Of one key; it says in more words than a range has what is wrong with a value.
-static const char *fail(struct options *o, const char *key, size_t len, const char *v)
+static const char *fail(struct options *o, const char *key, const char *v)
 {
-	return fail_set(&o->fail, key, len, v, o->wrong) == 0 ? NULL : o->wrong;
+	return fail_set(&o->fail, key, strlen(key), v, o->wrong) == 0 ? NULL : o->wrong;
 }
 
 static const char *set_fail(void *verb, const char *v)
 {
-	size_t key = strcspn(v, "=");
-	return v[key] ? fail(verb, v, key, v + key + 1) : refused;
+	struct options *o = verb;
+	return fail_option(&o->fail, v, o->wrong) == 0 ? NULL : o->wrong;
 }
 
 static const char *set_hold_exceeded(void *verb, const char *v)
 {
-	return fail(verb, "hold_exceeded", 13, v);
+	return fail(verb, "hold_exceeded", v);
 }
 
 static const char *set_out_of_memory(void *verb, const char *v)
 {
-	return fail(verb, "out_of_memory", 13, v);
+	return fail(verb, "out_of_memory", v);
 }
 
 static const char *const checksum_words[] = {"offload-aware", "enforce", "ignore"}; // order of enum checksum_mode

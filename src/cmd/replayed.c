@@ -50,7 +50,7 @@ static void become(const struct replayed_config *c, int out, int ends)
 			close(running[i]->ends.fd);
 		}
 	}
-	char **argv = calloc(c->ncaptures + 2 * (c->nguards + c->nswaps) + 16u, sizeof(*argv)), path[32];
+	char **argv = calloc(c->ncaptures + 2 * (c->nguards + c->nfails + c->nswaps) + 16u, sizeof(*argv)), path[32];
 	int argc = 0;
 	if (!argv || dup2(out, STDOUT_FILENO) < 0)
 		_exit(EXIT_ENVIRONMENT);
@@ -75,6 +75,10 @@ static void become(const struct replayed_config *c, int out, int ends)
 	for (unsigned i = 0; i < c->nguards; i++) {
 		argv[argc++] = "--guard";
 		argv[argc++] = c->guards[i];
+	}
+	for (unsigned i = 0; i < c->nfails; i++) {
+		argv[argc++] = "--fail";
+		argv[argc++] = c->fails[i];
 	}
 	if (ends >= 0) {
 		snprintf(path, sizeof(path), "--ends=%d", ends);

@@ -18,6 +18,8 @@ struct replayed_config {
 	unsigned nswaps;
 	char *const *guards; // addresses
 	unsigned nguards;
+	char *const *fails; // KEY=VALUE
+	unsigned nfails;
 	struct judge_ear *ear; // hears its judge, in its own process; NULL: nobody
 	char *const *captures;
 	unsigned ncaptures;

@@ -127,6 +127,14 @@ def stories(work):
     rc, out, err = run("diff", work / "none.json", work / "one.json", capture, "--guard", "10.99.0.2")
     expect("a rule about a guarded address", rc == 1 and "guarded" in err and not out, f"{rc} {err} {out}")
     expect("a guard that is none", run("diff", work / "none.json", work / "one.json", capture, "--guard", "10.0.0.0/8")[0] == 2)
+    midstream = CAPTURES.parent / "golden/fail_midstream_drop/in.pcap"
+    rc, out, err = run("diff", work / "none.json", work / "all.json", midstream)
+    expect("without a fail mode", rc == 1 and "decoy.example" in out and "10.0.0.1 41000" in out, out)
+    rc, out, err = run("diff", work / "none.json", work / "all.json", midstream, "--fail", "midstream=drop")
+    expect("a fail mode", rc == 1 and "real.example" in out and "10.0.0.1 41000" not in out, out)
+    for fail, says in (("midstraem=drop", "did you mean"), ("midstream", "KEY=VALUE"), ("midstream=no", "pick_up|drop")):
+        rc, out, err = run("diff", work / "none.json", work / "all.json", midstream, "--fail", fail)
+        expect(f"--fail {fail}", rc == 2 and says in err, f"{rc} {err}")
     many = [p for p in sorted(CAPTURES.glob("*.pcap"))] * 3
     rc, out, err = run("diff", work / "fast.json", work / "slow.json", *many)
     expect("many captures", rc == 1 and "could not be compared" not in out, out)

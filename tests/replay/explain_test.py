@@ -125,6 +125,9 @@ def stories(work):
     expect("what is not logged", e["verdict"]["rule"] == "quiet" and e["transaction"]["rule"] == "quiet", e["verdict"])
     e = explain([rule("a", "deny", dst="10.99.0.0/16")], "http", "--packet", 6, "--guard", "10.99.0.2")
     expect("a guard", e["verdict"]["rule"] == "guard" and e["packet"]["door"] == "tx", e["verdict"])
+    e = explain([rule("a", "deny", host="nobody.test")], "../golden/fail_midstream_drop/in", "--packet", 1, "--fail", "midstream=drop")
+    expect("a fail mode", e["packet"]["reason"] == "FLOW_TCP_MIDSTREAM", e["packet"])
+    expect("and of no capture", "needs a capture" in run("explain", "-p", path, "--dport", 22, "--fail", "midstream=drop")[2])
     shadow.write_text(json.dumps({"rules": [rule("other", "deny", host={"suffix": ".test"})]}))
     e = explain([rule("one", "allow", dport=80)], "http", "--record", "30.0", "--shadow", shadow)
     expect("a shadow", e["shadow"]["verdict"]["rule"] == "other" and e["transaction"]["would"] == {"action": "deny", "rule": "other"}, e["shadow"]["verdict"])
@@ -158,6 +161,7 @@ def stories(work):
     e = json.loads(run("explain", "-p", path, CAPTURES / "http.pcap", "--packet", 6, "-j")[1])
     expect("the same as JSON", e["packet"]["rule"] == "undecided.handshake", e["packet"])
     for args, rc, says in ((("--ttl", 3), 1, "known only where"), (("--packet", 100000), 1, "no packet 100000"), (("--record", "ffff.1"), 1, "fits"),
+                           (("--fail", "midstraem=drop", "--packet", 1), 2, "did you mean"), (("--fail", "x", "--packet", 1), 2, "KEY=VALUE"),
                            (("--guard", "10.0.0.0/8", "--packet", 1), 2, "--guard is an address"), (("-p", path), 2, "given twice")):
         got, out, err = run("explain", "-p", path, CAPTURES / "http.pcap", *args)
         expect(f"explain {args}", got == rc and says in err, f"{got} {err}")

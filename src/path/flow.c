@@ -382,7 +382,7 @@ static void went_by(struct worker *w, struct flow *f)
 {
 	if (f->key.proto != IPPROTO_TCP || f->key.outer)
 		return;
-	f->far = FAR_UNSEEN | FAR_UNSEEN << 1;
+	f->tcp_unseen = 1 | 1 << 1;
 	f->steady = 0;
 	if (!f->stream && (f->flags & FLOW_APP_DONE))
 		return;
@@ -392,6 +392,14 @@ static void went_by(struct worker *w, struct flow *f)
 	f->flags |= FLOW_MIDSTREAM | FLOW_GAP;
 	for (unsigned dir = 0; dir < 2; dir++)
 		f->side[dir].flags &= (uint8_t)~SIDE_SYN; // a stream begins with what comes, not behind the SYN
+}
+
+// A side may acknowledge, bit by bit, what the other said unseen: so each stays marked until it is heard itself.
+static __rte_noinline void resume(struct worker *w, struct flow *f, unsigned dir, const struct segment *s)
+{
+	flow_tcp_resume(f, dir, s);
+	if (!w->settle || !settle_goes_by(w, f, dir, s->flags & (1 | 2 | 4))) // FIN, SYN, RST
+		f->tcp_unseen &= (uint8_t) ~(1 << dir) & 3;
 }
 
 // Takes packet i of the burst, whatever it is. known: its flow, if that is known. False: the burst must be cut before
@@ -429,13 +437,9 @@ static __rte_noinline bool flow_packet(struct worker *w, struct burst *b, unsign
 	p->dir = (uint8_t)dir;
 	b->fresh |= (uint32_t) !(f->policy & POLICY_JUDGED) << i;
 	if (s.segment) {
-		if (unlikely(w->settle != NULL))
-			settle_resume(w, f, dir, &segment);
 		bool live = path_inline(w->config, p->port);
-		if (unlikely(live && (f->far & FAR_UNSEEN << dir))) {
-			flow_tcp_resume(f, dir, &segment);
-			f->far &= (uint8_t) ~(FAR_UNSEEN << dir) & 15;
-		}
+		if (unlikely(f->tcp_unseen))
+			resume(w, f, dir, &segment);
 		uint16_t reason = flow_tcp_track(f, dir, &segment, p->time_ns, live, &p->flags);
 		if (unlikely(reason))
 			pkt_drop(p, reason);

@@ -83,9 +83,9 @@ enum flow_policy {
 // Of datagrams, in the same bits: what was asked of an open flow.
 enum flow_asked { ASKED_ABSENT = 1 << 0, ASKED_SAID = 1 << 1 }; // names as absent; a transaction was judged
 
-// Replay: numbers of a side were far from all that was seen, by itself or by its peer's ACK; << side. Live: segments of
-// the side went by unseen, and none was seen since; some did once, so what was acknowledged of it is a guess.
-enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2, FAR_UNSEEN = FAR_SEQ, FAR_GUESSED = FAR_ACK };
+// << side. Replay: its numbers were far from all that was seen, by itself or by its peer's ACK. Live: segments of it
+// went by unseen once, so what was acknowledged of it is a guess.
+enum flow_far { FAR_SEQ = 1 << 0, FAR_ACK = 1 << 2, FAR_GUESSED = FAR_ACK };
 
 // TCP states as Suricata names them in EVE: none, syn_sent, syn_recv, established, fin_wait1, fin_wait2,
 // time_wait, last_ack, close_wait, closing, closed.
@@ -137,7 +137,10 @@ struct flow {
 	uint8_t holds : 1;     // frames of it wait for a verdict
 	uint8_t far : 4;       // TCP: enum flow_far; else enum flow_asked
 	union {
-		uint8_t tcp_state; // TCP: enum tcp_state
+		struct {                        // TCP
+			uint8_t tcp_state : 4;  // enum tcp_state
+			uint8_t tcp_unseen : 2; // 1 << side: its segments go by unseen, or did and none came since
+		};
 		uint8_t icmp_type; // else: of the first packet
 	};
 	union {

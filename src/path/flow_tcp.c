@@ -613,13 +613,18 @@ static uint32_t resumed(uint32_t known, uint32_t seen)
 void flow_tcp_resume(struct flow *f, unsigned dir, const struct segment *s)
 {
 	struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
-	from->next = resumed(from->next, s->seq);
-	from->acked = resumed(from->acked, s->seq); // or the other side's window would end before it
 	f->far |= (uint8_t)(FAR_GUESSED << dir) & 15;
+	// what its peer acknowledged unseen; or the peer's window would end before it
+	if (f->tcp_unseen & 1 << dir) {
+		from->next = resumed(from->next, s->seq);
+		from->acked = resumed(from->acked, s->seq);
+		if (s->options & SEGMENT_TS)
+			from->ts_recent = later(from->ts_recent, s->ts);
+	} else {
+		from->acked = later(from->acked, diff(s->seq, from->next) < 0 ? s->seq : from->next);
+	}
 	if (s->flags & ACK) {
 		to->acked = resumed(to->acked, s->ack);
 		to->next = resumed(to->next, s->ack);
 	}
-	if (s->options & SEGMENT_TS)
-		from->ts_recent = later(from->ts_recent, s->ts);
 }

@@ -34,7 +34,7 @@ bool flow_tcp_read(const struct layer *l, const uint8_t *frame, uint32_t frame_l
 bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live);
 // Live: data that was on its way when its receiver sent the RST which ended the flow. Nobody takes it any more.
 bool flow_tcp_late(const struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns);
-// Segments went by unseen: both sides' numbers are what this one says, where it says later ones.
+// Segments went by unseen (tcp_unseen): numbers of such a side are what this one says, where it says later ones.
 void flow_tcp_resume(struct flow *f, unsigned dir, const struct segment *s);
 // True where the segment has a SYN, and if so, whether it came from the responder.
 bool flow_tcp_opens(const struct segment *s);

@@ -20,7 +20,7 @@
 // A client whose words are nobody's may yet say a hello, for its first 64 segments (inspect.c): under rules for names
 // its direction stays that long, but what the server sends goes, as long as no byte of the client's waits for an ACK.
 //
-//   state, a byte a flow:   | unasked 1 | 0 | stale 1 | 0 | drops 1 | 0 | asked 1 | 0 |
+//   state, a byte a flow:   | - | - | unasked 1 | 0 | drops 1 | 0 | asked 1 | 0 |
 //
 // An entry is taken back twice: at once, by a store into its slot, from where its frames come up; and by a question,
 // for the slot to be free again. The first does not depend on room in the ring: ten thousand flows that a policy ends
@@ -30,8 +30,8 @@
 // worker reads the slots itself. A frame that a processor is counting in that very moment is lost to the record; it is
 // in the doors.
 //
-// What TCP is expected to say next is unknown while frames pass without us: `stale` until a segment of that direction
-// came up after the entry ended. Its numbers are then taken as they are, as of a flow picked up midstream.
+// What TCP is expected to say next is unknown while frames pass without us, and until a segment of that direction came
+// up after the entry ended (tcp_unseen): numbers are taken as they come, as of a flow picked up midstream.
 #include "settle.h"
 
 #include <netinet/in.h>
@@ -53,8 +53,7 @@
 
 #define ASKED 1u
 #define DROPS 4u
-#define STALE 16u
-#define UNASKED 64u
+#define UNASKED 16u
 #define UNANSWERED 8            // packets of a denied flow to which nothing is said: nothing will be
 #define COUNTS 64               // taken a turn
 #define TURNS_MAX 64            // of counts that a flow which ends takes: more than wait in a ring
@@ -296,7 +295,9 @@ void settle_packet(struct worker *w, struct rte_mbuf *m)
 	op.flow = f->id;
 	if (!ask(s, &op))
 		return;
-	mark->state |= (uint8_t)((ASKED | STALE | (op.verdict == FASTPATH_DROP ? DROPS : 0)) << p->dir);
+	mark->state |= (uint8_t)((ASKED | (op.verdict == FASTPATH_DROP ? DROPS : 0)) << p->dir);
+	if (f->key.proto == IPPROTO_TCP)
+		f->tcp_unseen |= (uint8_t)(1 << p->dir) & 3;
 	s->sums.asked++;
 }
 
@@ -342,18 +343,13 @@ void settle_end(struct worker *w, struct flow *f)
 	*mark = (struct mark){0};
 }
 
-void settle_resume(struct worker *w, struct flow *f, unsigned dir, const struct segment *seg)
+bool settle_goes_by(struct worker *w, struct flow *f, unsigned dir, bool ends)
 {
 	struct mark *mark = mark_of(w, f);
-	if (likely(!(mark->state & (STALE | STALE << 1))))
-		return;
-	if (seg->flags & (1 | 2 | 4)) // FIN, SYN, RST: the end is near, and its counters are wanted
-		for (unsigned d = 0; d < 2; d++)
-			if (mark->state & ASKED << d)
-				take_back(w, f, mark, d);
-	flow_tcp_resume(f, dir, seg);
-	if (!(mark->state & (ASKED << dir)))
-		mark->state &= (uint8_t) ~(STALE << dir);
+	for (unsigned d = 0; d < 2 && ends; d++)
+		if (mark->state & ASKED << d)
+			take_back(w, f, mark, d);
+	return mark->state & ASKED << dir;
 }
 
 // Of a flow that has ended: its entry may not have been there yet when it did.

@@ -9,7 +9,6 @@
 
 struct fastpath_slot;
 struct rte_ring;
-struct segment;
 
 // Where a direction of a flow stands. X(symbol, what a rule does that keeps it here, else words)
 #define SETTLE_NOS(X)                                                                                                  \
@@ -63,8 +62,9 @@ void settle_sums(const struct settle *s, struct settle_sums *sums);
 void settle_packet(struct worker *w, struct rte_mbuf *m);
 // What the fast path did for flows since the last call: into their counters. Each turn.
 unsigned settle_take(struct worker *w);
-// Numbers of the flow may have moved where we do not see: they are those of this segment. Before it is tracked.
-void settle_resume(struct worker *w, struct flow *f, unsigned dir, const struct segment *s);
+// A segment of the direction came up. True: others may go by. ends: it opens or ends the flow, whose counters are
+// wanted soon, so its entries are taken back.
+bool settle_goes_by(struct worker *w, struct flow *f, unsigned dir, bool ends);
 // Another policy has judged the flow, or it ends: entries that no longer say its verdict are taken back, before
 // anything else comes. One that ends has every frame in its counters.
 void settle_again(struct worker *w, struct flow *f);

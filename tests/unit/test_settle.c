@@ -611,6 +611,27 @@ static void a_reset_behind_what_went_by(void **state)
 		assert_int_equal(del.ask, FASTPATH_DEL);
 }
 
+// What went by while nobody looked is acknowledged bit by bit before its sender is heard again. Who was heard cannot
+// have said more.
+static void acknowledged_before_it_is_heard(void **state)
+{
+	connect_to(9999);
+	talk(2, opaque, opaque);
+	worker->unseen_ns = clock_ns + 1;
+	uint64_t tx = worker->tx;
+	for (unsigned i = 0; i < 3; i++) {
+		next[1] += 100000;
+		frame(0, IPPROTO_TCP, 0x10, "", 0);
+	}
+	assert_int_equal(worker->tx, tx + 3);
+	next[1] += 100000;
+	say(1, opaque);
+	assert_int_equal(worker->tx, tx + 4);
+	next[1] += 100000; // nobody said it
+	frame(0, IPPROTO_TCP, 0x10, "", 0);
+	assert_int_equal(worker->tx, tx + 4);
+}
+
 // Another policy: what it denies is taken back, what it does not touch stays.
 static void policy_changes(void **state)
 {
@@ -701,6 +722,7 @@ int main(void)
 		TEST(counts_come_back),
 		TEST(numbers_resume),
 		TEST(a_reset_behind_what_went_by),
+		TEST(acknowledged_before_it_is_heard),
 		TEST(policy_changes),
 		TEST(payload_of_others),
 		TEST(ends_with_all),

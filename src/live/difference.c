@@ -73,16 +73,16 @@ static void conditions(FILE *f, struct condition *const *child, uint32_t n)
 {
 	size_t len;
 	char **text = calloc(n + 1ul, sizeof(*text));
-	for (uint32_t i = 0; text && i < n; i++) {
-		FILE *one = open_memstream(&text[i], &len);
+	for (uint32_t i = 0; i < n; i++) {
+		FILE *one = text ? open_memstream(&text[i], &len) : NULL;
 		if (!one)
 			abort(); // some bytes
 		condition(one, child[i]);
 		fclose(one);
 	}
-	if (text)
+	if (n)
 		qsort(text, n, sizeof(*text), by_text);
-	for (uint32_t i = 0; text && i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		fputs(text[i], f);
 		free(text[i]);
 	}

@@ -105,7 +105,7 @@ static void keep(struct flows_part *p, uint32_t room, const struct flows_row *r)
 	if (!room || r->rank <= h[0].rank)
 		return;
 	h[0] = *r;
-	for (uint32_t least = 0;; i = least) {
+	for (uint32_t least = 0;;) {
 		i = least;
 		for (uint32_t child = 2 * i + 1; child < 2 * i + 3 && child < p->n; child++)
 			if (h[child].rank < h[least].rank)

@@ -14,7 +14,7 @@
 #define BIT(symbol) (1ull << FIELD_##symbol)
 
 // By enum settle_no: who keeps it here is a rule that does `rule`, or else it is so that `words`. NULL: no rule is
-// asked for. What a parser reads is in reads[].
+// asked for. What a parser reads is in read_of.
 static const struct {
 	const char *rule, *words;
 } says[] = {

@@ -36,11 +36,6 @@ int calibrate_init(uint32_t flows)
 	return table ? 0 : -ENOMEM;
 }
 
-void calibrate_fini(void)
-{
-	mem_give(table, (size_t)(mask + 1) * sizeof(*table));
-}
-
 static void let_go(struct worker *w, struct burst *b)
 {
 	rte_pktmbuf_free_bulk(b->m, b->n);

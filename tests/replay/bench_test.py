@@ -24,7 +24,7 @@ for r in rows:
     assert r["legit alone Mpps"] > 0 and 0 <= r["holds to"] < 1, r
 
 rows = bench("--latency", f"{captures}/tour.pcap")
-assert [r["loop"] for r in rows] == ["empty", "corridor", "empty", "corridor", "empty"], rows
+assert [r["loop"] for r in rows] == ["clock", "empty", "corridor", "empty", "corridor", "empty"], rows
 for r in rows:
     assert 0 <= r["p50 us"] <= r["p99 us"] <= r["p99.9 us"] <= r["max us"] and r["packets"] > 0, r
 

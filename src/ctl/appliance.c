@@ -421,6 +421,9 @@ bool appliance_close(struct appliance *a)
 	shortcut_drain(a);
 	for (unsigned i = 0; i < a->nworkers; i++)
 		if (a->polls[i])
+			poll_rest(a->polls[i]);
+	for (unsigned i = 0; i < a->nworkers; i++)
+		if (a->polls[i])
 			poll_stop(a->polls[i]);
 	kernel_close(a);
 	errands_close(a);

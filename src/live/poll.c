@@ -370,7 +370,8 @@ static void rest(struct turn *t)
 {
 	struct poll *p = t->p;
 	atomic_store_explicit(&p->resting, true, memory_order_release);
-	while (atomic_load_explicit(&p->rest, memory_order_acquire)) {
+	while (atomic_load_explicit(&p->rest, memory_order_acquire) &&
+	       !atomic_load_explicit(&p->stop, memory_order_acquire)) {
 		rules(t);
 		fast(t);
 		errand(t);

@@ -65,7 +65,8 @@ struct poll {
 
 // Once w, rx, publish and rings are set and path_init was called. 0 or -errno.
 int poll_start(struct poll *p);
-// Takes nothing more in, lets what is inside run out and end, and ends the thread.
+// Takes nothing more in, lets what is inside run out and end, and ends the thread. Others hand over to it until they
+// rest: all have to, before the first of them is stopped.
 void poll_stop(struct poll *p);
 // Off the ports, so that one can be closed; and back. Returns when it is so, or -ETIMEDOUT: the worker is stalled.
 int poll_rest(struct poll *p);

@@ -11,7 +11,7 @@ import sys
 
 import inline
 from change_test import NO_SSH, Session, sshd
-from world import end, expect, until
+from world import ADDRESS, World, end, expect, until
 
 POLICY = {"rules": [{"id": "no-8081", "when": {"proto": "tcp", "dport": 8081}, "action": "deny"}]}
 FLOWS = 40  # of a family and kind
@@ -148,9 +148,24 @@ def story(place, more):
     w.close()
 
 
+def ends_in_the_midst(stopped):
+    """frames come to the last: none is handed to a worker that has ended"""
+    w = World(sys.argv[1])
+    w.up(w.config({"rules": []}, workers={"cores": [0, 1], "idle": "adaptive"}))
+    for _ in range(3):
+        w.start("client", "ping", "-fq", ADDRESS["server"][0], stdout=subprocess.DEVNULL)
+    expect("frames come", until(lambda: w.ctl("show", "drops").get("result", {}).get("came", 0) > 1000))
+    if stopped:
+        w.ctl("stop")
+    expect("it ends in their midst%s" % (", stopped" if stopped else ""), w.down() == 0, w.log.read_text()[-500:])
+    w.close()
+
+
 def main():
     for place in sys.argv[2:] or ["routed", "balancer"] + (["af_packet", "one-arm", "routed~", "balancer~"] if os.environ.get("SLUICE_FULL") == "1" else []):
         story(place, 68 if place.startswith("balancer") else 0)  # what is around each packet
+    for stopped in (False, True):
+        ends_in_the_midst(stopped)
     end()
 
 

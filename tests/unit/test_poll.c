@@ -122,6 +122,34 @@ static void a_full_ring_drops_by_name(void **state)
 	rte_ring_free(p.to[0]);
 }
 
+// Worker 1 brings what worker 0 owns. Both rest before the first of them ends: nothing comes behind its end, and what
+// came before has left.
+static void what_was_handed_over_leaves(void **state)
+{
+	static struct poll owner;
+	p.nworkers = 2;
+	owner = p;
+	owner.w.egress = &owner.egress;
+	owner.nrx = 0;
+	owner.from[1] = p.to[0] = rte_ring_create("owner", POLL_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	p.w.id = 1;
+	struct poll *const both[] = {&owner, &p};
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(path_init(&both[i]->w, &config), 0);
+		assert_int_equal(poll_start(both[i]), 0);
+	}
+	while (*(volatile uint64_t *)&owner.w.drops[REASON_EGRESS_FULL] == 0)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(poll_rest(both[i]), 0);
+	for (unsigned i = 0; i < 2; i++)
+		poll_stop(both[i]);
+	assert_int_equal(rte_ring_count(p.to[0]), 0);
+	for (unsigned i = 0; i < 2; i++)
+		path_fini(&both[i]->w);
+	rte_ring_free(p.to[0]);
+}
+
 // The fast path writes a tag before each frame, or in front of it; these have none.
 static void a_frame_without_its_tag_goes_no_further(void **state)
 {
@@ -172,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_not_taken_is_not_done, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_handed_over_leaves, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_ring_drops_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(a_frame_without_its_tag_goes_no_further, begin, end),
 		cmocka_unit_test_setup_teardown(a_frame_without_its_tag_goes_no_further, begin, end),

@@ -456,9 +456,10 @@ static void tcp_again(struct worker *w, struct rte_mbuf *m, struct said *said)
 }
 
 // Of TCP what fell out of the table is said anew, as a reset: an end that heard nothing would wait for its time-out.
-static bool forgotten(const struct worker *w, const struct flow *f, unsigned dir)
+static bool forgotten(const struct worker *w, const struct flow *f)
 {
-	return f->key.proto == IPPROTO_TCP && act_response(w->rules, f, f->rule, dir) != RESPONSE_DROP;
+	struct judge_word word;
+	return f->key.proto == IPPROTO_TCP && judge_word(w, f, &word) && word.response != RESPONSE_DROP;
 }
 
 bool act_answered(const struct worker *w, const struct flow *f, unsigned dir)
@@ -466,7 +467,7 @@ bool act_answered(const struct worker *w, const struct flow *f, unsigned dir)
 	const struct said *s = said_of(w->act, f->id);
 	bool apart = w->config->live && f->key.proto == IPPROTO_TCP; // and once more after a second
 	if (!s)
-		return !forgotten(w, f, dir);
+		return !forgotten(w, f);
 	return s->response == RESPONSE_DROP || s->times[apart ? dir : 0] >= ANSWERS_AT_ONCE + apart;
 }
 
@@ -475,7 +476,7 @@ bool act_answer_again(struct worker *w, struct rte_mbuf *m)
 	const struct pkt *p = pkt_of(m);
 	struct said *said = said_of(w->act, p->flow->id);
 	if (!said)
-		return !forgotten(w, p->flow, p->dir);
+		return !forgotten(w, p->flow);
 	if (said->response == RESPONSE_DROP)
 		return true;
 	worker_at(w, p);

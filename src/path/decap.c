@@ -190,9 +190,10 @@ static __rte_always_inline bool plain_l4(struct pkt *p, const struct steer_key *
 static bool plain_fragment(struct worker *w, struct pkt *p, const uint8_t *d, uint32_t len)
 {
 	const uint8_t *h = d + 14;
+	if (p->link_type != 1 || len < 34 || (steer_load32(d + 12) & 0xffffff) != 0x450008 || !(be16(h + 6) & 0x3fff))
+		return false;
 	uint32_t end = 14 + be16(h + 2);
-	if (p->link_type != 1 || len < 34 || (steer_load32(d + 12) & 0xffffff) != 0x450008 || end < 34 || end > len ||
-	    !(be16(h + 6) & 0x3fff))
+	if (end < 34 || end > len)
 		return false;
 	plain_layer(p, 34, 34, end, 0, LAYER_FRAGMENT << 8, 4, h[9], h[8]);
 	count(w, COUNTER_FRAGMENTS);

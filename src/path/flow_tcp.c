@@ -18,155 +18,15 @@
 //
 // The receiver's RCV.NXT is not kept: between `acked` and `next` of the sender, both ends of which are known. It was
 // tried as a field of its own; without the list of what is out of order it sticks at the first hole.
-#include "flow_tcp.h"
+#include "flow_tcp_in.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
 #include <rte_common.h>
 
-#define SLACK_MIN (4u << 20) // replay: 64 places of 64 KiB, the most that one segment brings or acknowledges
-#define SLACK_MAX (1u << 28)
 #define WSCALE_NONE 0xfe // SYN without the option; until the other SYN is seen
-#define NS_MS 1000000ull
-#define LATE_MS 1000 // what is sent a second after a RST did not hear of it: the RST was lost, or no RST
-#define TS_EXPIRY 30 // RFC 7323 5.5: 24 days, in 2^46 ns
-
-enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10, URG = 0x20 }; // RFC 9293 3.1
-
-// RFC 9293 3.4: sequence numbers are compared modulo 2^32.
-static inline int32_t diff(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b);
-}
-static inline uint32_t later(uint32_t a, uint32_t b)
-{
-	return diff(a, b) > 0 ? a : b;
-}
-
-// First sequence number after the segment.
-static inline uint32_t end_of(const struct segment *s)
-{
-	return s->seq + s->len + ((s->flags & SYN) != 0) + ((s->flags & FIN) != 0);
-}
-
-// The largest window a side ever offered; where its scale was not seen, the largest it can have meant.
-static uint32_t window(const struct flow_side *s)
-{
-	return unlikely(s->wscale == TCP_WSCALE_UNKNOWN) ? RTE_MIN(s->win_max << 14, SLACK_MAX) : s->win_max;
-}
-
-static uint32_t slack(const struct flow_side *s, bool live)
-{
-	return live ? 0 : RTE_MAX(RTE_MIN(window(s), SLACK_MAX / 4) * 4, SLACK_MIN);
-}
-
-// The highest sequence number of a side that is known to exist.
-static uint32_t frontier(const struct flow_side *s)
-{
-	if (!(s->flags & SIDE_ACKED))
-		return s->next;
-	return s->flags & SIDE_SEEN ? later(s->next, s->acked) : s->acked;
-}
-
-static bool known(const struct flow_side *s)
-{
-	return s->flags & (SIDE_SEEN | SIDE_ACKED);
-}
-
-static bool reset(const struct flow *f)
-{
-	return (f->side[0].flags | f->side[1].flags) & SIDE_RST;
-}
-
-bool flow_tcp_opens(const struct segment *s)
-{
-	return s->flags & SYN;
-}
-
-bool flow_tcp_from_responder(const struct segment *s)
-{
-	return (s->flags & (SYN | ACK | RST)) == (SYN | ACK);
-}
-
-// A SYN without ACK on a key that lives (RFC 9293 3.10.7, RFC 5961 4.2, RFC 6191).
-static bool syn_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live)
-{
-	const struct flow_side *from = &f->side[dir];
-	bool again = (from->flags & SIDE_SYN) && from->isn == s->seq;
-	if (again)
-		return false;
-	// the flow began with a SYN|ACK of this sender's that nobody had asked for: who begins is who says SYN
-	if (dir == 1 && (from->flags & SIDE_SYN) && !(f->side[0].flags & SIDE_SYN))
-		return true;
-	switch (f->tcp_state) {
-	case TCP_NONE:
-		return known(from) || known(&f->side[!dir]) || dir == 1;
-	case TCP_CLOSED:
-	case TCP_TIME_WAIT:
-		return true;
-	case TCP_SYN_SENT:
-		return dir == 0; // the other way: both open at once
-	case TCP_SYN_RECV:
-	case TCP_LAST_ACK:
-	case TCP_CLOSING:
-		return false;
-	default: // a challenge ACK will tell; where nobody is seen to answer, the SYN is all we get
-		return !live && !(f->flags & FLOW_REPLIED) && known(from) && dir == 0;
-	}
-}
-
-// The responder answers a SYN with a number of its own: whatever was before, now this connection is.
-static bool synack_renews(const struct flow *f, unsigned dir, const struct segment *s)
-{
-	const struct flow_side *from = &f->side[dir], *to = &f->side[!dir];
-	if (f->tcp_state == TCP_SYN_SENT || ((from->flags & SIDE_SYN) && from->isn == s->seq))
-		return false;
-	if (f->tcp_state == TCP_CLOSED || f->tcp_state == TCP_TIME_WAIT || f->tcp_state == TCP_NONE)
-		return true;
-	if (dir == 0) // nobody asked the initiator: its own peer would challenge it
-		return false;
-	if (from->flags & SIDE_SYN)
-		return true;
-	// picked up midstream: a late copy of its SYN|ACK, unless the numbers have nothing to do with the flow's
-	bool near = known(from) && (uint32_t)(frontier(from) - s->seq) < SLACK_MAX;
-	return !near && !(to->flags & SIDE_SYN);
-}
-
-bool flow_tcp_renews(const struct flow *f, unsigned dir, const struct segment *s, bool live)
-{
-	if (likely(!(s->flags & SYN) && f->tcp_state != TCP_CLOSED && f->tcp_state != TCP_NONE))
-		return false;
-	if (s->flags & RST)
-		return false;
-	// both ends were told that a denied connection is over: who begins another may take the same port at once
-	if ((f->policy & POLICY_SAID) && (s->flags & (SYN | ACK | FIN)) == SYN && s->seq != f->side[dir].isn)
-		return true;
-	if (s->flags & SYN && !(s->flags & FIN))
-		return s->flags & ACK ? synack_renews(f, dir, s) : syn_renews(f, dir, s, live);
-	const struct flow_side *from = &f->side[dir];
-	if (f->tcp_state != TCP_CLOSED || s->len == 0)
-		return false;
-	// after a RST: what the client had not sent before it. What is known to exist is late, and the old flow's
-	if (reset(f) && dir == 0 && f->holds && s->seq == from->next)
-		return false; // who holds back what came before the RST holds this, too: its receiver may not have had
-			      // it
-	if (reset(f))
-		return (dir == 0 || (f->flags & FLOW_MIDSTREAM)) &&
-		       (!known(from) || diff(end_of(s), frontier(from)) > 0);
-	// after both FINs: numbers that are not of this connection, whose SYN was missed
-	int32_t ahead = diff(s->seq, frontier(from));
-	return !live && known(from) && (uint32_t)(ahead < 0 ? -(int64_t)ahead : ahead) > slack(&f->side[!dir], false);
-}
-
-bool flow_tcp_late(const struct flow *f, unsigned dir, const struct segment *s, uint64_t now_ns)
-{
-	const struct flow_side *from = &f->side[dir];
-	return f->tcp_state == TCP_CLOSED && (f->side[!dir].flags & SIDE_RST) &&
-	       (dir == 0 || (f->flags & FLOW_MIDSTREAM)) && s->len && !(s->flags & (SYN | RST)) && known(from) &&
-	       (uint32_t)(now_ns / NS_MS) - f->reset_ms < LATE_MS &&
-	       diff(end_of(s), frontier(from) + window(&f->side[!dir])) <= 0;
-}
+#define TS_EXPIRY 30     // RFC 7323 5.5: 24 days, in 2^46 ns
 
 // --- pieces of flow_tcp_track
 

@@ -501,6 +501,8 @@ static bool excused(struct worker *w, struct rte_mbuf *m, const struct layer *l,
 static uint16_t sum_ip4(struct worker *w, struct rte_mbuf *m, const struct layer *l)
 {
 	const uint8_t *d = pkt_data(m);
+	if (unlikely((l->flags & LAYER_CUT) && l->l4 > m->data_len)) // what it is the sum of was not captured
+		return 0;
 	if (unlikely(!checksum_ip4(d + l->l3)))
 		return excused(w, m, l, kind_ip(l), false) ? 0 : REASON_PARSE_IP_CSUM;
 	if (unlikely(w->senders_pass != NULL) && !(pkt_of(m)->flags & PKT_VIRTUAL)) // whose header is defrag's

@@ -58,8 +58,8 @@ enum pkt_flag {
 	PKT_OWN = 1 << 8,         // made here: an answer, or a piece of a frame that was cut
 	PKT_AWAY = 1 << 9,        // held, and its burst is over
 	PKT_WAITED = 1 << 10,     // was held, if only for others of its burst
-	PKT_BLIND = 1 << 12,      // cut before its ports, or within the headers before them: only that is judged
 	PKT_BACK = 1 << 11,       // PKT_OWN: leaves where `port` is, not where it leads to
+	PKT_BLIND = 1 << 12,      // cut before its ports, or within the headers before them: only that is judged
 };
 
 // Both ends of a layer in canonical order, the lower (address, port) first: what a flow's key says of them.

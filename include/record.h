@@ -13,6 +13,7 @@
 // A fact's (frame, off, len) tell which bytes of which input frame it came from; len 0: not from bytes.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -32,7 +33,8 @@
 	X(ANOMALY, "anomaly")                                                                                          \
 	X(ALERT, "alert") /* a rule of the policy, true for a transaction (a copy of which this is) or a flow */       \
 	X(GAP, "gap")     /* the shipper's: what is missing of a worker's */                                           \
-	X(STATE, "state") /* the control thread's: what became of the appliance */
+	X(STATE, "state") /* the control thread's: what became of the appliance */                                     \
+	X(FLOOD, "flood") /* half-open flows of one source in one second, summed: record_flood_add */
 
 enum record_kind {
 	RECORD_NONE = 0,
@@ -108,7 +110,12 @@ enum record_kind {
 	X(RULE, "rule", NUM, 0)             /* number of one that was true and does not end the search */              \
 	X(TAG, "tag", STR, 1)                                                                                          \
 	X(RULE_BEFORE, "rule.before", NUM, 0) /* RULE_OF: by which it stood before another policy came */              \
-	X(STATE, "state", STR, 0)             /* RECORD_STATE: "name=text" or "name:digits" */
+	X(STATE, "state", STR, 0)             /* RECORD_STATE: "name=text" or "name:digits" */                         \
+	X(REDACTED, "redacted", STR, 1)       /* a field that this copy does not show, or not as it was: redact.h */   \
+	X(REQUEST_ID, "request.id", STR, 0)   /* RECORD_HTTP: asked over Kafka by this id, and not seen in packets */  \
+	X(REQUEST_ERROR, "request.error", STR, 0) /* why no rule decided about it */                                   \
+	X(USER, "user", STR, 1)                                                                                        \
+	X(GROUP, "group", STR, 1)
 
 #define RULE_OF(version, rule) ((uint64_t)(version) << 32 | (rule))
 
@@ -181,6 +188,22 @@ enum flow_end {
 	FLOW_END_SHUTDOWN
 };
 
+// X(symbol, name): why records are missing.
+#define GAP_CAUSES(X)                                                                                                  \
+	X(SINK, "sink")       /* this sink could not be written */                                                     \
+	X(RING, "ring")       /* the worker's ring was full */                                                         \
+	X(BOUND, "bound")     /* the spool was over its bound, or its disk was full */                                 \
+	X(MEMORY, "memory")   /* the spool could not be written for longer than memory lasts */                        \
+	X(DAMAGED, "damaged") /* the spool could not be read back */
+
+enum gap_cause {
+#define X(symbol, name) GAP_##symbol,
+	GAP_CAUSES(X)
+#undef X
+		GAP_CAUSE_COUNT
+};
+extern const char *const gap_cause_names[GAP_CAUSE_COUNT];
+
 enum record_judged {
 	RECORD_JUDGED = 1 << 0, // there was a policy, and this is its word
 	RECORD_OPEN = 1 << 1,   // it ended before all was known
@@ -203,7 +226,8 @@ struct record {
 	uint32_t seq; // per worker; RECORD_GAP: the first that is missing
 	uint16_t worker;
 	uint16_t anomaly; // RECORD_ANOMALY: enum anomaly; RECORD_ALERT: enum record_kind of what it is about;
-			  // RECORD_FLOW: POLICY_REJUDGED, if it was judged again by another policy; else 0
+			  // RECORD_FLOW: POLICY_REJUDGED, if it was judged again by another policy;
+			  // RECORD_GAP: class (enum spool_class) + 1 of those that are missing; else 0
 	uint64_t flow_id; // first frame << 3 | layer; 0: no flow
 	uint64_t tenant;
 	uint8_t src[16], dst[16]; // initiator, responder; IPv4 in the first 4 bytes
@@ -213,7 +237,7 @@ struct record {
 	uint8_t layer : 3;            // 0: innermost (inspected); else outer
 	uint8_t port : 5;             // live: by which its first packet came in; of a frame without a flow the frame
 	uint8_t tx_kind; // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS; flow 1: there were alerts;
-			 // RECORD_GAP 1: its ring was full, 0: the sink
+			 // RECORD_GAP: enum gap_cause
 	uint32_t tx_id;  // number of the transaction in its flow, from 0; RECORD_GAP: the last that is missing
 	uint16_t reason; // RECORD_ANOMALY: enum reason by which the frame was dropped; 0: anomaly says what
 	// What the policy says: of a transaction its own verdict, of a flow the worst
@@ -228,10 +252,32 @@ struct record {
 	uint8_t tcp_flags[2];
 	uint8_t tcp_state, flow_end;
 	union {
-		uint32_t tx_count;
-		uint32_t alert; // RECORD_ALERT: the rule that was true; `rule` decided
+		uint32_t tx_count; // RECORD_FLOOD: flows
+		uint32_t alert;    // RECORD_ALERT: the rule that was true; `rule` decided
 	};
+	uint32_t weight; // it stands for so many like it (a rule's `sample`); 0, 1: for itself
 };
+
+// RECORD_FLOOD: src is a prefix of tx_kind bits, ip_version 0: of what found no other; pkts, bytes are sums, start_ns
+// and end_ns the first and last packet. dst, dport and flow_end are those of all its flows, or 0. Adds another one, or
+// a flow, whose tx_count is 1 then.
+static inline void record_flood_add(struct record *to, const struct record *from)
+{
+	static const uint8_t none[16];
+	bool first = to->tx_count == 0;
+	for (unsigned dir = 0; dir < 2; dir++) {
+		to->pkts[dir] += from->pkts[dir];
+		to->bytes[dir] += from->bytes[dir];
+		to->tcp_flags[dir] |= from->tcp_flags[dir];
+	}
+	to->tx_count += from->tx_count;
+	to->start_ns = first || from->start_ns < to->start_ns ? from->start_ns : to->start_ns;
+	to->end_ns = first || from->end_ns > to->end_ns ? from->end_ns : to->end_ns;
+	if (memcmp(to->dst, from->dst, sizeof(to->dst)) != 0)
+		memcpy(to->dst, none, sizeof(to->dst));
+	to->dport = to->dport == from->dport ? to->dport : 0;
+	to->flow_end = to->flow_end == from->flow_end ? to->flow_end : 0;
+}
 
 #define FRAME_BITS 48
 #define FRAME_CAPTURES_MAX (1u << 13) // a flow's id has 3 more bits: first frame << 3 | layer

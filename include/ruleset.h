@@ -69,7 +69,9 @@
 	X(SSH_SOFTWARE, "ssh.software", STR, 0, 0, "identification", "not SSH", "software of the client")              \
 	X(PAYLOAD, "payload", BYTES, 1, 0, "as it comes, to the depth", "no bytes", "bytes of either direction")       \
 	X(TIME, "time", TIME, 0, 0, "always", "never", "time of day and day of the week")                              \
-	X(TAG, "tag", STR, 1, 0, "first packet", "no tag set", "tags that rules above have set")
+	X(TAG, "tag", STR, 1, 0, "first packet", "no tag set", "tags that rules above have set")                       \
+	X(USER, "user", STR, 0, 0, "with the request", "packets, or not said", "who asks, of a request over Kafka")    \
+	X(GROUP, "group", STR, 1, 0, "with the request", "packets, or not said", "groups of who asks, the same")
 
 enum field_type {
 	FIELD_TYPE_ADDR,

@@ -127,7 +127,10 @@
 	  "denials that are a drop alone: no way back through the encapsulation, or no memory")                        \
 	X(MIRROR_COPIES, "mirror_copies", "frames copied for mirror rules")                                            \
 	X(MIRROR_LOST, "mirror_lost", "copies that found the ring full, or no memory")                                 \
-	X(MIRROR_SHORT, "mirror_short", "matches of which fewer earlier frames were remembered than `before` asks for")
+	X(MIRROR_SHORT, "mirror_short",                                                                                \
+	  "matches of which fewer earlier frames were remembered than `before` asks for")                              \
+	X(FLOWS_SUMMED, "flows_summed",                                                                                \
+	  "half-open flows of floods: told as a sum by source, without a record of their own")
 
 enum reason {
 	REASON_NONE = 0,

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the records look like, against the schemas in docs/: each line of --format eve and --format facts -v over the
-captures given (files or folders) is one JSON object that its schema takes, and no line holds a control byte.
+"""What the records look like, against the schemas in docs/: each line of --format eve, ocsf and facts -v over the
+captures given (files or folders) is one JSON object that its schema takes, and no line holds a control byte. Events of
+ocsf are also what the published schema of OCSF 1.8.0 allows (SLUICE_OCSF, its folder of class schemas), and over real
+captures (SLUICE_CORPORA: each tenth; all with SLUICE_FULL=1) fill at least 40 attributes. What is not there is said.
 usage: records_test.py SLUICE DOCS CAPTURES...      exit 77: python3-jsonschema is not there"""
 import json, os, re, subprocess, sys
 
@@ -39,12 +41,44 @@ def by_policy(paths):
     return groups.values()
 
 
-def check(sluice, paths, judged, face, validator):
+class Ocsf:
+    """our schema and the published one, and which attributes were seen filled"""
+
+    def __init__(self, schema, folder):
+        self.ours = jsonschema.Draft202012Validator(schema, format_checker=CHECKER)
+        self.classes, self.filled = {}, set()
+        for root, _, files in os.walk(folder):
+            for f in files:
+                published = json.load(open(os.path.join(root, f)))
+                uid = published["properties"].get("class_uid", {}).get("const")
+                self.classes[uid] = jsonschema.Draft7Validator(published)
+        if not self.classes:
+            print("no schema of OCSF at %s: events are checked against ours alone" % folder)
+
+    def fill(self, value, path):
+        for key, inner in value.items() if isinstance(value, dict) else ():
+            if key != "unmapped":
+                self.fill(inner, path + (key,))
+        for inner in value if isinstance(value, list) else ():
+            self.fill(inner, path)
+        if not isinstance(value, (dict, list)):
+            self.filled.add(".".join(path))
+
+    def iter_errors(self, row):
+        self.fill(row, ())
+        yield from self.ours.iter_errors(row)
+        if row["type_uid"] != row["class_uid"] * 100 + row["activity_id"]:
+            yield jsonschema.ValidationError("type_uid is not class_uid * 100 + activity_id")
+        if self.classes:
+            yield from self.classes[row["class_uid"]].iter_errors(row)
+
+
+def check(sluice, paths, judged, face, validator, codes=(0, 1)):
     """Returns (lines, faults). Several captures in one start: what a start costs is most of it."""
     run = subprocess.run([sluice, "replay", *paths, *judged, "--format", *face, "-o", "-"], stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, timeout=120)
     faults, seq = [], -1
-    if run.returncode not in (0, 1):
+    if run.returncode not in codes:
         faults.append("%s: exit code %d" % (" ".join(paths), run.returncode))
     lines = run.stdout.split(b"\n")[:-1]
     for n, line in enumerate(lines, 1):
@@ -55,10 +89,11 @@ def check(sluice, paths, judged, face, validator):
             error = next(validator.iter_errors(row), None)
             if error:
                 raise ValueError("%s: %s" % ("/".join(map(str, error.absolute_path)) or ".", error.message[:300]))
-            if "seq" in row:
-                if row["seq"] != seq + 1:
+            number = row.get("seq", row.get("metadata", {}).get("sequence"))
+            if number is not None:
+                if number != seq + 1:
                     raise ValueError("a hole in seq")
-                seq = row["seq"]
+                seq = number
         except (ValueError, UnicodeDecodeError) as e:
             faults.append("%s %s line %d: %s: %s" % (paths[0], face[0], n, e, line[:200]))
     return len(lines), faults
@@ -74,23 +109,38 @@ def listed(docs):
     return ["docs/records.md does not list " + e for e in events if "| `%s` |" % e not in page]
 
 
+def real_captures(docs):
+    folder = os.environ.get("SLUICE_CORPORA", os.path.join(docs, "../../shared/corpora"))
+    found = sorted(c for c in captures([folder]) if "/pcap/" in c)
+    return found if os.environ.get("SLUICE_FULL") == "1" else found[::10]
+
+
 def main(sluice, docs, *paths):
     validators = {}
-    for name in "eve", "facts":
+    for name in "eve", "ocsf", "facts":
         schema = json.load(open(os.path.join(docs, name + ".schema.json")))
         jsonschema.Draft202012Validator.check_schema(schema)
         validators[name] = jsonschema.Draft202012Validator(schema, format_checker=CHECKER)
-    total, faults, files = {"eve": 0, "facts": 0}, listed(docs), 0
+    ocsf = Ocsf(schema=json.load(open(os.path.join(docs, "ocsf.schema.json"))),
+                folder=os.environ.get("SLUICE_OCSF", os.path.join(docs, "../../shared/ocsf")))
+    validators["ocsf"] = ocsf
+    total, faults, files = {"eve": 0, "ocsf": 0, "facts": 0}, listed(docs), 0
+    real = real_captures(docs)
+    if real:
+        n, bad = check(sluice, real, [], ["ocsf"], ocsf, codes=(0, 1, 3))  # 3: some have links that are not read
+        print("%d real captures, %d ocsf events, %d attributes filled" % (len(real), n, len(ocsf.filled)))
+        faults += bad + (["only %d attributes of OCSF are filled" % len(ocsf.filled)] if len(ocsf.filled) < 40 else [])
     for judged, group in by_policy(captures(paths)):
         files += len(group)
-        for face in ["eve"], ["facts", "-v"]:
+        for face in ["eve"], ["ocsf"], ["facts", "-v"]:
             n, bad = check(sluice, group, judged, face, validators[face[0]])
             total[face[0]] += n
             faults += bad
     for f in faults[:20]:
         print(f)
-    print("%d captures, %d eve events, %d facts, %d faults" % (files, total["eve"], total["facts"], len(faults)))
-    return 1 if faults or not files or not all(total.values()) else 0
+    print("%d captures, %d eve and %d ocsf events, %d facts, %d faults" %
+          (files, total["eve"], total["ocsf"], total["facts"], len(faults)))
+    return 1 if faults or not files or not all(total.values()) or total["eve"] != total["ocsf"] else 0
 
 
 if __name__ == "__main__":

@@ -42,6 +42,6 @@ void mem_settle(void);
 
 // Memory that is there when asked for: zeroed, touched, huge pages where the kernel has them. NULL: none.
 void *mem_take(size_t bytes);
-extern bool
-	mem_lazily; // from now on it is touched when it is used: replay's captures seldom need a tenth of the tables
+// From now on it is touched when it is used: replay's captures seldom need a tenth of the tables.
+extern bool mem_lazily;
 void mem_give(void *p, size_t bytes);

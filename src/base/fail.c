@@ -36,6 +36,8 @@ const struct fail_row fail_rows[FAIL_ROWS] = {
 	    "a DNS name that cannot be: its message is dropped, or judged by what could be read", "drop", "pass")
 	ROW("midstream", midstream_drop,
 	    "a TCP connection that no SYN was seen of: followed from there on, or dropped", "pick_up", "drop")
+	ROW("bad_request", request_open,
+	    "a request over Kafka that cannot be read, but has an id, is answered with deny, or allow", "closed", "open")
 #undef ROW
 };
 // clang-format on

@@ -7,7 +7,7 @@
 
 #include "path/worker.h"
 
-#define FAIL_ROWS 8
+#define FAIL_ROWS 9
 #define FAIL_SAY 256
 
 extern const struct fail_row {

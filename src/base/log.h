@@ -12,7 +12,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG, LOG_LE
 
 // Who speaks: each has a level of its own. What is no room of this list speaks as the last.
 #define LOG_ROOMS(X)                                                                                                   \
-	X(run) X(config) X(port) X(worker) X(policy) X(fastpath) X(ctl) X(http) X(ship) X(dpdk) X(bpf) X(other)
+	X(run) X(config) X(port) X(worker) X(policy) X(fastpath) X(ctl) X(http) X(ship) X(kafka) X(dpdk) X(bpf) X(other)
 
 enum log_room {
 #define X(room) LOG_ROOM_##room,

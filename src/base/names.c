@@ -5,6 +5,7 @@
 
 #include "record.h"
 #include "ruleset.h"
+#include "sink_config.h"
 #include "verdict.h"
 
 // clang-format takes each table below for one long expression.
@@ -49,6 +50,18 @@ const char *const record_kind_names[RECORD_KIND_COUNT] = {
 	"none",
 #define X(symbol, name) name,
 	RECORD_KINDS(X)
+#undef X
+};
+
+const char *const gap_cause_names[GAP_CAUSE_COUNT] = {
+#define X(symbol, name) name,
+	GAP_CAUSES(X)
+#undef X
+};
+
+const char *const sink_type_names[SINK_TYPE_COUNT] = {
+#define X(symbol, name) name,
+	SINK_TYPES(X)
 #undef X
 };
 

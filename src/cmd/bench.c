@@ -27,6 +27,7 @@
 #include "bench_calibrate.h"
 #include "cmd.h"
 #include "option.h"
+#include "path/flood.h"
 #include "path/flow.h"
 #include "path/flow_table.h"
 #include "path/judge.h"
@@ -530,7 +531,9 @@ int bench_main(int argc, char **argv)
 			   .apps = 4096,
 			   .fragments = 4096,
 			   .arena_bytes = 16 << 20,
+			   .quiet_starts = true, // as in `run`
 			   .record_cells = 1 << 18,
+			   .flood = FLOOD_TOLD,
 			   .transports = TRANSPORT_GWLB | TRANSPORT_VLAN,
 			   .payload_depth = 8192,
 			   .checksum = CHECKSUM_IGNORE,

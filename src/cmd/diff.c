@@ -8,7 +8,6 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "base/fail.h"
 #include "cmd.h"
 #include "diff_changes.h"
 #include "diff_frames.h"
@@ -17,8 +16,6 @@
 #include "replayed.h"
 #include "ship/ship.h"
 
-#define FAILS_MAX 32
-
 struct diff {
 	struct diff_policy policy[2];
 	struct policy *owned[2];
@@ -26,9 +23,7 @@ struct diff {
 	unsigned ncaptures;
 	struct guard guard;
 	char *guards[GUARD_MAX]; // the same in words
-	struct fail_modes fail;
-	char *fails[FAILS_MAX]; // the same in words
-	unsigned nfails;
+	struct replayed_fails fails;
 	bool json;
 	struct replayed *side[2];
 	struct diff_changes *changes;
@@ -62,12 +57,7 @@ static const char *set_guard(void *verb, const char *v)
 
 static const char *set_fail(void *verb, const char *v)
 {
-	static char wrong[FAIL_SAY];
-	struct diff *d = verb;
-	if (d->nfails == FAILS_MAX || fail_option(&d->fail, v, wrong) < 0)
-		return d->nfails == FAILS_MAX ? "" : wrong;
-	d->fails[d->nfails++] = (char *)(uintptr_t)v;
-	return NULL;
+	return replayed_fail(&((struct diff *)verb)->fails, v);
 }
 
 static int arguments(struct diff *d, int argc, char **argv)
@@ -176,8 +166,7 @@ static int run(struct diff *d)
 		struct replayed_config config = {.policy = d->policy[i].file,
 						 .guards = d->guards,
 						 .nguards = d->guard.n,
-						 .fails = d->fails,
-						 .nfails = d->nfails,
+						 .fails = &d->fails,
 						 .captures = d->captures,
 						 .ncaptures = d->ncaptures,
 						 .ends = true,

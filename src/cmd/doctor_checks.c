@@ -347,7 +347,7 @@ static void outputs(struct doctor *d)
 		char folder[CONFIG_FILE];
 		snprintf(folder, sizeof(folder), "%s",
 			 i < c->nsinks ? c->sinks[i].path : c->mirrors[i - c->nsinks].path);
-		if (strcmp(folder, "-"))
+		if (*folder && strcmp(folder, "-"))
 			place(d, i < c->nsinks ? "sink" : "mirror", dirname(folder), true);
 	}
 }
@@ -389,4 +389,5 @@ void doctor_look(struct doctor *d)
 	if (*d->config.policy.history)
 		place(d, "history", d->config.policy.history, true);
 	outputs(d);
+	doctor_kafka(d);
 }

@@ -19,7 +19,6 @@
 #include "policy/field.h"
 #include "policy/given.h"
 #include "policy/guard.h"
-#include "base/fail.h"
 #include "base/word.h"
 #include "replay_policy.h"
 #include "base/clock.h"
@@ -33,7 +32,6 @@ struct side { // a policy, made ready to be asked
 };
 
 #define SWAPS_MAX 63
-#define FAILS_MAX 32
 
 struct asked {
 	struct side side[1 + SWAPS_MAX], shadow; // by version, from 1; without a file: none
@@ -41,9 +39,7 @@ struct asked {
 	unsigned nswaps;
 	struct guard guard;
 	char *guards[GUARD_MAX]; // the same in words
-	struct fail_modes fail;
-	char *fails[FAILS_MAX]; // the same in words
-	unsigned nfails;
+	struct replayed_fails fails;
 	bool json, rest_absent;
 	unsigned ngiven;
 	char *capture; // NULL: a hypothetical
@@ -132,10 +128,9 @@ static int set_guard(struct asked *a, const char *v)
 
 static int set_fail(struct asked *a, const char *v)
 {
-	char say[FAIL_SAY] = "";
-	if (a->nfails == FAILS_MAX || fail_option(&a->fail, v, say) < 0)
-		return mistake(*say ? say : "--fail is KEY=VALUE, as for replay, not", *say ? "" : v);
-	a->fails[a->nfails++] = (char *)(uintptr_t)v;
+	const char *wrong = replayed_fail(&a->fails, v);
+	if (wrong)
+		return mistake(*wrong ? wrong : "--fail is KEY=VALUE, as for replay, not", *wrong ? "" : v);
 	return -1;
 }
 
@@ -285,7 +280,7 @@ static int arguments(struct asked *a, int argc, char **argv)
 		return mistake("no policy given: -p FILE", "");
 	if (a->nswaps && !a->capture)
 		return mistake("--policy-at needs a capture", "");
-	if (a->nfails && !a->capture)
+	if (a->fails.n && !a->capture)
 		return mistake("--fail needs a capture", "");
 	if (a->query.by != PACKET_NONE && (!a->capture || a->ngiven))
 		return mistake(a->capture ? "--packet, --flow and --record stand alone, without fields"
@@ -420,8 +415,7 @@ static int of_capture(struct asked *a)
 					       .shadow = a->shadow.file,
 					       .guards = a->guards,
 					       .nguards = a->guard.n,
-					       .fails = a->fails,
-					       .nfails = a->nfails,
+					       .fails = &a->fails,
 					       .captures = &a->capture,
 					       .ncaptures = 1};
 	struct packet *k = &a->packet;

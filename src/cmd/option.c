@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One walker for the options of all verbs: getopt_long finds them, the table says what becomes of them. A mistake is
-// one line that names it and the way to --help, and exit code 2.
+// One walker for the options of the verbs: getopt_long finds them, the table says what becomes of them. A mistake is
+// one line that names it and the way to --help, and exit code 2. explain reads its own, since each field of the policy
+// language is an option there.
 #include "option.h"
 
 #include <getopt.h>

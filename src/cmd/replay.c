@@ -23,6 +23,7 @@
 #include "base/eal.h"
 #include "base/vouched.h"
 #include "cmd.h"
+#include "path/flood.h"
 #include "path/judge.h"
 #include "path/path.h"
 #include "path/rooms.h"
@@ -31,6 +32,7 @@
 #include "replay_options.h"
 #include "replay_policy.h"
 #include "replay_progress.h"
+#include "replay_ship.h"
 #include "replay_summary.h"
 #include "base/clock.h"
 #include "replay_exits.h"
@@ -50,6 +52,7 @@ struct replay {
 	struct mirrors *mirrors; // --mirror, or what it would be of
 	FILE *trace, *ends;
 	struct ship *ship;
+	struct replay_ship sinks; // -c
 	int out_fd;
 	struct senders *senders;
 	struct vouched *vouched;
@@ -399,14 +402,19 @@ static bool start_ship(struct replay *r)
 		return false;
 	}
 	struct ship_sink sink = {r->o.out ? r->o.format : SHIP_FACTS, r->out_fd, .verbose = r->o.verbose};
-	struct ship_config config = {.sinks = &sink,
-				     .nsinks = 1,
+	struct ship_config config = {.sink = &sink,
 				     .renumber = true,
 				     .sources = r->crew.sources,
 				     .nsources = r->crew.nsources,
 				     .policies = r->policies.names,
 				     .npolicies = r->policies.n,
 				     .shadow = r->o.shadow ? &r->policies.second.names : NULL};
+	if (r->o.config && !replay_ship_open(&r->sinks, r->crew.nsources, &config)) {
+		r->environment = true;
+		return false;
+	}
+	if (r->o.config && !r->o.out)
+		config.sink = NULL;
 	ship_look(r->out_fd, &sink.colour, &sink.width);
 	r->ship = ship_start(&config);
 	return r->ship || no(r, "records", errno);
@@ -466,6 +474,7 @@ static bool start(struct replay *r)
 					 .fail = o->fail,
 					 .arena_bytes = 8 << 20,
 					 .record_cells = 1 << 15,
+					 .flood = FLOOD_TOLD,
 					 .transports = o->transports,
 					 .checksum = o->checksum,
 					 .payload_depth = o->payload_depth,
@@ -534,6 +543,8 @@ static void end_outputs(struct replay *r)
 	struct ship_result shipped = ship_stop(r->ship);
 	r->summary->records = shipped.records;
 	r->closed |= shipped.closed;
+	if (r->o.config && !replay_ship_close(&r->sinks, isatty(STDERR_FILENO)))
+		r->environment = true;
 	if (shipped.error)
 		complain(r, r->o.out, "cannot write: %s", strerror(shipped.error));
 	if (r->out_fd != STDOUT_FILENO && close(r->out_fd) < 0)
@@ -585,6 +596,8 @@ int replay_heard(int argc, char **argv, struct judge_ear *ear)
 	r.ear = ear;
 	int rc = options_parse(argc, argv, &r.o);
 	if (rc >= 0)
+		return rc;
+	if (r.o.config && (rc = replay_ship_read(&r.sinks, &r.o)) >= 0)
 		return rc;
 	rc = start(&r) ? run(&r) : r.usage ? EXIT_USAGE : r.refused ? EXIT_FINDINGS : EXIT_ENVIRONMENT;
 	replay_policies_free(&r.policies);

@@ -125,6 +125,10 @@ static void help(FILE *out);
 static const struct option_row rows[] = {
 	{"output", 'o', "FILE|-", OPTION_TEXT, O(out), .help = "where records go; - (default) is standard output",
 	 .example = "-o flows.txt"},
+	{"config", 'c', "CONFIG", OPTION_TEXT, O(config),
+	 .help = "ship the records: to the sinks of this configuration, by way of its spool; its policy judges, unless "
+		 "-p says another",
+	 .example = "-c configs/routed.json"},
 	{"policy", 'p', "FILE", OPTION_TEXT, O(policy),
 	 .twice = "--policy is given twice; at another time: --policy-at; without effect: --shadow",
 	 .help = "judge by this policy: what it denies does not leave", .example = "-p policy.json"},
@@ -157,7 +161,8 @@ static const struct option_row rows[] = {
 	{"payload-depth", 0, "BYTES", OPTION_NUMBER, O(payload_depth), .low = 1, .high = 1 << 20,
 	 .help = "bytes of each direction that rules on payload see (default 8192)",
 	 .example = "-p policy.json --payload-depth 65536"},
-	{"format", 'f', "table|eve|facts", OPTION_WORD, O(format), .words = ship_format_names, .nwords = SHIP_FORMATS,
+	{"format", 'f', "table|eve|ocsf|facts", OPTION_WORD, O(format), .words = ship_format_names,
+	 .nwords = SHIP_FORMATS,
 	 .help = "how records look: for eyes, JSON lines as Suricata names them, one fact a line",
 	 .example = "--format eve"},
 	{"verbose", 'v', NULL, OPTION_FLAG, O(verbose),
@@ -329,7 +334,7 @@ static int check(struct options *o)
 		ins += !strcmp(o->paths[i], "-");
 	if (ins > 1)
 		return option_mistake("replay", "standard input can be read only once");
-	if (!o->out && !dash)
+	if (!o->out && !o->config && !dash)
 		o->out = "-"; // else what else was asked for has it, and records are not rendered
 	return -1;
 }

@@ -16,6 +16,7 @@ struct options {
 	const char *write;   // -w
 	const char *summary; // NULL: words on standard error
 	const char *trace;
+	const char *config;      // -c: whose sinks get the records; NULL: none
 	const char *policy;      // -p; NULL: none
 	struct guard guard;      // --guard
 	const char *shadow;      // --shadow; NULL: none

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "cmd.h"
 
 #define BUFFER (256 * 1024)
@@ -41,6 +42,18 @@ static_assert(BUFFER >= 2 * RECORD_MAX, "a record fits");
 // A child must not keep the pipes of another open.
 static struct replayed *running[RUNNING_MAX];
 
+const char *replayed_fail(struct replayed_fails *f, const char *text)
+{
+	static char wrong[FAIL_SAY];
+	struct fail_modes any = {0};
+	if (f->n == REPLAYED_FAILS)
+		return "";
+	if (fail_option(&any, text, wrong) < 0)
+		return wrong;
+	f->words[f->n++] = (char *)(uintptr_t)text;
+	return NULL;
+}
+
 // In the child: never comes back.
 static void become(const struct replayed_config *c, int out, int ends)
 {
@@ -50,7 +63,7 @@ static void become(const struct replayed_config *c, int out, int ends)
 			close(running[i]->ends.fd);
 		}
 	}
-	char **argv = calloc(c->ncaptures + 2 * (c->nguards + c->nfails + c->nswaps) + 16u, sizeof(*argv)), path[32];
+	char **argv = calloc(c->ncaptures + 2 * (c->nguards + c->fails->n + c->nswaps) + 16u, sizeof(*argv)), path[32];
 	int argc = 0;
 	if (!argv || dup2(out, STDOUT_FILENO) < 0)
 		_exit(EXIT_ENVIRONMENT);
@@ -76,9 +89,9 @@ static void become(const struct replayed_config *c, int out, int ends)
 		argv[argc++] = "--guard";
 		argv[argc++] = c->guards[i];
 	}
-	for (unsigned i = 0; i < c->nfails; i++) {
+	for (unsigned i = 0; i < c->fails->n; i++) {
 		argv[argc++] = "--fail";
-		argv[argc++] = c->fails[i];
+		argv[argc++] = c->fails->words[i];
 	}
 	if (ends >= 0) {
 		snprintf(path, sizeof(path), "--ends=%d", ends);

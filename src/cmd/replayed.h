@@ -12,14 +12,22 @@
 struct replayed;
 struct judge_ear;
 
+// Fail modes, in words.
+#define REPLAYED_FAILS 32
+struct replayed_fails {
+	char *words[REPLAYED_FAILS]; // KEY=VALUE
+	unsigned n;
+};
+// One more. NULL: it is taken; else what is wrong with it, "": it is no KEY=VALUE, or one too many.
+const char *replayed_fail(struct replayed_fails *f, const char *text);
+
 struct replayed_config {
 	const char *policy, *shadow; // NULL: none
 	char *const *swaps;          // --policy-at
 	unsigned nswaps;
 	char *const *guards; // addresses
 	unsigned nguards;
-	char *const *fails; // KEY=VALUE
-	unsigned nfails;
+	const struct replayed_fails *fails;
 	struct judge_ear *ear; // hears its judge, in its own process; NULL: nobody
 	char *const *captures;
 	unsigned ncaptures;

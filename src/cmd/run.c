@@ -23,12 +23,13 @@
 #include "option.h"
 #include "run_life.h"
 #include "ctl/control.h"
+#include "ctl/from_kafka.h"
 #include "ctl/kernel.h"
 #include "ctl/loop.h"
 #include "ctl/privilege.h"
 #include "ctl/reload.h"
 #include "ctl/state.h"
-#include "ship/ship.h"
+#include "ship/deliver.h"
 
 #define WATCH_MS 100
 #define TICK_MS 1000
@@ -97,7 +98,7 @@ static void caught(void *arg, int signal)
 {
 	struct run *r = arg;
 	if (signal == SIGHUP) {
-		ship_reopen(r->appliance.ship);
+		deliver_reopen(r->appliance.records.deliver);
 		life_reload(r);
 		return;
 	}
@@ -161,6 +162,7 @@ static int serve(struct run *r)
 		status = loop_run(r->loop);
 	}
 	life_deadline(r->config.workers.drain_ms);
+	from_kafka_stop(&r->appliance);
 	control_close(control);
 	bool holds = appliance_close(&r->appliance);
 	status = status < 0 ? EXIT_ENVIRONMENT : holds ? status : EXIT_FINDINGS;

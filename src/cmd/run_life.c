@@ -18,12 +18,13 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cmd.h"
+#include "ctl/from_kafka.h"
 #include "ctl/privilege.h"
 #include "ctl/reload.h"
 #include "live/history.h"
-#include "ship/ship.h"
 
 #define TRIED_MAX 8      // policies of the history that a start tries
 #define AGAIN_MAX 5      // restarts because of a stalled worker,
@@ -123,7 +124,7 @@ void life_folders(struct run *r)
 {
 	const struct config *c = &r->config;
 	for (unsigned i = 0; i < c->nsinks; i++)
-		if (c->sinks[i].rotate_mb || c->sinks[i].rotate_s)
+		if (c->sinks[i].type == SINK_FILE && (c->sinks[i].rotate_mb || c->sinks[i].rotate_s))
 			may_rotate(c, "sink", c->sinks[i].path);
 	for (unsigned i = 0; i < c->nmirrors; i++)
 		may_rotate(c, "mirror", c->mirrors[i].path); // for want of room, too
@@ -132,7 +133,7 @@ void life_folders(struct run *r)
 	if (*socket)
 		privilege_folder(&r->config, dirname(socket)); // what is wrong with it, the socket says
 	struct config_policy *p = &r->config.policy;
-	int rc = *p->history && *p->file ? privilege_folder(&r->config, p->history) : 0;
+	int rc = *p->history && (*p->file || p->kafka) ? privilege_folder(&r->config, p->history) : 0;
 	if (rc == 0)
 		return;
 	log_say(LOG_WARNING, "policy", "no history is kept: %s: %s; mkdir -p %s, or policy.history \"\"", p->history,
@@ -142,6 +143,10 @@ void life_folders(struct run *r)
 
 void life_begin(struct run *r)
 {
+	if (r->config.policy.kafka) {
+		from_kafka_start(&r->appliance, r->loop);
+		return;
+	}
 	load(r, r->config.policy.file);
 }
 
@@ -212,7 +217,8 @@ void life_reload(struct run *r)
 	r->config.log_level = next.log_level;
 	memcpy(r->config.policy.file, next.policy.file, sizeof(next.policy.file));
 	memcpy(r->config.policy.shadow, next.policy.shadow, sizeof(next.policy.shadow));
-	load(r, r->config.policy.file);
+	if (!r->config.policy.kafka)
+		load(r, r->config.policy.file);
 }
 
 // ---- ends --------------------------------------------------------------------------------------------------------
@@ -277,7 +283,7 @@ void life_again(struct run *r)
 		more ? "starting again" : "it was so after each start: ended");
 	if (r->appliance.ship && more) {
 		life_deadline(AGAIN_MS);
-		ship_stop(r->appliance.ship);
+		appliance_ship(&r->appliance, clock_ns(CLOCK_MONOTONIC) + AGAIN_MS / 2 * 1000000ull);
 		setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
 	}
 	if (more)

@@ -24,6 +24,7 @@
 #include "base/task.h"
 #include "ctl/captures.h"
 #include "ctl/copies.h"
+#include "ctl/decider.h"
 #include "ctl/kernel.h"
 #include "ctl/lanes.h"
 #include "ctl/privilege.h"
@@ -37,6 +38,7 @@
 #include "path/path.h"
 #include "base/clock.h"
 #include "ship/ship.h"
+#include "ship/spool.h"
 
 #define ROOM "run"
 #define STALLED_NS 800000000ull // with WATCH_MS of run.c, within a second
@@ -51,7 +53,8 @@
 static void path_of(const struct config *c, struct path_config *p, uint64_t seed)
 {
 	const struct config_memory *m = &c->memory;
-	*p = (struct path_config){.flows = m->flows,
+	*p = (struct path_config){.quiet_starts = !records_starts(c),
+				  .flows = m->flows,
 				  .streams = m->streams,
 				  .chunks = m->chunks,
 				  .apps = m->handshakes,
@@ -63,6 +66,7 @@ static void path_of(const struct config *c, struct path_config *p, uint64_t seed
 				  .payload_depth = c->policy.payload_depth_bytes,
 				  .arena_bytes = m->facts_bytes,
 				  .record_cells = m->record_cells,
+				  .flood = c->workers.flood_flows,
 				  .kept_bytes = m->kept_bytes,
 				  .checksum = CHECKSUM_ENFORCE,
 				  .seed = seed,
@@ -290,7 +294,7 @@ static int connect_workers(struct appliance *a)
 
 static int open_workers(struct appliance *a)
 {
-	a->sources = calloc(a->nworkers + 1, sizeof(*a->sources));
+	a->sources = calloc(a->nworkers + decider_workers(a) + 1, sizeof(*a->sources));
 	for (unsigned i = 0; i < a->nworkers && a->sources; i++) {
 		a->polls[i] = worker_new(a, i);
 		if (!a->polls[i])
@@ -298,7 +302,7 @@ static int open_workers(struct appliance *a)
 		a->sources[i].ring = a->polls[i]->w.records;
 	}
 	if (a->sources)
-		a->sources[a->nworkers].ring = a->speaker->records;
+		a->sources[a->nworkers + decider_workers(a)].ring = a->speaker->records;
 	if (a->sources && a->polls[a->nworkers - 1] && connect_workers(a) == 0)
 		return 0;
 	log_say(LOG_ERROR, ROOM, "no memory for %u workers of %u flows: lower memory.flows", a->nworkers,
@@ -309,7 +313,7 @@ static int open_workers(struct appliance *a)
 static int open_standing(struct appliance *a)
 {
 	const struct config_policy *c = &a->config->policy;
-	struct standing_config config = {.workers = a->nworkers, .seed = a->path.seed};
+	struct standing_config config = {.workers = a->nworkers + decider_workers(a), .seed = a->path.seed};
 	for (unsigned i = 0; i < c->nguard; i++)
 		if (!guard_add(&config.guard, c->guard[i]))
 			return -EINVAL; // the config was checked
@@ -319,37 +323,49 @@ static int open_standing(struct appliance *a)
 
 // ---- records -----------------------------------------------------------------------------------------------------
 
-static int open_ship(struct appliance *a)
+// The first records of a start: what the spool still has of those before, so that a reader can tell what a crash took.
+static void say_recovered(struct appliance *a)
 {
-	static const enum ship_format formats[] = {
-		[CONFIG_FORMAT_EVE] = SHIP_EVE, [CONFIG_FORMAT_TABLE] = SHIP_TABLE, [CONFIG_FORMAT_FACTS] = SHIP_FACTS};
-	const struct config *c = a->config;
-	struct ship_sink sinks[CONFIG_SINKS];
+	unsigned n = 0;
+	const struct spool_left *left = a->records.spool ? spool_recovered(a->records.spool, &n) : NULL;
+	for (unsigned i = 0; i < n; i++)
+		STATE_SAY(a, "recovered", STATE_NUMBER("of_boot", left[i].boot),
+			  STATE_NUMBER("of_worker", left[i].worker), STATE_NUMBER("last_seq", left[i].seq),
+			  STATE_TEXT("end", left[i].clean ? "closed" : "crashed"));
+}
+
+static int open_records(struct appliance *a)
+{
+	const struct records_writer by = {.boot = a->boot, .workers = a->nworkers + decider_workers(a) + 1};
+	int rc = records_open(&a->records, a->config, &by);
+	if (rc < 0)
+		return rc;
+	say_recovered(a);
+	if (a->decider)
+		a->sources[a->nworkers].ring = decider_records(a);
 	for (unsigned i = 0; i < a->nports; i++)
 		a->names[i] = a->ports[i].config.name;
-	for (unsigned i = 0; i < c->nsinks; i++) {
-		const struct config_sink *s = &c->sinks[i];
-		sinks[i] = (struct ship_sink){.format = formats[s->format],
-					      .path = s->path,
-					      .rotate_bytes = (uint64_t)s->rotate_mb << 20,
-					      .rotate_s = s->rotate_s,
-					      .keep = s->keep};
-	}
-	struct ship_config config = {.sinks = sinks,
-				     .nsinks = c->nsinks,
-				     .node = c->node,
+	struct ship_config config = {.spool = a->records.spool,
+				     .node = a->config->node,
 				     .boot = a->boot,
 				     .live = true,
+				     .starts = records_starts(a->config),
 				     .ports = a->names,
 				     .nports = a->nports,
 				     .sources = a->sources,
-				     .nsources = a->nworkers + 1,
+				     .nsources = a->nworkers + decider_workers(a) + 1,
 				     .policies = standing_names(a->standing),
 				     .npolicies = STANDING_VERSIONS};
 	a->ship = ship_start(&config);
-	for (unsigned i = 0; i < c->nsinks && a->ship; i++)
-		privilege_give(c, c->sinks[i].path);
 	return a->ship ? 0 : -errno;
+}
+
+void appliance_ship(struct appliance *a, uint64_t deadline_ns)
+{
+	if (a->ship)
+		log_say(LOG_NOTICE, "ship", "records written=%lu", ship_stop(a->ship).records);
+	a->ship = NULL;
+	records_close(&a->records, deadline_ns);
 }
 
 // ---- open and close ----------------------------------------------------------------------------------------------
@@ -364,7 +380,7 @@ int appliance_start(struct appliance *a)
 		}
 	}
 	a->forwarding = true;
-	return 0;
+	return decider_start(a);
 }
 
 static uint64_t seed_new(void)
@@ -383,9 +399,9 @@ int appliance_open(struct appliance *a, const struct config *config)
 	a->boot = a->started_ns / 1000000;
 	clock_follow(clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME));
 	path_of(config, &a->path, seed_new());
-	int (*const steps[])(struct appliance *) = {open_eal,      state_open, open_pools,     open_standing,
-						    shortcut_open, open_ports, shortcut_start, open_workers,
-						    copies_open,   open_ship};
+	int (*const steps[])(struct appliance *) = {open_eal,      state_open,   open_pools,     open_standing,
+						    shortcut_open, open_ports,   shortcut_start, open_workers,
+						    copies_open,   decider_open, open_records};
 	a->limits = limits_new(a->path.seed);
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int rc = a->limits ? steps[i](a) : -ENOMEM;
@@ -418,6 +434,9 @@ static bool ledger_holds(struct appliance *a)
 
 bool appliance_close(struct appliance *a)
 {
+	// sinks have three quarters of the time to drain: closing the spool soundly is worth more than one more batch
+	uint64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + a->config->workers.drain_ms * 750000ull;
+	decider_stop(a);
 	shortcut_drain(a);
 	for (unsigned i = 0; i < a->nworkers; i++)
 		if (a->polls[i])
@@ -432,17 +451,14 @@ bool appliance_close(struct appliance *a)
 	copies_close(a);
 	bool holds = !a->forwarding || ledger_holds(a);
 	holds &= shortcut_close(a);
-	if (a->ship) {
-		struct ship_result r = ship_stop(a->ship);
-		log_say(r.error ? LOG_ERROR : LOG_NOTICE, "ship", "records written=%lu%s%s", r.records,
-			r.error ? " error=" : "", r.error ? strerror(r.error) : "");
-	}
+	appliance_ship(a, deadline_ns);
 	if (!captures_close(a) || !reload_ended(a)) // it reads what would be freed, and the process ends anyway
 		return holds;
 	for (unsigned i = 0; i < a->nworkers; i++) {
 		if (a->polls[i])
 			worker_free(a, a->polls[i]);
 	}
+	decider_free(a);
 	standing_free(a->standing);
 	limits_free(a->limits);
 	free(a->sources);

@@ -4,16 +4,18 @@
 // the control thread; commands and metrics read it. See appliance.c.
 #pragma once
 
-#include "base/port.h"
 #include "ctl/config.h"
+#include "ctl/records.h"
 #include "live/poll.h"
 
 struct control;
 struct kernel;
+struct requests;
 struct ship;
 struct standing;
 struct limits;
 struct shortcut;
+struct rules;
 
 struct appliance {
 	const struct config *config;
@@ -28,7 +30,10 @@ struct appliance {
 	struct limits *limits;
 	struct shortcut *shortcut; // NULL: no path has the fast path
 	struct standing *standing;
+	struct rules *rules;      // from_kafka.c's; NULL: the policy does not come from there
+	struct requests *decider; // decider.c's; NULL: requests are not answered here
 	struct ship *ship;
+	struct records records;
 	struct copies *copies;       // NULL: the config has no mirrors
 	struct control *control;     // NULL: nobody can ask
 	struct ship_source *sources; // workers', and the speaker's
@@ -64,6 +69,9 @@ int appliance_start(struct appliance *a);
 // Takes nothing more in, lets what is inside leave and end within the config's deadline, writes all records. False:
 // frames or mbufs are left inside, which is a bug.
 bool appliance_close(struct appliance *a);
+// The last records leave, until the deadline (CLOCK_MONOTONIC); what does not stays in the spool. appliance_close does
+// it.
+void appliance_ship(struct appliance *a, uint64_t deadline_ns);
 // Each 100 ms: heartbeats, the end of a bypass. Each second: ports.
 void appliance_watch(struct appliance *a);
 // A worker does not move, and nothing takes its place: the process has to start again.

@@ -158,6 +158,10 @@ static json_t *load(struct appliance *a, struct call *c, const char *file)
 
 json_t *change_policy_load(struct appliance *a, struct call *c)
 {
+	if (a->config->policy.kafka)
+		return call_fail(c, CALL_FINDINGS,
+				 "the policy comes from Kafka: `sluice ctl policy publish FILE` changes it for all "
+				 "appliances; `policy rollback` here alone, until the next version");
 	return load(a, c, call_value(c, "file"));
 }
 
@@ -172,10 +176,14 @@ json_t *change_policy_history(struct appliance *a, struct call *c)
 	if (n < 0)
 		return call_fail(c, CALL_ENVIRONMENT, "%s: %s", folder, strerror(-n));
 	json_t *rows = json_array();
-	for (int i = 0; i < n; i++)
-		json_array_append_new(rows, json_pack("{s:i,s:s,s:s,s:i,s:s}", "number", (int)list[i].number, "time",
-						      list[i].time, "hash", list[i].hash, "rules", (int)list[i].rules,
-						      "file", list[i].from));
+	for (int i = 0; i < n; i++) {
+		json_t *row = json_pack("{s:i,s:s,s:s,s:i,s:s}", "number", (int)list[i].number, "time", list[i].time,
+					"hash", list[i].hash, "rules", (int)list[i].rules, "file", list[i].from);
+		if (*list[i].version)
+			json_object_update_new(row, json_pack("{s:s,s:s,s:s}", "version", list[i].version, "author",
+							      list[i].author, "why", list[i].why));
+		json_array_append_new(rows, row);
+	}
 	free(list);
 	return json_pack("{s:o}", "history", rows);
 }

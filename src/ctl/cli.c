@@ -14,6 +14,7 @@
 
 #include "ctl/ask.h"
 #include "ctl/command.h"
+#include "ctl/publish.h"
 
 json_t *cli_ask(struct cli *c, const char *line)
 {
@@ -115,6 +116,8 @@ int cli_words(struct cli *c, const char *const *word, unsigned n)
 		c->quit = true;
 		return CALL_DONE;
 	}
+	if (publish_is(word, n))
+		return publish_words(c, word, n);
 	memcpy(call.word, word, (n < COMMAND_WORDS_MAX ? n : COMMAND_WORDS_MAX) * sizeof(*word));
 	if (n <= COMMAND_WORDS_MAX)
 		command_find(&call); // one that this program does not know: the appliance may, or says why not

@@ -5,7 +5,9 @@
 #include "ctl/captures.h"
 #include "ctl/change.h"
 #include "ctl/command.h"
+#include "ctl/decider.h"
 #include "ctl/flow_words.h"
+#include "ctl/publish.h"
 #include "ctl/show.h"
 
 const struct command command_table[] = {
@@ -25,6 +27,8 @@ const struct command command_table[] = {
 	{"show policy", "the policy in force", show_policy, NULL},
 	{"show workers", "workers, and how much they have to do", show_workers, NULL},
 	{"show sinks", "where records go, and what was lost", show_sinks, NULL},
+	{"show kafka", "clients of Kafka: connected since, sent, read, behind, last error", show_kafka, NULL},
+	{"show decisions", "requests that were asked over Kafka, and how they were answered", decider_show, NULL},
 	{"show ledger", "every frame that came, by how it left; counters and anomalies", show_ledger, NULL},
 	{"show config", "every value in force, and where it came from", show_config, NULL},
 	{"show version", "which program this is, and of what it is made", show_version, NULL},
@@ -32,6 +36,12 @@ const struct command command_table[] = {
 	 NULL},
 	{"explain <field...>", "what the policy in force decides, and why: --src 10.0.0.7 --host casino.example",
 	 show_explain, view_explain},
+	{"policy publish <publishing...>",
+	 "FILE [-c CONFIG] [--author WHO] [--why TEXT] [--dry-run]: the next version of swg_rules, for all appliances",
+	 publish_elsewhere, publish_view},
+	{"policy diff kafka [<publishing...>]",
+	 "what swg_rules changes in what is in force; with FILE: what publishing it would change there",
+	 show_policy_diff, view_policy_diff},
 	{"policy diff <file>", "rules and sets that a file adds to what is in force, removes and changes",
 	 show_policy_diff, view_policy_diff},
 	{"policy load <file>", "another policy; one with errors changes nothing", change_policy_load, view_load},
@@ -71,6 +81,7 @@ const struct command_kind command_kinds[] = {
 	{"filter", "KEY VALUE: src dst ip NET, sport dport port N, proto, app, verdict, rule, tenant, id, limit N",
 	 flow_word_kinds},
 	{"id", "of a flow, as in records: flow_id", NULL},
+	{"publishing", "FILE [-c CONFIG] [--set kafka.KEY=VALUE] [--author WHO] [--why TEXT] [--dry-run]", NULL},
 	{"time", "30s, 10m, 2h", NULL},
 	{"capture", "a capture that runs, by its number", captures_numbers},
 	{"option",

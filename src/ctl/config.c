@@ -223,6 +223,8 @@ static void read_group(struct loading *l, const struct config_group *g, uint32_t
 		read_named(l, g, node);
 	else if (g->shape == CONFIG_LISTED)
 		read_listed(l, g, node);
+	else if (g->shape == CONFIG_FREE)
+		config_free_read(&l->reading, g, node, l->config);
 	else
 		read_element(l, g, 0, node);
 }
@@ -348,6 +350,10 @@ static void set_path(struct loading *l, const char *path, const char *end, const
 	unsigned group = group_of(word);
 	const struct config_group *g = &config_groups[group < config_group_count ? group : 0];
 	int i = 0;
+	if (g->shape == CONFIG_FREE) { // dots are the name's own
+		config_free_set(&l->reading, g, arena_text(l->reading.arena, at, (size_t)(end - at)), value, l->config);
+		return;
+	}
 	if (g->shape != CONFIG_ONE) {
 		word = next_word(&at, end);
 		i = set_element(l, g, word);

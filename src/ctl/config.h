@@ -9,8 +9,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+// rule: includes, because values of four folders stand in one struct
+#include "base/pairs.h"
 #include "base/port.h"
 #include "path/worker.h"
+#include "sink_config.h"
 
 #define CONFIG_NAME 32    // room for a name, its end included
 #define CONFIG_FILE 256   // for a file's
@@ -31,6 +34,7 @@ enum config_idle { CONFIG_IDLE_BUSY, CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_INTERRUPT
 struct config_workers {
 	uint16_t cores[CONFIG_CORES];
 	uint8_t ncores, idle; // enum config_idle
+	uint32_t flood_flows; // half-open flows a second with records of their own; 0: all
 	uint32_t drain_ms;    // SIGTERM: what is inside has so long to leave
 };
 
@@ -66,6 +70,7 @@ struct config_path {
 };
 
 struct config_policy {
+	bool kafka;                                  // it comes from swg_rules
 	char file[CONFIG_FILE], shadow[CONFIG_FILE]; // "": none
 	char history[CONFIG_FILE];                   // folder of earlier policies; "": none are kept
 	uint32_t history_keep;
@@ -86,13 +91,10 @@ struct config_memory {
 	uint32_t kept_bytes, facts_bytes, record_cells, before_frames;
 };
 
-enum config_format { CONFIG_FORMAT_TABLE, CONFIG_FORMAT_EVE, CONFIG_FORMAT_FACTS }; // as enum ship_format
-
-struct config_sink {
-	uint8_t type;                       // file is the only one
-	char path[CONFIG_FILE];             // "-": standard output
-	uint8_t format;                     // enum config_format
-	uint32_t rotate_mb, rotate_s, keep; // 0: never; all
+// What stands between workers and sinks; see ship/spool.h.
+struct config_spool {
+	char path[CONFIG_FILE]; // "": in memory
+	uint32_t max_mb, segment_mb, memory_mb, flush_ms, flush_kb;
 };
 
 // Where copies of mirror rules go.
@@ -105,6 +107,19 @@ struct config_mirror {
 struct config_control {
 	char socket[CONFIG_DEVICE], group[CONFIG_NAME]; // "": none; the group that may connect, "": that of the process
 	char http[CONFIG_ADDRESS];                      // "127.0.0.1:9180"; "": none
+};
+
+// Requests over Kafka.
+struct config_decide {
+	bool enabled;
+	char requests[CONFIG_FILE], decisions[CONFIG_FILE], errors[CONFIG_FILE]; // topics
+	uint32_t dedupe_s, dedupe_ids;
+};
+
+// An object whose keys are another program's (librdkafka's), and where each of them stands.
+struct config_free {
+	struct pairs pairs;
+	uint32_t origin[PAIRS_MAX]; // as config.c has them
 };
 
 struct config {
@@ -120,11 +135,14 @@ struct config {
 	uint8_t npaths;
 	struct config_policy policy;
 	struct config_memory memory;
-	struct config_sink sinks[CONFIG_SINKS];
+	struct config_spool spool;
+	struct sink_config sinks[CONFIG_SINKS];
 	uint8_t nsinks;
 	struct config_mirror mirrors[CONFIG_MIRRORS];
 	uint8_t nmirrors;
 	struct config_control control;
+	struct config_free kafka;
+	struct config_decide decide;
 	uint8_t log_level;               // enum log_level
 	uint32_t origin[CONFIG_ORIGINS]; // config.c's: where each value came from
 };

@@ -17,6 +17,14 @@
 
 #include "ctl/config_key.h"
 #include "policy/complaints.h"
+#include "ship/filter.h"
+#include "ship/redact.h"
+#include "ship/sink.h"
+#include "ship/ship.h"
+#include "ship/wire.h"
+#ifdef HAVE_KAFKA
+#include "remote/kafka.h"
+#endif
 
 #define GWLB_MTU 8568 // a packet of 8500 bytes and what a Gateway Load Balancer puts around it
 
@@ -351,7 +359,7 @@ static void paths(const struct checking *k)
 			WARN(k, (struct spot){spot("ports", i, "").g, i, spot("ports", i, "").k},
 			     "no path has this port");
 	}
-	if (k->c->npaths == 0)
+	if (k->c->npaths == 0 && !k->c->decide.enabled)
 		complaints_add(k->to, true, &(struct place){.file = *k->c->file ? k->c->file : "paths", .pointer = ""},
 			       "there is no path: nothing is forwarded");
 }
@@ -366,6 +374,13 @@ static void policies(const struct checking *k)
 		if (*files[i] && access(files[i], R_OK) < 0)
 			WARN(k, spot("policy", 0, keys[i]), "%s cannot be read: %s", files[i], strerror(errno));
 	}
+	if (k->c->policy.kafka && *files[0])
+		WRONG(k, spot("policy", 0, "kafka"), "the policy comes from \"file\" already");
+	if (k->c->policy.kafka && k->c->kafka.pairs.n == 0)
+		WRONG(k, spot("policy", 0, "kafka"), "the group \"kafka\" is missing: how the brokers are reached");
+	if (k->c->policy.kafka && !*k->c->policy.history)
+		WARN(k, spot("policy", 0, "history"),
+		     "without a history there is no last good policy while Kafka is away");
 	if (*files[0] && !strcmp(files[0], files[1]))
 		WARN(k, spot("policy", 0, "shadow"), "the policy itself: it will say nothing else");
 }
@@ -384,14 +399,173 @@ static void memory(const struct checking *k)
 		WRONG(k, spot("memory", 0, "record_cells"), "a power of two is expected");
 }
 
+// What a sink writes to, in a word of its own.
+static const char *place_of(const struct sink_config *s)
+{
+	const char *name = strrchr(s->path, '/');
+	switch (s->type) {
+	case SINK_SYSLOG:
+		return s->server;
+	case SINK_FILE:
+		return !strcmp(s->path, "-") ? "stdout" : name ? name + 1 : s->path;
+	case SINK_S3:
+		return s->bucket;
+	case SINK_KAFKA:
+		return s->topic;
+	default:
+		return "";
+	}
+}
+
+// The cursor in the spool has this name: it has to be the same after a restart, wherever in the list the sink stands.
+static void name_sink(struct sink_config *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	if (!*s->name)
+		snprintf(s->name, sizeof(s->name), "%s-%s", sink_type_names[s->type], place_of(s));
+	for (char *c = s->name; *(c += strspn(c, plain));)
+		*c = '_';
+}
+
+// What an S3 sink alone can have wrong; where two of a name would overwrite each other.
+static void objects(const struct checking *k, const struct sink_config *all, unsigned i)
+{
+	const struct sink_config *s = &all[i];
+	size_t n = strlen(s->prefix);
+	if (!*s->bucket)
+		WRONG(k, spot("sinks", i, "type"), "an s3 sink needs \"bucket\"");
+	if (n && (s->prefix[0] == '/' || s->prefix[n - 1] == '/'))
+		WRONG(k, spot("sinks", i, "prefix"), "no '/' at its ends");
+	for (unsigned t = 0; t < s->nkms_tenants; t++) {
+		size_t digits = strspn(s->kms_tenants[t], "0123456789");
+		if (!digits || s->kms_tenants[t][digits] != '=' || !s->kms_tenants[t][digits + 1])
+			WRONG(k, spot("sinks", i, "kms_tenants"), "%s: tenant=key is expected", s->kms_tenants[t]);
+	}
+	for (unsigned j = 0; j < i; j++)
+		if (all[j].type == SINK_S3 && !strcmp(all[j].bucket, s->bucket) && !strcmp(all[j].prefix, s->prefix) &&
+		    !strcmp(all[j].endpoint, s->endpoint))
+			WRONG(k, spot("sinks", i, "prefix"),
+			      "sinks/%u writes there already: each needs a prefix of its own", j);
+}
+
+// A list of words that some judge takes or does not.
+static void words(const struct checking *k, unsigned sink, const char *key, const char *list, size_t stride, unsigned n,
+		  int (*judge)(const char *word, const char **near))
+{
+	for (unsigned i = 0; i < n; i++) {
+		const char *near = NULL;
+		if (judge(list + i * stride, &near) < 0)
+			WRONG(k, spot("sinks", sink, key), "unknown word \"%s\"%s%s%s", list + i * stride,
+			      near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+	}
+}
+
+static int judge_kind(const char *word, const char **near)
+{
+	struct filter f = {0};
+	return filter_kind(&f, word, near);
+}
+
+static int judge_tenant(const char *word, const char **near)
+{
+	return *word && strspn(word, "0123456789") == strlen(word) && strlen(word) < 20 ? 0 : -EINVAL;
+}
+
+static void sight(const struct checking *k, unsigned i)
+{
+	const struct sink_config *s = &k->c->sinks[i];
+	words(k, i, "kinds", s->kinds[0], sizeof(s->kinds[0]), s->nkinds, judge_kind);
+	words(k, i, "tenants", s->tenants[0], sizeof(s->tenants[0]), s->ntenants, judge_tenant);
+	words(k, i, "redact", s->redact[0], sizeof(s->redact[0]), s->nredact, redact_word);
+	if (*s->redact_key && !s->nredact)
+		WARN(k, spot("sinks", i, "redact_key"), "nothing is redacted: which fields? \"redact\" is missing");
+}
+
+static void syslog(const struct checking *k, unsigned i)
+{
+	const struct sink_config *s = &k->c->sinks[i];
+	if (!wire_server(s->server))
+		WRONG(k, spot("sinks", i, *s->server ? "server" : "type"),
+		      "a syslog sink needs \"server\": \"host:port\"");
+	if (s->format == SHIP_FACTS)
+		WRONG(k, spot("sinks", i, "format"), "facts are several lines a record; a message is one");
+	if (!s->tls && (*s->ca_file || *s->cert_file || *s->key_file || *s->server_name))
+		WRONG(k, spot("sinks", i, "tls"), "certificates without TLS");
+	if (*s->key_file && !*s->cert_file)
+		WRONG(k, spot("sinks", i, "key_file"), "a key without \"cert_file\"");
+	if (!s->tls)
+		WARN(k, spot("sinks", i, "tls"), "records go in the clear, to whoever answers there");
+}
+
 static void sinks(const struct checking *k)
 {
-	const struct config_sink *s = k->c->sinks;
+	struct sink_config *s = k->c->sinks;
 	for (unsigned i = 0; i < k->c->nsinks; i++) {
-		for (unsigned j = 0; j < i && *s[i].path; j++) {
-			if (!strcmp(s[i].path, s[j].path))
+		if (s[i].type == SINK_FILE && !*s[i].path)
+			WRONG(k, spot("sinks", i, "type"), "a file sink needs \"path\"");
+		if (s[i].type == SINK_S3)
+			objects(k, s, i);
+		if (!sink_kinds[s[i].type])
+			WRONG(k, spot("sinks", i, "type"), "this program was built without sinks of type \"%s\"",
+			      sink_type_names[s[i].type]);
+#ifdef HAVE_KAFKA
+		if (s[i].type == SINK_KAFKA && !kafka_brokers(&k->c->kafka.pairs))
+			WRONG(k, spot("sinks", i, "type"), "a kafka sink needs kafka.bootstrap.servers");
+#endif
+		if (s[i].type == SINK_SYSLOG)
+			syslog(k, i);
+		name_sink(&s[i]);
+		sight(k, i);
+		for (unsigned j = 0; j < i; j++) {
+			if (*s[i].path && !strcmp(s[i].path, s[j].path))
 				WRONG(k, spot("sinks", i, "path"), "sinks/%u writes there already", j);
+			else if (!strcmp(s[i].name, s[j].name))
+				WRONG(k, spot("sinks", i, "name"), "sinks/%u is called %s already: name one of them", j,
+				      s[i].name);
 		}
+	}
+}
+
+// Properties that are each right, and no client starts with them; files of certificates that are not here.
+static void kafka(const struct checking *k)
+{
+#ifdef HAVE_KAFKA
+	char why[KAFKA_WHY], lacks[KAFKA_WHY];
+	const struct config_free *f = &k->c->kafka;
+	uint32_t o = f->origin[0];
+	struct place at = {.file = *k->c->file ? k->c->file : "kafka", .pointer = "/kafka"};
+	if (f->pairs.n == 0 || k->to->nerrors)
+		return;
+	if (!(o & CONFIG_BY_SET))
+		at = (struct place){k->c->file, o >> 12, o & 4095, "/kafka"};
+	if (!kafka_brokers(&f->pairs))
+		complaints_add(k->to, false, &at, "\"bootstrap.servers\" is missing: \"host:9092,...\"");
+	if (kafka_try(&f->pairs, why, lacks) < 0)
+		complaints_add(k->to, false, &at, "%s", why);
+	else if (*lacks)
+		complaints_add(k->to, !k->here, &at, "%s", lacks);
+#endif
+}
+
+static void decide(const struct checking *k)
+{
+	const struct config_decide *d = &k->c->decide;
+	const char *topics[] = {d->requests, d->decisions, d->errors};
+	static const char *const keys[] = {"requests", "decisions", "errors"};
+	if (!d->enabled)
+		return;
+#ifdef HAVE_KAFKA
+	if (k->c->kafka.pairs.n == 0)
+		WRONG(k, spot("decide", 0, "enabled"), "there is no \"kafka\" that says where the brokers are");
+#else
+	WRONG(k, spot("decide", 0, "enabled"), "built without Kafka");
+#endif
+	for (unsigned i = 0; i < 3; i++) {
+		if (!*topics[i])
+			WRONG(k, spot("decide", 0, keys[i]), "a topic is expected");
+		for (unsigned j = 0; j < i; j++)
+			if (!strcmp(topics[i], topics[j]))
+				WRONG(k, spot("decide", 0, keys[i]), "%s is this topic already", keys[j]);
 	}
 }
 
@@ -436,5 +610,7 @@ void config_check(struct config *c, bool here, struct complaints *to)
 	memory(&k);
 	sinks(&k);
 	mirrors(&k);
+	kafka(&k);
+	decide(&k);
 	people(&k);
 }

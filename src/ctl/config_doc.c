@@ -63,6 +63,10 @@ void config_doc_keys(FILE *out)
 			fprintf(out, "### `%s%s`\n\n%s", g->name, form, g->help);
 		else
 			fprintf(out, "### At the top\n\n%s", g->help);
+		if (g->shape == CONFIG_FREE) {
+			g->judge->doc(out);
+			continue;
+		}
 		if (g->shape != CONFIG_ONE)
 			fprintf(out, " Up to %u.", g->room);
 		fputs("\n\n| key | value | default | what it says |\n|---|---|---|---|\n", out);
@@ -128,7 +132,10 @@ static json_t *schema_keys(const struct config_group *g, json_t *o)
 static json_t *schema_group(const struct config_group *g)
 {
 	json_t *one = schema_keys(g, schema_object());
-	if (g->shape == CONFIG_LISTED) {
+	if (g->shape == CONFIG_FREE) {
+		json_object_set_new(one, "additionalProperties",
+				    json_pack("{s:[ssss]}", "type", "string", "number", "boolean", "object"));
+	} else if (g->shape == CONFIG_LISTED) {
 		one = json_pack("{s:s,s:o,s:i}", "type", "array", "items", one, "maxItems", g->room);
 	} else if (g->shape == CONFIG_NAMED) {
 		json_t *all = schema_object();

@@ -25,16 +25,25 @@ struct config_key {
 	uint8_t kind, nwords;
 	bool secret;       // what stands behind secret= in it is not shown
 	uint16_t size;     // of one value
-	uint16_t at;       // in the group's struct
+	uint32_t at;       // in the group's struct
 	uint16_t many;     // a list of up to so many; 0: one value
-	uint16_t count_at; // of the list's length, uint8_t
+	uint32_t count_at; // of the list's length, uint8_t
 	uint64_t low, high;
 	uint16_t only; // bits of the element's own first word (type, mode) that have this key; 0: all
 	const char *const *words;
 	const char *help;
 };
 
-enum config_shape { CONFIG_ONE, CONFIG_NAMED, CONFIG_LISTED };
+// FREE: its keys are no rows of a table but what `free` takes; objects in it are dots in the names.
+enum config_shape { CONFIG_ONE, CONFIG_NAMED, CONFIG_LISTED, CONFIG_FREE };
+
+struct config_judge {
+	// 0; -ENOENT: there is no such key, -EINVAL: no such value, and `why` says more.
+	int (*takes)(const char *name, const char *value, char *why, size_t size);
+	bool (*secret)(const char *name);                    // not shown
+	bool (*beside)(const char *name, const char *value); // a file, relative to the folder of the one that says it
+	void (*doc)(FILE *out);                              // what is to be known, as Markdown
+};
 
 struct config_group {
 	const char *name; // "": keys at the top
@@ -45,6 +54,7 @@ struct config_group {
 	uint8_t room;
 	const struct config_key *keys;
 	uint8_t nkeys;
+	const struct config_judge *judge; // of FREE
 	const char *help;
 };
 
@@ -61,7 +71,7 @@ static inline char *config_element(const struct config *c, const struct config_g
 
 static inline unsigned config_count(const struct config *c, const struct config_group *g)
 {
-	return g->shape == CONFIG_ONE ? 1 : *((const uint8_t *)c + g->count_at);
+	return g->shape == CONFIG_ONE ? 1 : g->shape == CONFIG_FREE ? 0 : *((const uint8_t *)c + g->count_at);
 }
 
 // Where a value came from: 0: it is the default; else line << 12 | column of the file, or CONFIG_BY_SET; CONFIG_BAD: it
@@ -78,6 +88,15 @@ bool config_value_read(struct reading *r, const struct config_key *k, uint32_t n
 char *config_value_json(struct arena *a, const struct config_key *k, const char *text);
 // The value as JSON.
 void config_value_print(const struct config *c, const struct config_key *k, const char *element, FILE *out);
+
+// config_free.c: an object of a FREE group; one key of it by --set; all of it.
+void config_free_read(struct reading *r, const struct config_group *g, uint32_t node, struct config *c);
+void config_free_set(struct reading *r, const struct config_group *g, const char *name, const char *value,
+		     struct config *c);
+void config_free_each(const struct config *c, const struct config_group *g, config_cb *cb, void *arg);
+
+// "default", "--set" or "sluice.json:4".
+void config_origin_say(const struct config *c, uint32_t origin, char *out, size_t size);
 
 // config_check.c: what only several keys together can have wrong.
 void config_check(struct config *c, bool here, struct complaints *to);

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/log.h"
 #include "ctl/config_key.h"
+#include "remote/kafka_keys.h"
 
 static const char *const stalled_words[] = {"open", "closed"};
 static const char *const idle_words[] = {"busy", "adaptive", "interrupt"};
@@ -15,9 +16,12 @@ static const char *const checksum_words[] = {"auto", "check", "partial", "good"}
 const char *const config_modes[CONFIG_MODES] = {"bridge", "routed", "mirror", "gwlb"};
 static const char *const transport_words[] = {"none", "gwlb", "vxlan", "vlan"}, *const tenant_words[] = {
 											"transport", "port", "none"};
+static const char *const acks_words[] = {"all", "leader", "none"}; // as enum sink_acks
 static const char *const pass_words[] = {"drop", "pass"};
 static const char *const pages_words[] = {"auto", "huge", "small"};
-static const char *const sink_words[] = {"file"}, *const format_words[] = {"table", "eve", "facts"};
+static const char *const addressing_words[] = {"auto", "path", "virtual"};   // as enum s3_addressing
+static const char *const compression_words[] = {"zstd", "gzip", "none"};     // as enum pack_kind
+static const char *const format_words[] = {"table", "eve", "ocsf", "facts"}; // as enum ship_format
 
 #define STALLED_HELP                                                                                                   \
 	"a worker that does not move: af_xdp ports pass frames from port to port (open) or drop them (closed) in the " \
@@ -61,7 +65,7 @@ void config_keys_init(void)
 						   .value = r->values[0],
 						   .kind = CONFIG_WORD,
 						   .size = 1,
-						   .at = (uint16_t)(offsetof(C, fail) + r->at),
+						   .at = (uint32_t)(offsetof(C, fail) + r->at),
 						   .words = r->values,
 						   .help = r->help};
 		while (fail_keys[i].nwords < 4 && r->values[fail_keys[i].nwords])
@@ -74,6 +78,9 @@ static const struct config_key workers_keys[] = {
 	LIST(W, cores, "cores", CONFIG_NUMBER, 0, 1023, "1", "the processor cores that forward, one worker each"),
 	WORD(W, idle, "idle", idle_words, "adaptive",
 	     "when nothing comes: poll on, poll less and less, or sleep until the port wakes it"),
+	NUMBER(W, flood_flows, "flood_flows", 0, 1 << 30, "32768",
+	       "flows begun in a second and never answered that have records of their own; more are summed by source; "
+	       "0: all have"),
 	NUMBER(W, drain_ms, "drain_ms", 0, 600000, "5000", "after SIGTERM: how long what is inside may take to leave"),
 };
 
@@ -135,6 +142,8 @@ static const struct config_key policy_keys[] = {
 	ROW("file", "", CONFIG_BESIDE, CONFIG_FILE, L, file, "the policy; empty: none, and fail.no_policy holds"),
 	ROW("shadow", "", CONFIG_BESIDE, CONFIG_FILE, L, shadow,
 	    "a second policy that decides nothing: records say what it would"),
+	BOOL(L, kafka, "kafka", "false",
+	     "it comes from the topic swg_rules of the group `kafka` (docs/kafka-rules.md); `file` is empty then"),
 	TEXT(L, history, "history", "/var/lib/sluice/policy", "folder of the policies before; empty: none are kept"),
 	NUMBER(L, history_keep, "history_keep", 1, 10000, "100", "how many of them"),
 	LIST(L, guard, "guard", CONFIG_HOST, 0, 0, "",
@@ -168,15 +177,101 @@ static const struct config_key memory_keys[] = {
 	       "how many frames back `before` of mirror rules finds those of its flow, where there are mirrors"),
 };
 
-#define S struct config_sink
+#define O struct config_spool
+static const struct config_key spool_keys[] = {
+	TEXT(O, path, "path", "/var/lib/sluice/spool",
+	     "its folder, of this one appliance; empty: in memory, and what is not shipped ends with the process"),
+	NUMBER(O, max_mb, "max_mb", 8, 1 << 24, "4096",
+	       "so much may wait for sinks; beyond it the lowest class goes first: flows, transactions, alerts, "
+	       "verdicts"),
+	NUMBER(O, segment_mb, "segment_mb", 1, 1 << 12, "64", "of one file; it goes when all sinks have passed it"),
+	NUMBER(O, memory_mb, "memory_mb", 1, 1 << 14, "64", "for what the disk has not taken yet"),
+	NUMBER(O, flush_ms, "flush_ms", 1, 60000, "100",
+	       "so old may be what a power cut takes; sinks see records after it"),
+	NUMBER(O, flush_kb, "flush_kb", 4, 1 << 20, "1024", "or flushed once so much waits"),
+};
+
+#define S struct sink_config
+#define FILES (1 << SINK_FILE)
+#define OBJECTS (1 << SINK_S3)
+#define KAFKA (1 << SINK_KAFKA)
+#define SYSLOG (1 << SINK_SYSLOG)
+static const char *const facility_words[] = {"kern",   "user",   "mail",   "daemon", "auth",     "syslog",
+					     "lpr",    "news",   "uucp",   "cron",   "authpriv", "ftp",
+					     "ntp",    "audit",  "alert",  "clock",  "local0",   "local1",
+					     "local2", "local3", "local4", "local5", "local6",   "local7"};
 static const struct config_key sink_keys[] = {
-	WORD(S, type, "type", sink_words, "file", "what takes the records"),
-	TEXT(S, path, "path", NULL, "the file; -: standard output"),
+	WORD(S, type, "type", sink_type_names, "file", "what takes the records"),
+	TEXT(S, name, "name", "", "its own in logs, `show sinks` and the spool; empty: made of type and place"),
 	WORD(S, format, "format", format_words, "eve",
-	     "a table for eyes, JSON lines as Suricata names them, or one fact a line"),
-	NUMBER(S, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never"),
-	NUMBER(S, rotate_s, "rotate_s", 0, 31536000, "0", "or when it is so old"),
-	NUMBER(S, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all"),
+	     "a table for eyes, JSON lines as Suricata names them or as OCSF 1.8 does, or one fact a line"),
+	TEXT(S, cloud, "cloud", "",
+	     "of ocsf: where this runs, as provider/region/account (AWS/eu-central-1/123456789012); empty: not said"),
+	LIST(S, kinds, "kinds", CONFIG_TEXT, 0, 0, "",
+	     "the kinds of records that it takes, such as flow, http, alert, transaction, verdict; none: all"),
+	LIST(S, tenants, "tenants", CONFIG_TEXT, 0, 0, "", "of these tenants alone, by number; none: of all"),
+	LIST(S, redact, "redact", CONFIG_TEXT, 0, 0, "",
+	     "what it does not get to see, such as http.header.cookie, http.uri.query, user"),
+	ROW("redact_key", "", CONFIG_BESIDE, SIZE(S, redact_key), S, redact_key,
+	    "a file of at least 16 bytes: what is redacted becomes a hash by this key, the same for the same value; "
+	    "empty: it goes"),
+	TEXT(S, path, "path", "", "the file; -: standard output", .only = FILES),
+	NUMBER(S, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never",
+	       .only = FILES),
+	NUMBER(S, rotate_s, "rotate_s", 0, 31536000, "0", "or when it is so old", .only = FILES),
+	NUMBER(S, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all", .only = FILES),
+	TEXT(S, bucket, "bucket", "", "where objects go", .only = OBJECTS),
+	TEXT(S, prefix, "prefix", "sluice", "of all objects' names", .only = OBJECTS),
+	TEXT(S, endpoint, "endpoint", "", "https://host:port of what speaks S3; empty: AWS's, of the region",
+	     .only = OBJECTS),
+	TEXT(S, region, "region", "",
+	     "of the bucket; empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, else us-east-1", .only = OBJECTS),
+	WORD(S, addressing, "addressing", addressing_words, "auto",
+	     "the bucket in the path or in the host's name; auto: the path where there is an endpoint",
+	     .only = OBJECTS),
+	WORD(S, compression, "compression", compression_words, "zstd", "of objects", .only = OBJECTS),
+	NUMBER(S, object_mb, "object_mb", 1, 4096, "64", "an object ends at so much, compressed", .only = OBJECTS),
+	NUMBER(S, object_s, "object_s", 1, 86400, "60", "or so long after its first record", .only = OBJECTS),
+	NUMBER(S, memory_mb, "memory_mb", 32, 1 << 16, "256",
+	       "for all objects that are open; beyond it the largest ends", .only = OBJECTS),
+	BOOL(S, checksum, "checksum", "true", "x-amz-checksum-sha256 stays with each object", .only = OBJECTS),
+	TEXT(S, kms_key, "kms_key", "", "SSE-KMS with this key; empty: as the bucket has it", .only = OBJECTS),
+	LIST(S, kms_tenants, "kms_tenants", CONFIG_TEXT, 0, 0, "",
+	     "tenants that have a key of their own, as \"7=alias/customer-7\"", .only = OBJECTS),
+	TEXT(S, profile, "profile", "",
+	     "of the shared files; empty: AWS_PROFILE or default, after the environment's keys", .only = OBJECTS),
+	TEXT(S, role_arn, "role_arn", "", "a role that the credentials take on", .only = OBJECTS),
+	TEXT(S, external_id, "external_id", "", "that the role asks for", .only = OBJECTS),
+	TEXT(S, ca_file, "ca_file", "", "PEM of the authorities that the far end is checked by; empty: the system's",
+	     .only = OBJECTS | SYSLOG),
+	TEXT(S, proxy, "proxy", "", "http://host:port on the way to it; the environment's is never taken",
+	     .only = OBJECTS),
+	TEXT(S, topic, "topic", "swg_logs", "where records go; the brokers are the group `kafka`'s", .only = KAFKA),
+	TEXT(S, errors_topic, "errors_topic", "swg_errors",
+	     "where a record goes that the broker refuses for what it is, with why; empty: it is counted alone",
+	     .only = KAFKA),
+	BOOL(S, create_topics, "create_topics", "false",
+	     "topics that are not there are made, as the brokers' defaults have it", .only = KAFKA),
+	WORD(S, acks, "acks", acks_words, "all",
+	     "what has arrived is what all replicas in sync have, the leader, or what was sent; less than all can be "
+	     "lost, or stand twice",
+	     .only = KAFKA),
+	NUMBER(S, linger_ms, "linger_ms", 0, 900000, "50", "so long a message waits for others to go with it",
+	       .only = KAFKA),
+	NUMBER(S, pack_kb, "pack_kb", 0, 512, "0",
+	       "records of one partition that go as one message, lines of up to so much; 0: one each", .only = KAFKA),
+	TEXT(S, server, "server", "", "who takes the messages, as \"logs.example:6514\"", .only = SYSLOG),
+	BOOL(S, tls, "tls", "true", "RFC 5425; false: in the clear, by RFC 6587", .only = SYSLOG),
+	TEXT(S, cert_file, "cert_file", "", "file of our own certificate and what signs it; empty: none",
+	     .only = SYSLOG),
+	TEXT(S, key_file, "key_file", "", "file of its key; empty: it is in `cert_file`", .only = SYSLOG),
+	TEXT(S, server_name, "server_name", "", "what the server's certificate is for; empty: the host of `server`",
+	     .only = SYSLOG),
+	WORD(S, facility, "facility", facility_words, "local0", "of all messages (RFC 5424 6.2.1)", .only = SYSLOG),
+	NUMBER(S, message_bytes, "message_bytes", 480, 1 << 20, "8192",
+	       "of a line; what is longer is cut, and says so by cut=\"1\"", .only = SYSLOG),
+	NUMBER(S, settle_ms, "settle_ms", 0, 600000, "1000",
+	       "a message has arrived when the server's kernel has had it for so long", .only = SYSLOG),
 };
 
 #define Z struct config_mirror
@@ -199,6 +294,20 @@ static const struct config_key log_keys[] = {
 	WORD(C, log_level, "level", log_level_names, "info",
 	     "what is said on standard error; `log level` changes it for a room"),
 };
+
+#define D struct config_decide
+static const struct config_key decide_keys[] = {
+	BOOL(D, enabled, "enabled", "false", "takes part in answering; `kafka` says where"),
+	TEXT(D, requests, "requests", "swg_requests", "the topic of requests"),
+	TEXT(D, decisions, "decisions", "swg_decisions", "the topic of decisions"),
+	TEXT(D, errors, "errors", "swg_errors", "the topic of what could not be read"),
+	NUMBER(D, dedupe_s, "dedupe_window_s", 1, 86400, "600",
+	       "a request that is asked again within so long gets the same answer, and counts once"),
+	NUMBER(D, dedupe_ids, "dedupe_ids", 1000, 100000000, "1000000",
+	       "so many requests are remembered for that; 52 bytes each"),
+};
+
+static const struct config_judge kafka_judge = {kafka_takes, kafka_secret, kafka_beside, kafka_keys_doc};
 
 #define KEYS(list) .keys = list, .nkeys = sizeof(list) / sizeof(*(list))
 #define ONE(field, list, text)                                                                                         \
@@ -223,9 +332,18 @@ const struct config_group config_groups[] = {
 	SOME(paths, path_keys, "path", CONFIG_LISTED, "What is forwarded from where to where."),
 	ONE(policy, policy_keys, "What is allowed."),
 	ONE(memory, memory_keys, "What is taken at start; nothing more is, later."),
+	ONE(spool, spool_keys, "What waits for sinks, in the order in which it came."),
 	SOME(sinks, sink_keys, "sink", CONFIG_LISTED, "Where records go."),
 	SOME(mirrors, mirror_keys, "mirror", CONFIG_LISTED, "Where frames go that rules of action `mirror` copy."),
 	ONE(control, control_keys, "Who may look and command."),
+	{.name = "kafka",
+	 .one = "kafka",
+	 .shape = CONFIG_FREE,
+	 .at = offsetof(C, kafka),
+	 .judge = &kafka_judge,
+	 .help = "How the brokers are reached: properties of librdkafka by its own names (docs/kafka.md), and "
+		 "`msk_iam.region` (with `profile`, `role_arn`, `role_session`, `external_id`) for tokens of MSK."},
+	ONE(decide, decide_keys, "Requests that proxies ask over Kafka (docs/decisions.md)."),
 	{.name = "log", .one = "log", KEYS(log_keys), .help = "What is said on standard error, and when."},
 };
 const unsigned config_group_count = sizeof(config_groups) / sizeof(*config_groups);

@@ -19,7 +19,7 @@ void config_key_name(const struct config *c, const struct config_group *g, unsig
 		snprintf(out + at, size - at, "%.*s%s", at > 0, &dot, key);
 }
 
-static void origin(const struct config *c, uint32_t at, char *out, size_t size)
+void config_origin_say(const struct config *c, uint32_t at, char *out, size_t size)
 {
 	if (at == 0)
 		snprintf(out, size, "default");
@@ -39,7 +39,7 @@ static void say(const struct config *c, const struct config_group *g, unsigned i
 	config_value_print(c, &g->keys[k], config_element(c, g, i), f);
 	fclose(f);
 	config_key_name(c, g, i, k, '.', name, sizeof(name));
-	origin(c, *config_origin((struct config *)(uintptr_t)c, g, i, k), from, sizeof(from));
+	config_origin_say(c, *config_origin((struct config *)(uintptr_t)c, g, i, k), from, sizeof(from));
 	cb(arg, name, json, from);
 	free(json);
 }
@@ -48,6 +48,8 @@ void config_each(const struct config *config, config_cb *cb, void *arg)
 {
 	for (unsigned j = 0; j < config_group_count; j++) {
 		const struct config_group *g = &config_groups[j];
+		if (g->shape == CONFIG_FREE)
+			config_free_each(config, g, cb, arg);
 		for (unsigned i = 0; i < config_count(config, g); i++) {
 			for (unsigned k = 0; k < g->nkeys; k++)
 				say(config, g, i, k, cb, arg);

@@ -7,17 +7,27 @@
 #include "ctl/metrics.h"
 
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/captures.h"
 #include "ctl/control.h"
 #include "ctl/copies.h"
+#include "ctl/decider.h"
 #include "ctl/fastpath.h"
 #include "ctl/shortcut.h"
 #include "ctl/show.h"
+#include "ctl/from_kafka.h"
+#include "ctl/show_kafka.h"
 #include "ctl/socket.h"
 #include "live/standing.h"
-#include "ship/ship.h"
+#include "ship/deliver.h"
+#include "ship/spool.h"
+#ifdef HAVE_KAFKA
+#include "remote/kafka.h"
+#endif
 
+#define SPOOL_FULL_PERCENT 95
 #define RULES_MAX 10000 // of which hits are told: beyond it a scrape would be all of the work
 
 // name without _total and unit, as OpenMetrics has it: the unit is part of the name.
@@ -27,6 +37,11 @@ static void family(FILE *f, const char *name, const char *type, const char *unit
 	if (unit)
 		fprintf(f, "# UNIT sluice_%s %s\n", name, unit);
 	fprintf(f, "# HELP sluice_%s %s\n", name, help);
+}
+
+void metrics_family(FILE *f, const char *name, const char *type, const char *unit, const char *help)
+{
+	family(f, name, type, unit, help);
 }
 
 // Escapes of label values: backslash, quote, line feed.
@@ -192,42 +207,116 @@ static void captures(FILE *f, struct appliance *a)
 	fprintf(f, "sluice_capture_lost_total %lu\n", c.lost);
 }
 
-static void sinks(FILE *f, struct appliance *a)
+struct sink_row {
+	const char *name;
+	uint64_t up, units, bytes, lost, refused, errors, behind, oldest;
+};
+
+static unsigned sink_rows(struct appliance *a, struct sink_row *rows)
 {
-	struct row {
-		const char *path;
-		uint64_t failing, units, bytes, lost;
-	} rows[CONFIG_SINKS + CONFIG_MIRRORS];
-	static const struct {
-		const char *name, *type, *unit, *help;
-		size_t at;
-	} all[] = {
-		{"sink_failing", "gauge", NULL, "1: nothing can be written there now.", offsetof(struct row, failing)},
-		{"sink_units", "counter", NULL, "Records, of mirrors frames, that it was given.",
-		 offsetof(struct row, units)},
-		{"sink_bytes", "counter", "bytes", "Bytes written.", offsetof(struct row, bytes)},
-		{"sink_lost", "counter", NULL, "Records and frames that it could not take.",
-		 offsetof(struct row, lost)}};
 	unsigned n = 0;
+	uint64_t now = clock_ns(CLOCK_REALTIME);
 	for (unsigned i = 0; i < a->config->nsinks; i++) {
-		struct ship_counts c;
-		ship_counts(a->ship, i, &c);
-		rows[n++] = (struct row){a->config->sinks[i].path, c.failing, c.records, c.bytes, c.lost};
+		struct deliver_counts c;
+		deliver_counts(a->records.deliver, i, &c);
+		rows[n++] = (struct sink_row){a->config->sinks[i].name,
+					      c.up,
+					      c.records,
+					      c.bytes,
+					      c.lost,
+					      c.refused,
+					      c.errors,
+					      c.behind_bytes,
+					      c.oldest_ns && c.oldest_ns < now ? (now - c.oldest_ns) / 1000000000 : 0};
 	}
 	for (unsigned i = 0; i < a->config->nmirrors; i++) {
 		struct mirror_counts c;
 		copies_counts(a, i, &c);
-		rows[n++] = (struct row){a->config->mirrors[i].path, c.failing, c.frames, c.bytes, c.lost};
+		rows[n++] = (struct sink_row){a->config->mirrors[i].path, !c.failing, c.frames, c.bytes, c.lost,
+					      .errors = c.errors};
 	}
+	return n;
+}
+
+static void sinks(FILE *f, struct appliance *a)
+{
+	struct sink_row rows[CONFIG_SINKS + CONFIG_MIRRORS];
+	static const struct {
+		const char *name, *type, *unit, *help;
+		size_t at;
+	} all[] = {{"sink_up", "gauge", NULL, "0: its place takes nothing now, records wait in the spool.",
+		    offsetof(struct sink_row, up)},
+		   {"sink_units", "counter", NULL, "Records, of mirrors frames, that it was given.",
+		    offsetof(struct sink_row, units)},
+		   {"sink_bytes", "counter", "bytes", "Bytes that went there.", offsetof(struct sink_row, bytes)},
+		   {"sink_lost", "counter", NULL, "Records and frames that it never got.",
+		    offsetof(struct sink_row, lost)},
+		   {"sink_refused", "counter", NULL, "Records that its place refused for what they are.",
+		    offsetof(struct sink_row, refused)},
+		   {"sink_errors", "counter", NULL, "Attempts that failed.", offsetof(struct sink_row, errors)},
+		   {"sink_behind_bytes", "gauge", "bytes", "Of the spool, that it has not acknowledged.",
+		    offsetof(struct sink_row, behind)},
+		   {"sink_oldest_seconds", "gauge", "seconds", "Age of the oldest record that it has not acknowledged.",
+		    offsetof(struct sink_row, oldest)}};
+	unsigned n = sink_rows(a, rows);
 	for (unsigned k = 0; k < sizeof(all) / sizeof(all[0]) && n; k++) {
 		char name[32];
 		bool total = *all[k].type == 'c';
 		snprintf(name, sizeof(name), "%s%s", all[k].name, total ? "_total" : "");
 		family(f, all[k].name, all[k].type, all[k].unit, all[k].help);
 		for (unsigned i = 0; i < n; i++)
-			sample(f, name, "path", rows[i].path,
+			sample(f, name, "sink", rows[i].name,
 			       *(const uint64_t *)(const void *)((const char *)&rows[i] + all[k].at));
 	}
+}
+
+#ifdef HAVE_KAFKA
+struct kafka_samples {
+	FILE *f;
+	const char *name;
+	int number; // -1: is it up?
+};
+
+static void kafka_sample(void *arg, const struct kafka_client *k)
+{
+	const struct kafka_samples *s = arg;
+	sample(s->f, s->name, "client", k->name, s->number < 0 ? k->up : show_kafka_number(k, (unsigned)s->number));
+}
+
+static void kafka(FILE *f)
+{
+	family(f, "kafka_up", "gauge", NULL, "1: a broker has answered, and not all have gone.");
+	kafka_each(kafka_sample, &(struct kafka_samples){f, "kafka_up", -1});
+	for (unsigned i = 0; i < show_nkafka_numbers; i++) {
+		const struct show_kafka_number *n = &show_kafka_numbers[i];
+		char name[64];
+		snprintf(name, sizeof(name), "%s%s", n->metric, *n->type == 'c' ? "_total" : "");
+		family(f, n->metric, n->type, n->unit, n->help);
+		kafka_each(kafka_sample, &(struct kafka_samples){f, name, (int)i});
+	}
+}
+#else
+static void kafka(FILE *f) {}
+#endif
+
+static void spool(FILE *f, struct appliance *a)
+{
+	struct spool_look l;
+	if (!a->records.spool)
+		return;
+	spool_look(a->records.spool, &l);
+	family(f, "spool_bytes", "gauge", "bytes", "What waits in the spool.");
+	fprintf(f, "sluice_spool_bytes %lu\n", l.bytes);
+	family(f, "spool_max_bytes", "gauge", "bytes",
+	       "What may wait there: beyond it the lowest class is lost first.");
+	fprintf(f, "sluice_spool_max_bytes %lu\n", l.max_bytes);
+	family(f, "spool_failing", "gauge", NULL, "1: nothing can be written to it now.");
+	fprintf(f, "sluice_spool_failing %d\n", l.failing);
+	family(f, "spool_lost", "counter", NULL, "Records that it could not keep, by cause and class.");
+	for (unsigned i = 0; i < SPOOL_LOSS_COUNT; i++)
+		for (unsigned c = 0; c < SPOOL_LOSABLE; c++)
+			fprintf(f, "sluice_spool_lost_total{cause=\"%s\",class=\"%s\"} %lu\n", spool_loss_names[i],
+				spool_class_names[c], l.lost[i][c]);
 }
 
 unsigned metrics_write(struct appliance *a, FILE *f)
@@ -246,8 +335,12 @@ unsigned metrics_write(struct appliance *a, FILE *f)
 	workers(f, a);
 	policy(f, a);
 	sinks(f, a);
+	spool(f, a);
 	clients(f, a);
+	from_kafka_metrics(a, f);
+	kafka(f);
 	captures(f, a);
+	decider_metrics(a, f);
 	fputs("# EOF\n", f);
 	return 200;
 }
@@ -260,23 +353,26 @@ unsigned metrics_health(struct appliance *a, FILE *out)
 
 unsigned metrics_ready(struct appliance *a, FILE *out)
 {
-	bool policy = !*a->config->policy.file || atomic_load(&a->enforcing);
+	bool kafka_ready = from_kafka_ready(a);
+	bool policy = kafka_ready && (!*a->config->policy.file || atomic_load(&a->enforcing));
 	bool beats = a->forwarding && a->nstalled == 0, stopped = a->stopped;
-	unsigned failing = 0; // records are lost: who can choose, sends elsewhere
-	for (unsigned i = 0; i < a->config->nsinks; i++) {
-		struct ship_counts n;
-		ship_counts(a->ship, i, &n);
-		failing += n.failing;
-	}
+	struct spool_look l = {0};
+	if (a->records.spool)
+		spool_look(a->records.spool, &l);
+	// records are lost: who can choose, sends elsewhere
+	bool failing = l.failing || l.bytes > l.max_bytes / 100 * SPOOL_FULL_PERCENT;
 	bool ready = policy && beats && !stopped && !failing;
-	fprintf(out, "{\"ready\":%s,\"data_path\":\"%s\",\"policy\":\"%s\",\"sinks\":\"%s\"}\n",
+	fprintf(out, "{\"ready\":%s,\"data_path\":\"%s\",\"policy\":\"%s\",\"spool\":\"%s\"}\n",
 		ready ? "true" : "false",
 		stopped ? "stopped"
 		: beats ? "running"
 			: "stalled",
-		a->last_good ? "last good"
-		: policy     ? "loaded"
-			     : "not loaded",
-		failing ? "failing" : "writing");
+		!kafka_ready   ? "not read"
+		: a->last_good ? "last good"
+		: policy       ? "loaded"
+			       : "not loaded",
+		l.failing ? "failing"
+		: failing ? "full"
+			  : "writing");
 	return ready ? 200 : 503;
 }

@@ -13,3 +13,5 @@ unsigned metrics_write(struct appliance *a, FILE *out);
 unsigned metrics_health(struct appliance *a, FILE *out);
 // It does its work: workers have their heartbeats, and a policy is in force or is not asked for. Else 503 and why.
 unsigned metrics_ready(struct appliance *a, FILE *out);
+// Begins a metric: its type, unit (NULL: none) and help.
+void metrics_family(FILE *f, const char *name, const char *type, const char *unit, const char *help);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ctl/copies.h"
+#include "ctl/from_kafka.h"
 #include "ctl/privilege.h"
 #include "base/log.h"
 #include "ctl/loop.h"
@@ -81,6 +82,20 @@ static void keep(const struct job *j, struct history_draft *d, FILE *say)
 			strerror(-rc));
 }
 
+// Back to what Kafka brought before, by its own name.
+static int load_kept(struct job *j, FILE *say)
+{
+	size_t len;
+	char hash[65], *text = from_kafka_kept(j->a, j->file, &len, hash);
+	struct complaints c = {0};
+	const struct standing_text to = {.name = j->file, .text = text, .len = len, .sets = true, .hash = hash};
+	int rc = text ? standing_apply(j->a->standing, &to, j->shadow, &j->reload.done, &c, say) : -ENOENT;
+	complaints_print(&c, say);
+	complaints_clear(&c);
+	free(text);
+	return rc;
+}
+
 static void *load(void *arg)
 {
 	struct job *j = arg;
@@ -88,12 +103,15 @@ static void *load(void *arg)
 	FILE *say = open_memstream(&j->said, &size);
 	pthread_setname_np(pthread_self(), "policy");
 	privilege_reader();
-	struct history_draft draft, *d = *j->a->config->policy.history ? &draft : NULL;
+	bool keeps = *j->a->config->policy.history && !j->a->config->policy.kafka; // its own thread does
+	struct history_draft draft, *d = keeps ? &draft : NULL;
 	if (d)
 		history_begin(d, j->a->config->policy.history);
 	const struct policy_ear ear = {history_read, d};
-	j->reload.rc = say ? standing_load(j->a->standing, j->file, j->shadow, d ? &ear : NULL, &j->reload.done, say)
-			   : -ENOMEM;
+	j->reload.rc = !say                         ? -ENOMEM
+		       : j->a->config->policy.kafka ? load_kept(j, say)
+						    : standing_load(j->a->standing, j->file, j->shadow, d ? &ear : NULL,
+								    &j->reload.done, say);
 	if (say && j->reload.rc == 0)
 		keep(j, d, say);
 	else if (d)

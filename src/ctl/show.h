@@ -47,6 +47,9 @@ json_t *show_sinks(struct appliance *a, struct call *c);
 json_t *show_config(struct appliance *a, struct call *c);
 json_t *show_rates(struct appliance *a);
 
+// show_kafka.c
+json_t *show_kafka(struct appliance *a, struct call *c);
+
 // show_diff.c
 json_t *show_policy_diff(struct appliance *a, struct call *c);
 void view_policy_diff(struct view *v, const json_t *result);

@@ -10,6 +10,7 @@
 
 #include "ctl/appliance.h"
 #include "ctl/control.h"
+#include "ctl/from_kafka.h"
 #include "ctl/loop.h"
 #include "ctl/privilege.h"
 #include "ctl/socket.h"
@@ -25,6 +26,7 @@ struct job {
 	struct loop *loop;
 	uint64_t later;
 	char *file, *said;
+	bool kafka; // swg_rules, not a file
 	bool read, done, none;
 	struct difference d;
 	json_t *ids[2][DIFFERENCE_KINDS];
@@ -73,7 +75,17 @@ static void *compare(void *arg)
 	size_t size;
 	pthread_setname_np(pthread_self(), "policy diff");
 	privilege_reader();
-	struct policy *p = policy_load(j->file, &wrong);
+	size_t len;
+	char *topic = j->kafka ? from_kafka_policy(j->a, false, &len) : NULL, *now = NULL;
+	struct policy *p = topic      ? policy_parse(j->file, topic, len, &wrong)
+			   : j->kafka ? NULL
+				      : policy_load(j->file, &wrong);
+	// what has changed in sets since they were compiled stands beside them: both are compared as they were written
+	struct policy *own = topic && (now = from_kafka_policy(j->a, true, &len))
+				     ? policy_parse(j->file, now, len, &(struct complaints){0})
+				     : NULL;
+	free(topic);
+	free(now);
 	FILE *say = open_memstream(&j->said, &size);
 	if (say) {
 		complaints_print(&wrong, say);
@@ -84,10 +96,11 @@ static void *compare(void *arg)
 	if (p) {
 		const struct standing_view *v = standing_look(j->a->standing);
 		j->none = !v;
-		j->done = difference(v ? v->policy : NULL, p, &j->d, heard, j);
+		j->done = difference(own ? own : v ? v->policy : NULL, p, &j->d, heard, j);
 		standing_let_go(j->a->standing);
 		policy_free(p);
 	}
+	policy_free(own);
 	if (loop_post(j->loop, told, j) < 0)
 		abort();
 	return NULL;
@@ -95,14 +108,16 @@ static void *compare(void *arg)
 
 json_t *show_policy_diff(struct appliance *a, struct call *c)
 {
+	bool kafka = !strcmp(c->word[2], "kafka") && c->n == 3;
 	struct job *j = a->compares ? NULL : calloc(1, sizeof(*j));
 	if (a->compares)
 		return call_fail(c, CALL_ENVIRONMENT, "another file is being compared; try again");
-	if (!j || !(j->file = strdup(call_value(c, "file")))) {
+	if (!j || !(j->file = strdup(kafka ? "swg_rules" : call_value(c, "file")))) {
 		free(j);
 		return call_fail(c, CALL_ENVIRONMENT, "no memory");
 	}
 	j->a = a;
+	j->kafka = kafka;
 	j->loop = control_loop(a->control);
 	for (unsigned i = 0; i < 2 * DIFFERENCE_KINDS; i++)
 		j->ids[i / DIFFERENCE_KINDS][i % DIFFERENCE_KINDS] = json_array();

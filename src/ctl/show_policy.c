@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/appliance.h"
+#include "ctl/from_kafka.h"
 #include "live/standing.h"
 #include "policy/action.h"
 #include "policy/edit.h"
@@ -36,6 +37,9 @@ json_t *show_policy(struct appliance *a, struct call *c)
 		json_object_set_new(o, "no_policy", json_string(a->config->fail.no_policy_closed ? "closed" : "open"));
 	}
 	standing_let_go(a->standing);
+	json_t *kafka = from_kafka_show(a);
+	if (kafka)
+		json_object_set_new(o, "kafka", kafka);
 	return o;
 }
 

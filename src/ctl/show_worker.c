@@ -5,13 +5,17 @@
 #include "ctl/show.h"
 
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/appliance.h"
 #include "ctl/control.h"
 #include "ctl/copies.h"
 #include "ctl/fastpath.h"
 #include "ctl/shortcut.h"
+#include "ship/deliver.h"
 #include "ship/ship.h"
+#include "ship/spool.h"
 
 static const char *state(const struct appliance *a, unsigned i)
 {
@@ -84,11 +88,40 @@ json_t *show_ledger(struct appliance *a, struct call *c)
 			 named(t.anomalies, anomaly_names, 1, ANOMALY_COUNT), "xdp", in_xdp(a));
 }
 
-static const char *format_name(uint8_t format)
+static json_t *one_sink(struct appliance *a, unsigned i)
 {
-	return ship_format_names[format == CONFIG_FORMAT_EVE     ? SHIP_EVE
-				 : format == CONFIG_FORMAT_TABLE ? SHIP_TABLE
-								 : SHIP_FACTS];
+	const struct sink_config *s = &a->config->sinks[i];
+	struct deliver_counts n;
+	deliver_counts(a->records.deliver, i, &n);
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "name", n.name, "type",
+			 sink_type_names[s->type], "format", ship_format_names[s->format], "state",
+			 n.up ? "up" : "down", "since_s", (json_int_t)((now - n.since_ns) / 1000000000), "records",
+			 (json_int_t)n.records, "bytes", (json_int_t)n.bytes, "behind_bytes",
+			 (json_int_t)n.behind_bytes, "oldest_s",
+			 (json_int_t)(n.oldest_ns && n.oldest_ns < now ? (now - n.oldest_ns) / 1000000000 : 0), "lost",
+			 (json_int_t)n.lost, "refused", (json_int_t)n.refused, "errors", (json_int_t)n.errors,
+			 "last_error", n.error);
+}
+
+static json_t *spool(struct appliance *a)
+{
+	struct spool_look l;
+	if (!a->records.spool)
+		return json_null();
+	spool_look(a->records.spool, &l);
+	json_t *lost = json_object();
+	for (unsigned c = 0; c < SPOOL_LOSABLE; c++) {
+		uint64_t n = 0;
+		for (unsigned i = 0; i < SPOOL_LOSS_COUNT; i++)
+			n += l.lost[i][c];
+		json_object_set_new(lost, spool_class_names[c], json_integer((json_int_t)n));
+	}
+	return json_pack("{s:s,s:s,s:I,s:I,s:f,s:I,s:I,s:o,s:I,s:s}", "path", a->config->spool.path, "state",
+			 l.failing ? "failing" : "writing", "bytes", (json_int_t)l.bytes, "max_bytes",
+			 (json_int_t)l.max_bytes, "percent", 100.0 * (double)l.bytes / (double)l.max_bytes, "segments",
+			 (json_int_t)l.segments, "in_memory_bytes", (json_int_t)l.waits, "lost", lost, "errors",
+			 (json_int_t)l.errors, "last_error", l.error ? strerror(l.error) : "");
 }
 
 json_t *show_sinks(struct appliance *a, struct call *c)
@@ -96,17 +129,8 @@ json_t *show_sinks(struct appliance *a, struct call *c)
 	struct totals t;
 	appliance_totals(a, &t);
 	json_t *list = json_array();
-	for (unsigned i = 0; i < a->config->nsinks; i++) {
-		const struct config_sink *s = &a->config->sinks[i];
-		struct ship_counts n;
-		ship_counts(a->ship, i, &n);
-		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:s}", "type", "file", "path", s->path,
-					"format", format_name(s->format), "state", n.failing ? "failing" : "writing",
-					"records", (json_int_t)n.records, "bytes", (json_int_t)n.bytes, "lost",
-					(json_int_t)n.lost, "errors", (json_int_t)n.errors, "rotations",
-					(json_int_t)n.rotations, "last_error", n.error ? strerror(n.error) : ""));
-	}
+	for (unsigned i = 0; i < a->config->nsinks; i++)
+		json_array_append_new(list, one_sink(a, i));
 	json_t *copies = json_array();
 	for (unsigned i = 0; i < a->config->nmirrors; i++) {
 		const struct config_mirror *m = &a->config->mirrors[i];
@@ -119,7 +143,7 @@ json_t *show_sinks(struct appliance *a, struct call *c)
 						(json_int_t)n.lost, "errors", (json_int_t)n.errors, "last_error",
 						n.error ? strerror(n.error) : ""));
 	}
-	return json_pack("{s:o,s:o,s:I,s:I}", "sinks", list, "mirrors", copies, "records",
+	return json_pack("{s:o,s:o,s:o,s:I,s:I}", "sinks", list, "spool", spool(a), "mirrors", copies, "records",
 			 (json_int_t)t.counters[COUNTER_RECORDS], "records_lost",
 			 (json_int_t)t.counters[COUNTER_RECORDS_LOST]);
 }

@@ -12,6 +12,7 @@
 
 #include "base/eal.h"
 #include "ctl/appliance.h"
+#include "ctl/decider.h"
 #include "base/clock.h"
 #include "path/record_out.h"
 
@@ -24,7 +25,7 @@ int state_open(struct appliance *a)
 	a->speaker = mem_take(sizeof(*a->speaker));
 	if (!a->speaker)
 		return -ENOMEM;
-	a->speaker->id = (uint16_t)a->nworkers;
+	a->speaker->id = (uint16_t)(a->nworkers + decider_workers(a));
 	a->speaker->config = &config;
 	return record_out_init(a->speaker);
 }

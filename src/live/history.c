@@ -105,15 +105,19 @@ static int sync_all(const char *path, bool below)
 static void about(const char *folder, unsigned number, struct history_entry *e)
 {
 	char path[HISTORY_PATH + 32];
-	const char *hash = "", *time = "", *from = "";
+	const char *hash = "", *time = "", *from = "", *version = "", *author = "", *why = "";
 	json_int_t rules = 0;
 	snprintf(path, sizeof(path), "%.400s/%06u/about.json", folder, number);
 	json_t *o = json_load_file(path, 0, NULL);
-	json_unpack(o, "{s?s,s?s,s?s,s?I}", "hash", &hash, "time", &time, "file", &from, "rules", &rules);
+	json_unpack(o, "{s?s,s?s,s?s,s?I,s?s,s?s,s?s}", "hash", &hash, "time", &time, "file", &from, "rules", &rules,
+		    "version", &version, "author", &author, "why", &why);
 	*e = (struct history_entry){.number = number, .rules = (uint32_t)rules};
 	snprintf(e->hash, sizeof(e->hash), "%s", hash);
 	snprintf(e->time, sizeof(e->time), "%s", time);
 	snprintf(e->from, sizeof(e->from), "%s", from);
+	snprintf(e->version, sizeof(e->version), "%s", version);
+	snprintf(e->author, sizeof(e->author), "%s", author);
+	snprintf(e->why, sizeof(e->why), "%s", why);
 	json_decref(o);
 }
 
@@ -217,6 +221,9 @@ static int write_about(const struct history_draft *e, const struct policy *p, co
 	snprintf(path, sizeof(path), "%.500s/about.json", e->made);
 	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:I}", "number", (int)e->last + 1, "time", now, "hash", p->hash, "file",
 			      file, "rules", (json_int_t)p->nrules);
+	if (o && e->version)
+		json_object_update_new(
+			o, json_pack("{s:s,s:s,s:s}", "version", e->version, "author", e->author, "why", e->why));
 	int rc = o && json_dump_file(o, path, JSON_INDENT(1)) == 0 ? 0 : -EIO;
 	json_decref(o);
 	return rc;

@@ -13,14 +13,16 @@ struct history_entry {
 	char time[24];   // when it came into force, UTC
 	char from[256];  // the file that it was read from
 	uint32_t rules;
+	char version[48], author[128], why[256]; // of one that came from Kafka; "": it did not
 };
 
 // What is loaded, as it was read: files may have changed when the load ends. Not on the control thread: sets are large.
 struct history_draft {
 	const char *folder;
-	char made[HISTORY_PATH]; // FOLDER/.new
-	unsigned last;           // number of the newest entry; 0: none
-	int rc;                  // what could not be written
+	char made[HISTORY_PATH];            // FOLDER/.new
+	unsigned last;                      // number of the newest entry; 0: none
+	int rc;                             // what could not be written
+	const char *version, *author, *why; // of one from Kafka, set after history_begin; NULL
 };
 void history_begin(struct history_draft *d, const char *folder);
 // policy_ear's: d hears it.

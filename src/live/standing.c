@@ -20,6 +20,8 @@
 
 #include "path/delta.h"
 #include "policy/compile.h"
+#include "policy/complaints.h"
+#include "policy/scan_kept.h"
 #include "policy/wants.h"
 #include "base/clock.h"
 #include "policy/edit.h"
@@ -49,6 +51,7 @@ struct standing {
 	const struct policy_names **by_version;
 	struct policy_names *versions[STANDING_REMEMBERED]; // what by_version points at, oldest given back first
 	uint64_t loads;
+	struct scan_store *scans;
 	pthread_mutex_t loading, looking; // one load; nobody frees what is looked at
 };
 
@@ -66,7 +69,8 @@ struct standing *standing_new(const struct standing_config *config)
 	s->by_version = calloc(STANDING_VERSIONS, sizeof(*s->by_version));
 	pthread_mutex_init(&s->loading, NULL);
 	pthread_mutex_init(&s->looking, NULL);
-	if (s->by_version && publish_init(&s->publish, config->workers) == 0)
+	s->scans = scan_store_new();
+	if (s->by_version && s->scans && publish_init(&s->publish, config->workers) == 0)
 		return s;
 	standing_free(s);
 	errno = ENOMEM;
@@ -143,40 +147,91 @@ static void retire(struct force *f)
 	free(f);
 }
 
-static int read_policy(struct standing *s, struct force *f, const char *file, const struct policy_ear *ear, FILE *say)
+// Where a policy comes from: a file, or else a text.
+struct source {
+	const char *file;
+	const struct policy_ear *ear;
+	const struct standing_text *text;
+};
+
+static struct policy *read_source(const struct standing *s, const struct source *from, struct complaints *c)
 {
-	struct complaints c = {0};
-	f->policy = policy_load_heard(file, ear, &c);
-	if (f->policy && !guard_policy(&s->config.guard, f->policy, &c)) {
+	const struct standing_text *t = from->text;
+	const struct policy *now = s->now ? s->now->policy : NULL;
+	if (!t)
+		return policy_load_heard(from->file, from->ear, c);
+	struct policy *p = t->text ? policy_parse_rules(t->name, t->text, t->len, t->sets ? NULL : now, true, c)
+				   : policy_again(now, t->hash);
+	if (p)
+		memcpy(p->hash, t->hash, sizeof(p->hash));
+	return p;
+}
+
+static int read_policy(struct standing *s, struct force *f, const struct source *from, struct complaints *c)
+{
+	f->policy = read_source(s, from, c);
+	if (f->policy && !guard_policy(&s->config.guard, f->policy, c)) {
 		policy_free(f->policy);
 		f->policy = NULL;
 	}
-	complaints_print(&c, say);
-	bool there = !c.unreadable;
-	complaints_clear(&c);
-	return f->policy ? 0 : there ? -EINVAL : -ENOENT;
+	return f->policy ? 0 : c->unreadable ? -ENOENT : -EINVAL;
 }
 
-static int compile_policy(struct standing *s, struct force *f, const char *file, FILE *say)
+static struct compile_options options(const struct standing *s, char room[4096])
+{
+	const char *cache = wants_cache(room, 4096);
+	return (struct compile_options){.cache = *cache ? cache : NULL,
+					.seed = s->config.seed,
+					.slow_ns = 500000000,
+					.warn = wants_warn,
+					.store = s->scans,
+					.before = s->now ? s->now->rules : NULL};
+}
+
+void standing_merge(struct standing *s)
+{
+	char room[4096];
+	struct compile_options o = options(s, room);
+	scan_store_merge(s->scans, &o);
+}
+
+static int compile_policy(struct standing *s, struct force *f, const char *file, struct complaints *c)
 {
 	char room[4096], error[512];
-	const char *cache = wants_cache(room, sizeof(room));
-	struct compile_options options = {
-		.cache = *cache ? cache : NULL, .seed = s->config.seed, .slow_ns = 500000000, .warn = wants_warn};
-	f->rules = compile_ruleset(f->policy, &options, error, sizeof(error));
+	struct compile_options o = options(s, room);
+	f->rules = compile_ruleset(f->policy, &o, error, sizeof(error));
 	if (!f->rules) {
-		fprintf(say, "%s: the policy cannot be compiled: %s\n", file, error);
+		complaints_add(c, false, &(struct place){.file = file}, "the policy cannot be compiled: %s", error);
 		return -EINVAL;
 	}
-	f->rules->delta = delta_new(f->rules->nsets);
+	bool same = o.before && f->policy->sets == s->now->policy->sets && f->policy->nsets;
+	f->rules->delta = same ? delta_copy(o.before->delta, f->rules->sets) : delta_new(f->rules->nsets);
 	return f->rules->delta ? 0 : -ENOMEM;
 }
 
-static int equip(struct standing *s, struct force *f, uint16_t version, const struct force *second)
+// What has changed in the sets.
+static int change_items(const struct force *f, const struct standing_text *t, struct complaints *c)
+{
+	int rc = 0;
+	for (uint32_t i = 0; t && i < t->nitems; i++) {
+		struct edit e;
+		int one = edit_set(f->policy, f->rules, t->items[i].set, t->items[i].item, t->items[i].add, &e);
+		if (one == -ENOSPC || (one == 0 && !e.changed)) // it is there by another spelling, which may go
+			return -ENOSPC;
+		if (one == -EINVAL)
+			complaints_add(c, false, &(struct place){.file = t->name, .pointer = "/sets"}, "%s", e.why);
+		rc = one == -EINVAL ? one : rc;
+	}
+	return rc;
+}
+
+static int equip(struct standing *s, struct force *f, uint16_t version, const struct force *second,
+		 const struct force *before)
 {
 	f->published.version = version;
 	for (f->nof = 0; f->nof < s->config.workers; f->nof++) {
-		struct judge_policy *j = judge_policy_new(f->rules, version);
+		struct judge_policy *j =
+			judge_policy_after(f->rules, version, before ? before->published.of[f->nof] : NULL);
 		if (!j)
 			return -ENOMEM;
 		f->published.of[f->nof] = j;
@@ -220,6 +275,7 @@ static void enforce(struct standing *s, struct force *f, struct standing_done *d
 	while (!publish_done(&s->publish)) // workers judge their live flows again, some at each turn
 		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 	done->publish_ms = since_ms(at);
+	done->force_ns = clock_ns(CLOCK_MONOTONIC);
 	if (!was || strcmp(was->policy->hash, f->policy->hash) != 0)
 		difference(was ? was->policy : NULL, f->policy, &done->difference, NULL, NULL);
 	pthread_mutex_lock(&s->looking);
@@ -241,15 +297,17 @@ static void show(struct force *f)
 					 .since_ns = clock_ns(CLOCK_REALTIME)};
 }
 
-static int prepare(struct standing *s, struct force *f, const char *file, const struct policy_ear *ear,
-		   struct standing_done *done, FILE *say)
+static int prepare(struct standing *s, struct force *f, const struct source *from, struct standing_done *done,
+		   struct complaints *c)
 {
 	uint64_t at = clock_ns(CLOCK_MONOTONIC);
-	int rc = read_policy(s, f, file, ear, say);
+	int rc = read_policy(s, f, from, c);
 	done->read_ms = since_ms(at);
 	at = clock_ns(CLOCK_MONOTONIC);
 	if (rc == 0)
-		rc = compile_policy(s, f, file, say);
+		rc = compile_policy(s, f, from->file, c);
+	if (rc == 0)
+		rc = change_items(f, from->text, c);
 	done->compile_ms = since_ms(at);
 	return rc;
 }
@@ -259,14 +317,17 @@ static struct force *second_now(struct standing *s, const char *file, FILE *say)
 {
 	if (!*file)
 		return NULL;
+	struct complaints c = {0};
 	struct force *f = calloc(1, sizeof(*f));
-	int rc = f && (f->file = strdup(file)) ? read_policy(s, f, file, NULL, say) : -ENOMEM;
+	int rc = f && (f->file = strdup(file)) ? read_policy(s, f, &(struct source){.file = file}, &c) : -ENOMEM;
 	bool other = rc == 0 && (!s->second || strcmp(f->policy->hash, s->second->policy->hash) != 0 ||
 				 strcmp(file, s->second->file) != 0);
 	if (other)
-		rc = compile_policy(s, f, file, say);
+		rc = compile_policy(s, f, file, &c);
 	if (other && rc == 0)
-		rc = equip(s, f, 0, NULL);
+		rc = equip(s, f, 0, NULL, NULL);
+	complaints_print(&c, say);
+	complaints_clear(&c);
 	if (other && rc == 0)
 		return f;
 	if (rc < 0)
@@ -301,19 +362,16 @@ int standing_edit(struct standing *s, const char *set, const char *item, bool ad
 	return rc;
 }
 
-int standing_load(struct standing *s, const char *file, const char *shadow, const struct policy_ear *ear,
-		  struct standing_done *done, FILE *say)
+// With s->loading.
+static int enter(struct standing *s, const struct source *from, struct force *second, struct standing_done *done,
+		 struct complaints *c)
 {
-	*done = (struct standing_done){0};
-	pthread_mutex_lock(&s->loading);
-	struct force *f = calloc(1, sizeof(*f)), *second = second_now(s, shadow, say);
-	int rc = f ? 0 : -ENOMEM;
-	if (rc == 0)
-		rc = prepare(s, f, file, ear, done, say);
+	struct force *f = calloc(1, sizeof(*f));
+	int rc = f ? prepare(s, f, from, done, c) : -ENOMEM;
 	uint16_t version = 0;
 	if (rc == 0) {
-		version = call(s, f, second, file);
-		rc = equip(s, f, version, second);
+		version = call(s, f, second, from->file);
+		rc = equip(s, f, version, second, s->now);
 	}
 	if (rc == 0 && !(f->hits_before = calloc(f->policy->nrules + 1ul, sizeof(*f->hits_before))))
 		rc = -ENOMEM;
@@ -327,7 +385,7 @@ int standing_load(struct standing *s, const char *file, const char *shadow, cons
 					       .rules = f->policy->nrules,
 					       .sets = f->policy->nsets,
 					       .workers = s->config.workers,
-					       .edits_lost = edits(s->now),
+					       .edits_lost = from->text ? 0 : edits(s->now),
 					       .read_ms = done->read_ms,
 					       .compile_ms = done->compile_ms};
 		snprintf(done->hash, sizeof(done->hash), "%s", f->policy->hash);
@@ -337,6 +395,32 @@ int standing_load(struct standing *s, const char *file, const char *shadow, cons
 		retire(rc < 0 ? second : s->second);
 		s->second = rc < 0 ? s->second : second;
 	}
+	return rc;
+}
+
+int standing_load(struct standing *s, const char *file, const char *shadow, const struct policy_ear *ear,
+		  struct standing_done *done, FILE *say)
+{
+	struct complaints c = {0};
+	*done = (struct standing_done){0};
+	pthread_mutex_lock(&s->loading);
+	struct force *second = second_now(s, shadow, say);
+	int rc = enter(s, &(struct source){.file = file, .ear = ear}, second, done, &c);
+	pthread_mutex_unlock(&s->loading);
+	complaints_print(&c, say);
+	complaints_clear(&c);
+	return rc;
+}
+
+int standing_apply(struct standing *s, const struct standing_text *text, const char *shadow, struct standing_done *done,
+		   struct complaints *c, FILE *say)
+{
+	const struct source from = {.file = text->name, .text = text};
+	*done = (struct standing_done){0};
+	pthread_mutex_lock(&s->loading);
+	bool needs = !text->text || !text->sets;
+	struct force *second = s->second || !*shadow ? s->second : second_now(s, shadow, say);
+	int rc = needs && !s->now ? -ENOENT : enter(s, &from, second, done, c);
 	pthread_mutex_unlock(&s->loading);
 	return rc;
 }
@@ -374,6 +458,7 @@ void standing_free(struct standing *s)
 		free(s->versions[i]);
 	}
 	free(s->by_version);
+	scan_store_free(s->scans);
 	pthread_mutex_destroy(&s->loading);
 	pthread_mutex_destroy(&s->looking);
 	free(s);

@@ -34,6 +34,7 @@ struct standing_done {
 	uint16_t version;
 	uint32_t rules, sets, workers; // active on so many
 	double read_ms, compile_ms, publish_ms;
+	uint64_t force_ns; // CLOCK_MONOTONIC: since then all workers judge by it
 	char hash[65];
 	uint32_t
 		edits_lost; // items of sets that were added or removed under the policy before; the files are the truth
@@ -45,6 +46,27 @@ struct standing_done {
 // was in shadow stays. ear: NULL, or it hears what is read (policy.h).
 int standing_load(struct standing *s, const char *file, const char *shadow, const struct policy_ear *ear,
 		  struct standing_done *done, FILE *say);
+
+// The same of what does not come from a file: a text, as it is in force from another one, with changes.
+struct standing_text {
+	const char *name; // in complaints and records
+	const char *text; // a policy; NULL: the rules that are in force
+	size_t len;
+	bool sets;        // the text has its own; else they are those in force. Without a text: false
+	const char *hash; // of all that is in force then, 64 digits
+	const struct standing_item {
+		const char *set, *item;
+		bool add;
+	} * items; // that change in the sets in force
+	uint32_t nitems;
+};
+// As standing_load, but that no warnings are looked for; `c` hears of errors, `say` of the shadow's. -ENOSPC: more
+// items have changed than sets take beside what was compiled, or two are one; the text is to have its own sets.
+int standing_apply(struct standing *s, const struct standing_text *text, const char *shadow, struct standing_done *done,
+		   struct complaints *c, FILE *say);
+// Brings together what was compiled in pieces, on the caller's thread, for as long as that takes: the next policy
+// then has it. Policies may come into force meanwhile.
+void standing_merge(struct standing *s);
 
 struct edit;
 // One item more or less in a set of the policy in force, seen by all workers when this returns; microseconds. As

@@ -26,6 +26,8 @@ uint8_t act_suits(uint8_t response, uint8_t proto, uint8_t app);
 // rule counts by; NULL: it has none, or the rule counts by none.
 struct fact_value;
 void act_begin(struct worker *w, struct flow *f, uint32_t rule, const struct fact_value *value);
+// The bucket (limit.h) that a rule of ACTION_LIMIT takes from, by the facts that were judged last.
+uint64_t act_bucket(const struct worker *w, uint32_t rule);
 // A flow with POLICY_ACTS ends.
 void act_flow_end(struct worker *w, struct flow *f);
 // What the transaction says that will be judged now: a DNS message, or the head of a request. The answer to its denial

@@ -87,6 +87,14 @@ static uint64_t bucket_of(const struct worker *w, const struct ruleset_deed *d, 
 			  value ? sizeof(value->num) : 0);
 }
 
+uint64_t act_bucket(const struct worker *w, uint32_t rule)
+{
+	const struct facts *facts = &w->judge->facts.facts;
+	const struct ruleset_deed *d = &w->rules->deeds[rule];
+	bool by = d->limit_by < FIELD_COUNT && facts->n[d->limit_by];
+	return bucket_of(w, d, by ? facts->value[d->limit_by] : NULL);
+}
+
 void act_begin(struct worker *w, struct flow *f, uint32_t rule, const struct fact_value *value)
 {
 	const struct ruleset_note *note = &w->rules->notes[rule];

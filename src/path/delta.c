@@ -58,6 +58,39 @@ void delta_free(struct delta *d)
 	mem_give(d, bytes_of(d->nsets));
 }
 
+struct delta *delta_copy(const struct delta *from, const struct ruleset_set *sets)
+{
+	struct delta *d = delta_new(from->nsets);
+	if (!d)
+		return NULL;
+	for (unsigned i = 0; i < SET_KINDS; i++)
+		atomic_init(&d->some[i], from->some[i]);
+	for (unsigned i = 0; i < 3; i++)
+		atomic_init(&d->bits[i], from->bits[i]);
+	atomic_init(&d->whole, from->whole);
+	atomic_init(&d->labels, from->labels);
+	d->n = from->n;
+	d->ntext = from->ntext;
+	if (d->n)
+		memcpy((void *)d->slot, (const void *)from->slot, DELTA_SLOTS * sizeof(uint64_t));
+	memcpy((void *)d->item, (const void *)from->item, d->n * sizeof(*d->item));
+	memcpy(d->text, from->text, d->ntext);
+	memcpy(d->sets, from->sets, d->nsets * sizeof(*d->sets));
+	for (uint32_t i = 0; i < d->n; i++)
+		atomic_fetch_or(&d->fields, sets[d->item[i].set].fields);
+	for (uint32_t i = 0; i < from->nports; i++) {
+		_Atomic uint64_t *bits = mem_take(NUMBERS_BYTES);
+		if (!bits) {
+			delta_free(d);
+			return NULL;
+		}
+		memcpy((void *)bits, (const void *)from->numbers[from->ports[i]], NUMBERS_BYTES);
+		atomic_store(&d->numbers[from->ports[i]], bits);
+		d->ports[atomic_fetch_add(&d->nports, 1)] = from->ports[i];
+	}
+	return d;
+}
+
 const struct delta_item *delta_find(const struct delta *d, uint64_t key, const struct delta_item *like,
 				    const uint8_t *text)
 {

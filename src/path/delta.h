@@ -49,6 +49,9 @@ struct delta {
 // NULL: no memory.
 struct delta *delta_new(uint32_t nsets);
 void delta_free(struct delta *d);
+// The same changes, of the same compiled sets, for another rule set, where they may go on; fields: by set, what its
+// rules ask about it. NULL: no memory.
+struct delta *delta_copy(const struct delta *d, const struct ruleset_set *sets);
 
 // ---- workers ----
 

@@ -4,11 +4,11 @@
 // the reason, the frame, and the flow or what is known of the addresses. Worker's thread; packets that pass never come
 // here.
 //
-// Bounded: of a flow the first of each reason; of frames without a flow SAID_MAX of each reason in a second of the
-// capture's clock. What stays unsaid is counted (drops_unsaid), so that records and counter make the ledger's sum. What
-// a parser refuses it has said itself, by an anomaly of the same name.
-// The same for any number of workers: a flow has one. Frames without a flow come either out of the burst, then by the
-// worker that owns hash 0, or out of defrag's hold, then by the front: two places that count apart.
+// Bounded: of a flow the first of each reason, of a flood's (flood.c) none; of frames without a flow SAID_MAX of each
+// reason in a second of the capture's clock. What stays unsaid is counted (drops_unsaid), so that records and counter
+// make the ledger's sum. What a parser refuses it has said itself, by an anomaly of the same name. The same for any
+// number of workers: a flow has one. Frames without a flow come either out of the burst, then by the worker that owns
+// hash 0, or out of defrag's hold, then by the front: two places that count apart.
 #include "rooms.h"
 
 #include <netinet/in.h>
@@ -108,7 +108,11 @@ void drop_say(struct worker *w, struct rte_mbuf *m, uint32_t frames, bool was_he
 	uint16_t reason = p->reason;
 	if (!w->records || reason >= FIRST_OF_POLICY) // a pass that only looks
 		return;
-	bool first = p->flow ? first_of_flow(p->flow, reason) : within_bound(&w->said[was_held][reason], p->time_ns);
+	bool first = false; // of a flood's flows none
+	if (!p->flow)
+		first = within_bound(&w->said[was_held][reason], p->time_ns);
+	else if (!p->flow->unsaid)
+		first = first_of_flow(p->flow, reason);
 	w->counters[COUNTER_DROPS_UNSAID] += frames - first;
 	if (first && !parser_said(reason))
 		say(w, m);

@@ -28,6 +28,7 @@
 
 #include "act.h"
 #include "base/eal.h"
+#include "flood.h"
 #include "flow_age.h"
 #include "flow_say.h"
 #include "flow_table.h"
@@ -112,6 +113,12 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 	r->rule = r->would = RULE_NONE;
 }
 
+// Nothing is known of it but that it came.
+static bool half_open(const struct flow *f)
+{
+	return f->age_class == AGE_CLASS_NEW && !f->tx_count && !(f->policy & POLICY_ALERTED);
+}
+
 void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 {
 	if (unlikely(w->settle != NULL) && !f->key.outer)
@@ -129,6 +136,9 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 		why = ((f->side[0].flags | f->side[1].flags) & SIDE_RST) || (f->flags & FLOW_RST_UNSURE)
 			      ? FLOW_END_RESET
 			      : FLOW_END_CLOSED;
+	bool sum = f->unsaid && half_open(f);
+	if (unlikely(f->unsaid) && !sum)
+		flow_say_late(w, f);
 	struct record *r = record_begin(w, RECORD_FLOW);
 	flow_record(w, f, r, RECORD_FLOW);
 	r->end_ns = f->last_ns;
@@ -143,7 +153,9 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 	bool write = true;
 	if (unlikely(w->rules))
 		write = judge_flow(w, f, r);
-	if (likely(write))
+	if (sum && write)
+		flood_sum(w, r);
+	else if (likely(write && judge_sampled(r->weight, f->id << 20)))
 		record_write(w);
 	ring_unlink(w->flows, f);
 	flow_table_remove(w->flows, f);
@@ -209,6 +221,7 @@ static struct flow *flow_new(struct worker *w, const struct subject *s, const st
 		f->icmp_type = s->l->icmp_type;
 		f->icmp_code = s->l->icmp_code;
 	}
+	f->unsaid = flood_begins(w, s->hash, key->outer, s->p->time_ns);
 	flow_age_add(t, f);
 	count(w, COUNTER_FLOWS);
 	return f;
@@ -255,9 +268,12 @@ static inline unsigned account(struct worker *w, struct flow *f, const struct su
 		f->last_ns = p->time_ns;
 	if (unlikely(f->pkts[dir] == 1)) {
 		bool first = f->pkts[!dir] == 0;
-		if (!first)
+		bool tagged = !f->key.outer && (p->nvlans || p->nvnis || s->layer || (p->flags & PKT_TRANSPORT));
+		if (!first) {
 			f->flags |= FLOW_REPLIED;
-		if (first || (!f->key.outer && (p->nvlans || p->nvnis || s->layer || (p->flags & PKT_TRANSPORT))))
+			flood_answered(w, s->hash, f->key.outer, f->start_ns);
+		}
+		if (first ? !f->unsaid : f->unsaid || tagged)
 			flow_say_start(w, f, p, s->layer, dir, s->frame);
 	}
 	return dir;

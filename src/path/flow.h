@@ -130,7 +130,8 @@ struct flow {
 	};
 	uint16_t tx_count;     // transactions so far (saturates)
 	uint16_t flags;        // enum flow_flag
-	uint8_t app;           // enum app
+	uint8_t app : 7;       // enum app
+	uint8_t unsaid : 1;    // half-open in a flood: it has no RECORD_FLOW_START, see flood.c
 	uint8_t policy;        // enum flow_policy
 	uint8_t age_class : 2; // enum age_class of flow_age.h
 	uint8_t steady : 1;    // FLOW_USUAL, seen both ways, and the usual segment moves nothing but numbers

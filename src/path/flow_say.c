@@ -55,15 +55,21 @@ void flow_say_start(struct worker *w, struct flow *f, const struct pkt *p, unsig
 		    const uint8_t *frame)
 {
 	struct origin o = {.frame = p->frame};
-	struct record *r = record_begin(w, RECORD_FLOW_START);
-	flow_record(w, f, r, RECORD_FLOW_START);
-	r->dir = (uint8_t)dir;
-	if (f->pkts[0] + f->pkts[1] == 1)
-		record_num(w, FACT_FLOW, 1, o);
+	bool unsaid = f->unsaid;
+	f->unsaid = 0;
 	if (!f->key.outer) {
 		uint16_t *tags = flow_tags(f), now = tags_fold(p);
 		f->flags |= *tags && *tags != now ? FLOW_RETAGGED : 0;
 		*tags = now;
+	}
+	if (w->config->quiet_starts && !p->nvlans && !p->nvnis && !(p->flags & PKT_DEEPER))
+		return;
+	struct record *r = record_begin(w, RECORD_FLOW_START);
+	flow_record(w, f, r, RECORD_FLOW_START);
+	r->dir = (uint8_t)dir;
+	if (f->pkts[0] + f->pkts[1] == 1 || unsaid)
+		record_num(w, FACT_FLOW, 1, o);
+	if (!f->key.outer) {
 		for (unsigned i = 0; i < p->nvlans; i++)
 			record_num(w, FACT_VLAN, p->vlan[i], o);
 		for (unsigned i = 0; i < p->nvnis; i++)
@@ -77,13 +83,25 @@ void flow_say_start(struct worker *w, struct flow *f, const struct pkt *p, unsig
 		say_deeper(w, f, dir);
 }
 
+void flow_say_late(struct worker *w, struct flow *f)
+{
+	struct record *r = record_begin(w, RECORD_FLOW_START);
+	flow_record(w, f, r, RECORD_FLOW_START);
+	r->packet = f->id >> 3;
+	r->time_ns = f->start_ns;
+	record_num(w, FACT_FLOW, 1, (struct origin){.frame = r->packet});
+	record_write(w);
+	f->unsaid = 0;
+}
+
 void flow_say_tags(struct worker *w, const struct burst *b)
 {
 	w->tagged = w->flows->rest.n > 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct pkt *p = pkt_of(b->m[i]);
 		struct flow *f = p->flow;
-		if (pkt_decided(p) || !f || !p->nvlans || (f->flags & FLOW_RETAGGED) || *flow_tags(f) == tags_fold(p))
+		if (pkt_decided(p) || !f || !p->nvlans || (f->flags & FLOW_RETAGGED) || f->unsaid ||
+		    *flow_tags(f) == tags_fold(p))
 			continue;
 		worker_at(w, p);
 		flow_say_start(w, f, p, p->nlayers - 1u, p->dir, pkt_data(b->m[i]));

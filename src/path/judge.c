@@ -63,7 +63,7 @@ bool judge_asks_deeper(const struct worker *w)
 
 // ---- what was decided --------------------------------------------------------------------------------------------
 
-static void note(struct record *r, const struct judge_policy *p, const struct verdict *v)
+void judge_note(struct record *r, const struct judge_policy *p, const struct verdict *v)
 {
 	r->policy = p->version;
 	r->rule = v->rule;
@@ -92,9 +92,7 @@ static void tally_would(struct judge_policy *p, const struct record *r, uint64_t
 		p->hits[r->would] += by;
 }
 
-// A transaction's verdict is counted by its rule when it is decided, by the policy that is then in force; `by` -1: it
-// is decided anew.
-static void tally(struct judge_policy *p, const struct record *r, uint64_t by)
+void judge_tally(struct judge_policy *p, const struct record *r, uint64_t by)
 {
 	if ((r->judged & (RECORD_JUDGED | RECORD_OPEN)) != RECORD_JUDGED || r->policy != p->version)
 		return;
@@ -129,6 +127,7 @@ bool judge_said(struct worker *w, struct record *r)
 		r->len = sizeof(*r);
 		r->nfacts = 0;
 	}
+	r->weight = n->sample;
 	return n->said <= RULE_SAID_VERDICT && judge_sampled(n->sample, r->flow_id << 20 ^ r->tx_id);
 }
 
@@ -161,9 +160,9 @@ void judge_would(struct worker *w, struct record *r)
 	struct judge *j = w->judge;
 	if (likely(!j->policy->shadow))
 		return;
-	tally(j->policy, r, -1ull);
+	judge_tally(j->policy, r, -1ull);
 	would(j, r);
-	tally(j->policy, r, 1);
+	judge_tally(j->policy, r, 1);
 }
 
 // A flow that had no transaction to say it of: by what is known of it now.
@@ -219,8 +218,10 @@ bool judge_flow(struct worker *w, const struct flow *f, struct record *r)
 	}
 	if (r->policy == p->version)
 		judge_fired_flow(w, f, r);
-	return r->policy != p->version || r->rule >= p->nrules || w->config->ear ||
-	       p->rules->notes[r->rule].said != RULE_SAID_NONE;
+	if (r->policy != p->version || r->rule >= p->nrules || w->config->ear)
+		return true;
+	r->weight = p->rules->notes[r->rule].sample;
+	return p->rules->notes[r->rule].said != RULE_SAID_NONE;
 }
 
 void judge_stands(struct worker *w, struct flow *f, uint32_t rule)
@@ -336,10 +337,10 @@ static void deny(struct app_in *in, const struct record *r)
 void judge_revise(struct worker *w, struct record *r, const struct verdict *v)
 {
 	uint8_t before = r->judged;
-	tally(w->judge->policy, r, -1ull);
-	note(r, w->judge->policy, v);
+	judge_tally(w->judge->policy, r, -1ull);
+	judge_note(r, w->judge->policy, v);
 	r->judged |= RECORD_REVISED | (before & (RECORD_HELD | RECORD_MARKED));
-	tally(w->judge->policy, r, 1);
+	judge_tally(w->judge->policy, r, 1);
 	judge_would(w, r);
 }
 
@@ -389,8 +390,8 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 	judge_heard(in->w, &(struct judged){in->f, r, &j->facts, &v, JUDGE_TRANSACTION, before & RECORD_JUDGED, true});
 	if (unlikely(lenient))
 		facts_of(in, r);
-	tally(j->policy, r, -1ull);
-	note(r, j->policy, &v);
+	judge_tally(j->policy, r, -1ull);
+	judge_note(r, j->policy, &v);
 	r->judged |= lenient ? RECORD_LENIENT : 0;
 	if ((before & RECORD_JUDGED) && version == r->policy && v.rule != rule)
 		r->judged |= RECORD_REVISED;
@@ -405,7 +406,7 @@ static void judge(struct app_in *in, struct record *r, txn_t t)
 		judge_payload_txn(in->w, in->f, t);
 	if (j->policy->shadow)
 		would(j, r);
-	tally(j->policy, r, 1);
+	judge_tally(j->policy, r, 1);
 	if (v.action == ACTION_DENY)
 		deny(in, r);
 }

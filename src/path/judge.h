@@ -63,6 +63,8 @@ struct judge_policy;
 // Fields that rules ask for, as bits: of all policies of a start, path_config.policy_fields has them.
 uint64_t judge_fields(const struct ruleset *rs);
 struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version);
+// The same for who has another one until then: memory for payload (128 MB) goes from that to this, when it is used.
+struct judge_policy *judge_policy_after(const struct ruleset *rs, uint16_t version, const struct judge_policy *before);
 void judge_policy_free(struct judge_policy *p);
 // Flows whose payload is searched as a stream at a time, and the memory of that. 0: no rule asks for payload.
 uint32_t judge_policy_payloads(const struct judge_policy *p, size_t *bytes);
@@ -135,8 +137,13 @@ static inline void judge_txn(struct app_in *in, txn_t t)
 }
 // The same of a record that is put together elsewhere.
 void judge_record(struct app_in *in, struct record *r);
+// One record of so many (0, 1: all), by a number for what it is about: the same for any number of workers.
+static inline bool judge_sampled(uint32_t sample, uint64_t about)
+{
+	return likely(sample < 2) || (about * 0x9e3779b97f4a7c15ull >> 32) % sample == 0;
+}
 // The record of a transaction leaves as it is now; that of a flow is about to: it gets the flow's word. False: it is
-// not to be written (`log`, `sample`).
+// not to be written (`log`, `sample`; of a flow `log` alone, its weight says what `sample` is).
 bool judge_said(struct worker *w, struct record *r);
 bool judge_flow(struct worker *w, const struct flow *f, struct record *r);
 // A transaction of a flow has ended: all that will be known of it is there.

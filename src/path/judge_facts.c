@@ -54,6 +54,8 @@ static const struct {
 	[FACT_DNS_QTYPE] = {FIELD_DNS_QTYPE, READ_NUM},
 	[FACT_DNS_ANSWER] = {FIELD_DNS_ANSWER, READ_BYTES},
 	[FACT_SSH_SOFTWARE] = {FIELD_SSH_SOFTWARE, READ_BYTES},
+	[FACT_USER] = {FIELD_USER, READ_BYTES},
+	[FACT_GROUP] = {FIELD_GROUP, READ_BYTES},
 	[FACT_HOST] = {FIELD_HOST, READ_BYTES},
 	[FACT_HOST_OUTER] = {FIELD_HOST, READ_BYTES},
 };
@@ -70,6 +72,7 @@ static const struct {
 #define CLIENT_FIELDS (BIT(APP) | BIT(HOST) | TLS_FIELDS | QUIC_FIELDS | HTTP_FIELDS | DNS_FIELDS)
 #define LATER_FIELDS JUDGE_LATER_FIELDS
 
+#define ASKED_FIELDS (BIT(USER) | BIT(GROUP)) // of requests that are asked about; packets do not say it
 // Of a transaction's later facts, which may yet come.
 static const uint64_t later[RECORD_KIND_COUNT] = {
 	[RECORD_TLS] = BIT(TLS_VERSION),
@@ -135,7 +138,7 @@ void judge_facts_bytes(struct judge_facts *j, enum field field, const void *p, u
 	}
 }
 
-static void absent(struct judge_facts *j, uint64_t set)
+void judge_facts_none(struct judge_facts *j, uint64_t set)
 {
 	for (set &= j->wanted; set; set &= set - 1) {
 		unsigned field = (unsigned)__builtin_ctzll(set);
@@ -160,7 +163,7 @@ void judge_facts_tuple(struct judge_facts *j, const struct judge_tuple *t)
 	}
 	if (t->tenant)
 		judge_facts_num(j, FIELD_TENANT, t->tenant, NOWHERE);
-	absent(j, (proto && !(ports && t->cut) ? BIT(SPORT) | BIT(DPORT) : 0) | BIT(TENANT));
+	judge_facts_none(j, (proto && !(ports && t->cut) ? BIT(SPORT) | BIT(DPORT) : 0) | BIT(TENANT) | ASKED_FIELDS);
 }
 
 static uint8_t lower(uint8_t c)
@@ -320,7 +323,7 @@ void judge_facts_opaque(struct judge_facts *j, enum app app)
 	if (app == APP_NONE)
 		app = APP_OTHER;
 	judge_facts_bytes(j, FIELD_APP, app_names[app], (uint32_t)strlen(app_names[app]), NOWHERE);
-	absent(j, CLIENT_FIELDS | LATER_FIELDS);
+	judge_facts_none(j, CLIENT_FIELDS | LATER_FIELDS);
 }
 
 void judge_facts_record(struct judge_facts *j, const struct record *r)
@@ -341,5 +344,5 @@ void judge_facts_record(struct judge_facts *j, const struct record *r)
 	if (r->kind == RECORD_QUIC)
 		or_false(j, FIELD_QUIC_MIDSTREAM);
 	uint64_t awaited = r->kind == RECORD_DNS && r->tx_kind ? 0 : later[r->kind];
-	absent(j, CLIENT_FIELDS | (LATER_FIELDS & ~awaited));
+	judge_facts_none(j, CLIENT_FIELDS | (LATER_FIELDS & ~awaited));
 }

@@ -52,6 +52,9 @@ void judge_facts_record(struct judge_facts *j, const struct record *r);
 // A flow that shows no protocol that says names: what is not known yet is absent.
 void judge_facts_opaque(struct judge_facts *j, enum app app);
 
+// Of these fields there is none, unless something is known.
+void judge_facts_none(struct judge_facts *j, uint64_t fields);
+
 // One more value of a field; the field is FACT_ALL then. NULL: not wanted, or too many.
 struct fact_value *judge_facts_add(struct judge_facts *j, enum field field, struct origin o);
 void judge_facts_num(struct judge_facts *j, enum field field, uint64_t num, struct origin o);

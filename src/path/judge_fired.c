@@ -35,14 +35,16 @@ static bool said(const struct record *r, uint32_t rule)
 static void alert_of(struct worker *w, struct record *r, uint32_t rule)
 {
 	uint16_t kind = r->kind, anomaly = r->anomaly;
-	uint32_t n = r->tx_count;
+	uint32_t n = r->tx_count, weight = r->weight;
 	r->kind = RECORD_ALERT;
 	r->anomaly = kind;
 	r->alert = rule;
+	r->weight = w->rules->notes[rule].sample;
 	record_put(w, r);
 	r->kind = kind;
 	r->anomaly = anomaly;
 	r->tx_count = n;
+	r->weight = weight;
 }
 
 static void alert_flow(struct worker *w, const struct flow *f, uint32_t rule)
@@ -90,12 +92,13 @@ static void act_on(struct worker *w, struct flow *f, struct record *r, uint32_t 
 {
 	const struct ruleset *rs = w->rules;
 	uint8_t action = rs->rules[rule].action;
-	if (action == ACTION_LIMIT || action == ACTION_MIRROR)
+	if (f && (action == ACTION_LIMIT || action == ACTION_MIRROR))
 		act_begin(w, f, rule, counted_by(w, &rs->deeds[rule]));
-	uint64_t about = f->id << 20 ^ (r ? r->tx_id : 0) ^ rule;
+	uint64_t about = (f ? f->id : 0) << 20 ^ (r ? r->tx_id : 0) ^ rule;
 	if (action != ACTION_ALERT || !judge_sampled(rs->notes[rule].sample, about))
 		return;
-	f->policy |= POLICY_ALERTED;
+	if (f)
+		f->policy |= POLICY_ALERTED;
 	if (r)
 		alert_of(w, r, rule);
 	else
@@ -111,10 +114,10 @@ static void fired(struct worker *w, struct flow *f, struct record *r, const stru
 	uint32_t n = policy_fired(p->scratch, &rules);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t rule = rules[i];
-		bool of_flow = p->about[rule] & ABOUT_FLOW;
+		bool of_flow = f && (p->about[rule] & ABOUT_FLOW);
 		if (p->rules->rules[rule].shadow != shadow || (r ? said(r, rule) : of_flow == opaque))
 			continue;
-		if (r && !of_flow && answers(f, r) && !(p->about[rule] & ABOUT_ANSWER))
+		if (r && f && !of_flow && answers(f, r) && !(p->about[rule] & ABOUT_ANSWER))
 			continue;
 		if (!r && p->payloads && !judge_payload_once(w, f, rule))
 			continue;

@@ -8,6 +8,7 @@
 #include "rules.h"
 
 #define JUDGE_HEADERS_MAX 64
+#define JUDGE_ASKS_MAX 256 // rules that are asked about a flow, which is less than to search one
 
 // What a rule asks for.
 enum judge_about {
@@ -35,8 +36,12 @@ struct judge_policy {
 		uint32_t len;
 	} header[JUDGE_HEADERS_MAX];
 	struct judge_payloads *payloads; // NULL: no rule asks for any
+	bool inherits;                   // those of the policy before
 	uint64_t *hits;                  // nrules + 1
 	uint8_t *about;                  // by rule: enum judge_about
+	struct judge_asks {              // rules that ask for payload, disabled ones aside
+		uint32_t n, rule[JUDGE_ASKS_MAX + 1];
+	} asks;
 };
 
 // What the first packet of a flow said that nothing else remembers.
@@ -85,7 +90,7 @@ struct judge {
 
 // judge_lenient.c: the facts as lenient servers read them. False: these are no others.
 bool judge_lenient(struct judge_facts *j, const struct record *r);
-// judge.c: fields that a tree of conditions asks for. RULES_NONE: none.
+// judge_policy.c: fields that a tree of conditions asks for. RULES_NONE: none.
 uint64_t judge_node_fields(const struct ruleset *rs, uint32_t node);
 // judge.c: what the flow stands by, into its record.
 void judge_flow_word(const struct worker *w, const struct flow *f, struct record *r);
@@ -106,6 +111,10 @@ static inline void judge_heard(const struct worker *w, const struct judged *j)
 		w->config->ear->judged(w->config->ear->arg, w, j);
 }
 
+// judge.c: a verdict into a transaction's record.
+void judge_note(struct record *r, const struct judge_policy *p, const struct verdict *v);
+// The same, counted by its rule when it is decided, by the policy that is then in force; `by` -1: it is decided anew.
+void judge_tally(struct judge_policy *p, const struct record *r, uint64_t by);
 // judge.c: what came later decides otherwise, in the transaction's record.
 void judge_revise(struct worker *w, struct record *r, const struct verdict *v);
 // The same of what is in shadow, by the facts as they are now.
@@ -114,6 +123,9 @@ void judge_would(struct worker *w, struct record *r);
 // judge_payload.c
 struct judge_payloads *judge_payloads_new(const struct ruleset *rs);
 void judge_payloads_free(struct judge_payloads *p);
+// Is there room for streams of another rule set? Then it may have them, once all are forgotten; worker's thread.
+bool judge_payloads_fit(const struct judge_payloads *p, const struct ruleset *rs);
+void judge_payloads_hand_over(struct judge_policy *from, struct judge_policy *to);
 // Another policy comes into force: streams begin anew.
 void judge_payloads_forget(struct worker *w, struct judge_payloads *p);
 // A flow is judged for the first time, or again (edit: by the same policy): does any rule ask for its payload?
@@ -136,7 +148,8 @@ void judge_outer_say(const struct app_in *in, struct record *r, txn_t t);
 
 // judge_fired.c
 // Rules that were true and do not end the search. r: the transaction's record, with t where it is in the arena; NULL:
-// of the flow itself, by its first packet or because it shows no protocol (opaque).
+// of the flow itself, by its first packet or because it shows no protocol (opaque). f NULL: of a question, which has
+// no flow, so that nothing is begun.
 void judge_fired(struct worker *w, struct flow *f, struct record *r, const struct app_in *in, txn_t t, bool opaque);
 
 // The record of a flow is about to leave: the rules that were true of its first packet, and, where it showed no
@@ -162,10 +175,4 @@ static inline bool judge_no_rule(uint32_t rule)
 static inline uint32_t judge_waits(uint32_t rule)
 {
 	return JUDGE_WAITS | (rule & (JUDGE_WAITS - 1)); // the default: above all rules, too
-}
-
-// One record of so many (0, 1: all), by a number for what it is about: the same for any number of workers.
-static inline bool judge_sampled(uint32_t sample, uint64_t about)
-{
-	return sample < 2 || (about * 0x9e3779b97f4a7c15ull >> 32) % sample == 0;
 }

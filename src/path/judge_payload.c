@@ -36,7 +36,6 @@
 #define PAYLOADS_BYTES (128ul << 20)
 #define HOLE_SEGMENTS 64  // so many that bring nothing in order, and the hole is passed over
 #define ONCE_MAX 16       // rules that spoke for the flow
-#define RULES_MAX 256     // that are asked about a flow, which is less than to search one
 #define NOBODY UINT32_MAX // payload_of: no rule asks
 
 struct side {
@@ -49,7 +48,7 @@ struct side {
 
 struct payload {
 	struct side side[2];
-	struct hs_stream *state[2];
+	struct policy_stream *state[2];
 	uint64_t flow_id; // whose
 	uint32_t next;    // free ones: number + 1
 	uint8_t nonce;
@@ -64,20 +63,12 @@ struct judge_payloads {
 	const struct ruleset *rs;
 	uint32_t n, fresh; // of list; from `fresh` on they were never used
 	uint32_t free, words, used;
+	uint32_t row_words; // room for so many
 	size_t state_bytes;
-	uint32_t nrules, rule[RULES_MAX + 1]; // that ask
-	uint64_t *row;                        // of what has no state; then two for each of list
-	uint8_t *states;                      // as many
+	uint64_t *row;   // of what has no state; then two for each of list
+	uint8_t *states; // as many
 	struct payload list[];
 };
-
-// Rules that ask for payload, disabled ones aside.
-static void note_rules(struct judge_payloads *p)
-{
-	for (uint32_t i = 0; i < p->rs->nrules && p->nrules <= RULES_MAX; i++)
-		if (!p->rs->rules[i].disabled && judge_node_fields(p->rs, p->rs->rules[i].node) >> FIELD_PAYLOAD & 1)
-			p->rule[p->nrules++] = i;
-}
 
 // May one of them become true of the flow, whatever it says, and whenever?
 static bool asked(struct worker *w, const struct flow *f)
@@ -85,34 +76,58 @@ static bool asked(struct worker *w, const struct flow *f)
 	const uint64_t changes = 1ull << FIELD_TIME | 1ull << FIELD_TAG;
 	struct judge *j = w->judge;
 	const struct judge_payloads *p = j->policy->payloads;
-	bool may = p->nrules > RULES_MAX;
+	const struct judge_asks *a = &j->policy->asks;
+	bool may = a->n > JUDGE_ASKS_MAX;
 	judge_facts_clear(&j->facts, j->policy->fields, w->now_ns + w->wall_ns);
 	judge_first_facts(w, f);
 	policy_ask_begin(j->policy->scratch, &j->facts.facts);
-	for (uint32_t i = 0; i < p->nrules && !may; i++) {
+	for (uint32_t i = 0; i < a->n && !may; i++) {
 		uint64_t unknown;
-		uint32_t node = p->rs->rules[p->rule[i]].node;
+		uint32_t node = p->rs->rules[a->rule[i]].node;
 		may = (judge_node_fields(p->rs, node) & changes) ||
 		      policy_truth_node(j->policy->scratch, &p->rs->nodes[node], false, &unknown) != TRUTH_FALSE;
 	}
 	return may;
 }
 
+// With room for what a few patterns more would take: the next policy's streams then lie here, too.
 struct judge_payloads *judge_payloads_new(const struct ruleset *rs)
 {
 	uint32_t words = policy_payload_words(rs);
-	size_t state = policy_payload_bytes(rs), row = RTE_ALIGN_CEIL(words * sizeof(uint64_t), 64ul);
+	size_t state = policy_payload_bytes(rs), row = RTE_ALIGN_CEIL(words * sizeof(uint64_t), 64ul) + 64;
+	state = RTE_ALIGN_CEIL(state + state / 8 + 256, 64ul);
 	size_t each = sizeof(struct payload) + 2 * (row + state);
 	uint32_t n = (uint32_t)RTE_MIN(PAYLOADS_BYTES / each + 1, (size_t)PAYLOADS_MAX);
 	size_t bytes = sizeof(struct judge_payloads) + n * each + row + 64;
 	struct judge_payloads *p = mem_take(bytes);
 	if (!p)
 		return NULL;
-	*p = (struct judge_payloads){.bytes = bytes, .rs = rs, .n = n, .words = words, .state_bytes = state};
+	*p = (struct judge_payloads){.bytes = bytes,
+				     .rs = rs,
+				     .n = n,
+				     .words = words,
+				     .row_words = (uint32_t)(row / sizeof(uint64_t)),
+				     .state_bytes = state};
 	p->states = (uint8_t *)RTE_ALIGN_CEIL((uintptr_t)&p->list[n], 64ul);
 	p->row = (uint64_t *)(p->states + 2 * n * state);
-	note_rules(p);
 	return p;
+}
+
+bool judge_payloads_fit(const struct judge_payloads *p, const struct ruleset *rs)
+{
+	return p && policy_payload_words(rs) <= p->row_words && policy_payload_bytes(rs) <= p->state_bytes;
+}
+
+void judge_payloads_hand_over(struct judge_policy *from, struct judge_policy *to)
+{
+	struct judge_payloads *p = from->payloads;
+	from->payloads = NULL;
+	to->payloads = p;
+	if (!p)
+		return;
+	p->rs = to->rules;
+	p->words = policy_payload_words(p->rs);
+	p->fresh = p->free = 0; // nobody has one
 }
 
 void judge_payloads_free(struct judge_payloads *p)
@@ -153,7 +168,7 @@ static uint32_t unused(struct judge_payloads *p)
 	struct payload *x = &p->list[p->fresh];
 	for (unsigned dir = 0; dir < 2; dir++) {
 		size_t at = 2ul * p->fresh + dir;
-		x->found[dir] = p->row + (at + 1) * p->words;
+		x->found[dir] = p->row + (at + 1) * p->row_words;
 		if (!(x->state[dir] = policy_payload_open(p->rs, p->states + at * p->state_bytes)))
 			return 0;
 	}

@@ -15,7 +15,7 @@
 // What the first packet says, and is so for the flow's whole life.
 #define FLOW_FIELDS                                                                                                    \
 	(JUDGE_FIRST_FIELDS | BIT(SRC) | BIT(DST) | BIT(SPORT) | BIT(DPORT) | BIT(PROTO) | BIT(IP_VERSION) |           \
-	 BIT(TENANT) | BIT(DIRECTION) | BIT(TIME))
+	 BIT(TENANT) | BIT(DIRECTION) | BIT(TIME) | BIT(USER) | BIT(GROUP))
 
 uint64_t judge_node_fields(const struct ruleset *rs, uint32_t node)
 {
@@ -56,6 +56,11 @@ static size_t policy_bytes(uint32_t nrules)
 
 struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version)
 {
+	return judge_policy_after(rs, version, NULL);
+}
+
+struct judge_policy *judge_policy_after(const struct ruleset *rs, uint16_t version, const struct judge_policy *before)
+{
 	struct judge_policy *p = mem_take(policy_bytes(rs->nrules));
 	if (!p)
 		return NULL;
@@ -78,13 +83,16 @@ struct judge_policy *judge_policy_new(const struct ruleset *rs, uint16_t version
 		}
 		uint64_t asks = judge_node_fields(rs, rs->rules[i].node);
 		p->about[i] = (asks & ~flow_fields ? 0 : ABOUT_FLOW) | (asks & BIT(DNS_ANSWER) ? ABOUT_ANSWER : 0);
+		if (asks & BIT(PAYLOAD) && !r->disabled && p->asks.n <= JUDGE_ASKS_MAX)
+			p->asks.rule[p->asks.n++] = i;
 		if (r->action == ACTION_TAG && !r->disabled && !(p->about[i] & ABOUT_FLOW))
 			flow_fields &= ~BIT(TAG);
 	}
 	bool payload = p->fields & BIT(PAYLOAD);
-	if (payload && p->scratch)
+	p->inherits = payload && before && judge_payloads_fit(before->payloads, rs);
+	if (payload && p->scratch && !p->inherits)
 		p->payloads = judge_payloads_new(rs);
-	if (p->scratch && !payload == !p->payloads)
+	if (p->scratch && (payload && !p->inherits) == !!p->payloads)
 		return p;
 	judge_policy_free(p);
 	return NULL;
@@ -110,8 +118,11 @@ void judge_policy_free(struct judge_policy *p)
 
 void judge_use(struct worker *w, struct judge_policy *p)
 {
-	if (w->judge->policy)
-		judge_payloads_forget(w, w->judge->policy->payloads);
+	struct judge_policy *was = w->judge->policy;
+	if (was)
+		judge_payloads_forget(w, was->payloads);
+	if (was && p && p->inherits)
+		judge_payloads_hand_over(was, p);
 	w->judge->policy = p;
 	w->scans = p && p->payloads && w->judge->payload_of;
 	w->rules = p ? p->rules : NULL;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "act.h"
+#include "flood.h"
 #include "flow.h"
 #include "hold.h"
 #include "judge.h"
@@ -22,8 +23,9 @@
 
 int path_init(struct worker *w, const struct path_config *config)
 {
-	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init, flow_init,  stream_init,
-							inspect_init,    hold_init,   judge_init, act_init};
+	static int (*const inits[])(struct worker *) = {record_out_init, defrag_init, flow_init,
+							flood_init,      stream_init, inspect_init,
+							hold_init,       judge_init,  act_init};
 	w->config = config;
 	w->steer = steer_key(config->seed);
 	for (unsigned i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
@@ -43,6 +45,7 @@ void path_fini(struct worker *w)
 	hold_fini(w);
 	inspect_fini(w);
 	stream_fini(w);
+	flood_fini(w);
 	flow_fini(w);
 	defrag_fini(w);
 	record_out_fini(w);
@@ -98,13 +101,15 @@ void path_burst(struct worker *w, struct burst *b)
 bool path_age(struct worker *w, uint64_t time_ns, uint64_t frame)
 {
 	bool more = defrag_age(w, time_ns) | hold_age(w, time_ns);
-	return flow_age(w, time_ns, frame) || more;
+	more |= flow_age(w, time_ns, frame);
+	return flood_age(w, time_ns) || more;
 }
 
 void path_drain(struct worker *w)
 {
 	defrag_drain(w);
 	flow_drain(w);
+	flood_drain(w);
 	act_drain(w);
 	drop_forget(w);
 }

@@ -25,15 +25,15 @@ uint64_t policy_judge_again(const struct ruleset *rs, struct policy_scratch *s, 
 			    struct verdict *v);
 
 // Payload over pieces. A row of words has a bit for each pattern that was found.
-struct hs_stream;
+struct policy_stream;
 uint32_t policy_payload_words(const struct ruleset *rs);
 // Bytes of one stream (off the path, asked first), and one that begins at `at`, where it stays; it needs no closing.
 // NULL: it cannot be opened.
 size_t policy_payload_bytes(const struct ruleset *rs);
-struct hs_stream *policy_payload_open(const struct ruleset *rs, void *at);
-void policy_payload_reset(struct policy_scratch *s, struct hs_stream *stream);
+struct policy_stream *policy_payload_open(const struct ruleset *rs, void *at);
+void policy_payload_reset(struct policy_scratch *s, struct policy_stream *stream);
 // The next bytes, or a datagram. True: a pattern was found that the row had not.
-bool policy_payload_scan(struct policy_scratch *s, struct hs_stream *stream, const void *p, uint32_t len,
+bool policy_payload_scan(struct policy_scratch *s, struct policy_stream *stream, const void *p, uint32_t len,
 			 uint64_t *row);
 bool policy_payload_block(struct policy_scratch *s, const void *p, uint32_t len, uint64_t *row);
 

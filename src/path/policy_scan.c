@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <hs/hs_runtime.h>
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 
 #include "policy_in.h"
@@ -41,6 +42,15 @@ static void found_before(struct row *r, const struct ruleset_buffer *b, const ui
 			on_match(k * 64 + (unsigned)__builtin_ctzll(left), 0, 0, 0, r);
 }
 
+static inline void scan(struct policy_scratch *s, const struct ruleset_buffer *b, const struct fact_value *v,
+			struct row *r)
+{
+	if (b->db)
+		hs_scan(b->db, (const char *)v->p, v->len, 0, s->scan, on_match, r);
+	if (unlikely(b->more != NULL))
+		hs_scan(b->more, (const char *)v->p, v->len, 0, s->scan, on_match, r);
+}
+
 static void value(struct policy_scratch *s, const struct ruleset_buffer *b, const struct fact_value *v, uint32_t i)
 {
 	struct row r = {s, b->found + i * b->words, b - s->rs->buffers, b->field};
@@ -49,7 +59,7 @@ static void value(struct policy_scratch *s, const struct ruleset_buffer *b, cons
 	if (!v->p && b->field == FIELD_PAYLOAD && i < 2 && s->facts->found[i])
 		found_before(&r, b, s->facts->found[i]);
 	else if (v->p && i < b->rows)
-		hs_scan(b->db, (const char *)v->p, v->len, 0, s->scan, on_match, &r);
+		scan(s, b, v, &r);
 }
 
 void policy_scan(struct policy_scratch *s)
@@ -116,42 +126,59 @@ static void *placed(size_t bytes)
 
 static void stays(void *p) {}
 
+// One direction's: of what a database, and the small one beside it, have seen of it. Both lie behind this.
+struct policy_stream {
+	struct hs_stream *of[2]; // NULL: there is none
+};
+
+static size_t stream_bytes(const hs_database_t *db)
+{
+	size_t bytes = 0;
+	if (!db || hs_stream_size(db, &bytes) != HS_SUCCESS)
+		return 0;
+	return RTE_ALIGN_CEIL(bytes + 64, 64ul); // and head
+}
+
 size_t policy_payload_bytes(const struct ruleset *rs)
 {
 	const struct ruleset_buffer *b = payload(rs);
-	size_t bytes = 0;
 	hs_set_stream_allocator(placed, stays);
-	return b && hs_stream_size(b->stream, &bytes) == HS_SUCCESS ? RTE_ALIGN_CEIL(bytes + 64, 64ul) : 0; // and head
+	return b ? 64 + stream_bytes(b->stream) + stream_bytes(b->more_stream) : 0;
 }
 
-struct hs_stream *policy_payload_open(const struct ruleset *rs, void *at)
+struct policy_stream *policy_payload_open(const struct ruleset *rs, void *at)
 {
 	const struct ruleset_buffer *b = payload(rs);
-	static struct hs_stream *const none = (struct hs_stream *)1; // rules that only ask whether there is payload
-	hs_stream_t *stream = NULL;
+	static struct policy_stream none; // rules that only ask whether there is payload
+	struct policy_stream *made = at;
 	if (!b)
-		return none;
-	place.at = at;
-	place.room = policy_payload_bytes(rs);
-	return hs_open_stream(b->stream, 0, &stream) == HS_SUCCESS ? stream : NULL;
+		return &none;
+	const hs_database_t *const db[2] = {b->stream, b->more_stream};
+	place.at = (uint8_t *)at + 64;
+	for (unsigned i = 0; i < 2; i++) {
+		made->of[i] = NULL;
+		place.room = stream_bytes(db[i]);
+		if (db[i] && hs_open_stream(db[i], 0, &made->of[i]) != HS_SUCCESS)
+			return NULL;
+		place.at = (uint8_t *)place.at + place.room;
+	}
+	return made;
 }
 
-static bool real(const struct hs_stream *stream)
+void policy_payload_reset(struct policy_scratch *s, struct policy_stream *stream)
 {
-	return (uintptr_t)stream > 1;
+	for (unsigned i = 0; i < 2; i++)
+		if (stream->of[i])
+			hs_reset_stream(stream->of[i], 0, s->scan, NULL, NULL);
 }
 
-void policy_payload_reset(struct policy_scratch *s, struct hs_stream *stream)
-{
-	if (real(stream))
-		hs_reset_stream(stream, 0, s->scan, NULL, NULL);
-}
-
-bool policy_payload_scan(struct policy_scratch *s, struct hs_stream *stream, const void *p, uint32_t len, uint64_t *row)
+bool policy_payload_scan(struct policy_scratch *s, struct policy_stream *stream, const void *p, uint32_t len,
+			 uint64_t *row)
 {
 	struct pieces x = {row, false};
-	if (real(stream))
-		hs_scan_stream(stream, p, len, 0, s->scan, on_piece, &x);
+	for (unsigned i = 0; i < 2; i++)
+		if (stream->of[i])
+			hs_scan_stream(stream->of[i], p, len, 0, s->scan, on_piece, &x);
 	return x.news;
 }
 
@@ -159,7 +186,9 @@ bool policy_payload_block(struct policy_scratch *s, const void *p, uint32_t len,
 {
 	const struct ruleset_buffer *b = payload(s->rs);
 	struct pieces x = {row, false};
-	if (b)
+	if (b && b->db)
 		hs_scan(b->db, p, len, 0, s->scan, on_piece, &x);
+	if (b && b->more)
+		hs_scan(b->more, p, len, 0, s->scan, on_piece, &x);
 	return x.news;
 }

@@ -252,8 +252,9 @@ static void network(struct hits *h, const struct fact_value *v, uint32_t bits)
 	while ((at = rules_find(&rs->members, key, &i)) != RULES_NONE) {
 		const struct set_member *m = &rs->member[at];
 		if (rs->sets[m->set].kind == SET_KIND_NET && m->len == v->len && m->bits == bits &&
-		    rules_hash_net(0, rs->bytes + m->at, m->len, bits) == rules_hash_net(0, v->p, m->len, bits) &&
-		    !changed(rs, key, m->set, rs->bytes + m->at, m->len, m->bits))
+		    rules_hash_net(0, rs->member_bytes + m->at, m->len, bits) ==
+			    rules_hash_net(0, v->p, m->len, bits) &&
+		    !changed(rs, key, m->set, rs->member_bytes + m->at, m->len, m->bits))
 			hit(h, m->set);
 	}
 }
@@ -304,7 +305,7 @@ static void strings(struct hits *h, const struct fact_value *v, bool nocase)
 		new_strings(h, v, key, nocase);
 	while ((at = rules_find(&rs->members, key, &i)) != RULES_NONE) {
 		const struct set_member *m = &rs->member[at];
-		const uint8_t *p = rs->bytes + m->at;
+		const uint8_t *p = rs->member_bytes + m->at;
 		if (rs->sets[m->set].kind == SET_KIND_STRING && same(v, p, m->len, nocase) &&
 		    !changed(rs, key, m->set, p, m->len, 0))
 			hit(h, m->set);
@@ -428,7 +429,7 @@ bool policy_set_compiled(const struct ruleset *rs, uint32_t set, const uint8_t *
 		return name_compiled(rs, set, key, p, len, bits);
 	while ((at = rules_find(&rs->members, key, &i)) != RULES_NONE) {
 		const struct set_member *m = &rs->member[at];
-		if (m->set == set && m->len == len && m->bits == bits && !memcmp(rs->bytes + m->at, p, len))
+		if (m->set == set && m->len == len && m->bits == bits && !memcmp(rs->member_bytes + m->at, p, len))
 			return true;
 	}
 	return false;

@@ -146,7 +146,8 @@ void record_put(struct worker *w, struct record *r)
 	struct record_out *o = w->records;
 	uint64_t at = atomic_load_explicit(&o->written, memory_order_relaxed), end = at + cells_of(r);
 	r->order = w->order;
-	r->seq = o->seq++;
+	r->seq = o->seq;
+	o->seq += r->kind != RECORD_FLOW_START; // which is shown to nobody: what is shown has no holes
 	r->worker = w->id;
 	if (!room_until(w, o, end)) {
 		count(w, COUNTER_RECORDS_LOST);

@@ -86,7 +86,7 @@ struct ruleset_schedule {
 
 // A member of a set of networks or strings; found through `members`. 12 bytes beside its own.
 struct set_member {
-	uint32_t at;
+	uint32_t at; // in member_bytes
 	uint32_t set;
 	uint16_t len;
 	uint8_t bits; // networks
@@ -161,9 +161,11 @@ enum class_kind {
 // What Hyperscan looks through: the values of a field, or of one header. Patterns are numbered from 0.
 struct ruleset_buffer {
 	uint8_t field;
-	uint32_t at, len; // header's name
-	struct hs_database *db;
+	uint32_t at, len;           // header's name
+	struct hs_database *db;     // all but `more`: those of rules that are gone are found, too, and mean nothing
 	struct hs_database *stream; // the same over pieces; of payload
+	struct hs_database *more, *more_stream; // of what was added since these were made; NULL: nothing
+	struct scan_kept *kept[2];              // whose they are
 	uint32_t npatterns;
 	uint32_t words; // of a row of found bits
 	uint32_t found; // first word in policy_scratch.found; one row a value
@@ -193,6 +195,7 @@ struct ruleset {
 	struct zone_offset *zones;
 	struct ruleset_set *sets;
 	struct set_member *member;
+	const uint8_t *member_bytes;
 	struct port_range *ports;
 	struct ruleset_buffer *buffers;
 	struct ruleset_class *classes;
@@ -204,7 +207,8 @@ struct ruleset {
 	struct slots members; // by network or string: at is in member
 	struct slots index;   // by key: at is in lists, how many targets, then these
 	uint32_t *lists;
-	struct delta *delta; // what changes in sets while this is in force (delta.h); NULL: nothing can
+	struct ruleset_tables *tables; // whose names, members and ports these are
+	struct delta *delta;           // what changes in sets while this is in force (delta.h); NULL: nothing can
 	uint32_t nnodes, nrules, nbytes, nschedules, nzones, nsets, nmember, nports, nbuffers, nclasses, nalways,
 		nlists;
 	uint32_t nfound;         // words of policy_scratch.found

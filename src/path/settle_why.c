@@ -44,7 +44,8 @@ static const char *read_of(const struct flow *f)
 
 static const uint64_t first_packet = BIT(SRC) | BIT(DST) | BIT(SPORT) | BIT(DPORT) | BIT(PROTO) | BIT(IP_VERSION) |
 				     BIT(TTL) | BIT(TCP_FLAGS) | BIT(TENANT) | BIT(VLAN) | BIT(VNI) | BIT(DIRECTION) |
-				     BIT(DECAP_DEEPER) | BIT(FLOW_SEEN) | BIT(STREAM_AMBIGUOUS) | BIT(TIME) | BIT(TAG);
+				     BIT(DECAP_DEEPER) | BIT(FLOW_SEEN) | BIT(STREAM_AMBIGUOUS) | BIT(TIME) | BIT(TAG) |
+				     BIT(USER) | BIT(GROUP);
 
 static bool is_it(const struct ruleset_rule *r, enum settle_no no, enum truth t, uint64_t unknown)
 {

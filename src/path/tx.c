@@ -34,14 +34,20 @@ uint32_t tx_rule(const struct worker *w, const struct pkt *p, uint32_t *version)
 	return p->reason == REASON_LIMIT_EXCEEDED || !p->flow ? p->rule : rule;
 }
 
-// A frame that does not leave is said and counted, not freed.
+// What does not leave is counted, not freed.
+static void dropped(struct worker *w, struct rte_mbuf *m, uint16_t reason)
+{
+	if (unlikely(w->settle != NULL) && reason == REASON_POLICY_DENY)
+		settle_packet(w, m);
+	worker_drops(w, m, reason);
+}
+
+// A frame of the burst, which nobody watches.
 static void refuse(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
 {
 	w->order = p->order;
 	drop_say(w, m, 1, false);
-	if (unlikely(w->settle != NULL) && p->reason == REASON_POLICY_DENY)
-		settle_packet(w, m);
-	worker_drops(w, m, p->reason);
+	dropped(w, m, p->reason);
 }
 
 static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
@@ -53,7 +59,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 			 .door = reason ? DOOR_DROP : DOOR_TX,
 			 .reason = reason,
 			 .rule = RULE_NONE};
-	if (unlikely(w->settle != NULL) && (!reason || reason == REASON_POLICY_DENY))
+	if (unlikely(w->settle != NULL) && !reason)
 		settle_packet(w, m);
 	if (!reason && w->egress) {
 		if (!egress_wait(w, m))
@@ -61,7 +67,7 @@ static void account(struct worker *w, struct rte_mbuf *m, uint16_t reason)
 		return;
 	}
 	if (reason) {
-		worker_drops(w, m, reason);
+		dropped(w, m, reason);
 	} else {
 		w->tx++;
 		w->tx_bytes += rte_pktmbuf_pkt_len(m);

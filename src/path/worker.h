@@ -32,6 +32,7 @@ struct fail_modes {
 	uint8_t tls_name_absent;  // tls_bad_name: the hello counts as one without a name, and goes on
 	uint8_t dns_name_pass;    // dns_bad_name: the message goes on with the names that could be read
 	uint8_t midstream_drop;   // TCP that no SYN began for us does not leave
+	uint8_t request_open;     // bad_request: a question over Kafka that cannot be read is answered with allow
 };
 
 enum checksum_mode { CHECKSUM_OFFLOAD_AWARE, CHECKSUM_ENFORCE, CHECKSUM_IGNORE };
@@ -50,8 +51,10 @@ struct path_config {
 	struct fail_modes fail;
 	uint32_t payload_depth; // bytes of each direction that rules on payload see
 	uint32_t arena_bytes;   // facts of transactions that wait for their answer
+	bool quiet_starts;      // a flow's start is no record, but where it has tags: nobody shows it
 	uint32_t record_cells;  // record ring, cells of RECORD_CELL bytes, a power of two
-	uint32_t transports;    // enum transport_set
+	uint32_t flood; // flows begun in a second and not answered, of all workers, with records of their own; 0: all
+	uint32_t transports; // enum transport_set
 	enum checksum_mode checksum;
 	uint64_t seed;          // of every hash
 	uint32_t kept_bytes;    // facts of live flows for the policy after this one; 0: none will come
@@ -76,6 +79,7 @@ struct limits;  // limit.h
 struct ruleset; // rules.h
 struct egress;  // egress.h
 struct settle;  // settle.h
+struct flood;   // flood.c
 struct rte_ring;
 struct rte_mempool;
 
@@ -113,6 +117,7 @@ struct worker {
 	// rooms' own memory, made by <room>_init, opaque outside the room
 	struct defrag *defrag;
 	struct flow_table *flows;
+	struct flood *flood; // NULL: each flow has its records
 	struct stream_pool *streams;
 	struct inspect *inspect;
 	struct judge *judge;

@@ -306,36 +306,29 @@ static void add_rule(struct compiler *c, uint32_t i)
 	c->rs->deeds[i] = deed(c, r);
 }
 
-struct ruleset *compile_ruleset(const struct policy *p, const struct compile_options *o, char *error, size_t size)
+static bool take(struct ruleset *rs, uint32_t nrules)
 {
-	struct compiler c = {.policy = p, .options = o, .error = error, .size = size};
-	struct ruleset *rs = c.rs = calloc(1, sizeof(*c.rs));
-	if (p->nrules > ORDER_MAX) {
-		snprintf(error, size, "%u rules, more than %u", p->nrules, ORDER_MAX);
-		free(rs);
-		return NULL;
-	}
-	if (rs) {
-		rs->rules = calloc(p->nrules + 1, sizeof(*rs->rules));
-		rs->deeds = calloc(p->nrules + 1, sizeof(*rs->deeds));
-		rs->notes = calloc(p->nrules + 1, sizeof(*rs->notes));
-	}
-	if (!rs || !rs->rules || !rs->deeds || !rs->notes) {
-		snprintf(error, size, "no memory");
-		compile_free(rs);
-		return NULL;
-	}
-	compile_bytes(&c, (const uint8_t *)"", 1, false); // so that there are some, and places in them are places
+	rs->rules = calloc(nrules + 1, sizeof(*rs->rules));
+	rs->deeds = calloc(nrules + 1, sizeof(*rs->deeds));
+	rs->notes = calloc(nrules + 1, sizeof(*rs->notes));
+	return rs->rules && rs->deeds && rs->notes;
+}
+
+static void add_all(struct compiler *c)
+{
+	const struct policy *p = c->policy;
+	struct ruleset *rs = c->rs;
 	rs->nrules = p->nrules;
-	rs->seed = o->seed;
+	rs->seed = c->options->seed;
 	rs->default_action = p->default_action;
 	rs->default_response = p->default_response;
 	rs->handshake = (uint8_t)p->handshake;
 	rs->rejudge = (uint8_t)p->rejudge;
 	rs->server_first = (uint8_t)p->server_first;
 	rs->prelude = (uint8_t)p->prelude;
-	rs->default_outcome = outcome(&c, p->default_action, p->default_response, NULL);
-	compile_sets(&c);
+	compile_sets(c);
+	compile_bytes(c, (const uint8_t *)"", 1, false); // so that there are some, and places in them are places
+	rs->default_outcome = outcome(c, p->default_action, p->default_response, NULL);
 	rs->internal = RULES_NONE;
 	for (uint32_t i = 0; i < p->nsets; i++)
 		if (p->sets[i].type == SET_NET && p->sets[i].name && !strcmp(p->sets[i].name, "internal"))
@@ -343,16 +336,35 @@ struct ruleset *compile_ruleset(const struct policy *p, const struct compile_opt
 	if (rs->internal != RULES_NONE)
 		rs->sets[rs->internal].fields |= 1ull << FIELD_DIRECTION;
 	for (uint32_t i = 0; i < p->nrules; i++)
-		add_rule(&c, i);
-	compile_index(&c);
-	compile_buffers(&c);
-	free(c.outcomes);
-	free(c.slots);
-	if (c.failed) {
-		compile_free(rs);
+		add_rule(c, i);
+	compile_index(c);
+}
+
+struct ruleset *compile_ruleset(const struct policy *p, const struct compile_options *o, char *error, size_t size)
+{
+	struct compiler c = {.policy = p, .options = o, .error = error, .size = size};
+	if (p->nrules > ORDER_MAX) {
+		snprintf(error, size, "%u rules, more than %u", p->nrules, ORDER_MAX);
 		return NULL;
 	}
-	return rs;
+	for (;; c.anew = true) {
+		struct ruleset *rs = c.rs = calloc(1, sizeof(*c.rs));
+		if (!rs || !take(rs, p->nrules)) {
+			snprintf(error, size, "no memory");
+			compile_free(rs);
+			return NULL;
+		}
+		add_all(&c);
+		bool good = compile_buffers(&c);
+		free(c.outcomes);
+		free(c.slots);
+		if (good && !c.failed)
+			return rs;
+		compile_free(rs);
+		if (c.failed)
+			return NULL;
+		c = (struct compiler){.policy = p, .options = o, .error = error, .size = size};
+	}
 }
 
 void compile_free(struct ruleset *rs)
@@ -360,8 +372,8 @@ void compile_free(struct ruleset *rs)
 	if (!rs)
 		return;
 	for (uint32_t i = 0; i < rs->nbuffers; i++) {
-		hs_free_database(rs->buffers[i].db);
-		hs_free_database(rs->buffers[i].stream);
+		scan_kept_let_go(rs->buffers[i].kept[0]);
+		scan_kept_let_go(rs->buffers[i].kept[1]);
 	}
 	hs_free_scratch(rs->scan);
 	free(rs->nodes);
@@ -372,10 +384,7 @@ void compile_free(struct ruleset *rs)
 	free(rs->schedules);
 	free(rs->zones);
 	free(rs->sets);
-	free(rs->member);
-	free(rs->members.slot);
-	compile_names_free(&rs->names);
-	free(rs->ports);
+	compile_tables_free(rs->tables);
 	free(rs->classes);
 	free(rs->class_rules);
 	free(rs->always);

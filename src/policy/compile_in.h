@@ -5,7 +5,7 @@
 
 #include "path/rules.h"
 #include "policy/compile.h"
-#include "policy/scan.h"
+#include "policy/scan_kept.h"
 
 struct interned {
 	uint32_t at, len, hash;
@@ -17,16 +17,12 @@ struct outcome {
 	uint32_t at, len;
 };
 
-struct pattern {
-	uint32_t at, len; // in bytes
-	enum scan_kind kind;
-	bool nocase;
-	struct place place;
-};
-
-struct pending { // a buffer's patterns, until it is compiled
-	struct pattern *list;
-	uint32_t n;
+struct pending {                       // a buffer's patterns, until it is compiled
+	struct scan_kept *base, *more; // those that have a database already (NULL: none), and the others
+	uint64_t *used;                // of base, a bit each
+	uint32_t nused;
+	struct place *places; // of more
+	uint32_t nplaces;
 };
 
 struct compiler {
@@ -38,6 +34,7 @@ struct compiler {
 	struct outcome *outcomes;
 	uint32_t noutcomes;
 	struct pending *pending; // as rs->buffers
+	bool anew;               // not by databases that are there
 	uint8_t *class_field;    // whose keys lead to a class; FIELD_COUNT: none
 	bool failed;
 	char *error;
@@ -57,11 +54,12 @@ void compile_regex(struct compiler *c, uint32_t node, uint32_t field, const stru
 uint32_t compile_literal(struct compiler *c, const struct node *on, const struct node *n, uint32_t *buffer);
 // compile_index.c: classes and keys of all rules.
 void compile_index(struct compiler *c);
-// Makes the databases.
-void compile_buffers(struct compiler *c);
+// Makes the databases. False: too much of what is there would be of no use; the compile is to begin again, anew.
+bool compile_buffers(struct compiler *c);
 
 // compile_set.c: the members of sets; and tables of hashes in general.
 void compile_sets(struct compiler *c);
+void compile_tables_free(struct ruleset_tables *t);
 void compile_slots(struct slots *t, uint32_t n);
 void compile_slot(struct slots *t, uint64_t key, uint32_t at);
 // Notes a prefix length of networks.

@@ -97,6 +97,69 @@ static bool in_members(enum set_kind kind)
 	return kind == SET_KIND_NET || kind == SET_KIND_STRING;
 }
 
+// What stays as it is while rules change: made once for a policy's sets, freed with the last rule set that has it.
+struct ruleset_tables {
+	uint32_t refs; // rule sets are made and freed by one thread
+	const struct set *of;
+	uint64_t seed;
+	struct set_member *member;
+	struct slots members;
+	struct names names;
+	struct port_range *ports;
+	uint8_t *bytes;
+};
+
+void compile_tables_free(struct ruleset_tables *t)
+{
+	if (!t || --t->refs)
+		return;
+	free(t->member);
+	free(t->members.slot);
+	compile_names_free(&t->names);
+	free(t->ports);
+	free(t->bytes);
+	free(t);
+}
+
+static void keep(struct compiler *c)
+{
+	struct ruleset *rs = c->rs;
+	struct ruleset_tables *t = rs->tables = malloc(sizeof(*t));
+	if (!t)
+		abort();
+	*t = (struct ruleset_tables){1,           c->policy->sets, rs->seed,  rs->member,
+				     rs->members, rs->names,       rs->ports, rs->bytes};
+	rs->member_bytes = rs->bytes;
+	rs->bytes = NULL; // rules have their own
+	rs->nbytes = 0;
+	free(c->slots);
+	c->slots = NULL;
+	c->nslots = c->ninterned = c->capbytes = 0;
+}
+
+static bool take(struct ruleset *rs, const struct ruleset *from, const struct set *of)
+{
+	struct ruleset_tables *t = from ? from->tables : NULL;
+	if (!t || t->of != of || t->seed != rs->seed || !of)
+		return false;
+	t->refs++;
+	rs->tables = t;
+	rs->member = t->member;
+	rs->nmember = from->nmember;
+	rs->members = t->members;
+	rs->names = t->names;
+	rs->ports = t->ports;
+	rs->nports = from->nports;
+	rs->member_bytes = t->bytes;
+	memcpy(rs->set_bits, from->set_bits, sizeof(rs->set_bits));
+	rs->set_128 = from->set_128;
+	for (uint32_t i = 0; i < rs->nsets; i++) {
+		rs->sets[i] = from->sets[i];
+		rs->sets[i].fields = 0; // other rules ask
+	}
+	return true;
+}
+
 void compile_sets(struct compiler *c)
 {
 	static const uint8_t kinds[SET_TYPES] = {SET_KIND_NET,  SET_KIND_DOMAIN, SET_KIND_STRING,
@@ -105,10 +168,14 @@ void compile_sets(struct compiler *c)
 	uint32_t n = 0;
 	rs->nsets = c->policy->nsets;
 	rs->sets = calloc(rs->nsets + 1, sizeof(*rs->sets));
+	if (!rs->sets)
+		abort();
+	if (take(rs, c->options->before, c->policy->sets))
+		return;
 	for (uint32_t i = 0; i < rs->nsets; i++)
 		n += in_members(kinds[c->policy->sets[i].type]) ? c->policy->sets[i].nitems : 0;
 	rs->member = calloc(n + 1, sizeof(*rs->member));
-	if (!rs->sets || !rs->member)
+	if (!rs->member)
 		abort();
 	if (n)
 		compile_slots(&rs->members, n);
@@ -121,4 +188,5 @@ void compile_sets(struct compiler *c)
 			member(c, i, &set->items[k], rs->sets[i].kind);
 	}
 	compile_names(c);
+	keep(c);
 }

@@ -5,6 +5,7 @@
 #include "policy.h"
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@
 struct owned {
 	struct policy policy;
 	struct arena arena;
+	struct owned *of;      // whose sets are this one's, too, or all; NULL: they are its own
+	_Atomic uint32_t refs; // itself, and others that have its sets
 };
 
 static void read_version(struct reading *r, uint32_t node)
@@ -138,8 +141,27 @@ static char *folder_of(const char *file)
 	return folder;
 }
 
-static struct policy *parse(const char *name, const char *text, size_t len, const struct policy_ear *ear,
-			    struct complaints *c)
+// What a text is read by.
+struct manner {
+	const struct policy_ear *ear;
+	const struct policy *sets;
+	bool quiet;
+};
+
+static void borrow(struct reading *r, struct owned *o, const struct policy *from)
+{
+	struct owned *of = (struct owned *)(uintptr_t)from; // its first member
+	while (of->of && of->policy.sets == of->of->policy.sets)
+		of = of->of;
+	atomic_fetch_add(&of->refs, 1);
+	o->of = of;
+	o->policy.sets = of->policy.sets;
+	o->policy.nsets = of->policy.nsets;
+	for (uint32_t i = 0; i < of->policy.nsets; i++)
+		lookup_add(&r->sets, of->policy.sets[i].name, (uint32_t)strlen(of->policy.sets[i].name), i);
+}
+
+static struct policy *parse(const char *name, const char *text, size_t len, struct manner m, struct complaints *c)
 {
 	struct owned *o = calloc(1, sizeof(*o));
 	char *folder = folder_of(name);
@@ -147,12 +169,15 @@ static struct policy *parse(const char *name, const char *text, size_t len, cons
 	if (!o || !h || EVP_DigestInit_ex(h, EVP_sha256(), NULL) != 1)
 		abort();
 	struct reading r = {
-		.arena = &o->arena, .complaints = c, .policy = &o->policy, .folder = folder, .hash = h, .ear = ear};
+		.arena = &o->arena, .complaints = c, .policy = &o->policy, .folder = folder, .hash = h, .ear = m.ear};
 	EVP_DigestUpdate(h, text, len);
+	o->refs = 1;
+	if (m.sets)
+		borrow(&r, o, m.sets);
 	const char *file = arena_text(r.arena, name, strlen(name));
 	if (doc_read(&r.doc, file, text, len, r.arena, c) == 0)
 		read_parts(&r);
-	if (c->nerrors == 0)
+	if (c->nerrors == 0 && !m.quiet)
 		lint_policy(&r);
 	hash_text(h, o->policy.hash);
 	o->policy.nwarnings = c->nwarnings;
@@ -172,7 +197,13 @@ static struct policy *parse(const char *name, const char *text, size_t len, cons
 
 struct policy *policy_parse(const char *name, const char *text, size_t len, struct complaints *c)
 {
-	return parse(name, text, len, NULL, c);
+	return parse(name, text, len, (struct manner){0}, c);
+}
+
+struct policy *policy_parse_rules(const char *name, const char *text, size_t len, const struct policy *sets, bool quiet,
+				  struct complaints *c)
+{
+	return parse(name, text, len, (struct manner){.sets = sets, .quiet = quiet}, c);
 }
 
 struct policy *policy_load(const char *file, struct complaints *c)
@@ -190,7 +221,7 @@ struct policy *policy_load_heard(const char *file, const struct policy_ear *ear,
 	if (text) {
 		if (ear)
 			ear->read(ear->arg, "", text, len);
-		p = parse(name, text, len, ear, c);
+		p = parse(name, text, len, (struct manner){.ear = ear}, c);
 	} else {
 		complaints_add(c, false, &(struct place){.file = name}, "cannot read it: %s", why);
 		c->unreadable = true;
@@ -204,11 +235,29 @@ struct arena *policy_arena(struct policy *p)
 	return &((struct owned *)p)->arena; // its first member
 }
 
-void policy_free(struct policy *p)
+static void let_go(struct owned *o)
 {
-	if (!p)
+	if (!o || atomic_fetch_sub(&o->refs, 1) > 1)
 		return;
-	struct owned *o = (struct owned *)p; // its first member
+	let_go(o->of); // a chain of three at most: the same rules, these rules, their sets
 	arena_free(&o->arena);
 	free(o);
+}
+
+struct policy *policy_again(const struct policy *p, const char hash[65])
+{
+	struct owned *o = calloc(1, sizeof(*o)), *of = (struct owned *)(uintptr_t)p; // its first member
+	if (!o)
+		abort();
+	o->policy = *p;
+	o->refs = 1;
+	o->of = of->of && of->of->policy.rules == p->rules ? of->of : of; // whose the rules are
+	atomic_fetch_add(&o->of->refs, 1);
+	memcpy(o->policy.hash, hash, sizeof(o->policy.hash));
+	return &o->policy;
+}
+
+void policy_free(struct policy *p)
+{
+	let_go((struct owned *)p); // its first member
 }

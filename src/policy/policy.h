@@ -153,6 +153,12 @@ struct policy_ear {
 struct policy *policy_load_heard(const char *file, const struct policy_ear *ear, struct complaints *c);
 // The same from memory; `name` stands for the file in places.
 struct policy *policy_parse(const char *name, const char *text, size_t len, struct complaints *c);
+// The same of a text without "sets", for a policy whose sets have not changed since another one was read: it has that
+// one's (a rule more does not read a million names again). quiet: what is right but looks wrong is not looked for.
+struct policy *policy_parse_rules(const char *name, const char *text, size_t len, const struct policy *sets, bool quiet,
+				  struct complaints *c);
+// The same policy by another name: what it consists of is p's.
+struct policy *policy_again(const struct policy *p, const char hash[65]);
 void policy_free(struct policy *p);
 // Memory that lives as long as the policy.
 struct arena *policy_arena(struct policy *p);

@@ -65,7 +65,7 @@ static void keep(const struct hs_database *db, const struct cache_key *key, cons
 		o->warn(text);
 }
 
-struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, bool stream,
+struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, uint32_t first, bool stream,
 				  const struct compile_options *o, uint32_t *bad, char *error, size_t size)
 {
 	hs_database_t *db = NULL;
@@ -77,7 +77,7 @@ struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, b
 		text[i] = expression(&list[i]);
 		whole = text[i] != NULL;
 		flags[i] = regex_flags(list[i].nocase) | HS_FLAG_SINGLEMATCH;
-		ids[i] = i;
+		ids[i] = first + i;
 	}
 	*bad = 0;
 	snprintf(error, size, "no memory");

@@ -18,6 +18,7 @@ struct hs_database;
 struct compile_options;
 
 // One database of these patterns, for whole values or for what comes in pieces (stream), reported by their place in the
-// list, each once a value; out of the cache where it is there. NULL: `error` says what is wrong, *bad is the pattern.
-struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, bool stream,
+// list, from `first` on, each once a value; out of the cache where it is there. NULL: `error` says what is wrong, *bad
+// is the pattern.
+struct hs_database *scan_database(const struct scan_pattern *list, uint32_t n, uint32_t first, bool stream,
 				  const struct compile_options *o, uint32_t *bad, char *error, size_t size);

@@ -467,3 +467,64 @@ void dnsrr_eve(struct jsonl *j, const struct record *r)
 		grouped(j, r);
 	jsonl_close(j, '}');
 }
+
+// RFC 1035 4.1.1: AA, TC, RD, RA, AD, CD in OCSF's order.
+static void flag_ids(struct jsonl *j, uint16_t header)
+{
+	static const uint16_t bits[] = {0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010};
+	jsonl_member_open(j, "flag_ids", '[');
+	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (header & bits[i])
+			jsonl_num(j, i + 1);
+	jsonl_close(j, ']');
+}
+
+void dnsrr_ocsf(struct jsonl *j, const struct record *r, uint16_t header, unsigned id)
+{
+	struct rr rr;
+	char buf[12];
+	bool any = false;
+	RECORD_EACH(f, r) {
+		if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || rr.head.section != DNS_ANSWER)
+			continue;
+		if (!any)
+			jsonl_member_open(j, "answers", '[');
+		any = true;
+		jsonl_open(j, '{');
+		jsonl_member_text(j, "type", dnsrr_type(rr.head.type, buf));
+		if (rr.head.class == 1)
+			jsonl_member_text(j, "class", "IN");
+		jsonl_member_num(j, "ttl", rr.head.ttl);
+		jsonl_member(j, "rdata");
+		jsonl_string_open(j);
+		rdata_text(j, &rr);
+		jsonl_string_close(j);
+		flag_ids(j, header);
+		jsonl_member_num(j, "packet_uid", id);
+		jsonl_close(j, '}');
+	}
+	if (any)
+		jsonl_close(j, ']');
+}
+
+void dnsrr_lines(struct jsonl *j, const struct record *r)
+{
+	static const struct {
+		uint8_t section;
+		const char *name;
+	} sections[] = {{DNS_AUTHORITY, "dns_authorities"}, {DNS_ADDITIONAL, "dns_additionals"}};
+	struct rr rr;
+	for (unsigned i = 0; i < 2; i++) {
+		bool any = false;
+		RECORD_EACH(f, r) {
+			if (f->field != FACT_DNS_RR || !rr_read(f, &rr) || rr.head.section != sections[i].section)
+				continue;
+			if (!any)
+				jsonl_member_open(j, sections[i].name, '[');
+			any = true;
+			dnsrr_line(j, f);
+		}
+		if (any)
+			jsonl_close(j, ']');
+	}
+}

@@ -21,3 +21,6 @@ void dnsrr_line(struct jsonl *j, const struct fact *f);
 unsigned dnsrr_short(const struct fact *f, char *out, unsigned room);
 // Suricata's dns object, version 3.
 void dnsrr_eve(struct jsonl *j, const struct record *r);
+// OCSF's answers; header: the message's flags. Its other sections as lists of lines.
+void dnsrr_ocsf(struct jsonl *j, const struct record *r, uint16_t header, unsigned id);
+void dnsrr_lines(struct jsonl *j, const struct record *r);

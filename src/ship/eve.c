@@ -5,10 +5,6 @@
 //
 // src is always the initiator and dest the responder, as in Suricata's flow and transaction events. What Suricata does
 // not have stands at the top level under names of ours: node, boot, worker, seq, tenant, vni.
-//
-// A flow's VLANs and VNIs are in its first record only and are wanted in each: they are kept by flow id in a table of
-// fixed size that is made when the first tagged flow comes. An entry gives way to a later flow of the same place: a
-// flow that lives through 2^18 frames with tags may lose its tags in later events; its first facts have them.
 #include "ship/eve.h"
 
 #include <errno.h>
@@ -20,42 +16,12 @@
 #include "ship/dnsrr.h"
 #include "ship/proto.h"
 #include "ship/judged.h"
+#include "ship/spool.h"
 #include "verdict.h"
-
-#define TAGS_MAX 4
-#define TAGGED (1u << 18) // flows whose tags are kept: 10 MiB
-
-struct tags {
-	uint64_t flow_id;
-	uint32_t vni[TAGS_MAX];
-	uint16_t vlan[TAGS_MAX];
-	uint8_t nvlans, nvnis;
-};
-
-struct eve {
-	struct tags *tags; // NULL while no flow had any
-};
 
 static int eve_open(struct render *r)
 {
-	r->state = calloc(1, sizeof(struct eve));
-	return r->state ? 0 : -ENOMEM;
-}
-
-static void eve_close(struct render *r)
-{
-	struct eve *e = r->state;
-	if (e)
-		free(e->tags);
-	free(e);
-}
-
-// Flow ids are numbers of frames and start anew.
-static void eve_capture(struct render *r)
-{
-	struct eve *e = r->state;
-	free(e->tags);
-	e->tags = NULL;
+	return 0;
 }
 
 void eve_index(struct eve_index *x, const struct record *r)
@@ -102,45 +68,26 @@ void eve_list(struct jsonl *j, const struct eve_index *x, enum fact_field field,
 	jsonl_close(j, ']');
 }
 
-static struct tags *tags_at(const struct eve *e, uint64_t flow_id)
+// A flow's, which stand in each of its records (tags.c), behind what it says itself.
+static void tags(struct jsonl *j, const struct record *rec, enum fact_field field, const char *name)
 {
-	return &e->tags[(flow_id ^ flow_id >> 3) & (TAGGED - 1)];
-}
-
-static void remember(struct eve *e, const struct record *rec)
-{
-	struct tags t = {.flow_id = rec->flow_id};
+	bool any = false;
 	RECORD_EACH(f, rec) {
-		if (f->field == FACT_VLAN && t.nvlans < TAGS_MAX)
-			t.vlan[t.nvlans++] = (uint16_t)fact_number(f);
-		else if (f->field == FACT_VNI && t.nvnis < TAGS_MAX)
-			t.vni[t.nvnis++] = (uint32_t)fact_number(f);
+		if (f->field != field)
+			continue;
+		if (!any)
+			jsonl_member_open(j, name, '[');
+		any = true;
+		jsonl_num(j, fact_number(f));
 	}
-	if (t.nvlans + t.nvnis == 0)
-		return;
-	if (!e->tags)
-		e->tags = calloc(TAGGED, sizeof(*e->tags));
-	if (e->tags)
-		*tags_at(e, rec->flow_id) = t;
+	if (any)
+		jsonl_close(j, ']');
 }
 
-static void tags(struct jsonl *j, const struct eve *e, const struct record *rec)
+void eve_tags(struct jsonl *j, const struct record *rec)
 {
-	const struct tags *t = e->tags && rec->flow_id ? tags_at(e, rec->flow_id) : NULL;
-	if (!t || t->flow_id != rec->flow_id)
-		return;
-	if (t->nvlans) {
-		jsonl_member_open(j, "vlan", '[');
-		for (unsigned i = 0; i < t->nvlans; i++)
-			jsonl_num(j, t->vlan[i]);
-		jsonl_close(j, ']');
-	}
-	if (t->nvnis) {
-		jsonl_member_open(j, "vni", '[');
-		for (unsigned i = 0; i < t->nvnis; i++)
-			jsonl_num(j, t->vni[i]);
-		jsonl_close(j, ']');
-	}
+	tags(j, rec, FACT_VLAN, "vlan");
+	tags(j, rec, FACT_VNI, "vni");
 }
 
 // What an event says of its flow. An anomaly may have none (proto 0 and no addresses).
@@ -148,18 +95,21 @@ static void endpoints(struct jsonl *j, const struct record *rec)
 {
 	bool known = rec->flow_id || rec->sport || rec->dport; // not of a fragment, or what was cut
 	bool ports = rec->proto == IPPROTO_TCP || rec->proto == IPPROTO_UDP || rec->proto == IPPROTO_SCTP;
+	// what a flood's flows do not share is left out, and what nobody said who asked
+	bool sum = rec->kind == RECORD_FLOOD || !(rec->flow_id || rec->packet);
 	if (rec->ip_version == 0)
 		return;
 	jsonl_member_ip(j, "src_ip", rec->src, rec->ip_version);
 	ports = ports && known;
-	if (ports)
+	if (ports && !sum)
 		jsonl_member_num(j, "src_port", rec->sport);
-	jsonl_member_ip(j, "dest_ip", rec->dst, rec->ip_version);
+	if (!sum || memcmp(rec->dst, &(uint8_t[16]){0}, 16))
+		jsonl_member_ip(j, "dest_ip", rec->dst, rec->ip_version);
 	if (ports)
 		jsonl_member_num(j, "dest_port", rec->dport);
 	jsonl_member_text(j, "proto", proto_eve(rec->proto));
 	jsonl_member_num(j, "ip_v", rec->ip_version);
-	if (rec->proto == IPPROTO_ICMP || rec->proto == IPPROTO_ICMPV6) {
+	if (!sum && (rec->proto == IPPROTO_ICMP || rec->proto == IPPROTO_ICMPV6)) {
 		jsonl_member_num(j, "icmp_type", rec->icmp_type);
 		jsonl_member_num(j, "icmp_code", rec->icmp_code);
 	}
@@ -184,11 +134,11 @@ static void identity(struct render *r, struct jsonl *j, const struct record *rec
 static const char *const event_types[RECORD_KIND_COUNT] = {
 	[RECORD_FLOW] = "flow", [RECORD_TLS] = "tls",     [RECORD_QUIC] = "quic",       [RECORD_HTTP] = "http",
 	[RECORD_DNS] = "dns",   [RECORD_SSH] = "ssh",     [RECORD_ANOMALY] = "anomaly", [RECORD_ALERT] = "alert",
-	[RECORD_GAP] = "gap",   [RECORD_STATE] = "state",
+	[RECORD_GAP] = "gap",   [RECORD_STATE] = "state", [RECORD_FLOOD] = "flood",
 };
 
 // Ids of one run differ: frames are counted through all captures. Those of joined captures take turns.
-static uint64_t flow_id(const struct render *r, uint64_t id)
+uint64_t eve_flow_id(const struct render *r, uint64_t id)
 {
 	uint64_t frame = id >> 3;
 	if (r->npaths > 1)
@@ -196,10 +146,11 @@ static uint64_t flow_id(const struct render *r, uint64_t id)
 	return (r->before + frame) << 3 | (id & 7);
 }
 
-// A flow's end is none, and what is said of ourselves is none.
-static bool is_packet(const struct record *rec)
+// A flow's end is none, what is said of ourselves is none, and what was only asked has none.
+bool eve_is_packet(const struct record *rec)
 {
-	return rec->kind != RECORD_FLOW && rec->kind != RECORD_GAP && rec->kind != RECORD_STATE;
+	return frame_own(rec->packet) && rec->kind != RECORD_FLOW && rec->kind != RECORD_GAP &&
+	       rec->kind != RECORD_STATE && rec->kind != RECORD_FLOOD;
 }
 
 static void head(struct render *r, struct jsonl *j, const struct record *rec)
@@ -208,15 +159,15 @@ static void head(struct render *r, struct jsonl *j, const struct record *rec)
 	*text_time(stamp, &r->clock, rec->time_ns) = 0;
 	jsonl_member_text(j, "timestamp", stamp);
 	if (rec->flow_id)
-		jsonl_member_num(j, "flow_id", flow_id(r, rec->flow_id));
+		jsonl_member_num(j, "flow_id", eve_flow_id(r, rec->flow_id));
 	if (rec->port < r->config->nports && (rec->flow_id || rec->reason))
 		jsonl_member_text(j, "in_iface", r->config->ports[rec->port]);
-	if (is_packet(rec))
+	if (eve_is_packet(rec))
 		jsonl_member_num(j, "pcap_cnt", frame_own(rec->packet));
 	jsonl_member_text(j, "event_type", event_types[rec->kind]);
-	tags(j, r->state, rec);
+	eve_tags(j, rec);
 	endpoints(j, rec);
-	if (is_packet(rec)) {
+	if (eve_is_packet(rec)) {
 		if (rec->flow_id)
 			jsonl_member_text(j, "direction", rec->dir ? "to_client" : "to_server");
 		jsonl_member_text(j, "pkt_src", "wire/pcap");
@@ -265,7 +216,9 @@ static void anomaly(struct jsonl *j, const struct eve_index *x)
 static void gap(struct jsonl *j, const struct record *rec)
 {
 	jsonl_member_open(j, "gap", '{');
-	jsonl_member_text(j, "cause", rec->tx_kind ? "ring" : "sink");
+	jsonl_member_text(j, "cause", gap_cause_names[rec->tx_kind]);
+	if (rec->anomaly)
+		jsonl_member_text(j, "class", spool_class_names[rec->anomaly - 1]);
 	jsonl_member_num(j, "records", rec->pkts[0]);
 	jsonl_member_num(j, "first_seq", rec->seq);
 	jsonl_member_num(j, "last_seq", rec->tx_id);
@@ -292,6 +245,18 @@ static void state(struct jsonl *j, const struct record *rec)
 	jsonl_close(j, '}');
 }
 
+void eve_own(struct jsonl *j, const struct eve_index *x)
+{
+	if (x->record->kind == RECORD_GAP)
+		gap(j, x->record);
+	else if (x->record->kind == RECORD_STATE)
+		state(j, x->record);
+	else if (x->record->kind == RECORD_ANOMALY)
+		anomaly(j, x);
+	else if (x->first[FACT_REQUEST_ID])
+		eve_request(j, x);
+}
+
 static void body(struct render *r, struct jsonl *j, const struct record *rec)
 {
 	static void (*const parts[RECORD_KIND_COUNT])(struct jsonl *, const struct eve_index *) = {
@@ -312,15 +277,14 @@ static void body(struct render *r, struct jsonl *j, const struct record *rec)
 	case RECORD_FLOW:
 		eve_flow(j, rec, &r->clock);
 		break;
+	case RECORD_FLOOD:
+		eve_flood(j, rec, &r->clock);
+		break;
 	case RECORD_GAP:
-		gap(j, rec);
-		break;
 	case RECORD_STATE:
-		state(j, rec);
-		break;
 	case RECORD_ANOMALY:
 		eve_index(&x, rec);
-		anomaly(j, &x);
+		eve_own(j, &x);
 		break;
 	case RECORD_DNS:
 		jsonl_member_num(j, "tx_id", rec->tx_id);
@@ -332,24 +296,35 @@ static void body(struct render *r, struct jsonl *j, const struct record *rec)
 		jsonl_member_open(j, event_types[kind], '{');
 		parts[kind](j, &x);
 		jsonl_close(j, '}');
+		eve_own(j, &x);
 	}
+}
+
+// Fields that this copy does not show, or not as they were.
+static void redacted(struct jsonl *j, const struct record *rec)
+{
+	struct eve_index x;
+	if (!record_find(rec, FACT_REDACTED))
+		return;
+	eve_index(&x, rec);
+	eve_list(j, &x, FACT_REDACTED, "redacted");
 }
 
 static void eve_record(struct render *r, const struct record *rec)
 {
-	if (rec->kind == RECORD_FLOW_START) {
-		remember(r->state, rec);
+	if (rec->kind == RECORD_FLOW_START)
 		return;
-	}
 	struct jsonl j = outlet_line(&r->out);
 	jsonl_open(&j, '{');
 	head(r, &j, rec);
 	identity(r, &j, rec);
 	body(r, &j, rec);
 	judged_member(r, &j, rec);
+	if (rec->kind != RECORD_STATE)
+		redacted(&j, rec);
 	jsonl_close(&j, '}');
 	jsonl_end(&j);
 	outlet_put(&r->out, &j);
 }
 
-const struct face eve_face = {eve_open, eve_capture, eve_record, eve_close};
+const struct face eve_face = {eve_open, NULL, eve_record, NULL};

@@ -40,6 +40,20 @@ void eve_http(struct jsonl *j, const struct eve_index *x)
 	MEMBERS(j, x, table);
 }
 
+// Who asked for it over Kafka.
+void eve_request(struct jsonl *j, const struct eve_index *x)
+{
+	static const struct member table[] = {
+		{FACT_REQUEST_ID, "id", eve_text},
+		{FACT_USER, "user", eve_text},
+		{FACT_GROUP, "groups", eve_list},
+		{FACT_REQUEST_ERROR, "error", eve_text},
+	};
+	jsonl_member_open(j, "request", '{');
+	MEMBERS(j, x, table);
+	jsonl_close(j, '}');
+}
+
 static void ja3(struct jsonl *j, const struct eve_index *x, enum fact_field hash, enum fact_field full)
 {
 	if (!x->first[hash])

@@ -20,7 +20,7 @@ static const char *const reasons[] = {
 };
 #define REASONS (sizeof(reasons) / sizeof(reasons[0]))
 
-static const char *state(const struct record *r)
+const char *eve_flow_state(const struct record *r)
 {
 	if (r->flow_end == FLOW_END_CLOSED || r->flow_end == FLOW_END_RESET)
 		return "closed";
@@ -31,9 +31,14 @@ static const char *state(const struct record *r)
 	return r->tcp_state >= STATE_ESTABLISHED ? "established" : "new";
 }
 
+static const char *const bits[8] = {"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"};
+const char *eve_flow_reason(const struct record *r)
+{
+	return r->flow_end < REASONS ? reasons[r->flow_end] : "unknown";
+}
+
 static void tcp(struct jsonl *j, const struct record *r)
 {
-	static const char *const bits[8] = {"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"};
 	uint8_t all = r->tcp_flags[0] | r->tcp_flags[1];
 	jsonl_member_open(j, "tcp", '{');
 	jsonl_member_hex(j, "tcp_flags", &all, 1);
@@ -63,11 +68,29 @@ void eve_flow(struct jsonl *j, const struct record *r, struct text_clock *clock)
 	when(j, "start", clock, r->start_ns);
 	when(j, "end", clock, r->end_ns);
 	jsonl_member_num(j, "age", r->end_ns > r->start_ns ? (r->end_ns - r->start_ns) / 1000000000 : 0);
-	jsonl_member_text(j, "state", state(r));
-	jsonl_member_text(j, "reason", r->flow_end < REASONS ? reasons[r->flow_end] : "unknown");
+	jsonl_member_text(j, "state", eve_flow_state(r));
+	jsonl_member_text(j, "reason", eve_flow_reason(r));
 	jsonl_member_bool(j, "alerted", r->tx_kind != 0);
 	jsonl_member_num(j, "tx_cnt", r->tx_count);
 	jsonl_close(j, '}');
 	if (r->proto == IPPROTO_TCP)
 		tcp(j, r);
+}
+
+void eve_flood(struct jsonl *j, const struct record *r, struct text_clock *clock)
+{
+	jsonl_member_open(j, "flood", '{');
+	if (r->ip_version)
+		jsonl_member_num(j, "prefix", r->tx_kind);
+	jsonl_member_num(j, "flows", r->tx_count);
+	jsonl_member_num(j, "pkts", r->pkts[0] + r->pkts[1]);
+	jsonl_member_num(j, "bytes", r->bytes[0] + r->bytes[1]);
+	when(j, "start", clock, r->start_ns);
+	when(j, "end", clock, r->end_ns);
+	if (r->flow_end && r->flow_end < REASONS)
+		jsonl_member_text(j, "reason", reasons[r->flow_end]);
+	for (unsigned i = 0; i < 8; i++)
+		if (r->tcp_flags[0] >> i & 1)
+			jsonl_member_bool(j, bits[i], true);
+	jsonl_close(j, '}');
 }

@@ -41,4 +41,4 @@ struct face {
 	void (*close)(struct render *r);
 };
 
-extern const struct face table_face, eve_face, facts_face, raw_face;
+extern const struct face table_face, eve_face, facts_face, raw_face, ocsf_face;

@@ -66,7 +66,7 @@ static uint64_t frame_of(const struct record *rec, const struct fact *f)
 {
 	if (f && f->origin.frame)
 		return f->origin.frame;
-	return rec->kind == RECORD_FLOW ? rec->flow_id >> 3 : rec->packet;
+	return rec->kind == RECORD_FLOW || rec->kind == RECORD_FLOOD ? rec->flow_id >> 3 : rec->packet;
 }
 
 // frame: whose capture it is said of.
@@ -180,6 +180,12 @@ static void by_kind(struct render *r, const struct record *rec)
 	case RECORD_ALERT:
 		alert(r, rec);
 		break;
+	case RECORD_FLOOD:
+		j = line(r, 0, record_kind_names[RECORD_FLOOD]);
+		jsonl_num(&j, rec->tx_count);
+		jsonl_member_num(&j, "prefix", rec->tx_kind);
+		end(r, &j, rec, NULL);
+		break;
 	case RECORD_FLOW_START:
 		f = record_find(rec, FACT_FLOW);
 		j = line(r, frame_of(rec, f), fact_names[FACT_FLOW]);
@@ -261,7 +267,8 @@ static void facts_record(struct render *r, const struct record *rec)
 	RECORD_EACH(f, rec) {
 		bool said = f->field == FACT_FLOW || f->field == FACT_COMMUNITY_ID || f->field == FACT_APP ||
 			    f->field == FACT_ANOMALY || f->field == FACT_RULE || f->field == FACT_RULE_BEFORE ||
-			    rec->kind == RECORD_ALERT;
+			    rec->kind == RECORD_ALERT ||
+			    (rec->kind != RECORD_FLOW_START && (f->field == FACT_VLAN || f->field == FACT_VNI));
 		if (said || !(fact_asked[f->field] || r->sink->verbose))
 			continue;
 		struct jsonl j = line(r, frame_of(rec, f), name_of(f, http2, room));

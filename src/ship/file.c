@@ -107,8 +107,10 @@ static bool open_path(struct file *f)
 		wrong(f, WRONG_OPEN, errno);
 		return false;
 	}
-	if (f->fd >= 0)
+	if (f->fd >= 0) {
+		fdatasync(f->fd); // what was in it counts as arrived when the new one is synced
 		close(f->fd);
+	}
 	f->fd = fd;
 	f->regular = S_ISREG(st.st_mode) && !standard;
 	f->size = f->regular && st.st_size ? (uint64_t)cut_torn(path, fd, st.st_size) : 0;

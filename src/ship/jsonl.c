@@ -10,21 +10,13 @@
 
 #include "ship/text.h"
 
-static bool room(struct jsonl *j, size_t n)
-{
-	if ((size_t)(j->end - j->at) >= n && !j->full)
-		return true;
-	j->full = true;
-	return false;
-}
-
 // Room for a value of n bytes, with the comma before it written.
 static bool value(struct jsonl *j, size_t n)
 {
-	if (!room(j, n + 1))
+	if (!jsonl_room(j, n + 1))
 		return false;
-	if (j->comma)
-		*j->at++ = ',';
+	*j->at = ',';
+	j->at += j->comma;
 	j->comma = true;
 	return true;
 }
@@ -39,28 +31,27 @@ void jsonl_open(struct jsonl *j, char bracket)
 
 void jsonl_close(struct jsonl *j, char bracket)
 {
-	if (!room(j, 1))
+	if (!jsonl_room(j, 1))
 		return;
 	*j->at++ = bracket;
 	j->comma = true;
-}
-
-void jsonl_name(struct jsonl *j, const char *name, size_t len)
-{
-	if (!value(j, len + 3))
-		return;
-	*j->at++ = '"';
-	memcpy(j->at, name, len);
-	j->at += len;
-	*j->at++ = '"';
-	*j->at++ = ':';
-	j->comma = false;
 }
 
 // Characters that stand for themselves: printable ASCII but " and \ .
 static bool plain(uint8_t c)
 {
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+// All of eight: no byte is below 0x20, above 0x7e, " or \\ . A byte is zero where a term has its top bit set, and the
+// bytes below it have not borrowed (Hacker's Delight 6-1): enough, since any is.
+#define EACH(c) (0x0101010101010101ull * (c))
+
+static bool plain_eight(uint64_t v)
+{
+	uint64_t quote = v ^ EACH('"'), backslash = v ^ EACH('\\'), del = v ^ EACH(0x7f);
+	uint64_t bad = v | (v - EACH(0x20)) | (quote - EACH(1)) | (backslash - EACH(1)) | (del - EACH(1));
+	return !(bad & EACH(0x80));
 }
 
 static char *escape_unit(char *at, uint32_t unit)
@@ -100,10 +91,20 @@ static unsigned escape(char **at, const uint8_t *p, size_t len)
 void jsonl_string_bytes(struct jsonl *j, const void *bytes, size_t len, bool lower)
 {
 	const uint8_t *p = bytes;
-	if (len > SIZE_MAX / ESCAPE_MAX || !room(j, len * ESCAPE_MAX))
+	if (len > SIZE_MAX / ESCAPE_MAX || !jsonl_room(j, len * ESCAPE_MAX))
 		return;
 	char *at = j->at;
 	for (size_t i = 0; i < len;) {
+		uint64_t eight;
+		if (len - i >= 8 && !lower) {
+			memcpy(&eight, p + i, 8);
+			if (plain_eight(eight)) {
+				memcpy(at, &eight, 8);
+				at += 8;
+				i += 8;
+				continue;
+			}
+		}
 		if (plain(p[i])) {
 			uint8_t c = p[i++];
 			*at++ = (char)(lower && c >= 'A' && c <= 'Z' ? c | 0x20 : c);
@@ -122,13 +123,21 @@ void jsonl_string_open(struct jsonl *j)
 
 void jsonl_string_close(struct jsonl *j)
 {
-	if (room(j, 1))
+	if (jsonl_room(j, 1))
 		*j->at++ = '"';
+}
+
+void jsonl_raw_part(struct jsonl *j, const char *p, size_t len)
+{
+	if (!jsonl_room(j, len))
+		return;
+	memcpy(j->at, p, len);
+	j->at += len;
 }
 
 void jsonl_string_num(struct jsonl *j, uint64_t v)
 {
-	if (room(j, 20))
+	if (jsonl_room(j, 20))
 		j->at = text_u64(j->at, v);
 }
 
@@ -183,7 +192,7 @@ void jsonl_bool(struct jsonl *j, bool v)
 void jsonl_hex(struct jsonl *j, const uint8_t *p, size_t len)
 {
 	jsonl_string_open(j);
-	if (room(j, len * 2))
+	if (jsonl_room(j, len * 2))
 		j->at = text_hex(j->at, p, len);
 	jsonl_string_close(j);
 }
@@ -207,7 +216,7 @@ void jsonl_raw(struct jsonl *j, const char *p, size_t len)
 
 void jsonl_end(struct jsonl *j)
 {
-	if (room(j, 1))
+	if (jsonl_room(j, 1))
 		*j->at++ = '\n';
 	j->comma = false;
 }

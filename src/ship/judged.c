@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ruleset.h"
+#include "verdict.h"
 
 static_assert(POLICY_NAMES_REJUDGE == RULE_REJUDGE && POLICY_NAMES_REJUDGE - 4 == RULE_KILLED,
 	      "in two headers of the treaty shelf");
@@ -121,6 +122,13 @@ static void before(const struct render *r, struct jsonl *j, const struct record 
 	jsonl_close(j, '}');
 }
 
+uint32_t judged_weight(const struct render *r, const struct record *rec)
+{
+	const struct policy_names *p = rec->reason == REASON_LIMIT_EXCEEDED ? judged_policy(r, rec) : NULL;
+	uint32_t weight = p ? policy_names_rule(p, rec->rule)->sample : rec->weight;
+	return weight > 1 ? weight : 1;
+}
+
 void judged_member(const struct render *r, struct jsonl *j, const struct record *rec)
 {
 	const struct policy_names *p = judged_policy(r, rec);
@@ -140,8 +148,8 @@ void judged_member(const struct render *r, struct jsonl *j, const struct record 
 	if (rec->kind == RECORD_FLOW && rec->anomaly)
 		jsonl_member_bool(j, "rejudged", true);
 	before(r, j, rec);
-	if (policy_names_rule(p, rec->rule)->sample > 1)
-		jsonl_member_num(j, "sample", policy_names_rule(p, rec->rule)->sample);
+	if (judged_weight(r, rec) > 1)
+		jsonl_member_num(j, "sample", judged_weight(r, rec));
 	fired(j, p, rec);
 	if (rec->judged & RECORD_WOULD) {
 		jsonl_member_open(j, "would", '{');

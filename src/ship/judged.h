@@ -16,5 +16,7 @@ const char *judged_before(const struct render *r, const struct record *rec, unsi
 const char *judged_action(uint8_t action);
 // "alert":{...} of a RECORD_ALERT, as Suricata has it.
 void judged_alert(const struct render *r, struct jsonl *j, const struct record *rec);
+// So many like it a record stands for: 1, but where a rule's `sample` left others out.
+uint32_t judged_weight(const struct render *r, const struct record *rec);
 // "verdict":{...}, where the record was judged.
 void judged_member(const struct render *r, struct jsonl *j, const struct record *rec);

@@ -28,7 +28,7 @@
 struct slot {
 	uint64_t order, flow_id;
 	uint64_t packet; // where there is no flow: who wrote first depends on the number of workers
-	uint32_t seq;
+	uint64_t seq;
 	uint16_t worker;
 	uint32_t at; // in bytes[]
 };
@@ -145,12 +145,18 @@ static bool grow(struct order *o, size_t len)
 	return true;
 }
 
+// A flow's start has the number of the record behind it.
+static uint64_t number(const struct record *r)
+{
+	return (uint64_t)r->seq << 1 | (r->kind != RECORD_FLOW_START);
+}
+
 static void add(struct order *o, const struct record *r, order_each *each, void *arg)
 {
 	if (!grow(o, r->len))
 		hand_on(o, UINT64_MAX, each, arg);
 	struct slot *s = &o->slots[o->nslots];
-	*s = (struct slot){r->order, r->flow_id, r->flow_id ? 0 : r->packet, r->seq, r->worker, (uint32_t)o->used};
+	*s = (struct slot){r->order, r->flow_id, r->flow_id ? 0 : r->packet, number(r), r->worker, (uint32_t)o->used};
 	memcpy(o->bytes + o->used, r, r->len);
 	o->used += r->len;
 	o->sorted = o->nslots == 0 || (o->sorted && compare(s - 1, s) < 0);

@@ -13,11 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ship/file.h"
-
-int outlet_open(struct outlet *o, int fd, struct file *file)
+int outlet_open(struct outlet *o, int fd)
 {
-	*o = (struct outlet){.fd = fd, .file = file};
+	*o = (struct outlet){.fd = fd};
 	o->base = malloc(OUTLET_WRITE + OUTLET_LINE_MAX);
 	if (!o->base)
 		return -ENOMEM;
@@ -43,7 +41,7 @@ void outlet_put(struct outlet *o, const struct jsonl *j)
 {
 	if (j->full) {
 		o->lost++;
-		if (!o->error && !o->file)
+		if (!o->error)
 			o->error = EMSGSIZE;
 		return;
 	}
@@ -60,20 +58,8 @@ static void failed(struct outlet *o, int error)
 		o->error = error;
 }
 
-static void to_file(struct outlet *o, bool last)
-{
-	size_t gathered = (size_t)(o->at - o->base), n = file_write(o->file, o->base, gathered, last);
-	o->bytes += n;
-	memmove(o->base, o->base + n, gathered - n);
-	o->at -= n;
-}
-
 void outlet_flush(struct outlet *o)
 {
-	if (o->file) {
-		to_file(o, false);
-		return;
-	}
 	for (const char *p = o->base; p < o->at && !o->over;) {
 		ssize_t n = write(o->fd, p, (size_t)(o->at - p));
 		if (n >= 0) {
@@ -88,20 +74,9 @@ void outlet_flush(struct outlet *o)
 	o->at = o->base;
 }
 
-bool outlet_takes(struct outlet *o)
+const char *outlet_take(struct outlet *o, size_t *len)
 {
-	if (o->at - o->base >= OUTLET_WRITE)
-		outlet_flush(o);
-	return o->at - o->base < OUTLET_WRITE;
-}
-
-void outlet_end(struct outlet *o)
-{
-	outlet_flush(o);
-	if (!o->file)
-		return;
-	to_file(o, true);
-	for (const char *p = o->base; p < o->at; p++)
-		o->lost += *p == '\n';
+	*len = (size_t)(o->at - o->base);
 	o->at = o->base;
+	return o->base;
 }

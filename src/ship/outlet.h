@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a face writes into: a large buffer before write(2), and one memory of what went wrong. A descriptor of the
-// caller's is written until it fails, and waited for (replay); a file of its own is file.c's matter (live): what it
-// does not take now stays in the buffer, and lines that find no room there are lost and counted.
+// What a face writes into: a large buffer before write(2) to a descriptor of the caller's, which is waited for
+// (replay); or memory alone, out of which a sink takes each record's lines.
 #pragma once
 
 #include <stdbool.h>
@@ -18,8 +17,7 @@
 
 struct outlet {
 	char *base, *at, *end;
-	int fd;
-	struct file *file;   // instead of fd
+	int fd;              // -1: memory; taken by outlet_take
 	int error;           // first errno; EPIPE is none
 	_Atomic bool closed; // EPIPE: the reader went, which is nobody's fault
 	bool over;           // after an error of write(2) nothing is written any more
@@ -28,7 +26,7 @@ struct outlet {
 };
 
 // 0 or -ENOMEM.
-int outlet_open(struct outlet *o, int fd, struct file *file);
+int outlet_open(struct outlet *o, int fd);
 void outlet_close(struct outlet *o); // does not flush, does not close fd
 
 // A writer with room for a line; put back by outlet_put, which counts a line. A line that did not fit is taken
@@ -36,7 +34,5 @@ void outlet_close(struct outlet *o); // does not flush, does not close fd
 struct jsonl outlet_line(struct outlet *o);
 void outlet_put(struct outlet *o, const struct jsonl *j);
 void outlet_flush(struct outlet *o);
-// Is there room for a record's lines, once what can leave has left?
-bool outlet_takes(struct outlet *o);
-// Writes the rest, now or never; what does not go is lost.
-void outlet_end(struct outlet *o);
+// Of memory: what was put since the last time, valid until the next line.
+const char *outlet_take(struct outlet *o, size_t *len);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The shipper's thread: rings -> order -> sinks. It sleeps while there is nothing to do, at most 1 ms (live 4, in which
-// a ring of 32,768 cells does not fill, and each waking takes 20 us from whoever has this processor), and flushes at
-// least each 100 ms, so that who looks on sees what happened.
+// The shipper's thread: rings -> order -> a face, or the spool. It sleeps while there is nothing to do, at most 1 ms
+// (live 4, in which a ring of 32,768 cells does not fill, and each waking takes 20 us from whoever has this processor),
+// and flushes at least each 100 ms, so that who looks on sees what happened.
 //
 // Two threads meet here. The program's thread asks (a capture begins, stop) by `asked` under the lock, the shipper
 // answers by `answered`. Everything else is the shipper's own. SIGPIPE is blocked in this thread: a reader that goes
@@ -26,7 +26,11 @@
 #include "ship/fingerprint.h"
 #include "ship/order.h"
 #include "base/clock.h"
-#include "ship/sink.h"
+#include "ship/direct.h"
+#include "ship/names.h"
+#include "ship/paths.h"
+#include "ship/spool.h"
+#include "ship/tags.h"
 
 #define FLUSH_NS 100000000ull
 #define TURN_RECORDS 4096 // of one ring, live
@@ -34,18 +38,20 @@
 #define SLEEP_MAX_NS 1000000
 #define SLEEP_LIVE_NS 4000000
 
-const char *const ship_format_names[SHIP_FORMATS] = {"table", "eve", "facts", "raw"};
+const char *const ship_format_names[SHIP_FORMATS] = {"table", "eve", "ocsf", "facts", "raw"};
 
 struct ship {
 	struct ship_config config;
-	struct sink sinks[SHIP_SINKS];
-	unsigned nsinks;
+	struct direct direct;
 	struct communityid *communityid;
-	struct render_path *paths; // of the captures, as every sink has them
-	unsigned npaths;
 	struct order *order; // replay
 	uint32_t *expected;  // live: by source, the seq of the record that is to come
 	struct fingerprint *fingerprint;
+	struct tags *tags;
+	struct namer *namer;
+	struct record *copy; // replay: one whose flow id is told from those of captures before
+	uint64_t before;
+	struct record flood; // replay: one that may not be whole; else RECORD_NONE
 	uint64_t records, flushed_ns;
 	pthread_t thread;
 
@@ -74,13 +80,58 @@ void ship_look(int fd, bool *colour, unsigned *width)
 		*width = 80;
 }
 
+// ---- the spool ---------------------------------------------------------------------------------------------------
+
+static void to_spool(struct ship *s, const struct record *rec)
+{
+	if (rec->kind == RECORD_FLOW_START && !s->config.starts)
+		return; // tags has what it says
+	namer_tell(s->namer, rec);
+	if (s->before && rec->flow_id) {
+		memcpy(s->copy, rec, rec->len);
+		s->copy->flow_id += s->before << 3;
+		rec = s->copy;
+	}
+	spool_append(s->config.spool, spool_class(rec), rec);
+}
+
+static void hand_on(struct ship *s, const struct record *rec)
+{
+	if (s->direct.face)
+		s->direct.face->record(&s->direct.render, rec);
+	if (s->config.spool)
+		to_spool(s, rec);
+}
+
+static void tell(struct ship *s, const struct record *rec)
+{
+	s->records++;
+	hand_on(s, tags_record(s->tags, fingerprint_record(s->fingerprint, rec)));
+}
+
+static void end_flood(struct ship *s)
+{
+	if (s->flood.kind)
+		tell(s, &s->flood);
+	s->flood.kind = RECORD_NONE;
+}
+
+// Replay: what the workers say of one source at one place is one.
 static void ship_record(void *arg, const struct record *rec)
 {
 	struct ship *s = arg;
-	s->records++;
-	rec = fingerprint_record(s->fingerprint, rec);
-	for (unsigned i = 0; i < s->nsinks; i++)
-		sink_record(&s->sinks[i], rec);
+	const struct record *was = &s->flood;
+	bool whole = s->config.live || s->config.spool; // with a number of its own, which nobody may miss
+	bool flood = !whole && rec->kind == RECORD_FLOOD && rec->len == sizeof(*rec);
+	if (flood && was->kind && was->order == rec->order && was->packet == rec->packet) {
+		record_flood_add(&s->flood, rec);
+		return;
+	}
+	end_flood(s);
+	if (flood)
+		s->flood = *rec;
+	else
+		tell(s, rec);
 }
 
 // ---- live --------------------------------------------------------------------------------------------------------
@@ -90,8 +141,16 @@ static void missing(struct ship *s, unsigned worker, uint32_t seq, uint64_t time
 {
 	uint32_t first = s->expected[worker], n = seq - first;
 	s->expected[worker] = seq;
-	for (unsigned i = 0; i < s->nsinks && n; i++)
-		sink_gap(&s->sinks[i], (uint16_t)worker, first, seq - 1, n, true, time_ns);
+	struct record gap = {.len = sizeof(gap),
+			     .kind = RECORD_GAP,
+			     .time_ns = time_ns,
+			     .worker = (uint16_t)worker,
+			     .seq = first,
+			     .tx_kind = GAP_RING,
+			     .tx_id = seq - 1,
+			     .pkts = {n}};
+	if (n)
+		hand_on(s, &gap);
 }
 
 static unsigned take_from(struct ship *s, unsigned worker)
@@ -101,7 +160,7 @@ static unsigned take_from(struct ship *s, unsigned worker)
 	unsigned n = 0;
 	for (; n < TURN_RECORDS && (rec = record_peek(ring)); n++) {
 		missing(s, worker, rec->seq, rec->time_ns);
-		s->expected[worker]++;
+		s->expected[worker] += rec->kind != RECORD_FLOW_START; // which has the next one's number
 		ship_record(s, rec);
 		record_done(ring, rec);
 	}
@@ -130,55 +189,23 @@ static unsigned take(struct ship *s, bool all)
 	unsigned n = s->config.live ? take_live(s) : order_take(s->order, all, ship_record, s);
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	if (now > s->flushed_ns + FLUSH_NS) {
-		for (unsigned i = 0; i < s->nsinks; i++)
-			sink_flush(&s->sinks[i], false);
+		if (s->direct.face)
+			outlet_flush(&s->direct.render.out);
 		s->flushed_ns = now;
 	}
 	return n;
 }
 
-static void forget_paths(struct ship *s)
-{
-	for (unsigned i = 0; i < s->npaths; i++) {
-		free(s->paths[i].plain);
-		free(s->paths[i].json);
-	}
-	free(s->paths);
-	s->paths = NULL;
-	s->npaths = 0;
-}
-
-static bool keep_path(struct render_path *p, const char *path)
-{
-	size_t room = strlen(path) * 6 + 16;
-	p->plain = strdup(path);
-	p->json = malloc(room);
-	if (!p->plain || !p->json)
-		return false;
-	struct jsonl j = {.at = p->json, .end = p->json + room};
-	jsonl_string(&j, path);
-	p->json_len = (size_t)(j.at - p->json);
-	return true;
-}
-
-// Without memory captures have no names.
 static void begin(struct ship *s, const char *const *paths, unsigned npaths, uint64_t before)
 {
-	forget_paths(s);
-	s->paths = calloc(npaths ? npaths : 1, sizeof(*s->paths));
-	bool all = s->paths;
-	for (unsigned i = 0; i < npaths && all; i++)
-		all = keep_path(&s->paths[s->npaths++], paths[i]);
-	if (!all)
-		forget_paths(s);
-	for (unsigned i = 0; i < s->nsinks; i++) {
-		struct render *r = &s->sinks[i].render;
-		r->before = before;
-		r->paths = s->paths;
-		r->npaths = s->npaths;
-		if (s->sinks[i].face->capture)
-			s->sinks[i].face->capture(r);
-	}
+	struct render *r = &s->direct.render;
+	tags_forget(s->tags);
+	s->before = r->before = before;
+	paths_set(r, paths, npaths);
+	if (s->namer)
+		namer_captures(s->namer, paths, npaths);
+	if (s->direct.face && s->direct.face->capture)
+		s->direct.face->capture(r);
 }
 
 // Waits for a question or for ns. Called with the lock held.
@@ -201,12 +228,13 @@ static bool answer(struct ship *s)
 	pthread_mutex_unlock(&s->lock);
 	while (take(s, true))
 		;
+	end_flood(s);
 	if (s->next)
 		begin(s, s->next, s->nnext, s->next_before);
 	if (stop) {
 		missing_last(s);
-		for (unsigned i = 0; i < s->nsinks; i++)
-			sink_flush(&s->sinks[i], true);
+		if (s->direct.face)
+			outlet_flush(&s->direct.render.out);
 	}
 	pthread_mutex_lock(&s->lock);
 	s->answered = s->asked;
@@ -237,12 +265,14 @@ static void *run(void *arg)
 
 static void ship_free(struct ship *s)
 {
-	for (unsigned i = 0; i < s->nsinks; i++)
-		sink_close(&s->sinks[i]);
+	direct_close(&s->direct);
 	communityid_free(s->communityid);
 	order_free(s->order);
 	fingerprint_free(s->fingerprint);
-	forget_paths(s);
+	tags_free(s->tags);
+	namer_free(s->namer);
+	paths_forget(&s->direct.render);
+	free(s->copy);
 	free(s->expected);
 	pthread_cond_destroy(&s->reply);
 	pthread_cond_destroy(&s->wake);
@@ -256,22 +286,23 @@ static int open_all(struct ship *s)
 	s->order = order_new(c->sources, c->nsources);
 	s->expected = calloc(c->nsources, sizeof(*s->expected));
 	s->fingerprint = fingerprint_new();
+	s->tags = tags_new();
 	s->communityid = communityid_new(0);
-	int rc = s->order && s->expected && s->fingerprint && s->communityid ? 0 : -ENOMEM;
-	for (unsigned i = 0; i < c->nsinks && rc == 0; i++) {
-		rc = sink_open(&s->sinks[i], c, i, s->communityid);
-		s->nsinks++;
-	}
-	s->config.sinks = NULL; // the caller's
+	int rc = s->order && s->expected && s->fingerprint && s->tags && s->communityid ? 0 : -ENOMEM;
+	if (rc == 0 && c->sink)
+		rc = direct_open(&s->direct, c, s->communityid);
+	s->config.sink = NULL; // the caller's
 	if (rc < 0)
 		return rc;
+	if (c->spool && (!(s->copy = malloc(4 * RECORD_MAX)) || !(s->namer = namer_new(&s->config))))
+		return -ENOMEM;
 	begin(s, NULL, 0, 0);
 	return -pthread_create(&s->thread, NULL, run, s);
 }
 
 struct ship *ship_start(const struct ship_config *config)
 {
-	struct ship *s = config->nsinks <= SHIP_SINKS ? calloc(1, sizeof(*s)) : NULL;
+	struct ship *s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
 	s->config = *config;
@@ -305,32 +336,14 @@ void ship_capture(struct ship *s, const char *const *paths, unsigned npaths, uin
 	ask(s, paths, npaths, before, false);
 }
 
-void ship_reopen(struct ship *s)
-{
-	for (unsigned i = 0; i < s->nsinks; i++)
-		s->sinks[i].file.again = true;
-}
-
-void ship_counts(const struct ship *s, unsigned sink, struct ship_counts *to)
-{
-	const struct sink *k = &s->sinks[sink];
-	*to = (struct ship_counts){.records = k->records,
-				   .lost = k->lost,
-				   .bytes = k->render.out.bytes,
-				   .errors = k->file.errors,
-				   .rotations = k->file.rotations,
-				   .error = k->file.error,
-				   .failing = k->file.failing};
-}
-
 bool ship_closed(const struct ship *s)
 {
-	return s->nsinks && s->sinks[0].render.out.closed;
+	return s->direct.render.out.closed;
 }
 
 struct ship_result ship_stop(struct ship *s)
 {
-	const struct outlet *out = &s->sinks[0].render.out;
+	const struct outlet *out = &s->direct.render.out;
 	ask(s, NULL, 0, 0, true);
 	pthread_join(s->thread, NULL);
 	struct ship_result result = {

@@ -22,11 +22,11 @@
 struct policy_names;
 struct record_out;
 struct ship;
+struct spool;
 
-enum ship_format { SHIP_TABLE, SHIP_EVE, SHIP_FACTS, SHIP_RAW };
-#define SHIP_FORMATS 4
-#define SHIP_SINKS 8
-// "table", "eve", "facts": the values of --format; "raw" is for this program's own ears
+enum ship_format { SHIP_TABLE, SHIP_EVE, SHIP_OCSF, SHIP_FACTS, SHIP_RAW };
+#define SHIP_FORMATS 5
+// "table", "eve", "ocsf", "facts": the values of --format; "raw" is for this program's own ears
 extern const char *const ship_format_names[SHIP_FORMATS];
 
 struct ship_source {
@@ -34,24 +34,23 @@ struct ship_source {
 	const _Atomic uint64_t *done; // watermark, see above
 };
 
-// Where records go. One that takes nothing harms no other.
+// Where a replay's records go.
 struct ship_sink {
 	enum ship_format format;
-	int fd;           // written to, never closed; where there is no path
-	const char *path; // the shipper's own file: rotated, reopened, tried again when it fails; "-": standard output
-	uint64_t rotate_bytes, rotate_s; // a new one when this has so much, or is of another stretch of time; 0: never
-	unsigned keep;                   // earlier ones that stay; 0: all
-	bool verbose;                    // -v: facts that were not asked for, and where each came from
-	bool colour;                     // table
-	unsigned width;                  // table: columns of the terminal; 0: nothing is cut
+	int fd;            // written to, never closed
+	bool verbose;      // -v: facts that were not asked for, and where each came from
+	bool colour;       // table
+	unsigned width;    // table: columns of the terminal; 0: nothing is cut
+	const char *cloud; // ocsf: where this runs, provider/region/account; NULL or "": not known
 };
 
 struct ship_config {
-	const struct ship_sink *sinks; // copied
-	unsigned nsinks;
-	const char *node; // eve: who writes; NULL: "replay"
-	bool live;        // no order, no watermarks
-	uint64_t boot;    // eve: which start of it; 0 in replay, so that its output is the same each time
+	const struct ship_sink *sink; // copied; NULL: none
+	struct spool *spool;          // NULL: none. What sinks read (deliver.h) is written there
+	const char *node;             // eve: who writes; NULL: "replay"
+	bool live;                    // no order, no watermarks
+	bool starts;                  // spool: flows' starts too, which the face of facts alone shows
+	uint64_t boot;                // eve: which start of it; 0 in replay, so that its output is the same each time
 	bool renumber; // eve: seq counts the records as shipped, worker is 0 (replay: same for any number of workers)
 	const char *const *ports; // eve: live, by number, the ports' names; they stay
 	unsigned nports;
@@ -75,27 +74,14 @@ struct ship *ship_start(const struct ship_config *config);
 // written so far has been rendered; watermarks may be set back to 0 after it, before it no longer.
 void ship_capture(struct ship *s, const char *const *paths, unsigned npaths, uint64_t before);
 
-// Their names may be other files now (logrotate). Returns at once: what comes within 100 ms may go to the old ones.
-void ship_reopen(struct ship *s);
-
-// The reader of the first one's fd has gone (EPIPE): what follows is drained and thrown away, the program may as well
+// The reader of fd has gone (EPIPE): what follows is drained and thrown away, the program may as well
 // end.
 bool ship_closed(const struct ship *s);
 
-// Of a sink, since the start; from any thread.
-struct ship_counts {
-	uint64_t records, lost; // handed to it; refused, since nothing could be written
-	uint64_t bytes, errors, rotations;
-	int error;    // the last one, as errno; 0: none
-	bool failing; // nothing can be written now
-};
-void ship_counts(const struct ship *s, unsigned sink, struct ship_counts *to);
-
-// Of the first sink.
 struct ship_result {
 	int error;             // first error of write(2), as errno; 0: all is written. EPIPE is no error, see closed
 	bool closed;           // EPIPE
-	uint64_t records;      // handed to the sinks
+	uint64_t records;      // handed on
 	uint64_t lines, bytes; // written
 };
 

@@ -178,6 +178,7 @@ static const char *const colours[RECORD_KIND_COUNT] = {
 	[RECORD_FLOW] = "\033[90m",    [RECORD_TLS] = "\033[32m",   [RECORD_QUIC] = "\033[35m",
 	[RECORD_HTTP] = "\033[36m",    [RECORD_DNS] = "\033[33m",   [RECORD_SSH] = "\033[34m",
 	[RECORD_ANOMALY] = "\033[31m", [RECORD_ALERT] = "\033[31m", [RECORD_GAP] = "\033[31m",
+	[RECORD_FLOOD] = "\033[31m",
 };
 
 static void cell(struct table *t, const char *s, unsigned width)
@@ -429,6 +430,15 @@ static void what_flow(struct table *t, const struct record *rec)
 		text(t, cut ? "  cut off" : "  outer layer");
 }
 
+static void what_flood(struct table *t, const struct record *rec)
+{
+	char s[64], n[16], prefix[16] = "elsewhere";
+	if (rec->ip_version)
+		snprintf(prefix, sizeof(prefix), "/%u", rec->tx_kind);
+	snprintf(s, sizeof(s), "flood: %s half-open flows from %s", text_size(rec->tx_count, n), prefix);
+	text(t, s);
+}
+
 static void what(const struct render *r, const struct record *rec)
 {
 	struct table *t = r->state;
@@ -480,6 +490,9 @@ static void what(const struct render *r, const struct record *rec)
 		text(t, before ? " by " : "");
 		text(t, before ? before : "");
 		break;
+	case RECORD_FLOOD:
+		what_flood(t, rec);
+		break;
 	default: // of our own: gap, state
 		text(t, rec->kind == RECORD_GAP ? "missing records: " : "");
 		text(t, rec->kind == RECORD_GAP ? text_size(rec->pkts[0], (char[16]){0}) : "");
@@ -503,7 +516,7 @@ static void when(struct table *t, uint64_t time_ns)
 static void counters(struct table *t, const struct record *rec)
 {
 	char s[16];
-	bool flow = rec->kind == RECORD_FLOW;
+	bool flow = rec->kind == RECORD_FLOW || rec->kind == RECORD_FLOOD;
 	cell_right(t, flow ? text_size(rec->pkts[0] + rec->pkts[1], s) : "", WIDTH_PKTS);
 	cell_right(t, flow ? text_size(rec->bytes[0] + rec->bytes[1], s) : "", WIDTH_BYTES);
 	cell(t, flow ? ending(rec) : "", WIDTH_STATE);

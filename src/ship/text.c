@@ -75,16 +75,25 @@ unsigned text_columns(uint32_t c)
 	return within(wide, sizeof(wide) / sizeof(wide[0]), c) ? 2 : 1;
 }
 
+// 00 to 99.
+#define TEN(d) #d "0" #d "1" #d "2" #d "3" #d "4" #d "5" #d "6" #d "7" #d "8" #d "9"
+static const char pairs[] = TEN(0) TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) TEN(9);
+
 char *text_u64(char *at, uint64_t v)
 {
-	char digits[20];
-	unsigned n = 0;
-	do
-		digits[n++] = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	while (n)
-		*at++ = digits[--n];
-	return at;
+	char digits[20], *p = digits + sizeof(digits);
+	while (v >= 100) {
+		p -= 2;
+		memcpy(p, pairs + v % 100 * 2, 2);
+		v /= 100;
+	}
+	if (v >= 10)
+		memcpy(p -= 2, pairs + v * 2, 2);
+	else
+		*--p = (char)('0' + v);
+	size_t n = (size_t)(digits + sizeof(digits) - p);
+	memcpy(at, p, n);
+	return at + n;
 }
 
 char *text_hex(char *at, const uint8_t *p, size_t len)
@@ -102,11 +111,17 @@ static char *ip4(char *at, const uint8_t *a)
 	for (unsigned i = 0; i < 4; i++) {
 		if (i)
 			*at++ = '.';
-		if (a[i] >= 100)
-			*at++ = (char)('0' + a[i] / 100);
-		if (a[i] >= 10)
-			*at++ = (char)('0' + a[i] / 10 % 10);
-		*at++ = (char)('0' + a[i] % 10);
+		unsigned v = a[i];
+		if (v >= 100) {
+			*at++ = (char)('0' + v / 100);
+			memcpy(at, pairs + v % 100 * 2, 2);
+			at += 2;
+		} else if (v >= 10) {
+			memcpy(at, pairs + v * 2, 2);
+			at += 2;
+		} else {
+			*at++ = (char)('0' + v);
+		}
 	}
 	return at;
 }
@@ -191,8 +206,11 @@ char *text_time(char *at, struct text_clock *c, uint64_t time_ns)
 		digits(c->stamp + 14, 2, second / 60 % 60);
 		digits(c->stamp + 17, 2, second % 60);
 	}
+	uint32_t us = (uint32_t)(time_ns - second * 1000000000) / 1000;
 	memcpy(at, c->stamp, TEXT_TIME_LEN);
-	digits(at + 20, 6, time_ns % 1000000000 / 1000);
+	memcpy(at + 20, pairs + us / 10000 * 2, 2);
+	memcpy(at + 22, pairs + us / 100 % 100 * 2, 2);
+	memcpy(at + 24, pairs + us % 100 * 2, 2);
 	return at + TEXT_TIME_LEN;
 }
 

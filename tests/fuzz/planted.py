@@ -38,6 +38,12 @@ PLANTED = [
      "\tif (r->action == ACTION_TAG && !r->shadow && t == TRUTH_TRUE)\n\t\tadd_tag(s, r);\n\telse if", "\tif"),
     ("pcap", "more is copied than was asked for", "src/base/capture_file.c",
      "n = n < len ? n : len;\n\tmemcpy(p, f->in + f->in_at, n);", "memcpy(p, f->in + f->in_at, n);"),
+    ("spool", "a fact may end behind its record", "src/ship/spool_frame.c",
+     "f->len > FACT_VALUE_MAX || FACT_SIZE(f->len) > room ||", "f->len > FACT_VALUE_MAX ||"),
+    ("request", "an escape may be one digit longer than the text", "src/decide/jin.c",
+     "if (j->end - j->at < 4)", "if (j->end - j->at < 3)"),
+    ("rules", "a backslash is not escaped", "src/decide/canonical.c",
+     "if (c == '\"' || c == '\\\\')", "if (c == '\"')"),
 ]
 
 

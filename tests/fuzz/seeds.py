@@ -168,6 +168,33 @@ def requests():
                                          b"log level port info # x", b'set verbose "1 2" \\ "', b"show drosp", b"a " * 70, b"show port info \xff\x1b[2J"]
 
 
+def asked():
+    """requests over Kafka: whole ones, and each of them cut"""
+    whole = [b'{"id":"a-1","user":"ann","groups":["staff","x"],"src":"10.0.0.7","method":"GET","url":"http://bad.example:8080/a?b#c",'
+             b'"headers":{"User-Agent":"curl","X-Key":["1","2"]},"direction":"out","tenant":7,"deadline_ms":250}',
+             b'{"id":"\\u00e9\\ud83d\\ude00","method":"POST","url":"https://u@[2001:db8::1]/t/../x","src":"::ffff:192.0.2.1","user":null}',
+             b'{"method":"CONNECT","url":"bad.example:443","id":"c","headers":{"host":"bad.example:443","content-length":"1",'
+             b'"transfer-encoding":"chunked"},"more":[{"a":-1.5e3},true,null]}', b'{"id":"d","id":"e"}', b'[{"id":1}]', b"\xff"]
+    return whole + [w[:len(w) * k // 8] for w in whole for k in range(1, 8)]
+
+
+def segments():
+    """a spool's segment: head, BEGIN of two workers, a META, records; checksums are made right by the target"""
+    def frame(kind, pos, body):
+        body += b"\0" * (-len(body) % 8)
+        return struct.pack("<IIQ", (16 + len(body)) << 8 | kind, 0, pos) + body
+
+    def record(kind, seq, facts=b"", n=0):
+        return (struct.pack("<IHHQQQIH", 232 + len(facts), kind, n, 0, 0, 0, seq, 0) + b"\0" * 232)[:232] + facts
+
+    uri = struct.pack("<HHI", 44, 0, 5) + b"\0" * 16 + b"/path\0\0\0"
+    head = b"\0" * 16 + struct.pack("<QQQQ", 1, 1, 0, 0) + b"\0" * 16
+    begin = frame(7, 1, struct.pack("<IIIIII", 2, 4, 0, 0, 0, 0) + b"node")
+    meta = frame(6, 1, struct.pack("<QII", 7, 6, 1) + b"names!")
+    body = begin + meta + frame(0, 1, record(2, 0)) + frame(1, 2, record(5, 1, uri, 1)) + frame(5, 3, record(10, 2)) + frame(8, 4, b"")
+    return [bytes([how]) + head + body for how in (3, 1, 0, 0xF3, 0xF1)] + [b"\xf4SLUSCURS" + b"\1" + b"\0" * 60]
+
+
 # how each target reads its input is said in the first screen of fuzz_<target>.c
 TARGETS = {
     "decap": lambda p: encapsulated.seeds(p, p == CAPTURES[0]),
@@ -179,7 +206,9 @@ TARGETS = {
     "policy": lambda p: policies.seeds() if p == CAPTURES[0] else [],
     "config": lambda p: configs.seeds() if p == CAPTURES[0] else [],
     "control": lambda p: requests() if p == CAPTURES[0] else [],
+    "request": lambda p: asked() if p == CAPTURES[0] else [],
     "explain": lambda p: arguments() if p == CAPTURES[0] else [],
+    "spool": lambda p: segments() if p == CAPTURES[0] else [],
     "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }
 

@@ -3,13 +3,18 @@
 # The budget: lines of .c by part, in the table below; a file at most 625. What is full has to lose something before it
 # gets more, or says here why it may not.
 #   rooms      of src/path, those that carry packets; 1,400 of them came with ports: the ways in and out (ingress,
-#              egress, neighbour, settle); 80 for frames that wait for their next hop; 70 as one side of TLS settles, and what was cut is a layer
+#              egress, neighbour, settle); 80 for frames that wait for their next hop; 70 as one side of TLS settles, and what was cut is a layer;
+#              300 so that a flood's flows are counted and not told one by one
 #   deciding   of src/path: policy, judge, hold, act, answer, limit, mirror, publish; 200 for sets that change under way,
 #              60 so that both ends of what is cut off later hear of it, often enough; 60 so that flows which no rule
-#              for payload is about are not searched; 5 as judge was two nouns; 55 for frames cut before their ports
+#              for payload is about are not searched; 5 as judge was two nouns; 55 for frames cut before their ports;
+#              230 for requests that are asked, and not seen
 #   protocols  src/path/app; 200 are for what only attackers say
-#   policy     half of it says what is wrong with a policy, and where; 200 which rules are hidden; 200 edits of sets
+#   policy     half of it says what is wrong with a policy, and where; 200 which rules are hidden; 200 edits of sets;
+#              180 so that a rule more does not compile the others again
 #   all        18,500 came with the appliance: ports, live, ctl, bpf, and replay that plays its fast path;
+#              2,700 rules from Kafka, and publishing them; 1,000 the client of Kafka, and groups of a configuration whose keys are another program's;
+#              2,100 the spool; 2,200 requests over Kafka; 1,900 the second face (OCSF), redaction, filters;
 #              100 for a time of day that is set, and a prompt that refuses what it would say otherwise
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -37,11 +42,11 @@ while read -r part budget; do
 	[ "$n" -le "$budget" ] || { echo "$part: $n lines of .c, budget $budget"; bad=1; }
 	said="$said, $part $n (budget $budget)"
 done <<-END
-	rooms 8770
-	deciding 6905
+	rooms 9090
+	deciding 7230
 	protocols 7700
-	policy 8100
-	all 62240
+	policy 8520
+	all 81200
 END
 echo "lines of .c: ${said#, }"
 exit $bad

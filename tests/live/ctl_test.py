@@ -258,7 +258,7 @@ with tempfile.TemporaryDirectory() as folder:
         "ports": {"lan": {"type": "pcap", "rx_file": CAPTURES + "/tour.pcap", "pcap_rewind": True}, "wan": {"type": "null"}},
         "paths": [{"mode": "bridge", "ports": ["lan", "wan"]}],
         "policy": {"file": "policy.json", "history": ""}, "memory": {"flows": 65536, "pages": "small"},
-        "sinks": [{"type": "file", "path": "/dev/null"}], "control": {"socket": SOCKET, "http": HTTP}}, indent=1))
+        "spool": {"path": ""}, "sinks": [{"type": "file", "path": "/dev/null"}], "control": {"socket": SOCKET, "http": HTTP}}, indent=1))
     os.chdir(HERE)
     with open("log", "w") as log:
         run = subprocess.Popen([SLUICE, "run", "-c", "config.json"], stderr=log)

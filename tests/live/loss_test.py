@@ -7,14 +7,13 @@ bytes that came, over IPv4 and IPv6, with two workers. usage: loss_test.py SLUIC
 """
 import collections
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
 import answers_test
+import inline
 from wire import ADDRESS, certificate
-from world import World, end, expect, sh, until
+from world import World, end, expect, until
 
 POLICY = {"rules": [
     {"id": "page", "action": "deny", "when": {"http.host": "games.test"}},
@@ -92,22 +91,9 @@ with concurrent.futures.ThreadPoolExecutor(24) as pool:
 def relayed(sluice, seed):
     """a World with a bad cable at the client's"""
     w = World(sluice)
-    box, ns = w.ns["box"], "sl-relay-%d" % os.getpid()
-    w.ns["relay"] = ns
-    sh("ip", "netns", "add", ns)
-    sh("ip", "-n", box, "link", "del", "lan")
-    w.ns["box"] = ns
-    w.cable("client", "near", 1500)
-    w.ns["box"] = box
-    sh("ip", "-n", box, "link", "add", "lan", "type", "veth", "peer", "name", "far", "netns", ns)
-    for where, dev in (("relay", "far"), ("box", "lan")):
-        w.run(where, "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % dev)
-        sh("ip", "-n", w.ns[where], "link", "set", dev, "up")
+    w.relay = inline.spoil(inline.Place(w, None), seed)
     for where, dev in (("client", "eth0"), ("server", "eth0")):
         w.run(where, "ethtool", "-K", dev, "tx", "off", "gro", "off")
-    w.relay = w.start("relay", sys.executable, str(pathlib.Path(__file__).with_name("relay.py")), str(w.folder / "relay.json"), "near", "far",
-                      "0.05", "0.05", "0.05", "5", seed, stdout=subprocess.PIPE)
-    w.relay.stdout.readline()
     return w
 
 

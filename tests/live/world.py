@@ -127,6 +127,7 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()"""
             "ports": {"lan": {"type": kind, "device": "lan"}, "wan": {"type": kind, "device": "wan"}},
             "paths": [{"mode": "bridge", "ports": ["lan", "wan"]}],
             "memory": {"flows": 65536, "pages": "small"},  # of hugepages there are not enough for two at once
+            "spool": {"path": str(self.folder / "spool")},
             "sinks": [{"type": "file", "path": str(self.folder / "eve.json"), "format": "eve"}],
             "control": {"socket": str(self.folder / "ctl.sock")},
         }

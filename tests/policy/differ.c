@@ -8,9 +8,11 @@
 #include "random.h"
 
 #include "path/policy.h"
+#include "path/rules.h"
 #include "policy/compile.h"
 #include "policy/complaints.h"
 #include "policy/lint_in.h"
+#include "policy/scan_kept.h"
 
 static bool same(const struct verdict *a, const struct verdict *b)
 {
@@ -93,6 +95,26 @@ static bool one(const struct policy *p, const struct ruleset *rs, struct policy_
 	return false;
 }
 
+// The first half of a policy's rules, with the same sets: what the whole is compiled after.
+static struct ruleset *half(const struct policy *p, struct compile_options *o)
+{
+	char error[256];
+	struct policy some = *p;
+	some.nrules = (p->nrules + 1) / 2;
+	o->store = scan_store_new();
+	struct ruleset *rs = compile_ruleset(&some, o, error, sizeof(error));
+	o->before = rs;
+	return rs;
+}
+
+static bool in_pieces(const struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->nbuffers; i++)
+		if (rs->buffers[i].more)
+			return true;
+	return false;
+}
+
 struct differ_counts differ(uint64_t cases, uint64_t seed, uint32_t max_rules, uint32_t facts)
 {
 	struct differ_counts sum = {0};
@@ -106,7 +128,9 @@ struct differ_counts differ(uint64_t cases, uint64_t seed, uint32_t max_rules, u
 		struct compile_options o = {.seed = r.state};
 		bool hidden[p->nrules + 1];
 		hidden_of(p, hidden);
+		struct ruleset *before = random_below(&r, 2) ? half(p, &o) : NULL;
 		struct ruleset *rs = compile_ruleset(p, &o, error, sizeof(error));
+		sum.pieces += rs && in_pieces(rs);
 		struct policy_scratch *s = rs ? policy_worker_init(rs) : NULL;
 		size_t mark = r.used;
 		if (!s) {
@@ -123,6 +147,8 @@ struct differ_counts differ(uint64_t cases, uint64_t seed, uint32_t max_rules, u
 		}
 		policy_worker_fini(s);
 		compile_free(rs);
+		compile_free(before);
+		scan_store_free(o.store);
 	}
 	random_fini(&r);
 	return sum;

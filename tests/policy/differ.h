@@ -8,6 +8,7 @@
 // `facts` facts to each. Prints the first difference; returns how many cases were judged until then.
 struct differ_counts {
 	uint64_t cases, policies, open, early, decided, fired, differences;
+	uint64_t pieces;         // policies whose patterns are in two databases
 	uint64_t warned, hidden; // rules that check calls hidden; cases where one was not
 };
 struct differ_counts differ(uint64_t cases, uint64_t seed, uint32_t max_rules, uint32_t facts);

@@ -10,12 +10,16 @@
 
 #include "differ.h"
 
+// Of all: whether a small policy's second database is there still depends on when the thread that rebuilds has run.
+static uint64_t pieces;
+
 static void agree(uint64_t cases, uint64_t seed, uint32_t rules, uint32_t facts)
 {
 	struct differ_counts c = differ(cases, seed, rules, facts);
 	assert_int_equal(c.differences, 0);
 	assert_true(c.cases >= cases);
 	assert_true(c.open > 0 && c.early > 0 && c.decided > 0 && c.fired > 0);
+	pieces += c.pieces;
 }
 
 static void test_small(void **state)
@@ -31,6 +35,7 @@ static void test_middling(void **state)
 static void test_many(void **state)
 {
 	agree(10000, 3, 400, 1000);
+	assert_true(pieces > 0);
 }
 
 int main(void)

@@ -21,6 +21,7 @@ static void judged_load(struct judged_policy *p, const char *text, uint16_t vers
 	char error[256];
 	p->policy = policy_parse("p.json", text, strlen(text), &c);
 	assert_non_null(p->policy);
+	complaints_clear(&c);
 	p->rules = compile_ruleset(p->policy, &(struct compile_options){0}, error, sizeof(error));
 	assert_non_null(p->rules);
 	p->judge = judge_policy_new(p->rules, version);

@@ -26,7 +26,10 @@
 
 #include "dns_rr.h"
 #include "path/record_out.h"
+#include "base/clock.h"
+#include "ship/deliver.h"
 #include "ship/ship.h"
+#include "ship/spool.h"
 #include "verdict.h"
 
 #define WORKERS 3
@@ -68,7 +71,7 @@ static int teardown(void **state)
 static struct ship *start(enum ship_format format, bool verbose, int fd)
 {
 	struct ship_sink sink = {.format = format, .fd = fd, .verbose = verbose};
-	struct ship_config c = {.sinks = &sink, .nsinks = 1, .renumber = true, .sources = sources, .nsources = WORKERS};
+	struct ship_config c = {.sink = &sink, .renumber = true, .sources = sources, .nsources = WORKERS};
 	struct ship *s = ship_start(&c);
 	assert_non_null(s);
 	ship_capture(s, (const char *[]){"a.pcap"}, 1, 0);
@@ -258,7 +261,7 @@ static void table_is_cut_to_the_terminal(void **state)
 	static const char long_name[] =
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example";
 	struct ship_sink sink = {.format = SHIP_TABLE, .fd = out, .width = 100};
-	struct ship_config c = {.sinks = &sink, .nsinks = 1, .sources = sources, .nsources = WORKERS};
+	struct ship_config c = {.sink = &sink, .sources = sources, .nsources = WORKERS};
 	struct ship *s = ship_start(&c);
 	begin(&workers[0], RECORD_TLS, 1, 8);
 	add(&workers[0], FACT_TLS_SNI, long_name, sizeof(long_name) - 1);
@@ -522,6 +525,60 @@ static void a_full_disk_is_said_once(void **state)
 	close(fd);
 }
 
+// What is no packet has a class of its own in ocsf, with the attributes that every event must have.
+static void ocsf_takes_what_is_no_packet(void **state)
+{
+	struct ship *s = start(SHIP_OCSF, false, out);
+	struct worker *w = &workers[0];
+	struct record *r = begin(w, RECORD_GAP, 1, 0);
+	r->ip_version = 0;
+	r->pkts[0] = 5;
+	r->tx_id = 9;
+	record_write(w);
+	r = begin(w, RECORD_STATE, 2, 0);
+	r->ip_version = 0;
+	add(w, FACT_STATE, "event=port_down", 15);
+	record_write(w);
+	r = begin(w, RECORD_FLOOD, 3, 0);
+	r->tx_kind = 24;
+	r->tx_count = 700;
+	r->start_ns = r->end_ns = 3000000;
+	record_write(w);
+	for (unsigned i = 0; i < 2; i++) { // asked over Kafka: with nothing but a method, with a name
+		r = begin(w, RECORD_HTTP, 4 + i, 0);
+		r->packet = 0;
+		memset(r->dst, 0, sizeof(r->dst));
+		add(w, FACT_HTTP_METHOD, "GET", 3);
+		add(w, FACT_REQUEST_ID, "r1", 2);
+		add(w, FACT_USER, "alice", 5);
+		if (i)
+			add(w, FACT_HTTP_HOST, "a.example", 9);
+		record_write(w);
+	}
+	for (unsigned i = 0; i < WORKERS; i++)
+		done[i] = 6;
+	assert_int_equal(ship_stop(s).error, 0);
+	static const long class[] = {0, 0, 4001}, type[] = {99, 99, 400104}, count[] = {5, 0, 700};
+	json_t *all = lines();
+	assert_int_equal(json_array_size(all), 5);
+	for (unsigned i = 0; i < 3; i++) {
+		json_t *row = json_array_get(all, i), *more = json_object_get(row, "unmapped");
+		assert_int_equal(num_of(row, "class_uid"), class[i]);
+		assert_int_equal(num_of(row, "type_uid"), type[i]);
+		assert_int_equal(num_of(row, "time"), i + 1);
+		assert_true(!count[i] || num_of(row, "count") == count[i]);
+		assert_int_equal(num_of(json_object_get(row, "metadata"), "sequence"), i);
+		assert_true(json_object_get(more, i == 0 ? "gap" : i == 1 ? "state" : "prefix"));
+		assert_true(!json_object_get(row, "device") == (i == 2));
+	}
+	for (unsigned i = 3; i < 5; i++) {
+		json_t *row = json_array_get(all, i);
+		assert_true(json_object_get(json_object_get(row, "unmapped"), "request"));
+		assert_true(!json_object_get(row, "dst_endpoint") == (i == 3));
+	}
+	json_decref(all);
+}
+
 // ---- live: files of their own ---------------------------------------------------------------------------------------
 
 static char folder[64];
@@ -548,18 +605,48 @@ static const char *in_folder(const char *name)
 	return p;
 }
 
-static struct ship *start_live(const struct ship_sink *sinks, unsigned n)
+// All that the appliance has: rings, shipper, spool, sinks.
+struct live {
+	struct spool *spool;
+	struct deliver *deliver;
+	struct ship *ship;
+	struct sink_config sinks[4];
+	unsigned n;
+};
+
+static struct sink_config *sink_to(struct live *l, enum ship_format format, const char *name)
 {
-	struct ship_config c = {.sinks = sinks,
-				.nsinks = n,
-				.node = "n",
-				.boot = 7,
-				.live = true,
-				.sources = sources,
-				.nsources = WORKERS};
-	struct ship *s = ship_start(&c);
-	assert_non_null(s);
+	struct sink_config *s = &l->sinks[l->n++];
+	*s = (struct sink_config){.type = SINK_FILE, .format = (uint8_t)format};
+	snprintf(s->path, sizeof(s->path), "%s", in_folder(name));
+	snprintf(s->name, sizeof(s->name), "sink-%u", l->n);
 	return s;
+}
+
+static void start_live(struct live *l)
+{
+	const char *names[4];
+	char error[SPOOL_ERROR];
+	for (unsigned i = 0; i < l->n; i++)
+		names[i] = l->sinks[i].name;
+	struct spool_config spool = {
+		.node = "n", .boot = 7, .sinks = names, .nsinks = l->n, .workers = WORKERS, .flush_ms = 10};
+	l->spool = spool_open(&spool, error);
+	assert_non_null(l->spool);
+	l->deliver = deliver_start(&(struct deliver_config){l->spool, l->sinks, l->n});
+	assert_non_null(l->deliver);
+	struct ship_config c = {
+		.spool = l->spool, .node = "n", .boot = 7, .live = true, .sources = sources, .nsources = WORKERS};
+	l->ship = ship_start(&c);
+	assert_non_null(l->ship);
+}
+
+static void stop_live(struct live *l)
+{
+	ship_stop(l->ship);
+	assert_int_equal(spool_flush_wait(l->spool, 10000), 0);
+	assert_true(deliver_stop(l->deliver, clock_ns(CLOCK_MONOTONIC) + 30000000000ull));
+	spool_close(l->spool);
 }
 
 static void say_some(unsigned from, unsigned n)
@@ -571,9 +658,9 @@ static void say_some(unsigned from, unsigned n)
 	}
 }
 
-static void until(bool (*holds)(struct ship *s), struct ship *s)
+static void until(bool (*holds)(const struct live *), const struct live *s)
 {
-	for (unsigned i = 0; i < 5000 && !holds(s); i++)
+	for (unsigned i = 0; i < 20000 && !holds(s); i++)
 		usleep(1000);
 	assert_true(holds(s));
 }
@@ -615,17 +702,19 @@ static unsigned whole_and_once(const char *name, uint64_t biggest, unsigned *fil
 
 static void several_sinks_rotate_by_size(void **state)
 {
-	const struct ship_sink sinks[] = {
-		{.format = SHIP_EVE, .path = in_folder("all"), .rotate_bytes = 1 << 20},
-		{.format = SHIP_TABLE, .path = in_folder("table")},
-		{.format = SHIP_EVE, .path = in_folder("few"), .rotate_bytes = 1 << 20, .keep = 2}};
-	struct ship *s = start_live(sinks, 3);
-	struct ship_counts n;
+	struct live l = {0};
+	struct deliver_counts n;
 	unsigned files;
+	sink_to(&l, SHIP_EVE, "all")->rotate_mb = 1;
+	sink_to(&l, SHIP_TABLE, "table");
+	struct sink_config *few = sink_to(&l, SHIP_EVE, "few");
+	few->rotate_mb = 1;
+	few->keep = 2;
+	start_live(&l);
 	say_some(0, 9000);
-	ship_counts(s, 1, &n);
-	assert_int_equal(n.errors + n.lost + n.rotations, 0);
-	ship_stop(s);
+	deliver_counts(l.deliver, 1, &n);
+	assert_int_equal(n.errors + n.lost, 0);
+	stop_live(&l);
 	assert_int_equal(whole_and_once("all", 1 << 20, &files), 9000);
 	assert_in_range(files, 4, 6);
 	char command[128];
@@ -636,85 +725,91 @@ static void several_sinks_rotate_by_size(void **state)
 	pclose(f);
 }
 
-static bool moved_on(struct ship *s)
+static bool moved_on(const struct live *l)
 {
 	return access(in_folder("eve"), F_OK) == 0;
 }
 
 static void moved_away_and_reopened(void **state)
 {
-	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
-	struct ship *s = start_live(&sink, 1);
+	struct live l = {0};
 	unsigned files;
+	sink_to(&l, SHIP_EVE, "eve");
+	start_live(&l);
 	for (unsigned i = 0; i < 5; i++) {
 		char to[128];
 		snprintf(to, sizeof(to), "%s/eve.2%u", folder, i);
 		say_some(i * 1000, 1000);
+		until(moved_on, &l);
 		assert_int_equal(rename(in_folder("eve"), to), 0);
-		ship_reopen(s);
-		until(moved_on, s);
+		deliver_reopen(l.deliver);
+		until(moved_on, &l);
 	}
-	ship_stop(s);
+	stop_live(&l);
 	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 5000);
 	assert_int_equal(files, 6);
 }
 
-static bool fails(struct ship *s)
+static bool fails(const struct live *l)
 {
-	struct ship_counts n;
-	ship_counts(s, 0, &n);
-	return n.failing && n.lost > 100;
+	struct deliver_counts n;
+	deliver_counts(l->deliver, 0, &n);
+	return !n.up && n.errors && strstr(n.error, "No such file");
 }
 
-static bool works(struct ship *s)
+static bool works(const struct live *l)
 {
-	struct ship_counts n;
-	ship_counts(s, 0, &n);
-	return !n.failing;
+	struct deliver_counts n;
+	deliver_counts(l->deliver, 0, &n);
+	return n.up;
 }
 
-// A folder that is not there: the other sink has all, this one says what it lacks once it can.
+// A folder that is not there: the other sink has all; this one has all once it is there.
 static void what_cannot_be_written_harms_nobody(void **state)
 {
-	const struct ship_sink sinks[] = {{.format = SHIP_EVE, .path = in_folder("later/eve")},
-					  {.format = SHIP_EVE, .path = in_folder("good")}};
-	struct ship *s = start_live(sinks, 2);
-	struct ship_counts n;
+	struct live l = {0};
 	unsigned files;
+	sink_to(&l, SHIP_EVE, "later/eve");
+	sink_to(&l, SHIP_EVE, "good");
+	start_live(&l);
 	say_some(0, 3000);
-	until(fails, s);
-	ship_counts(s, 0, &n);
-	assert_int_equal(n.error, ENOENT);
+	until(fails, &l);
 	assert_int_equal(mkdir(in_folder("later"), 0700), 0);
-	until(works, s);
+	until(works, &l);
 	say_some(3000, 3000);
-	ship_stop(s);
+	stop_live(&l);
 	assert_int_equal(whole_and_once("good", 1 << 30, &files), 6000);
 	assert_int_equal(whole_and_once("later/eve", 1 << 30, &files), 6000);
 }
 
-// A disk with room for half a line more. Write(2) takes what fits, and then nothing.
-static void a_disk_that_is_full_for_a_while(void **state)
+static bool nothing_waits(const struct live *l)
 {
-	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
-	struct rlimit was, small;
-	unsigned files;
-	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
-	small = (struct rlimit){300001, was.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	struct ship *s = start_live(&sink, 1);
-	say_some(0, 6000);
-	until(fails, s);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
-	until(works, s);
-	ship_stop(s);
-	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 6000);
+	struct deliver_counts n;
+	struct spool_look spool;
+	deliver_counts(l->deliver, 0, &n);
+	spool_look(l->spool, &spool);
+	return spool.records == 3000 && spool.waits == 0 && n.behind_bytes == 0;
+}
+
+// What a sink is not to see holds nothing up in the spool.
+static void what_is_left_out_is_passed(void **state)
+{
+	struct live l = {0};
+	struct sink_config *s = sink_to(&l, SHIP_EVE, "denied");
+	snprintf(s->kinds[0], sizeof(s->kinds[0]), "verdict");
+	s->nkinds = 1;
+	start_live(&l);
+	say_some(0, 3000);
+	until(nothing_waits, &l);
+	stop_live(&l);
+	struct stat st;
+	assert_int_equal(stat(in_folder("denied"), &st), 0);
+	assert_int_equal(st.st_size, 0);
 }
 
 static void what_a_full_ring_lost_is_said(void **state)
 {
-	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
+	struct live l = {0};
 	unsigned files;
 	for (unsigned i = 0; i < WORKERS; i++)
 		workers[i].wait = NULL;
@@ -723,28 +818,31 @@ static void what_a_full_ring_lost_is_said(void **state)
 	for (unsigned i = 0; i < WORKERS; i++)
 		lost += workers[i].counters[COUNTER_RECORDS_LOST];
 	assert_true(lost > 0);
-	struct ship *s = start_live(&sink, 1);
-	ship_stop(s);
+	sink_to(&l, SHIP_EVE, "eve");
+	start_live(&l);
+	stop_live(&l);
 	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 5000);
 }
 
 // Half a line, as a process that was killed leaves it.
 static void half_a_line_is_cut_off(void **state)
 {
-	const struct ship_sink sink = {.format = SHIP_EVE, .path = in_folder("eve")};
+	struct live l = {0};
 	unsigned files;
 	FILE *f = fopen(in_folder("eve"), "w");
 	fputs("{\"half\": ", f);
 	fclose(f);
-	struct ship *s = start_live(&sink, 1);
+	sink_to(&l, SHIP_EVE, "eve");
+	start_live(&l);
 	say_some(0, 10);
-	ship_stop(s);
+	stop_live(&l);
 	assert_int_equal(whole_and_once("eve", 1 << 30, &files), 10);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(ocsf_takes_what_is_no_packet, setup, teardown),
 		cmocka_unit_test_setup_teardown(order_is_by_frame_and_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_faces_survive_hostile_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(table_is_harmless, setup, teardown),
@@ -761,7 +859,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(several_sinks_rotate_by_size, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(moved_away_and_reopened, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(what_cannot_be_written_harms_nobody, setup_folder, teardown_folder),
-		cmocka_unit_test_setup_teardown(a_disk_that_is_full_for_a_while, setup_folder, teardown_folder),
+		cmocka_unit_test_setup_teardown(what_is_left_out_is_passed, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(what_a_full_ring_lost_is_said, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(half_a_line_is_cut_off, setup_folder, teardown_folder),
 	};

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The policy from Kafka, as the control thread sees it: its start and end, what it tells of itself. See from_kafka.c.
+// In a build without Kafka nothing comes from there.
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "ctl/appliance.h"
+
+struct loop;
+
+// Where the config says so. False: it was said why not.
+bool from_kafka_start(struct appliance *a, struct loop *loop);
+void from_kafka_stop(struct appliance *a);
+// Has the topic been read, or does the last good policy hold in its place? True where no policy comes from there.
+bool from_kafka_ready(const struct appliance *a);
+// For `show policy`; NULL: it does not come from there.
+json_t *from_kafka_show(const struct appliance *a);
+void from_kafka_metrics(const struct appliance *a, FILE *out);
+// A policy of the topic as it is now (or of what is in force of it; NULL where that is another), free() it.
+char *from_kafka_policy(const struct appliance *a, bool force, size_t *len);
+// A policy of the history, as it was put there by what came from Kafka; free() it. NULL: errno.
+char *from_kafka_kept(const struct appliance *a, const char *file, size_t *len, char hash[65]);

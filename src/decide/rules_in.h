@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the rules_* files that read swg_rules share: one thread's, but for what is under the lock.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "decide/rules.h"
+#include "decide/rules_table.h"
+#include "remote/kafka.h"
+
+#define RULES_TOPIC "swg_rules"
+#define RULES_STATUS "swg_rules_status"
+#define RULES_ERRORS "swg_errors"
+
+struct complaints;
+
+struct rules {
+	struct rules_config config;
+	struct kafka_client reader, writer; // of swg_rules; of the other two
+	pthread_t thread, merger;
+	_Atomic bool ends;
+	struct rules_table *table;
+	struct rules_commit commit; // the last that was read
+	int64_t commit_at;          // its offset
+	uint64_t minor;             // of the last machine-written record: records behind the commit
+	bool autos;                 // such records came, and are not in force yet
+	bool base;                  // what is in force is the table's
+	char hash[65];              // of that
+	uint64_t current_ns;        // CLOCK_MONOTONIC: when nothing newer was in the topic
+	int64_t next;               // offset of the record that comes
+	uint64_t unread_said_ns;
+	unsigned told; // of unread ones, before the topic's end
+	pthread_mutex_t lock;
+	struct rules_look look; // under the lock
+	char *text;             // the same: rules_policy's, made where it is asked for
+	bool wants_text, wants_force;
+	pthread_cond_t has_text;
+};
+
+// rules_apply.c: the commit that was just read, or, at the end of the topic for the first time, the last one.
+void rules_apply_commit(struct rules *r);
+void rules_apply_first(struct rules *r);
+void rules_apply_autos(struct rules *r);
+// Is what is in force the table's?
+bool rules_apply_is_base(const struct rules *r);
+// The newest policy of the history.
+void rules_apply_last_good(struct rules *r);
+
+// rules_say.c
+bool rules_say_open(struct rules *r, char why[KAFKA_WHY]);
+void rules_say_close(struct rules *r);
+// Version and what became of it, to swg_rules_status: c NULL: it is in force; else why not.
+void rules_say_status(struct rules *r, const struct rules_sum *sum, const struct complaints *c, const char *why);
+// A record that cannot be read, to swg_errors.
+void rules_say_unread(struct rules *r, const rd_kafka_message_t *m, const char *why);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The spool as its own files know it. Who may touch what:
+//
+//   tail     the shipper's thread puts in at `head`, the flusher takes out at `tail`; no lock
+//   flush    the flusher's alone
+//   rest     under `lock`, which nobody holds across a system call that may wait for a disk
+//
+// Segments do not change once they are closed: a thinned one is another struct segment in its place, and who still
+// reads the old one has it to the end.
+#pragma once
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "ship/spool_disk.h"
+
+#define SPOOL_FILE_MAX 96 // of a name in its folder
+#define SPOOL_MARKS 4096
+
+struct segment {
+	uint64_t base, bytes;            // bytes: that can be read
+	uint64_t losable[SPOOL_LOSABLE]; // frames that may be in it; UINT64_MAX: not counted yet
+	struct segment_head head;
+	int fd; // -1: opened again by its name
+	unsigned refs;
+	bool live;    // the flusher writes it
+	bool barred;  // readers wait: it becomes another
+	bool spared;  // it could not be
+	bool damaged; // that has been counted
+};
+
+struct cursor {
+	char name[SPOOL_NAME_MAX + 1];
+	uint64_t pos, read; // read: of the reader that it has
+	uint64_t generation;
+	void *state;
+	uint32_t state_len;
+	int fd;
+	bool taken, said;
+};
+
+struct tail {
+	uint8_t *ring; // mapped twice, one behind the other
+	uint64_t size, limit[SPOOL_META + 1];
+	uint64_t at, seen; // shipper: head, and tail as it was last seen
+	uint64_t pos;
+	uint64_t filled, order; // of the segment that it appends to
+	struct refused {
+		uint32_t first, last;
+		uint64_t n;
+	} * refused; // by worker, class and a kind more
+	bool refuses;
+	_Alignas(64) _Atomic uint64_t head;
+	_Atomic uint64_t records, lost[SPOOL_LOSABLE];
+	_Atomic bool called;
+	_Alignas(64) _Atomic uint64_t tail;
+	sem_t call; // the flusher has to do
+};
+
+struct flush {
+	struct segment *live;
+	bool named;                  // the folder does not durably have it yet
+	struct begin_worker *worker; // of what is durable
+	struct meta **standing;
+	unsigned nstanding;
+	uint64_t retry_ns, back_ns; // when it failed: not before, and how long then
+	unsigned failed;            // times in a row
+	bool full;                  // for lack of room
+};
+
+struct spool {
+	struct spool_config config;
+	bool memory;
+	int dir;
+	struct tail tail;
+	struct flush flush;
+	struct spool_left *left;
+	unsigned nleft;
+	pthread_t flusher, keeper;
+	unsigned threads;
+	_Atomic bool stop;
+
+	pthread_mutex_t lock;
+	pthread_cond_t more, keep; // more: something became durable, or was woken; keep: the keeper has to do
+	struct segment **segment;
+	unsigned nsegments, room;
+	uint64_t bytes;         // of them, and of what is set aside
+	uint64_t begun;         // first position of this boot
+	uint64_t durable, done; // position, place in the tail
+	uint64_t changes;       // what readers wait for
+	struct cursor cursor[SPOOL_SINKS];
+	unsigned ncursors;
+	struct mark {
+		uint64_t pos, time_ns;
+	} * mark; // when what was written
+	unsigned nmarks;
+	bool tight;       // the flusher waits for room on disk
+	uint64_t ceiling; // of bytes: the disk was full with so many; 0: it was not
+	uint64_t reserve; // bytes set aside for rewriting
+	bool unreserved;  // there cannot be any, or there is nothing to rewrite
+	struct spool_look counts;
+	struct failing {
+		bool said;
+		uint64_t next_ns;
+	} failing[2]; // by enum spool_attempt
+};
+
+// spool_tail.c
+int spool_tail_open(struct spool *s);
+void spool_tail_close(struct spool *s);
+void spool_tail_last(struct spool *s); // what was refused is said, if there is room
+
+// spool_flush.c: thread
+void *spool_flush_run(void *spool);
+void spool_flush_close(struct spool *s);
+
+// spool_keep.c: thread; deletes, thins, merges
+void *spool_keep_run(void *spool);
+
+// spool_recover.c: what is in the folder; 0, or -errno and why.
+int spool_recover(struct spool *s, char error[SPOOL_ERROR]);
+
+// spool_folder.c
+int spool_folder_open(struct spool *s, char error[SPOOL_ERROR]);
+int spool_folder_again(struct spool *s); // it is gone: made anew
+// A file that root has made is the folder's owner's: the process may become him. The fd, which may be none (-1).
+int spool_own(int dir, int fd);
+void spool_segment_name(char name[SPOOL_FILE_MAX], uint64_t base, const char *suffix);
+int spool_segment_create(struct spool *s, uint64_t base, const char *suffix); // fd or -errno
+int spool_segment_open(struct spool *s, const struct segment *g);             // fd of its own, or -errno
+// By lock held: into the list in its place; out of it.
+int spool_segment_put(struct spool *s, struct segment *g);
+void spool_segment_take(struct spool *s, struct segment *g);
+void spool_segment_unref(struct segment *g); // by lock held
+uint64_t spool_bound(const struct spool *s); // by lock held: the configured one, or what the disk has room for
+int spool_write(int fd, const void *p, uint64_t n, uint64_t at);
+// Counted, said the first time; error 0: it works again.
+enum spool_attempt { SPOOL_WRITE, SPOOL_THIN };
+void spool_failed(struct spool *s, enum spool_attempt what, int error);
+
+// spool_cursor.c
+int spool_cursor_load(struct spool *s, struct cursor *c); // 1: there was one; 0: none; -errno
+int spool_cursor_save(struct spool *s, struct cursor *c, uint64_t pos, const void *state, uint32_t len);
+bool spool_cursor_unused(struct spool *s, const char *file); // moved aside, if it is one that no sink has
+uint64_t spool_cursor_least(const struct spool *s);          // by lock held

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""replay -c: the records that a replay prints come to the sinks of a configuration, by way of its spool; what a sink could
+not take comes later, once; what it is not to see it does not.
+usage: ship_test.py SLUICE CAPTURES CONFIGS"""
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SLUICE, CAPTURES, CONFIGS = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
+OWN = ("node", "boot", "worker", "seq")
+failed = 0
+
+
+def expect(what, holds, why=""):
+    global failed
+    failed += not holds
+    print(("ok    " if holds else "FAIL  ") + what + ("" if holds else ": %.600s" % (why,)))
+
+
+def rows(path):
+    text = path.read_bytes() if path.exists() else b""
+    assert text == b"" or text.endswith(b"\n"), path
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def plain(events):
+    """what a record says but for who wrote it"""
+    return [{k: v for k, v in e.items() if k not in OWN} for e in events]
+
+
+def by_number(events):
+    """of each start and worker: the numbers, in order"""
+    of = {}
+    for e in events:
+        of.setdefault((e["node"], e["boot"], e["worker"]), []).append(e["seq"])
+    return of
+
+
+def config(work, *sinks, **more):
+    path = work / "config.json"
+    path.write_text(json.dumps({"node": "offline", "spool": {"path": str(work / "spool")}, "sinks": list(sinks),
+                                "policy": {"file": str(CONFIGS / "tour.json")}, **more}))
+    return path
+
+
+def replay(*args, **more):
+    return subprocess.run([SLUICE, "replay", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, **more)
+
+
+def same(work, captures, *how):
+    """the file has what standard output would have had"""
+    direct = replay("-p", CONFIGS / "tour.json", "--format", "eve", *how, *captures)
+    c = config(work, {"type": "file", "path": str(work / "eve.json")})
+    (work / "eve.json").unlink(missing_ok=True)
+    shipped = replay("-c", c, *how, *captures)
+    want = [json.loads(line) for line in direct.stdout.splitlines()]
+    got = rows(work / "eve.json")
+    expect("the same records: %s" % " ".join(how), plain(got) == plain(want) and shipped.returncode == direct.returncode and shipped.stdout == "",
+           (len(got), len(want), shipped.stderr[-300:]))
+    expect("numbered without holes", all(n == list(range(len(n))) or sorted(n) == list(range(len(n))) for n in by_number(got).values()),
+           {k: v[:9] for k, v in by_number(got).items()})
+    expect("the segments have gone", not [s for s in (work / "spool").glob("*.seg") if s.stat().st_size > 65536])
+
+
+def down_and_up(work, captures):
+    """a sink that is down: a signal ends the waiting, the next replay brings the rest"""
+    late = work / "late"
+    c = config(work, {"type": "file", "path": str(work / "all.json")}, {"type": "file", "name": "late", "path": str(late / "eve.json")})
+    p = subprocess.Popen([SLUICE, "replay", "-c", c, *captures], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not rows(work / "all.json") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    expect("it waits for a sink that is down", p.poll() is None)
+    p.send_signal(signal.SIGTERM)
+    said = p.communicate(timeout=60)[1]
+    expect("a signal ends that, and says what is left", p.returncode == 3 and "stays in the spool" in said, (p.returncode, said))
+    late.mkdir()
+    again = replay("-c", c, captures[0])
+    one, two = rows(work / "all.json"), rows(late / "eve.json")
+    expect("the next one brings both", again.returncode == 0 and one == two and len({e["boot"] for e in two}) == 2, (len(one), len(two), again.stderr))
+
+
+def sight(work, captures):
+    (work / "key").write_text("sixteen bytes, or more\n")
+    c = config(work, {"type": "file", "path": str(work / "http.json"), "kinds": ["http"], "redact": ["http.uri.query", "http.user_agent"]},
+               {"type": "file", "path": str(work / "hash.json"), "kinds": ["http"], "redact": ["http.user_agent"], "redact_key": str(work / "key")},
+               {"type": "file", "path": str(work / "denied.json"), "kinds": ["verdict"]})
+    r = replay("-c", c, *captures)
+    http, hashed, denied = (rows(work / name) for name in ("http.json", "hash.json", "denied.json"))
+    expect("kinds", http and all(e["event_type"] == "http" for e in http), r.stderr)
+    expect("what was refused", denied and all(e["verdict"]["action"] == "deny" for e in denied), denied[:1])
+    expect("a value goes", not any("http_user_agent" in e["http"] and e["http"]["http_user_agent"] != "redacted" for e in http), http[:1])
+    agents = [e["http"]["http_user_agent"] for e in hashed if "http_user_agent" in e["http"]]
+    expect("or its hash stands there", agents and all(a.startswith("redacted:") for a in agents) and len(set(agents)) < len(agents), agents)
+
+
+def mistakes(work, captures):
+    c = config(work)
+    expect("no sinks", replay("-c", c, captures[0]).returncode == 1)
+    c = config(work, {"type": "file", "path": str(work / "x"), "kinds": ["htpp"], "redact": ["http.hoost"], "tenants": ["7a"]})
+    r = replay("-c", c, captures[0])
+    expect("words that are none", r.returncode == 1 and 'did you mean "http"' in r.stderr and 'did you mean "http.host"' in r.stderr and '"7a"' in r.stderr, r.stderr)
+    c = config(work, {"type": "file", "path": str(work / "x"), "redact": ["user"], "redact_key": str(work / "nothing")})
+    expect("a key that is not there", replay("-c", c, captures[0]).returncode == 3)
+
+
+def main():
+    captures = sorted(CAPTURES.glob("*.pcap"))
+    stories = (lambda w: same(w, captures), lambda w: same(w, captures, "--workers", "3"), lambda w: same(w, captures[:5], "--join"),
+               lambda w: down_and_up(w, captures), lambda w: sight(w, captures), lambda w: mistakes(w, captures))
+    for story in stories:
+        with tempfile.TemporaryDirectory() as work:
+            story(pathlib.Path(work))
+    print("%d failed" % failed)
+    sys.exit(failed > 0)
+
+
+main()

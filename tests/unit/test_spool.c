@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The spool by itself: what goes in comes out, in order, once it is durable; after an end, a crash, a cut, a flipped
+// bit exactly what is whole.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "spool_world.h"
+
+static void comes_out_in_order(void **unused)
+{
+	for (unsigned memory = 0; memory < 2; memory++) {
+		config.path = memory ? NULL : folder;
+		struct spool *s = world_open();
+		struct spool_reader *r = world_reader(s, "a");
+		uint64_t last = 0;
+		for (uint32_t i = 0; i < 5000; i++) // many segments
+			world_append(s, i % FIXTURE_WORKERS, i / FIXTURE_WORKERS);
+		for (uint32_t i = 0; i < 5000; i++) {
+			const struct spool_frame *f = world_next(r, 20000);
+			assert_non_null(f);
+			assert_true(f->pos > last);
+			last = f->pos;
+			assert_int_equal(f->record->worker, i % FIXTURE_WORKERS);
+			assert_int_equal(f->record->seq, i / FIXTURE_WORKERS);
+			assert_true(same_record(f->record));
+			assert_string_equal(f->node, "n");
+			assert_int_equal(f->boot, 1);
+		}
+		assert_null(world_next(r, 0));
+		assert_int_equal(spool_ack(r, last + 1, "state", 5), 0);
+		spool_reader_close(r);
+		spool_close(s);
+	}
+}
+
+static void goes_on_where_it_was(void **unused)
+{
+	struct spool *s = world_open();
+	struct spool_reader *r = world_reader(s, "a");
+	assert_int_equal(state_len, 0);
+	for (uint32_t i = 0; i < 1000; i++)
+		world_append(s, 0, i);
+	for (uint32_t i = 0; i < 600; i++)
+		world_expect(r, 0, i);
+	const struct spool_frame *f = world_next(r, 20000);
+	assert_int_equal(f->record->seq, 600);
+	assert_int_equal(spool_ack(r, f->pos, "abc", 3), 0);
+	spool_reader_close(r);
+	spool_close(s);
+	config.boot = 2;
+	s = world_open();
+	unsigned n;
+	const struct spool_left *left = spool_recovered(s, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(left->boot, 1);
+	assert_int_equal(left->seq, 999);
+	assert_true(left->clean);
+	r = world_reader(s, "a");
+	assert_int_equal(state_len, 3);
+	assert_memory_equal(state, "abc", 3);
+	world_append(s, 1, 0);
+	for (uint32_t i = 600; i < 1000; i++)
+		world_expect(r, 0, i);
+	world_expect(r, 1, 0);
+	assert_int_equal(r ? spool_cursor(r) > 0 : 0, 1);
+	spool_reader_close(r);
+	spool_close(s);
+}
+
+// ---- more than there is room for ---------------------------------------------------------------------------------
+
+static struct loss {
+	uint64_t given[FIXTURE_WORKERS][SPOOL_LOSABLE], said[FIXTURE_WORKERS][SPOOL_LOSABLE];
+	uint64_t last_gap[SPOOL_LOSABLE], first_left[SPOOL_LOSABLE]; // positions
+} loss;
+
+static void lose_note(const struct spool_frame *f, uint64_t behind)
+{
+	const struct record *r = f->record;
+	if (r->kind != RECORD_GAP) {
+		assert_true(same_record(r));
+		loss.given[r->worker][f->class]++;
+		if (f->pos > behind && !loss.first_left[f->class])
+			loss.first_left[f->class] = f->pos;
+		return;
+	}
+	unsigned class = r->anomaly - 1u;
+	assert_int_equal(r->tx_kind, GAP_BOUND);
+	assert_true(class < SPOOL_LOSABLE);
+	assert_int_equal(class_of(r->worker, r->seq), class); // first and last are of it
+	assert_int_equal(class_of(r->worker, r->tx_id), class);
+	loss.said[r->worker][class] += r->pkts[0];
+	loss.last_gap[class] = f->pos;
+}
+
+// What a worker has of a class is given or said to be lost; what went, went before anything above it.
+static void judge_loss(const struct spool_look *look, uint32_t seqs)
+{
+	for (unsigned w = 0; w < FIXTURE_WORKERS; w++) {
+		uint64_t want[SPOOL_LOSABLE] = {0};
+		for (uint32_t seq = 0; seq < seqs; seq++)
+			want[class_of((uint16_t)w, seq)]++;
+		for (unsigned c = 0; c < SPOOL_LOSABLE; c++)
+			assert_int_equal(loss.given[w][c] + loss.said[w][c], want[c]);
+	}
+	for (unsigned c = 0; c < SPOOL_LOSABLE; c++) {
+		uint64_t said = 0;
+		for (unsigned w = 0; w < FIXTURE_WORKERS; w++)
+			said += loss.said[w][c];
+		assert_true(look->lost[SPOOL_LOSS_BOUND][c] >=
+			    said); // what it was given and had not acknowledged may go
+		for (unsigned lower = 0; lower < c && said; lower++)
+			assert_true(!loss.first_left[lower] || loss.first_left[lower] > loss.last_gap[c]);
+	}
+}
+
+// The last record, which is of no class that goes.
+static void append_end(struct spool *s)
+{
+	const struct record end = {.len = sizeof(end), .kind = RECORD_STATE};
+	assert_int_equal(spool_append(s, SPOOL_STATE, &end), 0);
+}
+
+// The sink is away: it takes nothing until all is appended. Its own segment, the first, stays whole.
+static void overfill(uint32_t seqs, unsigned lost, unsigned kept)
+{
+	struct spool_look look;
+	memset(&loss, 0, sizeof(loss));
+	struct spool *s = world_open();
+	for (uint32_t seq = 0; seq < seqs; seq++) {
+		for (uint16_t w = 0; w < FIXTURE_WORKERS; w++)
+			world_append(s, w, seq);
+		if (seq % 50 == 0)
+			assert_int_equal(spool_flush_wait(s, 20000), 0);
+	}
+	append_end(s);
+	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	spool_look(s, &look);
+	assert_true(look.bytes <= look.max_bytes);
+	struct spool_reader *r = world_reader(s, "a");
+	const struct spool_frame *f;
+	while ((f = world_next(r, 20000)) && f->class != SPOOL_STATE)
+		lose_note(f, 400); // more than its segment has
+	assert_non_null(f);
+	spool_look(s, &look);
+	judge_loss(&look, seqs);
+	assert_true(look.lost[SPOOL_LOSS_BOUND][lost] > 0);
+	for (; kept < SPOOL_LOSABLE; kept++)
+		assert_int_equal(look.lost[SPOOL_LOSS_BOUND][kept], 0);
+	spool_reader_close(r);
+	spool_close(s);
+}
+
+static void over_the_bound(void **unused)
+{
+	config.max_bytes = 3 << 20;
+	overfill(1500, SPOOL_FLOW, SPOOL_ALERT);
+}
+
+static void over_the_bound_in_memory(void **unused)
+{
+	config.path = NULL;
+	config.max_bytes = 2 << 20;
+	overfill(5000, SPOOL_ALERT, SPOOL_LOSABLE);
+}
+
+// Of its disk there is less than it may use. Without the right to mount one: skipped.
+static void disk_full(void **unused)
+{
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", folder, "tmpfs", 0, "size=2m") != 0)
+		skip();
+	log_set("ship", "error");
+	overfill(3000, SPOOL_TRANSACTION, SPOOL_LOSABLE);
+	umount(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(comes_out_in_order, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(goes_on_where_it_was, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(over_the_bound, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(over_the_bound_in_memory, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(disk_full, world_setup, world_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

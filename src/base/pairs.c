@@ -2,6 +2,7 @@
 #include "base/pairs.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 static unsigned find(const struct pairs *p, const char *name)
@@ -27,18 +28,38 @@ static uint16_t keep(struct pairs *p, const char *text, size_t len)
 	return at;
 }
 
-// What a value was before stays in the text: it is set over once, by --set.
-int pairs_set(struct pairs *p, const char *name, const char *value, bool bare)
+// Over the one that is there, in its place: pairs that say the same in the same order are the same bytes.
+static void replace(struct pairs *p, unsigned i, const char *value, size_t len)
+{
+	uint16_t at = p->pair[i].value;
+	size_t had = strlen(p->text + at), end = p->used + len - had;
+	char *rest = p->text + at + had + 1;
+	memmove(rest + len - had, rest, (size_t)(p->text + p->used - rest));
+	memcpy(p->text + at, value, len);
+	p->text[at + len] = 0;
+	if (end < p->used)
+		memset(p->text + end, 0, p->used - end);
+	p->used = (uint16_t)end;
+	for (unsigned j = 0; j < p->n; j++) {
+		p->pair[j].name = (uint16_t)(p->pair[j].name + (p->pair[j].name > at ? len - had : 0));
+		p->pair[j].value = (uint16_t)(p->pair[j].value + (p->pair[j].value > at ? len - had : 0));
+	}
+}
+
+int pairs_set(struct pairs *p, const char *name, const char *value)
 {
 	unsigned i = find(p, name);
-	size_t named = i == p->n ? strlen(name) : 0, len = strlen(value);
-	if (i == PAIRS_MAX || named + len + 2 + p->used > PAIRS_TEXT)
+	bool new = i == p->n;
+	size_t named = strlen(name), len = strlen(value);
+	size_t more = new ? named + len + 2 : len - strlen(pairs_value(p, i)); // wraps where it shrinks
+	if (i == PAIRS_MAX || p->used + more > PAIRS_TEXT)
 		return -ENOSPC;
-	if (i == p->n) {
+	if (new) {
 		p->pair[i].name = keep(p, name, named);
+		p->pair[i].value = keep(p, value, len);
 		p->n++;
+	} else {
+		replace(p, i, value, len);
 	}
-	p->pair[i].value = keep(p, value, len);
-	p->pair[i].bare = bare;
 	return (int)i;
 }

@@ -4,7 +4,6 @@
 // they were given. A plain value without a pointer: it is copied and compared as the rest of a configuration.
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +14,6 @@ struct pairs {
 	uint16_t n, used; // of text
 	struct {
 		uint16_t name, value; // where in text
-		bool bare;            // a number, true or false; else a string
 	} pair[PAIRS_MAX];
 	char text[PAIRS_TEXT];
 };
@@ -33,4 +31,4 @@ static inline const char *pairs_value(const struct pairs *p, unsigned i)
 // The value of that name. NULL: there is none.
 const char *pairs_get(const struct pairs *p, const char *name);
 // Sets it, over one that is there. Its number, or -ENOSPC.
-int pairs_set(struct pairs *p, const char *name, const char *value, bool bare);
+int pairs_set(struct pairs *p, const char *name, const char *value);

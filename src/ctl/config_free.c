@@ -27,9 +27,11 @@ static const char *with_folder(struct reading *r, const struct config_group *g, 
 	return out;
 }
 
+// Is it a value of JSON as it stands? Values are text to their program: "5" and 5 are the same.
 static bool bare(const char *p)
 {
-	return !strcmp(p, "true") || !strcmp(p, "false") || (*p && p[strspn(p, "0123456789")] == 0);
+	return !strcmp(p, "true") || !strcmp(p, "false") || !strcmp(p, "0") ||
+	       (*p && *p != '0' && p[strspn(p, "0123456789")] == 0);
 }
 
 static void take(struct reading *r, const struct config_group *g, const char *name, uint32_t node, const char *value,
@@ -42,8 +44,7 @@ static void take(struct reading *r, const struct config_group *g, const char *na
 		reading_wrong(r, rc == -ENOENT && node ? r->doc.node[node].key : node, "%s", why);
 		return;
 	}
-	int i = pairs_set(&f->pairs, name, with_folder(r, g, name, value),
-			  r->doc.node[node].type != DOC_STRING && bare(value));
+	int i = pairs_set(&f->pairs, name, with_folder(r, g, name, value));
 	if (i < 0)
 		reading_wrong(r, node, "more than %s has room for: %u keys, %u bytes", g->name, PAIRS_MAX, PAIRS_TEXT);
 	else
@@ -119,7 +120,7 @@ void config_free_each(const struct config *c, const struct config_group *g, conf
 			abort();
 		if (g->judge->secret(pairs_name(&f->pairs, i)))
 			fputs("\"***\"", out);
-		else if (f->pairs.pair[i].bare)
+		else if (bare(value))
 			fputs(value, out);
 		else
 			print_string(value, out);

@@ -337,7 +337,7 @@ static void without(const struct pairs *p, struct pairs *out, char lacks[KAFKA_W
 		if (gone)
 			snprintf(lacks, KAFKA_WHY, "%s: %.300s: %s", name, value, strerror(errno));
 		if (!gone && strcmp(name, brokers[0]) && strcmp(name, brokers[1]))
-			pairs_set(out, name, value, false);
+			pairs_set(out, name, value);
 	}
 }
 

@@ -63,7 +63,6 @@ struct delivery {
 	uint64_t acked, cursor; // arrived; written
 	uint64_t put, seen;     // ends of what the kind has taken; of what was read, filtered and refused ones too
 	uint64_t cursor_ns, idle_ns, pause_ns;
-	bool unfit;  // said that a start's records have another layout
 	bool rewind; // what has not arrived is to be read again
 	bool stated; // the state is another than the cursor's
 
@@ -276,20 +275,6 @@ static bool record(struct delivery *d, const struct spool_frame *f)
 	return true;
 }
 
-// Another build's records: they cannot be read. Said, counted as lost, passed.
-static void unfit(struct delivery *d)
-{
-	if (!d->unfit)
-		log_say(LOG_ERROR, ROOM,
-			"sink=%s: the spool has records of another version of sluice, which this one cannot read; they "
-			"are counted as lost. Let a version drain (SIGTERM) before it is replaced",
-			d->name);
-	d->unfit = true;
-	pthread_mutex_lock(&d->lock);
-	d->counts.lost++;
-	pthread_mutex_unlock(&d->lock);
-}
-
 static void name(struct delivery *d, const struct spool_frame *f)
 {
 	const char *const *captures;
@@ -308,10 +293,7 @@ static bool frame(struct delivery *d, const struct spool_frame *f)
 		name(d, f);
 		return true;
 	}
-	bool fits = names_fit(d->names);
-	if (!fits)
-		unfit(d);
-	else if (!record(d, f))
+	if (!record(d, f))
 		return false; // nobody has it: the cursor stays before it
 	d->seen = f->pos + 1;
 	return true;

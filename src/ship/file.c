@@ -8,7 +8,7 @@
 //
 // Who moves the file himself (logrotate) says so (ship_reopen): what comes then goes to a new file of the old name.
 // While a new one cannot be opened the old one is written on, under whatever name it has. A full disk: the half line
-// that went is taken back, the error is said once and counted each time, and a second later it is tried again.
+// that went is taken back, the error is counted each time, and a second later it is tried again.
 // Rejected: open before rename (a file of a third name is left behind by a crash), numbers that move up with each
 // rotation (renames of all of them, and a reader finds another file under the name that it had).
 #include "ship/file.h"
@@ -52,16 +52,17 @@ static void wrong(struct file *f, enum wrong w, int error)
 	f->errors++;
 	f->error = error;
 	f->tried_us = clock_us();
-	if (!(f->said & 1u << w))
-		log_say(LOG_ERROR, "ship", "cannot %s sink=%s: %s; tried again each second", attempts[w],
-			f->config.path, strerror(error));
+	bool news = !(f->said & 1u << w);
 	f->said |= 1u << w;
 	look(f);
+	if (news && !f->failing) // else the sink is down, which deliver.c says
+		log_say(LOG_ERROR, "ship", "cannot %s sink=%s: %s; the old one is written on, tried again each second",
+			attempts[w], f->config.path, strerror(error));
 }
 
 static void right(struct file *f, enum wrong w)
 {
-	if (f->said & 1u << w)
+	if (f->said & 1u << w && !f->failing)
 		log_say(LOG_NOTICE, "ship", "again possible: %s sink=%s", attempts[w], f->config.path);
 	f->said &= ~(1u << w);
 	look(f);

@@ -4,13 +4,11 @@
 // JSON texts that stand in the spool before the records (spool_meta), so that another start of the program, or a sink
 // that is hours behind, names them as they were. A text that is not ours is refused and harms nothing.
 //
-//   {"layout":..,"ports":[..]}                                  begins a start; stands in each segment
+//   {"ports":[..]}                                              begins a start; stands in each segment
 //   {"captures":[..]}                                           of a replay, from here on; stands in each segment
 //   {"policy":V,"file":..,"hash":..,"rules":N,"would":{..}}     before the first record of a segment that it judged
 //   {"of":V,"would":false,"rule":R,"name":[id,reason,..]}       before the first that names the rule
 //
-// layout: a sum over all that gives a record its shape (names and numbers of kinds, facts, actions, the struct's size):
-// what another build wrote with another layout is not read as if it were ours.
 // Rejected: rules' ids in each record (20 bytes each, and the reason); all rules of a policy at once (10,000 rules are
 // a megabyte in each segment, of which a day's records name a hundred).
 #include "ship/names.h"
@@ -20,12 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_hash_crc.h>
-
 #include "policy_names.h"
 #include "ship/spool.h"
-#include "ruleset.h"
-#include "verdict.h"
 
 #define VERSIONS 65536
 #define PORTS_MAX 64
@@ -34,25 +28,6 @@
 #define TOLD 8          // policies at a time: flows live on that an earlier one judged
 
 // ---- writing -----------------------------------------------------------------------------------------------------
-
-static uint32_t sum(uint32_t crc, const char *const *list, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		crc = list[i] ? rte_hash_crc(list[i], (uint32_t)strlen(list[i]) + 1, crc) : crc + 1;
-	return crc;
-}
-
-static uint32_t layout(void)
-{
-	uint32_t crc = sizeof(struct record);
-	crc = sum(crc, record_kind_names, RECORD_KIND_COUNT);
-	crc = sum(crc, fact_names, FACT_COUNT);
-	crc = rte_hash_crc(fact_types, sizeof(fact_types), crc);
-	crc = sum(crc, reason_names, REASON_COUNT);
-	crc = sum(crc, anomaly_names, ANOMALY_COUNT);
-	crc = sum(crc, app_names, APP_COUNT);
-	return sum(crc, action_names, ACTION_COUNT);
-}
 
 static void tell(const struct ship_config *c, uint64_t key, json_t *root, bool standing)
 {
@@ -88,7 +63,7 @@ struct namer *namer_new(const struct ship_config *c)
 	json_t *ports = json_array();
 	for (unsigned i = 0; i < c->nports; i++)
 		json_array_append_new(ports, json_string(c->ports[i]));
-	tell(c, KEY_START, json_pack("{s:I,s:o}", "layout", (json_int_t)layout(), "ports", ports), true);
+	tell(c, KEY_START, json_pack("{s:o}", "ports", ports), true);
 	return n;
 }
 
@@ -214,7 +189,6 @@ struct names {
 	const char **names; // of captures
 	unsigned nnames;
 	const char *ports[PORTS_MAX];
-	uint32_t layout;
 };
 
 struct names *names_new(void)
@@ -269,25 +243,17 @@ const struct ship_config *names_config(const struct names *n)
 	return &n->config;
 }
 
-bool names_fit(const struct names *n)
-{
-	return n->layout == layout();
-}
-
 // root is kept. 0 or -EINVAL.
 static int read_start(struct names *n, json_t *root)
 {
-	json_int_t shape;
-	json_t *ports, *port;
+	json_t *ports = json_object_get(root, "ports"), *port;
 	size_t i;
-	if (json_unpack(root, "{s:I,s:o}", "layout", &shape, "ports", &ports) || !json_is_array(ports) ||
-	    json_array_size(ports) > PORTS_MAX)
+	if (!json_is_array(ports) || json_array_size(ports) > PORTS_MAX)
 		return -EINVAL;
 	forget_all(n);
 	json_decref(n->start);
 	n->start = json_incref(root);
 	n->config.nports = (unsigned)json_array_size(ports);
-	n->layout = (uint32_t)shape;
 	json_array_foreach(ports, i, port)
 		n->ports[i] = json_is_string(port) ? json_string_value(port) : "";
 	return 0;
@@ -383,7 +349,7 @@ int names_read(struct names *n, const void *text, size_t len, const char *const 
 {
 	json_t *root = json_loadb(text, len, 0, NULL);
 	int rc = !root                               ? -EINVAL
-		 : json_object_get(root, "layout")   ? read_start(n, root)
+		 : json_object_get(root, "ports")    ? read_start(n, root)
 		 : json_object_get(root, "policy")   ? read_policy(n, root)
 		 : json_object_get(root, "captures") ? read_captures(n, root)
 						     : read_rule(n, root);

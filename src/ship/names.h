@@ -26,5 +26,3 @@ const struct ship_config *names_config(const struct names *n);
 int names_read(struct names *n, const void *text, size_t len, const char *const **captures, unsigned *ncaptures);
 // Who wrote the records that come. They stay.
 void names_by(struct names *n, const char *node, uint64_t boot);
-// Can the records of this start be read by this build? False: their layout is another's.
-bool names_fit(const struct names *n);

@@ -28,6 +28,7 @@ uint32_t frame_layout(void)
 	uint32_t crc = sizeof(struct record) << 16 | sizeof(struct fact);
 	crc = names_crc(crc, record_kind_names, RECORD_KIND_COUNT);
 	crc = names_crc(crc, fact_names, FACT_COUNT);
+	crc = rte_hash_crc(fact_types, sizeof(fact_types), crc);
 	crc = names_crc(crc, app_names, APP_COUNT);
 	crc = names_crc(crc, action_names, ACTION_COUNT);
 	crc = names_crc(crc, response_names, RESPONSE_COUNT);

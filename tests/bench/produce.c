@@ -58,9 +58,9 @@ int main(int argc, char **argv)
 	unsigned long records = strtoul(argv[4], NULL, 10), done = 0;
 	size_t room = strtoul(argv[5], NULL, 10) << 10;
 	const char *const set[][2] = {{"linger.ms", room ? "0" : "50"}, {NULL}};
-	pairs_set(&config, "bootstrap.servers", argv[1], false);
+	pairs_set(&config, "bootstrap.servers", argv[1]);
 	for (int i = 6; i + 1 < argc; i += 2)
-		pairs_set(&config, argv[i], argv[i + 1], false);
+		pairs_set(&config, argv[i], argv[i + 1]);
 	if (kafka_open(&k,
 		       &(struct kafka_wish){.config = &config, .role = KAFKA_LOGS, .set = set, .callbacks = callbacks},
 		       why) < 0)

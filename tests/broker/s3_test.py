@@ -165,14 +165,24 @@ def cuts(s):
 
         def rule(q):
             left[q["kind"]] += 1
-            return how if left[q["kind"]] <= 3 and q["kind"] != "list" or left[q["kind"]] == 1 else None
+            return how if left[q["kind"]] <= 3 and q["kind"] != "list" else None  # before its answer all is held, and goes whole
 
         proxy = Proxy(s, rule)
         ship = Ship(s, bucket(s), proxy.url, compression="none", object_mb=12)
         expect("ships: " + what, ship.run(cap) == 0, ship.said()[-800:])
         whole(what, ship.objects())
-        expect("parts, creates, completes and puts were hit", all(any(q["how"] for q in proxy.kinds(k)) for k in ("part", "create", "complete")))
+        hit = collections.Counter(q["kind"] for q in proxy.seen if q["how"])
+        expect("parts, creates, completes were hit", all(hit[k] for k in ("part", "create", "complete")), (hit, proxy.seen))
         expect("no upload is left, or one whose answer was lost", len(s.uploads(ship.bucket)) <= (3 if how == "deaf" else 0), s.uploads(ship.bucket))
+    asked = collections.Counter()
+
+    def once(q):
+        asked[q["kind"]] += 1
+        return (500, "InternalError") if q["kind"] == "list" and asked["list"] == 1 else None
+
+    ship = Ship(s, bucket(s), Proxy(s, once).url, compression="none", object_mb=12)
+    expect("ships: the list of uploads fails", ship.run(cap) == 0 and asked["list"] == 2, (asked, ship.said()[-800:]))
+    whole("list", ship.objects())
 
 
 @story

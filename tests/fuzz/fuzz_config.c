@@ -33,7 +33,7 @@ static void show(void *arg, const char *key, const char *json, const char *origi
 		json_decref(value);
 		return;
 	}
-	s->hidden |= strstr(json, "secret=") != NULL;
+	s->hidden |= strstr(json, "secret=") || !strcmp(json, "\"***\"");
 	if (asprintf(&s->sets[s->n++], "%s=%s", key, json_is_string(value) ? json_string_value(value) : json) < 0)
 		abort();
 	json_decref(value);
@@ -49,6 +49,7 @@ static void same(const struct config *config)
 	int rc = config_read(&again, NULL, (const char *const *)s.sets, s.n, false, &c);
 	memcpy(again.file, config->file, sizeof(again.file));
 	memcpy(again.origin, config->origin, sizeof(again.origin));
+	memcpy(again.kafka.origin, config->kafka.origin, sizeof(again.kafka.origin));
 	if (!s.hidden && (rc != 0 || memcmp(&again, config, sizeof(again)))) {
 		complaints_print(&c, stderr);
 		abort();

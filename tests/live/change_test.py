@@ -27,7 +27,9 @@ def sshd(w, server="server"):
     for key in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(f / key)], check=True)
     (f / "sshd_config").write_text(SSHD.format(f))
-    w.start(server, "/usr/sbin/sshd", "-D", "-e", "-f", str(f / "sshd_config"), stderr=subprocess.DEVNULL)
+    # /run/sshd is there where its service ran: a /run of its own
+    w.start(server, "unshare", "-m", "sh", "-c", 'mount -t tmpfs none /run && mkdir -m 755 /run/sshd && exec /usr/sbin/sshd -D -e -f "$0"',
+            str(f / "sshd_config"), stderr=subprocess.DEVNULL)
     w.listens(server, 22)
 
 

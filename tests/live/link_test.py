@@ -33,8 +33,8 @@ sys.stdin.read()"""
 
 def curl(w, family):
     to = ADDRESS["server"][family]
-    r = w.run("client", "curl", "-sS", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", "http://%s/" % ("[%s]" % to if family else to))
-    return r.stdout
+    r = w.run("client", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "http://%s/" % ("[%s]" % to if family else to))
+    return r.stdout or r.stderr
 
 
 def forget(w):

@@ -2,6 +2,8 @@
 """Who is cut off hears of it at once: transfers of TLS, settled in XDP or walked by the worker, down and up, ended by `flow kill`, `set add`
 and `policy load`. Both ends see a reset, each time; the best of them within the 50 ms of the issue.
 usage: told_test.py SLUICE [fast|slow]"""
+import mounts  # noqa: F401  (before anything is mounted or made)
+
 import shutil
 import sys
 import time

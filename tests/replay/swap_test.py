@@ -4,6 +4,7 @@
 same transaction; nothing is lost; the same for two or four workers (SLUICE_FULL=1: both, each time); live flows are judged
 again; 1,000 swaps need the memory of ten. usage: swap_test.py SLUICE CAPTURES"""
 import collections
+import ctypes
 import functools
 import json
 import os
@@ -100,17 +101,26 @@ def unmixed(work, capture, n, counts):
         expect(f"{capture.name}: {workers} workers", rc == 0 and other == out, err)
 
 
+def small_pages():
+    """a page of 2 MiB is as much as is looked for"""
+    ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
+
+
 def memory(work):
     def peak(n):
         options, _ = swaps(work, CAPTURES / "tour.pcap", n)
-        child = subprocess.Popen([SLUICE, "replay", *map(str, options), "-o", "/dev/null", "-s", "/dev/null", CAPTURES / "tour.pcap"])
+        child = subprocess.Popen([SLUICE, "replay", *map(str, options), "-o", "/dev/null", "-s", "/dev/null", CAPTURES / "tour.pcap"],
+                                 preexec_fn=small_pages)
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = status
         expect(f"{n} swaps", status == 0, status)
         return used.ru_maxrss
-    few, many = peak(20), peak(1000)
-    expect("1,000 swaps need the memory of few", many - few < 2048, f"{few} kB, {many} kB")
-    print(f"peak with 20 swaps {few} kB, with 1,000 {many} kB")
+    # how many policies wait to be freed at once hangs on who runs when: what is never freed is there each time
+    tries = []
+    while len(tries) < 3 and not any(many - few < 2048 for few, many in tries):
+        tries.append((peak(20), peak(1000)))
+    expect("1,000 swaps need the memory of few", any(many - few < 2048 for few, many in tries), f"kB: {tries}")
+    print("peak with 20 swaps %d kB, with 1,000 %d kB" % tries[-1])
 
 
 def again(work):

@@ -17,7 +17,7 @@ static struct pairs pairs_of(const char *const (*list)[2])
 {
 	struct pairs p = {0};
 	for (; (*list)[0]; list++)
-		assert_true(pairs_set(&p, (*list)[0], (*list)[1], false) >= 0);
+		assert_true(pairs_set(&p, (*list)[0], (*list)[1]) >= 0);
 	return p;
 }
 
@@ -72,12 +72,12 @@ static void roles_start(void **state)
 	}
 	assert_int_equal(kafka_try(&p, why, lacks), 0);
 	assert_string_equal(lacks, "");
-	pairs_set(&p, "ssl.ca.location", "/nowhere/ca.pem", false);
+	pairs_set(&p, "ssl.ca.location", "/nowhere/ca.pem");
 	assert_int_equal(kafka_try(&p, why, lacks), 0);
 	assert_non_null(strstr(lacks, "/nowhere/ca.pem"));
-	pairs_set(&p, "msk_iam.region", "eu-west-1", false);
+	pairs_set(&p, "msk_iam.region", "eu-west-1");
 	assert_int_equal(kafka_try(&p, why, lacks), 0);
-	pairs_set(&p, "security.protocol", "plaintext", false);
+	pairs_set(&p, "security.protocol", "plaintext");
 	assert_int_equal(kafka_try(&p, why, lacks), -EINVAL);
 	assert_non_null(strstr(why, "asks for security.protocol=sasl_ssl, not plaintext"));
 }

@@ -161,9 +161,19 @@ def copies():
         pathlib.Path(work, "p.json").write_text(json.dumps({"rules": [rule("one"), rule("two")]}))
         pathlib.Path(work, "c.json").write_text(json.dumps(
             {"ports": {p: {"type": "null"} for p in "ab"}, "paths": [{"mode": "bridge", "ports": ["a", "b"]}],
-             "policy": {"file": "p.json", "history": ""}, "mirrors": [{"sink": "one", "path": "m.pcapng"}]}))
+             "policy": {"file": "p.json", "history": ""}, "sinks": [{"type": "pcapng", "name": "one", "path": "m.pcapng"}, {"name": "two", "path": "e.json"}]}))
         rc, out = check("c.json", cwd=work)
         expect("check warns of copies that nobody takes", rc == 0 and "rule two: nobody takes" in out and "rule one" not in out, out)
+        for more, says in ((["sinks.0.format=ocsf"], "format"), (["sinks.1.others=true"], "others"), (["sinks.0.kinds=flow"], "kinds"),
+                           (["sinks.1.type=pcapng", "sinks.1.path=m.pcapng"], "sinks/0 writes there already"),
+                           (["sinks.0.name="], 'needs "name", which rules mirror to, or "others"'),
+                           (["sinks.0.path="], 'a pcapng sink needs "path"'), (["sinks.0.tenants=x"], 'unknown word "x"'),
+                           (["sinks.0.others=true", "sinks.2.type=pcapng", "sinks.2.others=true", "sinks.2.path=o"], "sinks/0 takes these already"),
+                           (["mirrors.0.path=m"], 'there is no "mirrors" any more: copies of frames go to "sinks": {"type": "pcapng"')):
+            rc, out = check("c.json", *[w for m in more for w in ("--set", m)], cwd=work)
+            expect(more, rc == 1 and says in out, out)
+        rc, out = check("c.json", "--set", "sinks.0.others=true", cwd=work)
+        expect("one that takes the others takes all", rc == 0 and "nobody takes" not in out, out)
 
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -6,7 +6,8 @@
 // where it happens. Runs on the thread that drains the exits.
 // What was a pcapng becomes one (draft-ietf-opsawg-pcapng): a section, an interface for each link type, in nanoseconds,
 // and the packets; names, comments and counters of the input are not kept. Of a live capture each port is an interface.
-// Rejected: pcap_dump (always our byte order, no errors before the end, one link type a file).
+// One without a descriptor gathers for somebody else's (live/mirror_file.c): then there is always a whole block, or
+// none. Rejected: pcap_dump (always our byte order, no errors before the end, one link type a file).
 #include "base/capture_out.h"
 
 #include <errno.h>
@@ -16,10 +17,12 @@
 #include <unistd.h>
 
 #define BLOCK (1024 * 1024)
-#define LINKS 48 // there are 12 that we read, one that we do not know leaves as it came; live: as many as ports
+#define SECTION 28   // bytes of a section's header
+#define INTERFACE 32 // of an interface without a name
+#define LINKS 48     // there are 12 that we read, one that we do not know leaves as it came; live: as many as ports
 
 struct capture_out {
-	int fd, error;
+	int fd, error; // fd -1: it gathers
 	bool swapped, nanoseconds, ng;
 	uint16_t link_type;
 	struct {
@@ -28,7 +31,8 @@ struct capture_out {
 	} links[LINKS]; // of a pcapng: its interfaces
 	unsigned nlinks;
 	uint64_t left_out, bytes;
-	size_t len;
+	size_t len, nhead;
+	uint8_t head[SECTION + LINKS * INTERFACE]; // of one that gathers
 	uint8_t block[BLOCK];
 };
 
@@ -84,6 +88,31 @@ static uint32_t option_bytes(size_t len)
 	return 4 + RTE_ALIGN((uint32_t)len, 4);
 }
 
+static void put_interface(struct capture_out *o, unsigned i)
+{
+	const char *name = o->links[i].name;
+	uint32_t all = INTERFACE + (name ? option_bytes(strlen(name)) : 0);
+	uint32_t head[] = {1, all, o->links[i].link_type, CAPTURE_SNAPLEN_MAX}, tail[] = {0, all}; // the end of options
+	put(o, head, sizeof(head));
+	if (name)
+		put_option(o, 2, name, (uint32_t)strlen(name)); // if_name
+	put_option(o, 9, "\x09", 1);                            // if_tsresol: 10^-9 s
+	put(o, tail, sizeof(tail));
+}
+
+// With all interfaces that are known.
+static void put_section(struct capture_out *o)
+{
+	static const uint32_t section[] = {0x0a0d0d0a, SECTION,    0x1a2b3c4d, 1, // version 1.0
+					   UINT32_MAX, UINT32_MAX, SECTION};
+	size_t at = o->len;
+	put(o, section, sizeof(section));
+	for (unsigned i = 0; i < o->nlinks; i++)
+		put_interface(o, i);
+	if (o->fd < 0)
+		memcpy(o->head, o->block + at, o->nhead = o->len - at);
+}
+
 // Number of the interface with this link type and name (NULL: none), which is described first where it is new. LINKS:
 // there are too many.
 static unsigned interface_of(struct capture_out *o, uint16_t link_type, const char *name)
@@ -93,15 +122,13 @@ static unsigned interface_of(struct capture_out *o, uint16_t link_type, const ch
 		i++;
 	if (i < o->nlinks || i == LINKS)
 		return i;
-	o->links[o->nlinks].link_type = link_type;
-	o->links[o->nlinks++].name = name;
-	uint32_t all = 32 + (name ? option_bytes(strlen(name)) : 0);
-	uint32_t head[] = {1, all, link_type, CAPTURE_SNAPLEN_MAX}, tail[] = {0, all}; // 0: the end of options
-	put(o, head, sizeof(head));
-	if (name)
-		put_option(o, 2, name, (uint32_t)strlen(name)); // if_name
-	put_option(o, 9, "\x09", 1);                            // if_tsresol: 10^-9 s
-	put(o, tail, sizeof(tail));
+	o->links[i].link_type = link_type;
+	o->links[i].name = name;
+	o->nlinks++;
+	if (o->fd < 0)
+		put_section(o);
+	else
+		put_interface(o, i);
 	return i;
 }
 
@@ -115,8 +142,7 @@ static void put_file_header(struct capture_out *o, const struct capture_format *
 		return;
 	}
 	if (o->ng) {
-		uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX, 28}; // version 1.0
-		put(o, section, sizeof(section));
+		put_section(o);
 		if (!f->named)
 			interface_of(o, f->link_type, NULL); // first here too
 		return;
@@ -154,6 +180,38 @@ struct capture_out *capture_out_on(int fd, const struct capture_format *f)
 	return o;
 }
 
+struct capture_out *capture_out_gather(uint16_t link_type)
+{
+	struct capture_out *o = capture_out_on(-1, &(struct capture_format){.link_type = link_type, .pcapng = true});
+	if (o)
+		o->len = 0; // it is the head
+	return o;
+}
+
+const uint8_t *capture_out_head(const struct capture_out *o, size_t *n)
+{
+	*n = o->nhead;
+	return o->head;
+}
+
+const uint8_t *capture_out_gathered(const struct capture_out *o, size_t *n)
+{
+	*n = o->len;
+	return o->block;
+}
+
+void capture_out_gone(struct capture_out *o, size_t n)
+{
+	memmove(o->block, o->block + n, o->len -= n);
+}
+
+uint32_t capture_out_block(const uint8_t *block)
+{
+	uint32_t len;
+	memcpy(&len, block + 4, 4);
+	return len;
+}
+
 // options: bytes of what stands behind the frame.
 static bool put_header(struct capture_out *o, const struct capture_record *r, uint32_t options)
 {
@@ -167,7 +225,7 @@ static bool put_header(struct capture_out *o, const struct capture_record *r, ui
 		return false;
 	if (o->ng) {
 		uint32_t all = 32 + RTE_ALIGN(r->len, 4) + options;
-		uint32_t head[] = {6, all, interface, stamp_ns >> 32, stamp_ns, r->len, r->wire_len};
+		uint32_t head[] = {CAPTURE_PACKET, all, interface, stamp_ns >> 32, stamp_ns, r->len, r->wire_len};
 		put(o, head, sizeof(head));
 		return true;
 	}
@@ -205,14 +263,16 @@ void capture_out_record(struct capture_out *o, const struct capture_record *r)
 	capture_out_said(o, r, NULL, 0);
 }
 
-void capture_out_said(struct capture_out *o, const struct capture_record *r, const char *const *comments, unsigned n)
+bool capture_out_said(struct capture_out *o, const struct capture_record *r, const char *const *comments, unsigned n)
 {
 	uint32_t way = r->way, options = n || way ? 4 : 0, last = 0;
 	options += way ? option_bytes(4) : 0;
 	for (unsigned i = 0; i < n; i++)
 		options += option_bytes(strlen(comments[i]));
+	if (o->fd < 0 && sizeof(o->head) + 32 + RTE_ALIGN(r->len, 4) + options > BLOCK - o->len - 1)
+		return false;
 	if (!put_header(o, r, options))
-		return;
+		return true;
 	put(o, r->data, r->len);
 	if (o->ng)
 		pad(o, r->len);
@@ -223,6 +283,7 @@ void capture_out_said(struct capture_out *o, const struct capture_record *r, con
 	if (options)
 		put(o, &last, 4);
 	put_end(o, r->len, options);
+	return true;
 }
 
 struct capture_record *capture_record_of(const struct rte_mbuf *m)
@@ -263,8 +324,9 @@ int capture_out_close(struct capture_out *o)
 {
 	if (!o)
 		return 0;
-	flush(o);
-	if (o->fd != STDOUT_FILENO && close(o->fd) < 0 && !o->error)
+	if (o->fd >= 0)
+		flush(o);
+	if (o->fd >= 0 && o->fd != STDOUT_FILENO && close(o->fd) < 0 && !o->error)
 		o->error = -errno;
 	int rc = o->error;
 	free(o);

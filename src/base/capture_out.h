@@ -15,6 +15,17 @@ struct capture_out *capture_out_open(const char *path, const struct capture_form
 // The same on a descriptor, which becomes its own.
 struct capture_out *capture_out_on(int fd, const struct capture_format *format);
 
+// One that gathers in memory for a writer of its own, who may begin a new file at any block: a pcapng whose interfaces
+// keep their numbers (link types alone make them), and whose sections each describe them all. NULL: no memory.
+struct capture_out *capture_out_gather(uint16_t link_type);
+// What every file begins with; what is gathered behind that, in whole blocks, the first n bytes of which then go.
+const uint8_t *capture_out_head(const struct capture_out *o, size_t *n);
+const uint8_t *capture_out_gathered(const struct capture_out *o, size_t *n);
+void capture_out_gone(struct capture_out *o, size_t n);
+// How long the block is that begins here, of what is gathered; those of this type are frames.
+#define CAPTURE_PACKET 6
+uint32_t capture_out_block(const uint8_t *block);
+
 // One frame, or a record made of one earlier. Buffered; errors are kept and said by close.
 struct capture_record {
 	uint64_t stamp_ns;
@@ -26,8 +37,8 @@ struct capture_record {
 };
 void capture_out_frame(struct capture_out *o, const struct rte_mbuf *m);
 void capture_out_record(struct capture_out *o, const struct capture_record *r);
-// The same with comments; of a pcapng.
-void capture_out_said(struct capture_out *o, const struct capture_record *r, const char *const *comments, unsigned n);
+// The same with comments; of a pcapng. False: there is no room to gather it.
+bool capture_out_said(struct capture_out *o, const struct capture_record *r, const char *const *comments, unsigned n);
 // A copy of a frame that outlives its mbuf; free() it. NULL: no memory.
 struct capture_record *capture_record_of(const struct rte_mbuf *m);
 

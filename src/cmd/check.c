@@ -123,7 +123,7 @@ static bool try_cases(const struct check *k, const struct policy *p, struct comp
 	return there;
 }
 
-// taker: the configuration that has `mirrors` for its copies; NULL: none is known.
+// taker: the configuration whose sinks take its copies; NULL: none is known.
 static int policy(struct check *k, const struct guard *guard, const struct config *taker, const char *file,
 		  bool several)
 {

@@ -343,12 +343,11 @@ static void place(struct doctor *d, const char *check, const char *path, bool fo
 static void outputs(struct doctor *d)
 {
 	const struct config *c = &d->config;
-	for (unsigned i = 0; i < c->nsinks + c->nmirrors; i++) {
+	for (unsigned i = 0; i < c->nsinks; i++) {
 		char folder[CONFIG_FILE];
-		snprintf(folder, sizeof(folder), "%s",
-			 i < c->nsinks ? c->sinks[i].path : c->mirrors[i - c->nsinks].path);
+		snprintf(folder, sizeof(folder), "%s", c->sinks[i].path);
 		if (*folder && strcmp(folder, "-"))
-			place(d, i < c->nsinks ? "sink" : "mirror", dirname(folder), true);
+			place(d, "sink", dirname(folder), true);
 	}
 }
 

@@ -413,7 +413,7 @@ static bool start_ship(struct replay *r)
 		r->environment = true;
 		return false;
 	}
-	if (r->o.config && !r->o.out)
+	if (config.spool && !r->o.out)
 		config.sink = NULL;
 	ship_look(r->out_fd, &sink.colour, &sink.width);
 	r->ship = ship_start(&config);

@@ -54,14 +54,17 @@ static const char *set_mirror(void *verb, const char *v)
 	struct options *o = verb;
 	size_t len = strcspn(v, "=/");
 	bool named = v[len] == '=';
-	struct mirror_to to = {.sink = named ? v : NULL, .sink_len = named ? len : 0, .file = named ? v + len + 1 : v};
+	struct mirror_to to = {.sink = named ? v : NULL,
+			       .sink_len = named ? len : 0,
+			       .others = !named,
+			       .file = named ? v + len + 1 : v};
 	for (unsigned i = 0; i < o->nmirrors; i++) {
 		const struct mirror_to *other = &o->mirrors[i];
 		if (!other->sink == !to.sink && other->sink_len == to.sink_len &&
 		    (!to.sink || !memcmp(other->sink, v, len)))
 			return refused;
 	}
-	if (!*to.file || (named && !len) || o->nmirrors == MIRROR_FILES)
+	if (!*to.file || (named && !len) || o->nmirrors == MIRROR_OPTIONS)
 		return refused;
 	o->mirrors[o->nmirrors++] = to;
 	return NULL;
@@ -126,8 +129,8 @@ static const struct option_row rows[] = {
 	{"output", 'o', "FILE|-", OPTION_TEXT, O(out), .help = "where records go; - (default) is standard output",
 	 .example = "-o flows.txt"},
 	{"config", 'c', "CONFIG", OPTION_TEXT, O(config),
-	 .help = "ship the records: to the sinks of this configuration, by way of its spool; its policy judges, unless "
-		 "-p says another",
+	 .help = "ship to the sinks of this configuration: records by way of its spool, and frames that mirror rules "
+		 "copy; its policy judges, unless -p says another",
 	 .example = "-c configs/routed.json"},
 	{"policy", 'p', "FILE", OPTION_TEXT, O(policy),
 	 .twice = "--policy is given twice; at another time: --policy-at; without effect: --shadow",
@@ -316,7 +319,7 @@ static int check_outputs(const struct options *o, const char *const *outs, unsig
 
 static int check(struct options *o)
 {
-	const char *outs[4 + MIRROR_FILES] = {o->out, o->write, o->summary, o->trace};
+	const char *outs[4 + MIRROR_OPTIONS] = {o->out, o->write, o->summary, o->trace};
 	bool dash = false;
 	for (unsigned i = 0; i < o->nmirrors; i++)
 		outs[4 + i] = o->mirrors[i].file;

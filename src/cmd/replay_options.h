@@ -22,8 +22,8 @@ struct options {
 	const char *shadow;      // --shadow; NULL: none
 	struct policy_at *swaps; // --policy-at, as given; free it
 	unsigned nswaps;
-	struct mirror_to mirrors[MIRROR_FILES]; // --mirror, as given
-	unsigned nmirrors;
+	struct mirror_to mirrors[MIRROR_FILES]; // --mirror, as given, then -c's sinks for frames
+	unsigned nmirrors, nsinks;              // nsinks: of these
 	uint32_t before_frames;
 	int ends; // descriptor for ends of frames, see replayed.h; 0: none
 	uint32_t payload_depth;

@@ -369,7 +369,7 @@ void replay_policies_free(struct replay_policies *p)
 
 bool replay_policies_mirror(const struct replay_policies *p, const struct options *o, struct path_config *config)
 {
-	for (unsigned i = 0; i < o->nmirrors; i++) {
+	for (unsigned i = 0; i < o->nmirrors - o->nsinks; i++) {
 		const struct mirror_to *to = &o->mirrors[i];
 		bool known = !to->sink;
 		for (unsigned k = 0; k < p->nsinks && !known; k++)

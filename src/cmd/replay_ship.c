@@ -2,7 +2,8 @@
 //
 // A replay that ships: the same spool and the same sinks as the appliance's, offline. It waits for them (nothing is
 // lost to a slow one), and at the end until all has arrived; a signal ends the waiting, and what is left goes out with
-// the next replay or start that has this spool. Program's thread.
+// the next replay or start that has this spool. Its sinks of type `pcapng` stand beside --mirror's files (mirrors.c).
+// Program's thread.
 //
 // Each replay is a start of its node (boot: the time), so that whoever reads the records tells two of them apart.
 #include "replay_ship.h"
@@ -17,6 +18,7 @@
 #include "base/capture_file.h"
 #include "base/clock.h"
 #include "cmd.h"
+#include "ctl/copies.h"
 #include "replay_options.h"
 #include "ship/deliver.h"
 #include "ship/spool.h"
@@ -39,6 +41,8 @@ int replay_ship_read(struct replay_ship *s, struct options *o)
 	}
 	if (!o->policy && *s->config.policy.file)
 		o->policy = s->config.policy.file;
+	o->nsinks = copies_sinks(&s->config, o->mirrors + o->nmirrors);
+	o->nmirrors += o->nsinks;
 	for (unsigned i = 0; i < s->config.policy.nguard; i++)
 		guard_add(&o->guard, s->config.policy.guard[i]);
 	return -1;
@@ -58,13 +62,12 @@ bool replay_ship_open(struct replay_ship *s, unsigned workers, struct ship_confi
 }
 
 // Bytes that some sink has not acknowledged; *which: the one that has most, *error: why it is down, "": it is not.
-static uint64_t behind(const struct replay_ship *s, struct deliver_counts *which)
+static uint64_t behind(const struct replay_ship *s, struct sink_counts *which)
 {
 	uint64_t most = 0;
 	for (unsigned i = 0; i < s->config.nsinks; i++) {
-		struct deliver_counts n;
-		deliver_counts(s->records.deliver, i, &n);
-		if (n.behind_bytes <= most)
+		struct sink_counts n;
+		if (!deliver_counts(s->records.deliver, s->config.sinks[i].name, &n) || n.behind_bytes <= most)
 			continue;
 		most = n.behind_bytes;
 		*which = n;
@@ -75,7 +78,9 @@ static uint64_t behind(const struct replay_ship *s, struct deliver_counts *which
 bool replay_ship_close(struct replay_ship *s, bool progress)
 {
 	uint64_t said_ns = clock_ns(CLOCK_MONOTONIC), most;
-	struct deliver_counts which;
+	struct sink_counts which;
+	if (!s->records.spool)
+		return true;
 	struct sigaction sa = {.sa_handler = capture_interrupt, .sa_flags = (int)SA_RESETHAND};
 	capture_stop = 0; // a signal has ended the replay, another ends the waiting
 	sigaction(SIGINT, &sa, NULL);

@@ -254,7 +254,7 @@ static void words_mirrors(const struct summary *s, FILE *out, bool colour)
 			fprintf(out, "%-22s %10lu  frames copied to %s\n", sink, m.frames,
 				summary_printable(m.file, file, sizeof(file)));
 		else
-			fprintf(out, "%-22s %10s  nothing is copied: no --mirror FILE\n", sink, "-");
+			fprintf(out, "%-22s %10s  nothing is copied: no --mirror FILE, no sink\n", sink, "-");
 	}
 }
 

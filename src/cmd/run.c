@@ -23,6 +23,7 @@
 #include "option.h"
 #include "run_life.h"
 #include "ctl/control.h"
+#include "ctl/copies.h"
 #include "ctl/from_kafka.h"
 #include "ctl/kernel.h"
 #include "ctl/loop.h"
@@ -99,6 +100,7 @@ static void caught(void *arg, int signal)
 	struct run *r = arg;
 	if (signal == SIGHUP) {
 		deliver_reopen(r->appliance.records.deliver);
+		copies_reopen(&r->appliance);
 		life_reload(r);
 		return;
 	}

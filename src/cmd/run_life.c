@@ -110,13 +110,13 @@ void life_level(const struct config *c)
 }
 
 // A file that is rotated needs a folder in which the user may write: better said now than by night.
-static void may_rotate(const struct config *c, const char *what, const char *path)
+static void may_rotate(const struct config *c, const char *path)
 {
 	char folder[CONFIG_FILE];
 	snprintf(folder, sizeof(folder), "%s", path);
 	const char *in = dirname(folder);
 	if (!privilege_may(c, in, W_OK | X_OK))
-		log_say(LOG_ERROR, "ship", "%s=%s will not rotate: %s may not write in its folder; chown %s: %s", what,
+		log_say(LOG_ERROR, "ship", "sink=%s will not rotate: %s may not write in its folder; chown %s: %s",
 			path, *c->user ? c->user : "who runs this", *c->user ? c->user : "$USER", in);
 }
 
@@ -124,10 +124,8 @@ void life_folders(struct run *r)
 {
 	const struct config *c = &r->config;
 	for (unsigned i = 0; i < c->nsinks; i++)
-		if (c->sinks[i].type == SINK_FILE && (c->sinks[i].rotate_mb || c->sinks[i].rotate_s))
-			may_rotate(c, "sink", c->sinks[i].path);
-	for (unsigned i = 0; i < c->nmirrors; i++)
-		may_rotate(c, "mirror", c->mirrors[i].path); // for want of room, too
+		if (c->sinks[i].rotate_mb || c->sinks[i].rotate_s)
+			may_rotate(c, c->sinks[i].path);
 	char socket[CONFIG_DEVICE];
 	snprintf(socket, sizeof(socket), "%s", r->config.control.socket);
 	if (*socket)

@@ -52,6 +52,7 @@
 
 static void path_of(const struct config *c, struct path_config *p, uint64_t seed)
 {
+	struct mirror_to to[CONFIG_SINKS];
 	const struct config_memory *m = &c->memory;
 	*p = (struct path_config){.quiet_starts = !records_starts(c),
 				  .flows = m->flows,
@@ -73,8 +74,8 @@ static void path_of(const struct config *c, struct path_config *p, uint64_t seed
 				  .policy_fields = UINT64_MAX, // of a policy that may be loaded later
 				  .policy_acts = true,
 				  .live = true,
-				  .copies = c->nmirrors,
-				  .before = c->nmirrors ? m->before_frames : 0};
+				  .copies = copies_sinks(c, to) > 0};
+	p->before = p->copies ? m->before_frames : 0;
 	for (unsigned i = 0; i < c->npaths; i++) {
 		p->transports |= lanes_transports(&c->paths[i]);
 		if (c->paths[i].mode == CONFIG_MIRROR) // may miss frames, or have them out of order (corridor.md 3)

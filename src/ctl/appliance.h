@@ -34,7 +34,7 @@ struct appliance {
 	struct requests *decider; // decider.c's; NULL: requests are not answered here
 	struct ship *ship;
 	struct records records;
-	struct copies *copies;       // NULL: the config has no mirrors
+	struct copies *copies;       // NULL: the config has no sink for them
 	struct control *control;     // NULL: nobody can ask
 	struct ship_source *sources; // workers', and the speaker's
 	struct worker *speaker;      // state.c's: for records of the control thread

@@ -152,11 +152,32 @@ static void read_value(struct loading *l, const struct config_group *g, unsigned
 		*config_origin(l->config, g, i, k) |= CONFIG_BAD;
 }
 
+// Keys of the top that were there, and what is written instead.
+static const struct {
+	const char *name, *now;
+} gone[] = {
+	{"mirrors",
+	 "copies of frames go to \"sinks\": {\"type\": \"pcapng\", \"name\": SINK, \"path\": ...}; what had no "
+	 "\"sink\" has \"others\": true"},
+};
+
+static bool was(struct reading *r, uint32_t node, struct doc_span key)
+{
+	unsigned i = 0, n = sizeof(gone) / sizeof(gone[0]);
+	while (i < n && (strlen(gone[i].name) != key.len || memcmp(gone[i].name, key.p, key.len)))
+		i++;
+	if (i < n)
+		reading_wrong(r, node, "there is no \"%s\" any more: %s", gone[i].name, gone[i].now);
+	return i < n;
+}
+
 // A key that the group lacks; of the top, which has groups, too.
 static void unknown(struct reading *r, const struct config_group *g, uint32_t node, struct doc_span key)
 {
 	const char *words[2 * WORDS_MAX];
 	unsigned n = 0;
+	if (g == config_groups && was(r, node, key))
+		return;
 	for (unsigned k = 0; k < g->nkeys; k++)
 		words[n++] = g->keys[k].name;
 	for (unsigned i = 1; g == config_groups && i < config_group_count; i++)

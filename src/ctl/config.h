@@ -24,10 +24,9 @@
 #define CONFIG_NETS 8 // addresses of a port
 #define CONFIG_PATHS 8
 #define CONFIG_GUARDS 64
-#define CONFIG_SINKS 8
-#define CONFIG_MIRRORS 8
+#define CONFIG_SINKS 16
 #define CONFIG_ETHERTYPES 16
-#define CONFIG_ORIGINS 1024 // values of a config in all
+#define CONFIG_ORIGINS 2048 // values of a config in all
 
 enum config_idle { CONFIG_IDLE_BUSY, CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_INTERRUPT };
 
@@ -97,13 +96,6 @@ struct config_spool {
 	uint32_t max_mb, segment_mb, memory_mb, flush_ms, flush_kb;
 };
 
-// Where copies of mirror rules go.
-struct config_mirror {
-	char path[CONFIG_FILE];
-	char sink[128]; // of the rules; "": all that no other file is for
-	uint32_t rotate_mb, keep;
-};
-
 struct config_control {
 	char socket[CONFIG_DEVICE], group[CONFIG_NAME]; // "": none; the group that may connect, "": that of the process
 	char http[CONFIG_ADDRESS];                      // "127.0.0.1:9180"; "": none
@@ -138,8 +130,6 @@ struct config {
 	struct config_spool spool;
 	struct sink_config sinks[CONFIG_SINKS];
 	uint8_t nsinks;
-	struct config_mirror mirrors[CONFIG_MIRRORS];
-	uint8_t nmirrors;
 	struct config_control control;
 	struct config_free kafka;
 	struct config_decide decide;

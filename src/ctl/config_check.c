@@ -103,7 +103,8 @@ static void element(const struct checking *k, const struct config_group *g, unsi
 		uint32_t o = *config_origin(k->c, g, i, j);
 		if (!key->value && !o)
 			WRONG(k, (struct spot){g, i, j}, "a %s needs \"%s\"", g->one, key->name);
-		if (!key->only || !o || (o & CONFIG_BAD) || !known || (known & CONFIG_BAD) || key->only >> what & 1)
+		bool told = g->keys[0].value || known; // else it was said that it is missing
+		if (!key->only || !o || (o & CONFIG_BAD) || !told || (known & CONFIG_BAD) || key->only >> what & 1)
 			continue;
 		size_t at = 0;
 		for (unsigned w = 0; w < first->nwords; w++) {
@@ -407,6 +408,7 @@ static const char *place_of(const struct sink_config *s)
 	case SINK_SYSLOG:
 		return s->server;
 	case SINK_FILE:
+	case SINK_PCAPNG:
 		return !strcmp(s->path, "-") ? "stdout" : name ? name + 1 : s->path;
 	case SINK_S3:
 		return s->bucket;
@@ -418,12 +420,13 @@ static const char *place_of(const struct sink_config *s)
 }
 
 // The cursor in the spool has this name: it has to be the same after a restart, wherever in the list the sink stands.
+// That of frames is a rule's, and stays.
 static void name_sink(struct sink_config *s)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	if (!*s->name)
 		snprintf(s->name, sizeof(s->name), "%s-%s", sink_type_names[s->type], place_of(s));
-	for (char *c = s->name; *(c += strspn(c, plain));)
+	for (char *c = s->name; *(c += strspn(c, plain)) && !sink_of_frames(s);)
 		*c = '_';
 }
 
@@ -497,15 +500,28 @@ static void syslog(const struct checking *k, unsigned i)
 		WARN(k, spot("sinks", i, "tls"), "records go in the clear, to whoever answers there");
 }
 
+// A rule's copies go to one place.
+static void frames(const struct checking *k, const struct sink_config *all, unsigned i)
+{
+	if (!*all[i].name && !all[i].others)
+		WRONG(k, spot("sinks", i, "type"),
+		      "a pcapng sink needs \"name\", which rules mirror to, or \"others\"");
+	for (unsigned j = 0; j < i; j++)
+		if (all[i].others && all[j].others)
+			WRONG(k, spot("sinks", i, "others"), "sinks/%u takes these already", j);
+}
+
 static void sinks(const struct checking *k)
 {
 	struct sink_config *s = k->c->sinks;
 	for (unsigned i = 0; i < k->c->nsinks; i++) {
-		if (s[i].type == SINK_FILE && !*s[i].path)
-			WRONG(k, spot("sinks", i, "type"), "a file sink needs \"path\"");
+		if ((s[i].type == SINK_FILE || s[i].type == SINK_PCAPNG) && !*s[i].path)
+			WRONG(k, spot("sinks", i, "type"), "a %s sink needs \"path\"", sink_type_names[s[i].type]);
 		if (s[i].type == SINK_S3)
 			objects(k, s, i);
-		if (!sink_kinds[s[i].type])
+		if (sink_of_frames(&s[i]))
+			frames(k, s, i);
+		else if (!sink_kinds[s[i].type])
 			WRONG(k, spot("sinks", i, "type"), "this program was built without sinks of type \"%s\"",
 			      sink_type_names[s[i].type]);
 #ifdef HAVE_KAFKA
@@ -569,22 +585,6 @@ static void decide(const struct checking *k)
 	}
 }
 
-static void mirrors(const struct checking *k)
-{
-	const struct config_mirror *m = k->c->mirrors;
-	for (unsigned i = 0; i < k->c->nmirrors; i++) {
-		for (unsigned j = 0; j < i; j++) {
-			if (!strcmp(m[i].sink, m[j].sink))
-				WRONG(k, spot("mirrors", i, "sink"), "mirrors/%u takes these already", j);
-			if (*m[i].path && !strcmp(m[i].path, m[j].path))
-				WRONG(k, spot("mirrors", i, "path"), "mirrors/%u writes there already", j);
-		}
-		for (unsigned j = 0; j < k->c->nsinks; j++)
-			if (*m[i].path && !strcmp(m[i].path, k->c->sinks[j].path))
-				WRONG(k, spot("mirrors", i, "path"), "sinks/%u writes there already", j);
-	}
-}
-
 static void people(const struct checking *k)
 {
 	const struct config_control *t = &k->c->control;
@@ -609,7 +609,6 @@ void config_check(struct config *c, bool here, struct complaints *to)
 	policies(&k);
 	memory(&k);
 	sinks(&k);
-	mirrors(&k);
 	kafka(&k);
 	decide(&k);
 	people(&k);

@@ -174,7 +174,7 @@ static const struct config_key memory_keys[] = {
 	       "of a worker, for facts of transactions that wait for their answer"),
 	NUMBER(M, record_cells, "record_cells", 1 << 10, 1 << 24, "32768", "of a worker's record ring, a power of two"),
 	NUMBER(M, before_frames, "before_frames", 0, 1 << 20, "8192",
-	       "how many frames back `before` of mirror rules finds those of its flow, where there are mirrors"),
+	       "how many frames back `before` of mirror rules finds those of its flow, where a sink takes copies"),
 };
 
 #define O struct config_spool
@@ -193,6 +193,8 @@ static const struct config_key spool_keys[] = {
 
 #define S struct sink_config
 #define FILES (1 << SINK_FILE)
+#define PACKETS (1 << SINK_PCAPNG)
+#define RECORDS (((1 << SINK_TYPE_COUNT) - 1) & ~PACKETS)
 #define OBJECTS (1 << SINK_S3)
 #define KAFKA (1 << SINK_KAFKA)
 #define SYSLOG (1 << SINK_SYSLOG)
@@ -201,25 +203,35 @@ static const char *const facility_words[] = {"kern",   "user",   "mail",   "daem
 					     "ntp",    "audit",  "alert",  "clock",  "local0",   "local1",
 					     "local2", "local3", "local4", "local5", "local6",   "local7"};
 static const struct config_key sink_keys[] = {
-	WORD(S, type, "type", sink_type_names, "file", "what takes the records"),
-	TEXT(S, name, "name", "", "its own in logs, `show sinks` and the spool; empty: made of type and place"),
+	WORD(S, type, "type", sink_type_names, "file", "what takes the records, or, as pcapng, the copies of frames"),
+	TEXT(S, name, "name", "",
+	     "its own in logs, `show sinks` and the spool, of pcapng the `sink` of rules; empty: made of type and "
+	     "place"),
 	WORD(S, format, "format", format_words, "eve",
-	     "a table for eyes, JSON lines as Suricata names them or as OCSF 1.8 does, or one fact a line"),
+	     "a table for eyes, JSON lines as Suricata names them or as OCSF 1.8 does, or one fact a line",
+	     .only = RECORDS),
 	TEXT(S, cloud, "cloud", "",
-	     "of ocsf: where this runs, as provider/region/account (AWS/eu-central-1/123456789012); empty: not said"),
+	     "of ocsf: where this runs, as provider/region/account (AWS/eu-central-1/123456789012); empty: not said",
+	     .only = RECORDS),
 	LIST(S, kinds, "kinds", CONFIG_TEXT, 0, 0, "",
-	     "the kinds of records that it takes, such as flow, http, alert, transaction, verdict; none: all"),
+	     "the kinds of records that it takes, such as flow, http, alert, transaction, verdict; none: all",
+	     .only = RECORDS),
 	LIST(S, tenants, "tenants", CONFIG_TEXT, 0, 0, "", "of these tenants alone, by number; none: of all"),
 	LIST(S, redact, "redact", CONFIG_TEXT, 0, 0, "",
-	     "what it does not get to see, such as http.header.cookie, http.uri.query, user"),
+	     "what it does not get to see, such as http.header.cookie, http.uri.query, user", .only = RECORDS),
 	ROW("redact_key", "", CONFIG_BESIDE, SIZE(S, redact_key), S, redact_key,
 	    "a file of at least 16 bytes: what is redacted becomes a hash by this key, the same for the same value; "
-	    "empty: it goes"),
-	TEXT(S, path, "path", "", "the file; -: standard output", .only = FILES),
+	    "empty: it goes",
+	    .only = RECORDS),
+	TEXT(S, path, "path", "",
+	     "the file; -: standard output. Of pcapng one that is there is put away, not written on",
+	     .only = FILES | PACKETS),
+	BOOL(S, others, "others", "false", "it takes what rules mirror to names that no other sink has",
+	     .only = PACKETS),
 	NUMBER(S, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never",
-	       .only = FILES),
-	NUMBER(S, rotate_s, "rotate_s", 0, 31536000, "0", "or when it is so old", .only = FILES),
-	NUMBER(S, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all", .only = FILES),
+	       .only = FILES | PACKETS),
+	NUMBER(S, rotate_s, "rotate_s", 0, 31536000, "0", "or when it is so old", .only = FILES | PACKETS),
+	NUMBER(S, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all", .only = FILES | PACKETS),
 	TEXT(S, bucket, "bucket", "", "where objects go", .only = OBJECTS),
 	TEXT(S, prefix, "prefix", "sluice", "of all objects' names", .only = OBJECTS),
 	TEXT(S, endpoint, "endpoint", "", "https://host:port of what speaks S3; empty: AWS's, of the region",
@@ -274,14 +286,6 @@ static const struct config_key sink_keys[] = {
 	       "a message has arrived when the server's kernel has had it for so long", .only = SYSLOG),
 };
 
-#define Z struct config_mirror
-static const struct config_key mirror_keys[] = {
-	TEXT(Z, path, "path", NULL, "the pcapng file; one that is there is put away, not overwritten"),
-	TEXT(Z, sink, "sink", "", "of the rules whose copies go there; empty: of all that no other file is for"),
-	NUMBER(Z, rotate_mb, "rotate_mb", 0, 1 << 20, "0", "a new file when this one has so much; 0: never"),
-	NUMBER(Z, keep, "keep", 0, 100000, "0", "how many earlier files stay; 0: all"),
-};
-
 #define T struct config_control
 static const struct config_key control_keys[] = {
 	TEXT(T, socket, "socket", "/run/sluice/ctl.sock", "where `sluice ctl` connects; empty: nowhere"),
@@ -333,8 +337,8 @@ const struct config_group config_groups[] = {
 	ONE(policy, policy_keys, "What is allowed."),
 	ONE(memory, memory_keys, "What is taken at start; nothing more is, later."),
 	ONE(spool, spool_keys, "What waits for sinks, in the order in which it came."),
-	SOME(sinks, sink_keys, "sink", CONFIG_LISTED, "Where records go."),
-	SOME(mirrors, mirror_keys, "mirror", CONFIG_LISTED, "Where frames go that rules of action `mirror` copy."),
+	SOME(sinks, sink_keys, "sink", CONFIG_LISTED,
+	     "Where records go, and, to those of type `pcapng`, the frames that rules of action `mirror` copy."),
 	ONE(control, control_keys, "Who may look and command."),
 	{.name = "kafka",
 	 .one = "kafka",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Copies of mirror rules, live. Workers hand frames over by rings (path/mirror.c); here they are written to the files
-// that `mirrors` of the config names (live/mirrors.c), on a thread of their own: a slow disk costs copies, which are
+// Copies of mirror rules, live. Workers hand frames over by rings (path/mirror.c); here they are written to the
+// config's sinks of type `pcapng` (live/mirrors.c), on one thread for all of these: a slow disk costs copies, which are
 // counted, and neither frames nor records. Opened and closed by the control thread.
 #include "ctl/copies.h"
 
@@ -17,11 +17,11 @@
 #include "policy/policy.h"
 
 #define LINKTYPE_ETHERNET 1
-#define TICK_NS 1000000000ull
+#define TICK_NS 200000000ull
 #define NAP_NS 5000000 // a ring of 1,024 lasts so long at 200,000 copies a second
 
 struct copies {
-	struct mirror_to to[CONFIG_MIRRORS];
+	struct mirror_to to[CONFIG_SINKS];
 	struct mirrors *mirrors;
 	pthread_t thread;
 	_Atomic bool stop;
@@ -35,7 +35,7 @@ static void *write_copies(void *arg)
 	while (!c->stop) {
 		uint64_t now = clock_ns(CLOCK_MONOTONIC);
 		if (now - ticked >= TICK_NS) {
-			mirrors_tick(c->mirrors, LINKTYPE_ETHERNET);
+			mirrors_tick(c->mirrors);
 			ticked = now;
 		}
 		if (!mirrors_poll(c->mirrors, UINT64_MAX))
@@ -44,25 +44,24 @@ static void *write_copies(void *arg)
 	return NULL;
 }
 
-static struct mirror_to file_of(const struct config_mirror *m)
+unsigned copies_sinks(const struct config *c, struct mirror_to *to)
 {
-	return (struct mirror_to){.sink = *m->sink ? m->sink : NULL,
-				  .sink_len = strlen(m->sink),
-				  .file = m->path,
-				  .rotate_bytes = (uint64_t)m->rotate_mb << 20,
-				  .keep = m->keep};
+	unsigned n = 0;
+	for (unsigned i = 0; i < c->nsinks; i++) {
+		const struct sink_config *s = &c->sinks[i];
+		if (sink_of_frames(s))
+			to[n++] = (struct mirror_to){s->name, strlen(s->name), s->others, s->path, s};
+	}
+	return n;
 }
 
 static int join(struct appliance *a, struct copies *c)
 {
-	const struct config *config = a->config;
 	struct mirrors_config files = {.to = c->to,
-				       .nto = config->nmirrors,
+				       .nto = copies_sinks(a->config, c->to),
 				       .names = standing_names(a->standing),
 				       .nnames = STANDING_VERSIONS,
 				       .live = true};
-	for (unsigned i = 0; i < config->nmirrors; i++)
-		c->to[i] = file_of(&config->mirrors[i]);
 	c->mirrors = mirrors_new(&files);
 	for (unsigned i = 0; c->mirrors && i < a->nworkers; i++)
 		if (!(a->polls[i]->w.copies = mirrors_ring(c->mirrors)))
@@ -72,22 +71,19 @@ static int join(struct appliance *a, struct copies *c)
 
 int copies_open(struct appliance *a)
 {
-	if (!a->config->nmirrors)
+	if (!a->path.copies)
 		return 0;
 	struct copies *c = a->copies = calloc(1, sizeof(*c));
 	int rc = c ? join(a, c) : -ENOMEM;
-	if (rc < 0) {
-		log_say(LOG_ERROR, "ship", "no memory for mirrors");
-		return rc;
-	}
-	const char *file = mirrors_open(c->mirrors, LINKTYPE_ETHERNET);
-	if (file) {
+	if (rc == 0 && mirrors_open(c->mirrors, LINKTYPE_ETHERNET))
 		rc = -errno;
-		log_say(LOG_ERROR, "ship", "cannot write mirror=%s: %s", file, strerror(-rc));
+	if (rc < 0) {
+		log_say(LOG_ERROR, "ship", "no memory for sinks of type pcapng");
 		return rc;
 	}
-	for (unsigned i = 0; i < a->config->nmirrors; i++)
-		privilege_give(a->config, c->to[i].file);
+	for (unsigned i = 0; i < a->config->nsinks; i++)
+		if (sink_of_frames(&a->config->sinks[i]))
+			privilege_give(a->config, a->config->sinks[i].path);
 	return -pthread_create(&c->thread, NULL, write_copies, c);
 }
 
@@ -101,7 +97,7 @@ void copies_close(struct appliance *a)
 		mirrors_flush(c->mirrors);
 		const char *file = mirrors_close(c->mirrors, &error);
 		if (file)
-			log_say(LOG_ERROR, "ship", "not all is written mirror=%s: %s", file, strerror(error));
+			log_say(LOG_ERROR, "ship", "not all is written sink=%s: %s", file, strerror(error));
 	}
 	if (c)
 		mirrors_free(c->mirrors);
@@ -109,22 +105,30 @@ void copies_close(struct appliance *a)
 	a->copies = NULL;
 }
 
-void copies_counts(const struct appliance *a, unsigned i, struct mirror_counts *to)
+void copies_reopen(const struct appliance *a)
 {
-	mirrors_counts(a->copies->mirrors, i, to);
+	if (a->copies)
+		mirrors_reopen(a->copies->mirrors);
+}
+
+bool copies_counts(const struct appliance *a, const char *sink, struct sink_counts *to)
+{
+	return a->copies && mirrors_counts(a->copies->mirrors, sink, to);
 }
 
 void copies_check(const struct config *c, const struct policy *p, struct complaints *to)
 {
+	struct mirror_to sinks[CONFIG_SINKS];
+	unsigned n = copies_sinks(c, sinks);
 	for (uint32_t i = 0; i < p->nrules; i++) {
 		const struct rule *r = &p->rules[i];
 		bool taken = r->action != ACTION_MIRROR || r->disabled;
-		for (unsigned k = 0; k < c->nmirrors && !taken; k++)
-			taken = !*c->mirrors[k].sink || !strcmp(c->mirrors[k].sink, r->sink);
+		for (unsigned k = 0; k < n && !taken; k++)
+			taken = sinks[k].others || mirrors_is_of(&sinks[k], r->sink);
 		if (!taken)
 			complaints_add(to, true, &r->place,
-				       "rule %s: nobody takes its copies: the configuration has no mirrors with sink "
-				       "\"%s\"",
+				       "rule %s: nobody takes its copies: the configuration has no sink of type "
+				       "pcapng with the name \"%s\"",
 				       r->id, r->sink);
 	}
 }

@@ -208,64 +208,44 @@ static void captures(FILE *f, struct appliance *a)
 }
 
 struct sink_row {
-	const char *name;
-	uint64_t up, units, bytes, lost, refused, errors, behind, oldest;
+	struct sink_counts is;
+	uint64_t up, oldest_s;
 };
-
-static unsigned sink_rows(struct appliance *a, struct sink_row *rows)
-{
-	unsigned n = 0;
-	uint64_t now = clock_ns(CLOCK_REALTIME);
-	for (unsigned i = 0; i < a->config->nsinks; i++) {
-		struct deliver_counts c;
-		deliver_counts(a->records.deliver, i, &c);
-		rows[n++] = (struct sink_row){a->config->sinks[i].name,
-					      c.up,
-					      c.records,
-					      c.bytes,
-					      c.lost,
-					      c.refused,
-					      c.errors,
-					      c.behind_bytes,
-					      c.oldest_ns && c.oldest_ns < now ? (now - c.oldest_ns) / 1000000000 : 0};
-	}
-	for (unsigned i = 0; i < a->config->nmirrors; i++) {
-		struct mirror_counts c;
-		copies_counts(a, i, &c);
-		rows[n++] = (struct sink_row){a->config->mirrors[i].path, !c.failing, c.frames, c.bytes, c.lost,
-					      .errors = c.errors};
-	}
-	return n;
-}
 
 static void sinks(FILE *f, struct appliance *a)
 {
-	struct sink_row rows[CONFIG_SINKS + CONFIG_MIRRORS];
+	struct sink_row rows[CONFIG_SINKS];
+#define AT(field) offsetof(struct sink_row, field)
 	static const struct {
 		const char *name, *type, *unit, *help;
 		size_t at;
-	} all[] = {{"sink_up", "gauge", NULL, "0: its place takes nothing now, records wait in the spool.",
-		    offsetof(struct sink_row, up)},
-		   {"sink_units", "counter", NULL, "Records, of mirrors frames, that it was given.",
-		    offsetof(struct sink_row, units)},
-		   {"sink_bytes", "counter", "bytes", "Bytes that went there.", offsetof(struct sink_row, bytes)},
-		   {"sink_lost", "counter", NULL, "Records and frames that it never got.",
-		    offsetof(struct sink_row, lost)},
-		   {"sink_refused", "counter", NULL, "Records that its place refused for what they are.",
-		    offsetof(struct sink_row, refused)},
-		   {"sink_errors", "counter", NULL, "Attempts that failed.", offsetof(struct sink_row, errors)},
-		   {"sink_behind_bytes", "gauge", "bytes", "Of the spool, that it has not acknowledged.",
-		    offsetof(struct sink_row, behind)},
-		   {"sink_oldest_seconds", "gauge", "seconds", "Age of the oldest record that it has not acknowledged.",
-		    offsetof(struct sink_row, oldest)}};
-	unsigned n = sink_rows(a, rows);
+	} all[] = {
+		{"sink_up", "gauge", NULL,
+		 "0: its place takes nothing now; records wait in the spool, copies of frames are lost.", AT(up)},
+		{"sink_units", "counter", NULL, "Records, of pcapng frames, that it was given.", AT(is.units)},
+		{"sink_bytes", "counter", "bytes", "Bytes that went there.", AT(is.bytes)},
+		{"sink_lost", "counter", NULL, "Records and frames that it never got.", AT(is.lost)},
+		{"sink_refused", "counter", NULL, "Records that its place refused for what they are.", AT(is.refused)},
+		{"sink_errors", "counter", NULL, "Attempts that failed.", AT(is.errors)},
+		{"sink_behind_bytes", "gauge", "bytes", "Of the spool, that it has not acknowledged.",
+		 AT(is.behind_bytes)},
+		{"sink_oldest_seconds", "gauge", "seconds", "Age of the oldest record that it has not acknowledged.",
+		 AT(oldest_s)}};
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	unsigned n = a->config->nsinks;
+	for (unsigned i = 0; i < n; i++) {
+		struct sink_row *r = &rows[i];
+		show_sink(a, i, &r->is);
+		r->up = r->is.up;
+		r->oldest_s = r->is.oldest_ns && r->is.oldest_ns < now ? (now - r->is.oldest_ns) / 1000000000 : 0;
+	}
 	for (unsigned k = 0; k < sizeof(all) / sizeof(all[0]) && n; k++) {
 		char name[32];
 		bool total = *all[k].type == 'c';
 		snprintf(name, sizeof(name), "%s%s", all[k].name, total ? "_total" : "");
 		family(f, all[k].name, all[k].type, all[k].unit, all[k].help);
 		for (unsigned i = 0; i < n; i++)
-			sample(f, name, "sink", rows[i].name,
+			sample(f, name, "sink", rows[i].is.name,
 			       *(const uint64_t *)(const void *)((const char *)&rows[i] + all[k].at));
 	}
 }

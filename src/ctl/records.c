@@ -44,13 +44,14 @@ static void give_folder(const struct config *c)
 		closedir(d);
 }
 
-static int open_spool(struct records *r, const struct config *c, const struct records_writer *by)
+static int open_spool(struct records *r, const struct config *c, const struct deliver_config *d,
+		      const struct records_writer *by)
 {
 	const struct config_spool *s = &c->spool;
 	char error[SPOOL_ERROR];
 	const char *names[CONFIG_SINKS];
-	for (unsigned i = 0; i < c->nsinks; i++)
-		names[i] = c->sinks[i].name;
+	for (unsigned i = 0; i < d->nsinks; i++)
+		names[i] = d->sinks[i]->name;
 	if (*s->path)
 		privilege_folder(c, s->path); // what is wrong with it, spool_open says
 	give_folder(c);
@@ -63,7 +64,7 @@ static int open_spool(struct records *r, const struct config *c, const struct re
 				      .node = c->node,
 				      .boot = by->boot,
 				      .sinks = names,
-				      .nsinks = c->nsinks,
+				      .nsinks = d->nsinks,
 				      .workers = by->workers,
 				      .wait = by->wait};
 	r->spool = spool_open(&config, error);
@@ -87,12 +88,15 @@ int records_open(struct records *r, const struct config *c, const struct records
 #ifdef HAVE_KAFKA
 	kafka_use(&c->kafka.pairs, c->node);
 #endif
-	if (!c->nsinks)
-		return 0;
-	int rc = open_spool(r, c, by);
-	if (rc < 0)
+	const struct sink_config *sinks[CONFIG_SINKS];
+	struct deliver_config config = {.sinks = sinks};
+	for (unsigned i = 0; i < c->nsinks; i++)
+		if (!sink_of_frames(&c->sinks[i]))
+			sinks[config.nsinks++] = &c->sinks[i];
+	int rc = config.nsinks ? open_spool(r, c, &config, by) : 0;
+	if (rc < 0 || !config.nsinks)
 		return rc;
-	struct deliver_config config = {.spool = r->spool, .sinks = c->sinks, .nsinks = c->nsinks};
+	config.spool = r->spool;
 	r->deliver = deliver_start(&config);
 	if (!r->deliver)
 		return -errno;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Where records go, as a configuration has it: the spool and its sinks, opened and closed together. By the program's
-// thread; `run` and `replay -c` use it.
+// thread; `run` and `replay -c` use it. Sinks of frames are copies.c's.
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@ struct deliver;
 struct spool;
 
 struct records {
-	struct spool *spool; // NULL: the configuration has no sinks
+	struct spool *spool; // NULL: the configuration has no sinks for records
 	struct deliver *deliver;
 };
 

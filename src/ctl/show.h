@@ -44,6 +44,9 @@ json_t *show_set_names(struct appliance *a);
 json_t *show_workers(struct appliance *a, struct call *c);
 json_t *show_ledger(struct appliance *a, struct call *c);
 json_t *show_sinks(struct appliance *a, struct call *c);
+struct sink_counts;
+// Of the config's i-th sink, whatever it takes.
+void show_sink(const struct appliance *a, unsigned i, struct sink_counts *to);
 json_t *show_config(struct appliance *a, struct call *c);
 json_t *show_rates(struct appliance *a);
 

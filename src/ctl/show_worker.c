@@ -88,17 +88,25 @@ json_t *show_ledger(struct appliance *a, struct call *c)
 			 named(t.anomalies, anomaly_names, 1, ANOMALY_COUNT), "xdp", in_xdp(a));
 }
 
+void show_sink(const struct appliance *a, unsigned i, struct sink_counts *to)
+{
+	const char *name = a->config->sinks[i].name;
+	if (!copies_counts(a, name, to) && !deliver_counts(a->records.deliver, name, to))
+		sink_counts_begin(to, name);
+}
+
 static json_t *one_sink(struct appliance *a, unsigned i)
 {
 	const struct sink_config *s = &a->config->sinks[i];
-	struct deliver_counts n;
-	deliver_counts(a->records.deliver, i, &n);
+	bool frames = sink_of_frames(s);
+	struct sink_counts n;
+	show_sink(a, i, &n);
 	uint64_t now = clock_ns(CLOCK_REALTIME);
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "name", n.name, "type",
-			 sink_type_names[s->type], "format", ship_format_names[s->format], "state",
-			 n.up ? "up" : "down", "since_s", (json_int_t)((now - n.since_ns) / 1000000000), "records",
-			 (json_int_t)n.records, "bytes", (json_int_t)n.bytes, "behind_bytes",
-			 (json_int_t)n.behind_bytes, "oldest_s",
+			 sink_type_names[s->type], "format", frames ? "pcapng" : ship_format_names[s->format], "state",
+			 n.up ? "up" : "down", "since_s", (json_int_t)((now - n.since_ns) / 1000000000),
+			 frames ? "frames" : "records", (json_int_t)n.units, "bytes", (json_int_t)n.bytes,
+			 "behind_bytes", (json_int_t)n.behind_bytes, "oldest_s",
 			 (json_int_t)(n.oldest_ns && n.oldest_ns < now ? (now - n.oldest_ns) / 1000000000 : 0), "lost",
 			 (json_int_t)n.lost, "refused", (json_int_t)n.refused, "errors", (json_int_t)n.errors,
 			 "last_error", n.error);
@@ -131,21 +139,11 @@ json_t *show_sinks(struct appliance *a, struct call *c)
 	json_t *list = json_array();
 	for (unsigned i = 0; i < a->config->nsinks; i++)
 		json_array_append_new(list, one_sink(a, i));
-	json_t *copies = json_array();
-	for (unsigned i = 0; i < a->config->nmirrors; i++) {
-		const struct config_mirror *m = &a->config->mirrors[i];
-		struct mirror_counts n;
-		copies_counts(a, i, &n);
-		json_array_append_new(copies,
-				      json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:s}", "sink", *m->sink ? m->sink : "*",
-						"path", m->path, "state", n.failing ? "failing" : "writing", "frames",
-						(json_int_t)n.frames, "bytes", (json_int_t)n.bytes, "lost",
-						(json_int_t)n.lost, "errors", (json_int_t)n.errors, "last_error",
-						n.error ? strerror(n.error) : ""));
-	}
-	return json_pack("{s:o,s:o,s:o,s:I,s:I}", "sinks", list, "spool", spool(a), "mirrors", copies, "records",
+	return json_pack("{s:o,s:o,s:I,s:I,s:I,s:I}", "sinks", list, "spool", spool(a), "records",
 			 (json_int_t)t.counters[COUNTER_RECORDS], "records_lost",
-			 (json_int_t)t.counters[COUNTER_RECORDS_LOST]);
+			 (json_int_t)t.counters[COUNTER_RECORDS_LOST], "copies",
+			 (json_int_t)t.counters[COUNTER_MIRROR_COPIES], "copies_lost",
+			 (json_int_t)t.counters[COUNTER_MIRROR_LOST]);
 }
 
 static void add_key(void *arg, const char *key, const char *text, const char *origin)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The far end of mirror.c: workers hand over frames as they came in, with the numbers of the rules that want them; out
-// come pcapng files, each frame with its own time and link type and a comment for each of these rules. In replay on the
-// main thread, which also polls where it waits for a worker; live on a thread of its own (ctl/copies.c).
+// go pcapng files (mirror_file.c), each frame with its own time and link type and a comment for each of these rules. In
+// replay on the main thread, which also polls where it waits for a worker; live on a thread of its own (ctl/copies.c).
 //
 // Several workers hand over as they come to it, so copies are put into one order here: by the place in the walk for
 // whose sake they were made, then by flow, then as the worker made them. They wait in a heap until everybody is done
@@ -12,28 +12,16 @@
 #include "mirrors.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
-#include "base/earlier.h"
-#include "base/log.h"
 #include "base/rings.h"
 #include "live/comment.h"
 #include "path/mirror.h"
 #include "ruleset.h"
-
-struct file {
-	const struct mirror_to *to;
-	struct capture_out *out; // NULL: not open, or failed
-	int error;
-	bool said;
-	uint64_t size, stamp_us; // live: about what is in it; when the last one was put away
-	_Atomic uint64_t frames, bytes, lost, errors;
-};
 
 struct waiting {
 	struct mirrored of; // without its mbuf
@@ -45,7 +33,7 @@ struct waiting {
 #define COMMENTS_MAX (LAYERS_MAX * MIRROR_RULES)
 
 struct mirrors {
-	struct file files[MIRROR_FILES];
+	struct mirror_file files[MIRROR_FILES];
 	unsigned nfiles;
 	bool live;
 	struct mirror_sum *sums; // by sink
@@ -73,10 +61,10 @@ static unsigned file_of(const struct mirrors *x, const char *sink)
 	unsigned all = x->nfiles;
 	for (unsigned i = 0; i < x->nfiles; i++) {
 		const struct mirror_to *to = x->files[i].to;
-		if (!to->sink)
-			all = i;
-		else if (mirrors_is_of(to, sink))
+		if (mirrors_is_of(to, sink))
 			return i;
+		if (to->others && all == x->nfiles)
+			all = i;
 	}
 	return all;
 }
@@ -99,7 +87,7 @@ struct mirrors *mirrors_new(const struct mirrors_config *c)
 		return NULL;
 	}
 	for (; x->nfiles < c->nto; x->nfiles++)
-		x->files[x->nfiles].to = &c->to[x->nfiles];
+		mirror_file_of(&x->files[x->nfiles], &c->to[x->nfiles], !c->live);
 	for (unsigned i = 0; i < c->nsinks; i++) {
 		unsigned f = x->file_of[i] = file_of(x, c->sinks[i]);
 		x->sums[i] = (struct mirror_sum){.sink = c->sinks[i], .file = f < x->nfiles ? c->to[f].file : NULL};
@@ -127,43 +115,27 @@ struct rte_ring *mirrors_ring(struct mirrors *x)
 	return rings_add(&x->rings, "mirrors", sizeof(struct mirrored));
 }
 
-static bool open_file(struct file *f, uint16_t link_type, bool live)
-{
-	const struct capture_format format = {.link_type = link_type, .nanoseconds = true, .pcapng = true};
-	char to[PATH_MAX];
-	if (live && earlier_put(f->to->file, &f->stamp_us, to) < 0 && errno != ENOENT)
-		return false;
-	f->out = capture_out_open(f->to->file, &format);
-	if (live)
-		earlier_prune(f->to->file, f->to->keep);
-	f->size = 0;
-	return f->out;
-}
-
 const char *mirrors_open(struct mirrors *x, uint16_t link_type)
 {
 	for (unsigned i = 0; i < x->nfiles; i++) {
-		struct file *f = &x->files[i];
-		if (!f->out && !f->error && !open_file(f, link_type, x->live))
-			return f->to->file;
+		int rc = mirror_file_open(&x->files[i], link_type);
+		errno = -rc;
+		if (rc < 0)
+			return x->files[i].to->file;
 	}
 	return NULL;
 }
 
-static void note_error(struct file *f)
+static void note_error(struct mirror_file *f)
 {
-	int error = f->out ? capture_out_error(f->out) : 0;
-	if (!error)
-		return;
-	capture_out_close(f->out);
-	f->out = NULL;
-	f->error = -error;
+	if (f->out && capture_out_error(f->out))
+		mirror_file_close(f);
 }
 
 const char *mirrors_failed(struct mirrors *x, int *error)
 {
 	for (unsigned i = 0; i < x->nfiles; i++) {
-		struct file *f = &x->files[i];
+		struct mirror_file *f = &x->files[i];
 		note_error(f);
 		if (!f->error || f->said || f->error == EPIPE)
 			continue;
@@ -184,53 +156,35 @@ bool mirrors_left(const struct mirrors *x)
 
 const char *mirrors_close(struct mirrors *x, int *error)
 {
-	for (unsigned i = 0; i < x->nfiles; i++) {
-		struct file *f = &x->files[i];
-		int rc = f->out ? capture_out_close(f->out) : 0;
-		f->out = NULL;
-		if (rc)
-			f->error = -rc;
-	}
+	for (unsigned i = 0; i < x->nfiles; i++)
+		mirror_file_close(&x->files[i]);
 	return mirrors_failed(x, error);
 }
 
-// Live: what went wrong is said once, and tried again; what comes meanwhile is lost, and counted.
-static void wrong(struct file *f, int error)
+void mirrors_tick(struct mirrors *x)
 {
-	if (!f->error)
-		log_say(LOG_ERROR, "ship", "cannot write mirror=%s: %s; tried again each second", f->to->file,
-			strerror(error));
-	f->error = error;
-	f->errors++;
+	for (unsigned i = 0; i < x->nfiles; i++)
+		mirror_file_flush(&x->files[i]);
 }
 
-void mirrors_tick(struct mirrors *x, uint16_t link_type)
+void mirrors_reopen(struct mirrors *x)
+{
+	for (unsigned i = 0; i < x->nfiles; i++)
+		x->files[i].file.again = true;
+}
+
+bool mirrors_counts(struct mirrors *x, const char *sink, struct sink_counts *to)
 {
 	for (unsigned i = 0; i < x->nfiles; i++) {
-		struct file *f = &x->files[i];
-		if (f->out)
-			capture_out_flush(f->out);
-		int error = f->out ? -capture_out_error(f->out) : 0;
-		bool full = f->to->rotate_bytes && f->size >= f->to->rotate_bytes;
-		if (f->out && (error || full)) {
-			capture_out_close(f->out);
-			f->out = NULL;
-		}
-		if (error)
-			wrong(f, error); // the file is a new one at the next tick
-		else if (!f->out && !open_file(f, link_type, true))
-			wrong(f, errno);
-		else if (f->error && !full) {
-			log_say(LOG_NOTICE, "ship", "again possible: write mirror=%s", f->to->file);
-			f->error = 0;
-		}
+		struct mirror_file *f = &x->files[i];
+		if (strcmp(f->counts.name, sink))
+			continue;
+		pthread_mutex_lock(&f->lock);
+		*to = f->counts;
+		pthread_mutex_unlock(&f->lock);
+		return true;
 	}
-}
-
-void mirrors_counts(const struct mirrors *x, unsigned i, struct mirror_counts *to)
-{
-	const struct file *f = &x->files[i];
-	*to = (struct mirror_counts){f->frames, f->bytes, f->lost, f->errors, f->error, f->error != 0};
+	return false;
 }
 
 bool mirrors_sum(const struct mirrors *x, unsigned i, struct mirror_sum *s)
@@ -290,6 +244,8 @@ static struct want want_of(const struct mirrors *x, const struct mirrored *of, u
 	while (w.sink < x->nsums && strcmp(x->sums[w.sink].sink, sink))
 		w.sink++;
 	w.file = w.sink < x->nsums ? x->file_of[w.sink] : file_of(x, sink);
+	if (w.file < x->nfiles && !mirror_file_takes(&x->files[w.file], of->tenant))
+		w.file = x->nfiles;
 	return w;
 }
 
@@ -305,19 +261,7 @@ static void sum(struct mirrors *x, const struct want *wants, unsigned i, uint32_
 	x->sums[wants[i].sink].bytes += len;
 }
 
-static void write_frame(struct file *f, const struct capture_record *frame, const char *const *comments, unsigned n)
-{
-	if (!f->out) {
-		f->lost++;
-		return;
-	}
-	capture_out_said(f->out, frame, comments, n);
-	f->frames++;
-	f->bytes += frame->len;
-	f->size += frame->len + 64 + n * 128; // about
-}
-
-// Once into each file, with a comment for each rule.
+// Once into each file, with a comment for each rule. Without a frame, for which there was no memory, they count it.
 static void write_one(struct mirrors *x, const struct waiting *e)
 {
 	static struct comment room[COMMENTS_MAX];
@@ -327,7 +271,7 @@ static void write_one(struct mirrors *x, const struct waiting *e)
 	for (const struct waiting *k = e; k; k = k->also)
 		for (unsigned i = 0; i < k->of.nrules && nwants < COMMENTS_MAX; i++)
 			wants[nwants++] = want_of(x, &k->of, k->of.rule[i]);
-	for (unsigned i = 0; i < nwants; i++)
+	for (unsigned i = 0; e->frame && i < nwants; i++)
 		sum(x, wants, i, e->frame->len);
 	for (unsigned f = 0; f < x->nfiles; f++) {
 		unsigned n = 0;
@@ -339,7 +283,7 @@ static void write_one(struct mirrors *x, const struct waiting *e)
 			n++;
 		}
 		if (n)
-			write_frame(&x->files[f], e->frame, comments, n);
+			mirror_file_put(&x->files[f], e->frame, comments, n);
 	}
 }
 
@@ -398,7 +342,7 @@ static void take(struct mirrors *x, const struct mirrored *of)
 	if (e.frame)
 		push(x, &e);
 	else
-		x->files[0].lost++;
+		write_one(x, &e);
 }
 
 // The last copy of the same frame for the same place, if there is a later one: what the layers of a tunnel want of it
@@ -457,7 +401,5 @@ bool mirrors_poll(struct mirrors *x, uint64_t limit)
 void mirrors_flush(struct mirrors *x)
 {
 	mirrors_poll(x, UINT64_MAX);
-	for (unsigned i = 0; i < x->nfiles; i++)
-		if (x->files[i].out)
-			capture_out_flush(x->files[i].out);
+	mirrors_tick(x);
 }

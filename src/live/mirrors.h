@@ -3,32 +3,20 @@
 // Where copies of mirror rules end: pcapng files, each frame with a comment that says why it is there.
 #pragma once
 
-#include <stdio.h>
-
-#include "base/capture_out.h"
+#include "live/mirror_file.h"
 #include "policy_names.h"
 
-#define MIRROR_FILES 16
-
-// A file and what goes there.
-struct mirror_to {
-	const char *sink; // not ended; NULL: of all rules that no other file is named for
-	size_t sink_len;
-	const char *file;
-	uint64_t rotate_bytes; // live: a new file when this one has so much; 0: never
-	unsigned keep;         // earlier ones that stay; 0: all
-};
+#define MIRROR_OPTIONS 16 // of --mirror
+#define MIRROR_FILES 32   // and sinks
 
 struct mirrors_config {
-	const struct mirror_to *to;
+	const struct mirror_to *to; // of two for the same sink the first has it
 	unsigned nto;
 	const char *const *sinks; // that are summed: those of the policies of a replay
 	unsigned nsinks;
 	const struct policy_names *const *names; // by version, from 1
 	unsigned nnames;
-	// live: one place in the walk says nothing of other workers; what cannot be written is lost and counted, and a
-	// file that is there is put away (base/earlier.h), not overwritten
-	bool live;
+	bool live; // one place in the walk says nothing of other workers, and nobody is waited for
 };
 
 struct mirrors;
@@ -53,15 +41,12 @@ bool mirrors_left(const struct mirrors *x);
 // Writes what is buffered and closes; the first error as from mirrors_failed.
 const char *mirrors_close(struct mirrors *x, int *error);
 
-// Live, now and then: writes what is buffered, begins files anew that are full, and those again that failed.
-void mirrors_tick(struct mirrors *x, uint16_t link_type);
-// Of the i-th file since the start; from any thread.
-struct mirror_counts {
-	uint64_t frames, bytes, lost, errors;
-	int error;    // the last one, as errno; 0: none
-	bool failing; // nothing can be written now
-};
-void mirrors_counts(const struct mirrors *x, unsigned i, struct mirror_counts *to);
+// Live, now and then: writes what is buffered, and what else is due.
+void mirrors_tick(struct mirrors *x);
+// Names of sinks' files may be others' now (logrotate). From any thread, as what follows.
+void mirrors_reopen(struct mirrors *x);
+// Of the sink of this name. False: it is none of these.
+bool mirrors_counts(struct mirrors *x, const char *sink, struct sink_counts *to);
 
 // What was copied for a sink.
 struct mirror_sum {

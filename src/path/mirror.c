@@ -279,6 +279,7 @@ static struct mirrored word_of(const struct worker *w, struct flow *f, const str
 	f->rule = now;
 	return (struct mirrored){.order = w->order,
 				 .flow = f->id,
+				 .tenant = f->key.tenant,
 				 .policy = g->version,
 				 .decided = word.rule,
 				 .decided_policy = word.version,

@@ -19,6 +19,7 @@ struct mirrored {
 	struct rte_mbuf *m; // the reader's to free
 	uint64_t order;     // place in the walk of the packet for whose sake it is handed over
 	uint64_t flow;      // id; what has the same order stands by it, and then by n
+	uint64_t tenant;    // the flow's
 	uint64_t n;
 	uint32_t rule[MIRROR_RULES]; // that want it
 	uint16_t nrules, policy;     // policy: version, whose rules they are

@@ -6,9 +6,7 @@
 //   spool_next --META--> names
 //              --record--> face -> kind.put: TOOK    it is the kind's; sink_acked says when it has arrived
 //                                            BUSY    the same again, some milliseconds later
-//                                            DOWN    the same again, after a pause: 0.1 s, doubled up to 10 s, by
-//                                            chance
-//                                                    down to half of that, so that a fleet does not come back at once
+//                                            DOWN    the same again, after a pause that grows (sink_counts_pause)
 //                                            REFUSED to the sink's error place, counted; the next one goes on
 //
 // Nothing is ever left out here: what a sink cannot take waits in the spool, whose bound decides what is lost, and a
@@ -40,8 +38,6 @@
 
 #define ROOM "ship"
 #define BUSY_NS 2000000ull
-#define PAUSE_MIN_NS 100000000ull
-#define PAUSE_MAX_NS 10000000000ull
 #define KEY_MAX 4096 // bytes of a redact_key
 #define IDLE_NS (SINK_IDLE_MS * 1000000ull)
 
@@ -71,7 +67,7 @@ struct delivery {
 	bool stop, again; // asked for
 	uint64_t deadline_ns;
 	bool drained;
-	struct deliver_counts counts;
+	struct sink_counts counts;
 	uint64_t oldest_at; // its time_ns; 0: nothing waits
 };
 
@@ -115,12 +111,6 @@ void sink_rewind(struct sink *k)
 	k->delivery->rewind = true;
 }
 
-static void turn(struct delivery *d, bool up)
-{
-	d->counts.up = up;
-	d->counts.since_ns = clock_ns(CLOCK_REALTIME);
-}
-
 void sink_fails(struct sink *k, const char *why, ...)
 {
 	struct delivery *d = k->delivery;
@@ -130,11 +120,7 @@ void sink_fails(struct sink *k, const char *why, ...)
 	vsnprintf(text, sizeof(text), why, args);
 	va_end(args);
 	pthread_mutex_lock(&d->lock);
-	bool news = d->counts.up || strcmp(text, d->counts.error);
-	d->counts.errors++;
-	snprintf(d->counts.error, sizeof(d->counts.error), "%s", text);
-	if (d->counts.up)
-		turn(d, false);
+	bool news = sink_counts_fails(&d->counts, text);
 	pthread_mutex_unlock(&d->lock);
 	if (news)
 		log_say(LOG_ERROR, ROOM, "sink=%s is down: %s; records wait in the spool", d->name, text);
@@ -145,11 +131,9 @@ void sink_works(struct sink *k)
 	struct delivery *d = k->delivery;
 	d->pause_ns = 0;
 	pthread_mutex_lock(&d->lock);
-	bool news = !d->counts.up, first = news && !d->counts.errors;
-	if (news)
-		turn(d, true);
+	bool news = sink_counts_works(&d->counts);
 	pthread_mutex_unlock(&d->lock);
-	if (news && !first)
+	if (news)
 		log_say(LOG_NOTICE, ROOM, "sink=%s is up again", d->name);
 }
 
@@ -179,8 +163,7 @@ static void nap(struct delivery *d, uint64_t ns)
 
 static void pause_grows(struct delivery *d)
 {
-	d->pause_ns = !d->pause_ns ? PAUSE_MIN_NS : d->pause_ns * 2 > PAUSE_MAX_NS ? PAUSE_MAX_NS : d->pause_ns * 2;
-	nap(d, d->pause_ns / 2 + (uint64_t)random() % (d->pause_ns / 2));
+	nap(d, sink_counts_pause(&d->pause_ns));
 }
 
 // False: the end, and its deadline is over.
@@ -268,7 +251,7 @@ static bool record(struct delivery *d, const struct spool_frame *f)
 	if (item.len && !put(d, &item))
 		return false;
 	pthread_mutex_lock(&d->lock);
-	d->counts.records += item.len > 0;
+	d->counts.units += item.len > 0;
 	if (rec->kind == RECORD_GAP && rec->tx_kind >= GAP_BOUND)
 		d->counts.lost += rec->pkts[0];
 	pthread_mutex_unlock(&d->lock);
@@ -391,8 +374,7 @@ static int open_one(struct deliver *all, struct delivery *d, const struct sink_c
 	k->config = config;
 	k->delivery = d;
 	snprintf(d->name, sizeof(d->name), "%s", config->name);
-	snprintf(d->counts.name, sizeof(d->counts.name), "%s", config->name);
-	turn(d, true);
+	sink_counts_begin(&d->counts, config->name);
 	if (!d->kind)
 		return -ENOSYS;
 	k->own = calloc(1, d->kind->size);
@@ -460,10 +442,10 @@ struct deliver *deliver_start(const struct deliver_config *config)
 	all->spool = config->spool;
 	for (unsigned i = 0; i < config->nsinks; i++) {
 		all->n++;
-		int rc = open_one(all, &all->of[i], &config->sinks[i]);
+		int rc = open_one(all, &all->of[i], config->sinks[i]);
 		if (rc == 0)
 			continue;
-		log_say(LOG_ERROR, ROOM, "cannot open sink=%s: %s", config->sinks[i].name, strerror(-rc));
+		log_say(LOG_ERROR, ROOM, "cannot open sink=%s: %s", config->sinks[i]->name, strerror(-rc));
 		deliver_stop(all, 0);
 		errno = -rc;
 		return NULL;
@@ -506,14 +488,20 @@ bool deliver_stop(struct deliver *d, uint64_t deadline_ns)
 	return all;
 }
 
-void deliver_counts(const struct deliver *all, unsigned sink, struct deliver_counts *to)
+bool deliver_counts(const struct deliver *all, const char *sink, struct sink_counts *to)
 {
-	struct delivery *d = (struct delivery *)(uintptr_t)&all->of[sink];
-	pthread_mutex_lock(&d->lock);
-	*to = d->counts;
-	pthread_mutex_unlock(&d->lock);
-	struct spool_reader_look look = {0};
-	spool_look_sink(all->spool, d->name, &look);
-	to->behind_bytes = look.behind_bytes;
-	to->oldest_ns = look.oldest_ns;
+	for (unsigned i = 0; all && i < all->n; i++) {
+		struct delivery *d = (struct delivery *)(uintptr_t)&all->of[i];
+		if (strcmp(d->name, sink))
+			continue;
+		pthread_mutex_lock(&d->lock);
+		*to = d->counts;
+		pthread_mutex_unlock(&d->lock);
+		struct spool_reader_look look = {0};
+		spool_look_sink(all->spool, d->name, &look);
+		to->behind_bytes = look.behind_bytes;
+		to->oldest_ns = look.oldest_ns;
+		return true;
+	}
+	return false;
 }

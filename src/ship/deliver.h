@@ -3,17 +3,14 @@
 // The far end of the spool: a thread a sink reads it at its own pace, renders, and hands on. See deliver.c.
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "sink_config.h"
+#include "base/sink_counts.h"
 
 struct deliver;
 struct spool;
 
 struct deliver_config {
 	struct spool *spool;
-	const struct sink_config *sinks; // they stay
+	const struct sink_config *const *sinks; // of records; they stay
 	unsigned nsinks;
 };
 // Starts the threads. NULL: errno, after it was said.
@@ -28,14 +25,5 @@ bool deliver_done(const struct deliver *d); // all have ended
 // acknowledged by then stays in the spool for the next start. True: nothing stays.
 bool deliver_stop(struct deliver *d, uint64_t deadline_ns);
 
-struct deliver_counts {
-	char name[SINK_NAME];
-	uint64_t records, bytes; // handed to its place; bytes that went
-	uint64_t lost;           // of the spool's bound, before it could read them
-	uint64_t refused, errors;
-	uint64_t behind_bytes, oldest_ns; // not acknowledged; when the oldest of these was written, 0: none
-	uint64_t since_ns;                // CLOCK_REALTIME: up or down since
-	bool up;
-	char error[SINK_TEXT]; // the last one; "": none
-};
-void deliver_counts(const struct deliver *d, unsigned sink, struct deliver_counts *to);
+// Of the sink of this name. False: it is none of these.
+bool deliver_counts(const struct deliver *d, const char *sink, struct sink_counts *to);

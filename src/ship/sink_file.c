@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "ship/file.h"
+#include "base/file.h"
+#include "ship/outlet.h"
 #include "ship/sink.h"
 
 #define GATHER (256u * 1024)
@@ -33,7 +34,11 @@ static int file_sink_open(struct sink *k)
 	o->lines = malloc(GATHER + OUTLET_LINE_MAX);
 	if (!o->lines)
 		return -ENOMEM;
-	file_open(&o->file, &(struct file_config){c->path, (uint64_t)c->rotate_mb << 20, c->rotate_s, c->keep});
+	file_open(&o->file, &(struct file_config){.path = c->path,
+						  .rotate_bytes = (uint64_t)c->rotate_mb << 20,
+						  .rotate_s = c->rotate_s,
+						  .keep = c->keep,
+						  .unit_max = OUTLET_LINE_MAX});
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A mirror: what comes is looked at, recorded and judged, and nothing is sent, no answer either: of its own, and in VXLAN beside a
-bridge in one appliance. And rules of action `mirror` on both: their files hold the frames of the flow, those before the match too.
+bridge in one appliance. And rules of action `mirror` on both: sinks of type `pcapng` hold the frames of the flow, those before the match too;
+one is full for a while, and moved away.
 usage: mirror_test.py SLUICE [PORT TYPE]
 
     client [eth0] ---- [lan] box, sluice run        [wan]: not used
@@ -10,10 +11,12 @@ import collections
 import json
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import pcap_file
@@ -109,12 +112,61 @@ def copies(path):
     return out
 
 
-def mirrors(w, n):
-    return w.ctl("show", "sinks")["result"]["mirrors"][n]
+def sink(w, name):
+    return next(s for s in w.ctl("show", "sinks")["result"]["sinks"] if s["name"] == name)
+
+
+def metric(w, name):
+    text = w.run("box", "curl", "-sS", "-m", "5", "http://127.0.0.1:9180/metrics").stdout
+    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " ")), None)
 
 
 def ask(w, host, n=1):
     w.run("client", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-H", "Host: " + host, "http://10.77.0.2/[9001-%d]" % (9000 + n))
+
+
+def packets_of(path):
+    """as capinfos counts them, where there is one; the whole file has to be sound"""
+    if not shutil.which("capinfos"):
+        return len(copies(path))
+    r = subprocess.run(["capinfos", "-Mrc", str(path)], capture_output=True, text=True)
+    expect("capinfos finds no fault with " + path.name, r.returncode == 0 and not r.stderr, r.stderr)
+    return int(r.stdout.split()[-1])
+
+
+def full(w, small):
+    """a disk that is full: said, counted, nobody else's; what stands in the file stays, and what found room comes behind it"""
+    name = small / "any.pcapng"
+    ask(w, "flood.example")
+    until(lambda: sink(w, "any")["frames"] and not sink(w, "any")["behind_bytes"])
+    first = len(copies(name))
+    ballast = small / "ballast"
+    ballast.write_bytes(b"x" * (os.statvfs(small).f_bavail * os.statvfs(small).f_bsize - 65536))
+    until(lambda: ask(w, "flood.example", 20) or sink(w, "any")["lost"], 60)
+    s = sink(w, "any")
+    expect("a full disk is said, and harms nothing else", s["state"] == "down" and s["errors"] and s["lost"] and "No space left" in s["last_error"] and
+           "sink=any is down: %s: No space left" % name in w.log.read_text() and sink(w, "evidence")["errors"] == 0, (s, sink(w, "evidence")))
+    expect("metrics say so, too", metric(w, 'sluice_sink_up{sink="any"}') == 0 and metric(w, 'sluice_sink_lost_total{sink="any"}') >= s["lost"])
+    expect("the file holds whole blocks", packets_of(name) >= first > 0, first)
+    ballast.unlink()
+    expect("with room it goes on", until(lambda: sink(w, "any")["state"] == "up" and not sink(w, "any")["behind_bytes"]), sink(w, "any"))
+    expect("in the same file, which has all that is not lost", packets_of(name) == sink(w, "any")["frames"] and not list(small.glob("any.pcapng.2*")),
+           (packets_of(name), sink(w, "any")))
+
+
+def moved(w, name):
+    """logrotate's way"""
+    before = sink(w, "any")["frames"]
+    w.box.send_signal(1)
+    time.sleep(0.5)
+    expect("SIGHUP alone begins no file", packets_of(name) == before, before)
+    os.rename(name, name.with_suffix(".moved"))
+    w.box.send_signal(1)
+    expect("a file that was moved away is made again at SIGHUP", until(name.exists))
+    ask(w, "flood.example")
+    until(lambda: sink(w, "any")["frames"] > before and not sink(w, "any")["behind_bytes"])
+    s = sink(w, "any")
+    expect("the two have all", (packets_of(name.with_suffix(".moved")), packets_of(name)) == (before, s["frames"] - before) and s["frames"] > before, s)
 
 
 def of_rules(kind):
@@ -133,8 +185,11 @@ def of_rules(kind):
                         {"id": "flood", "when": {"http.host": "flood.example"}, "action": "mirror", "sink": "any"}]}
     evidence = w.folder / "evidence.pcapng"
     evidence.write_bytes(b"of an earlier start")
-    c = w.config(policy, kind, mirrors=[{"path": str(evidence), "sink": "evidence"}, {"path": str(small / "any.pcapng"), "keep": 1},
-                                          {"path": str(w.folder / "span.pcapng"), "sink": "span"}])
+    c = w.config(policy, kind, control={"socket": str(w.folder / "ctl.sock"), "http": "127.0.0.1:9180"})
+    c["sinks"] += [{"type": "pcapng", "name": "evidence", "path": str(evidence)},
+                   {"type": "pcapng", "name": "any", "others": True, "path": str(small / "any.pcapng"), "keep": 1},
+                   {"type": "pcapng", "name": "span", "path": str(w.folder / "span.pcapng"), "tenants": [str(VNI)]},
+                   {"type": "pcapng", "name": "none", "path": str(w.folder / "none.pcapng")}]
     c["ports"]["span"] = {"type": kind, "device": "span", "checksum": "good"}
     c["paths"].append({"mode": "mirror", "ports": ["span"], "transport": "vxlan"})
     listened = [vxlan(f) for f in captured()]
@@ -144,14 +199,8 @@ def of_rules(kind):
         w.http("server", "10.77.0.2")
         ask(w, "casino.example")
         ask(w, "other.example")
-        ballast = small / "ballast"
-        ballast.write_bytes(b"x" * (os.statvfs(small).f_bavail * os.statvfs(small).f_bsize - 65536))
-        until(lambda: ask(w, "flood.example", 20) or mirrors(w, 1)["errors"])  # a second later `keep` makes room
-        expect("a full disk is said, and harms nothing else", mirrors(w, 1)["errors"] and "any.pcapng: No space left" in w.log.read_text() and
-               mirrors(w, 0)["errors"] == 0, (mirrors(w, 1), mirrors(w, 0)))
-        ballast.unlink()
-        until(lambda: mirrors(w, 1)["state"] == "writing")
-        expect("with room it goes on in a new file", mirrors(w, 1)["state"] == "writing", mirrors(w, 1))
+        full(w, small)
+        moved(w, small / "any.pcapng")
         status = w.down()
         expect("it drains, the ledger holds, and it exits 0", status == 0, (status, w.log.read_text()[-2000:]))
     finally:
@@ -164,6 +213,7 @@ def of_rules(kind):
            (len(frames), packets))
     expect("those before the match say so, and all which rule", early == [0, 1, 2] and
            all(said[0].startswith("mirror=evidence ") for _, said in frames), [said for _, said in frames][:6])
+    expect("what nothing was copied to is a pcapng all the same", packets_of(w.folder / "none.pcapng") == 0)
     expect("no frame of another flow", b"other.example" not in evidence.read_bytes())
     put_away = [p.read_bytes() for p in w.folder.glob("evidence.pcapng.2*")]
     expect("the file that was there is put away", put_away == [b"of an earlier start"], put_away)

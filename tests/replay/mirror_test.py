@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rules that mirror: their files hold the frames of the flow as they came, whatever became of them, each with its time and
 a comment; the same for any number of workers and seeds; without the rule nothing else changes; `before` finds earlier
-frames, no more than asked for; tshark reads it. usage: mirror_test.py SLUICE CAPTURES"""
+frames, no more than asked for; tshark reads it. Sinks of type `pcapng` (replay -c) hold the same.
+usage: mirror_test.py SLUICE CAPTURES"""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -11,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 from asked import CAPTURES, SLUICE, expect, failures, run
 
@@ -30,7 +33,7 @@ def came(capture):
 
 
 def copies(path):
-    """[(link type, ns, frame, [comment])] of a pcapng as it is written here: one section, in our byte order"""
+    """[(link type, ns, frame, [comment])] of a pcapng as it is written here, in our byte order"""
     data, at, links, out = path.read_bytes(), 0, [], []
     while at < len(data):
         kind, length = struct.unpack_from("<II", data, at)
@@ -49,6 +52,7 @@ def copies(path):
             out.append((links[interface], high << 32 | low, body[20 : 20 + n], comments))
         else:
             assert kind == 0x0A0D0D0A
+            links = []
         at += length
     return out
 
@@ -200,6 +204,71 @@ def swap(work):
     expect("the same by four workers", got == more, "")
 
 
+def shipped(work, captures, rules, *sinks, workers=1):
+    """(exit code, what was said, summary) of a replay to sinks of type pcapng"""
+    (work / "config.json").write_text(json.dumps({"sinks": [{"type": "pcapng", **s} for s in sinks], "policy": {"file": rules.name, "history": ""}}))
+    rc, _, err = run("replay", *captures, "-c", work / "config.json", "-s", work / "s", "--workers", workers)
+    return rc, err, json.loads((work / "s").read_text())
+
+
+def by_config(work):
+    """a configuration's sinks hold what --mirror's files do; frames of several captures, link types and tenants; rotated; put away"""
+    captures = [CAPTURES / "tour.pcap", GOLDEN / "link_sll/in.pcap", GOLDEN / "gwlb/in.pcap"]
+    rules = policy(work, mirror("a", "one", when={"dport": 53}, before=2), mirror("b", "two", when={"proto": "udp"}), mirror("c", "three"))
+    run("replay", *captures, "-p", rules, "-o", "/dev/null", "-s", "/dev/null", "--mirror", f"one={work / 'f1'}", "--mirror", work / "f2")
+    want = [copies(work / "f1"), copies(work / "f2")]
+    expect("there is something of several link types", want[0] and len({c[0] for c in want[1]}) > 1, {c[0] for c in want[1]})
+    for workers in (1, 3):
+        for name in ("one.pcapng", "rest.pcapng"):
+            (work / name).write_bytes(b"of an earlier start")
+        rc, err, summary = shipped(work, captures, rules, {"name": "one", "path": str(work / "one.pcapng"), "keep": 1},
+                                   {"others": True, "path": str(work / "rest.pcapng"), "keep": 1}, workers=workers)
+        got = [copies(work / "one.pcapng"), copies(work / "rest.pcapng")]
+        expect(f"sinks hold the same, {workers} workers", rc == 0 and got == want, (rc, err, [len(g) for g in got + want]))
+        expect("each name of rules is counted", {m["sink"]: m["path"] for m in summary["mirror"]} ==
+               {"one": str(work / "one.pcapng"), "two": str(work / "rest.pcapng"), "three": str(work / "rest.pcapng")}, summary["mirror"])
+        away = [p.read_bytes() for n in ("one", "rest") for p in work.glob(n + ".pcapng.2*")]
+        expect("what was there is put away, one of each stays", away == [b"of an earlier start"] * 2, away)
+    _, _, again = run("replay", work / "rest.pcapng", "-o", "/dev/null")
+    expect("replay reads it", f"{len(want[1])} frames" in again, again)
+    tenant = {p["tenant"] for p in events(work, captures[2]) if "tenant" in p}
+    rc, err, _ = shipped(work, captures, rules, {"others": True, "path": str(work / "tenant.pcapng"), "tenants": sorted(tenant)[:1]})
+    some = copies(work / "tenant.pcapng")
+    expect("a sink of one tenant", rc == 0 and some and len(some) < len(want[0]) + len(want[1]) and all(c[0] == 1 for c in some), (rc, err, tenant, len(some)))
+    rotated(work, rules)
+
+
+def events(work, capture):
+    run("replay", capture, "-f", "eve", "-o", work / "events")
+    return [json.loads(line) for line in (work / "events").read_text().splitlines()]
+
+
+def rotated(work, rules):
+    capture = CAPTURES / "tour.pcap"
+    rc, err, summary = shipped(work, [capture] * 40, rules, {"others": True, "path": str(work / "turns.pcapng"), "rotate_mb": 1})
+    files = sorted(work.glob("turns.pcapng.2*")) + [work / "turns.pcapng"]
+    sizes = [p.stat().st_size for p in files]
+    expect("rotated by size, none is larger", rc == 0 and len(files) > 1 and max(sizes) <= 1 << 20, (rc, err, sizes))
+    frames = [c for p in files for c in copies(p)]  # each stands alone
+    rc, err, _ = shipped(work, [capture] * 40, rules, {"others": True, "path": str(work / "whole.pcapng")})
+    expect("together they have all", rc == 0 and frames == copies(work / "whole.pcapng"), (rc, err, len(frames)))
+
+
+def places(work):
+    """a sink's path that takes nothing, or is a pipe"""
+    rules, capture = policy(work, mirror()), CAPTURES / "tour.pcap"
+    for path, why in (("/dev/full", "No space left on device"), (str(work / "no/m.pcapng"), "No such file")):
+        rc, err, _ = shipped(work, [capture], rules, {"name": "s", "path": path})
+        expect(f"{path}: said, and the rest is done", rc == 3 and f"sink=s is down: {path}: {why}" in err and f"{path}: cannot write" in err, (rc, err))
+    (want,), _, _ = replay(work, capture, rules)
+    os.mkfifo(work / "fifo")
+    read = threading.Thread(target=lambda: (work / "read").write_bytes((work / "fifo").read_bytes()))
+    read.start()
+    rc, err, _ = shipped(work, [capture], rules, {"name": "s", "path": str(work / "fifo")})
+    read.join()
+    expect("a pipe has all, whole", rc == 0 and copies(work / "read") == want, (rc, err))
+
+
 def mistakes(work):
     rules, capture = policy(work, mirror()), CAPTURES / "http.pcap"
     for args, rc, says in [(("-p", rules, "--mirror", f"x={work / 'f'}"), 2, "no rule"), (("--mirror", work / "f"), 2, "needs a policy"),
@@ -217,12 +286,16 @@ def tshark(work):
     (got,), _, _ = replay(work, GOLDEN / "gwlb/in.pcap", policy(work, mirror(reason="to look at")))
     shown = subprocess.run([tool, "-r", work / "all", "-T", "fields", "-e", "frame.comment", "-e", "frame.protocols"], capture_output=True, text=True).stdout
     lines = [line.split("\t") for line in shown.splitlines()]
+    shipped(work, [CAPTURES / "tour.pcap", GOLDEN / "link_sll/in.pcap"], policy(work, mirror()), {"name": "s", "path": str(work / "sections")})
+    told = subprocess.run([tool, "-r", work / "sections", "-T", "fields", "-e", "frame.comment"], capture_output=True, text=True)
+    expect("it reads a sink's sections, too", told.returncode == 0 and not told.stderr.count("error") and told.stdout.splitlines() ==
+           [",".join(c) for *_, c in copies(work / "sections")], told.stderr)
     expect("tshark shows frames and comments", [line[0] for line in lines] == [",".join(c) for *_, c in got] and lines and all("geneve" in line[1] for line in lines), shown)
 
 
 with tempfile.TemporaryDirectory() as tmp:
     work = pathlib.Path(tmp)
-    for part in (everything, changed, layers, story, held, sinks, swap, mistakes, tshark):
+    for part in (everything, changed, layers, story, held, sinks, swap, by_config, places, mistakes, tshark):
         part(work)
 print(f"{len(failures)} failures")
 sys.exit(bool(failures))

@@ -626,14 +626,17 @@ static struct sink_config *sink_to(struct live *l, enum ship_format format, cons
 static void start_live(struct live *l)
 {
 	const char *names[4];
+	const struct sink_config *sinks[4];
 	char error[SPOOL_ERROR];
-	for (unsigned i = 0; i < l->n; i++)
-		names[i] = l->sinks[i].name;
+	for (unsigned i = 0; i < l->n; i++) {
+		sinks[i] = &l->sinks[i];
+		names[i] = sinks[i]->name;
+	}
 	struct spool_config spool = {
 		.node = "n", .boot = 7, .sinks = names, .nsinks = l->n, .workers = WORKERS, .flush_ms = 10};
 	l->spool = spool_open(&spool, error);
 	assert_non_null(l->spool);
-	l->deliver = deliver_start(&(struct deliver_config){l->spool, l->sinks, l->n});
+	l->deliver = deliver_start(&(struct deliver_config){l->spool, sinks, l->n});
 	assert_non_null(l->deliver);
 	struct ship_config c = {
 		.spool = l->spool, .node = "n", .boot = 7, .live = true, .sources = sources, .nsources = WORKERS};
@@ -703,7 +706,7 @@ static unsigned whole_and_once(const char *name, uint64_t biggest, unsigned *fil
 static void several_sinks_rotate_by_size(void **state)
 {
 	struct live l = {0};
-	struct deliver_counts n;
+	struct sink_counts n;
 	unsigned files;
 	sink_to(&l, SHIP_EVE, "all")->rotate_mb = 1;
 	sink_to(&l, SHIP_TABLE, "table");
@@ -712,7 +715,7 @@ static void several_sinks_rotate_by_size(void **state)
 	few->keep = 2;
 	start_live(&l);
 	say_some(0, 9000);
-	deliver_counts(l.deliver, 1, &n);
+	assert_true(deliver_counts(l.deliver, "sink-2", &n));
 	assert_int_equal(n.errors + n.lost, 0);
 	stop_live(&l);
 	assert_int_equal(whole_and_once("all", 1 << 20, &files), 9000);
@@ -752,15 +755,15 @@ static void moved_away_and_reopened(void **state)
 
 static bool fails(const struct live *l)
 {
-	struct deliver_counts n;
-	deliver_counts(l->deliver, 0, &n);
+	struct sink_counts n;
+	assert_true(deliver_counts(l->deliver, "sink-1", &n));
 	return !n.up && n.errors && strstr(n.error, "No such file");
 }
 
 static bool works(const struct live *l)
 {
-	struct deliver_counts n;
-	deliver_counts(l->deliver, 0, &n);
+	struct sink_counts n;
+	assert_true(deliver_counts(l->deliver, "sink-1", &n));
 	return n.up;
 }
 
@@ -784,9 +787,9 @@ static void what_cannot_be_written_harms_nobody(void **state)
 
 static bool nothing_waits(const struct live *l)
 {
-	struct deliver_counts n;
+	struct sink_counts n;
 	struct spool_look spool;
-	deliver_counts(l->deliver, 0, &n);
+	assert_true(deliver_counts(l->deliver, "sink-1", &n));
 	spool_look(l->spool, &spool);
 	return spool.records == 3000 && spool.waits == 0 && n.behind_bytes == 0;
 }

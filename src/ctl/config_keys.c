@@ -187,7 +187,7 @@ static const struct config_key spool_keys[] = {
 	NUMBER(O, segment_mb, "segment_mb", 1, 1 << 12, "64", "of one file; it goes when all sinks have passed it"),
 	NUMBER(O, memory_mb, "memory_mb", 1, 1 << 14, "64", "for what the disk has not taken yet"),
 	NUMBER(O, flush_ms, "flush_ms", 1, 60000, "100",
-	       "so old may be what a power cut takes; sinks see records after it"),
+	       "so old may be what a kill of the process takes; sinks see records after it"),
 	NUMBER(O, flush_kb, "flush_kb", 4, 1 << 20, "1024", "or flushed once so much waits"),
 };
 

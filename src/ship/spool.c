@@ -3,7 +3,8 @@
 // The spool's beginning and end, and what is shown of it. Its parts, as a record meets them:
 //
 //   spool_tail.c     from the shipper's thread into memory
-//   spool_flush.c    from memory to the disk
+//   spool_flush.c    from memory to the disk: written
+//   spool_sync.c     ... and durable
 //   spool_reader.c   from the disk to a sink
 //   spool_cursor.c   what a sink has done with
 //   spool_keep.c     what has been passed goes; what is over the bound is thinned
@@ -84,13 +85,17 @@ static int set_config(struct spool *s, const struct spool_config *from)
 	return s->flush.worker && s->mark ? set_sinks(s, from) : -ENOMEM;
 }
 
+enum { SYNCER, FLUSHER, KEEPER };
+
 static int start(struct spool *s)
 {
-	int rc = -pthread_create(&s->flusher, NULL, spool_flush_run, s);
-	s->threads += rc == 0;
-	if (rc == 0)
-		rc = -pthread_create(&s->keeper, NULL, spool_keep_run, s);
-	s->threads += rc == 0;
+	static void *(*const runs[SPOOL_THREADS])(void *) = {
+		[SYNCER] = spool_sync_run, [FLUSHER] = spool_flush_run, [KEEPER] = spool_keep_run};
+	int rc = 0;
+	for (unsigned i = 0; i < SPOOL_THREADS && rc == 0; i++) {
+		rc = -pthread_create(&s->thread[i], NULL, runs[i], s);
+		s->threads += rc == 0;
+	}
 	return rc;
 }
 
@@ -103,6 +108,7 @@ static void set_locks(struct spool *s)
 	pthread_cond_init(&s->more, &steady);
 	pthread_cond_init(&s->keep, &steady);
 	pthread_condattr_destroy(&steady);
+	sem_init(&s->sync.ask, 0, 0);
 }
 
 struct spool *spool_open(const struct spool_config *config, char error[SPOOL_ERROR])
@@ -139,22 +145,23 @@ static void end(struct spool *s)
 	pthread_cond_broadcast(&s->more);
 	pthread_cond_broadcast(&s->keep);
 	pthread_mutex_unlock(&s->lock);
-	if (s->threads > 0) {
-		sem_post(&s->tail.call);
-		pthread_join(s->flusher, NULL);
+	for (unsigned i = s->threads; i-- > 0;) {
+		if (i == FLUSHER)
+			sem_post(&s->tail.call);
+		if (i == SYNCER) // nobody asks it any more
+			sem_post(&s->sync.ask);
+		pthread_join(s->thread[i], NULL);
 	}
-	if (s->threads > 1)
-		pthread_join(s->keeper, NULL);
 }
 
 void spool_close(struct spool *s)
 {
-	if (s->threads == 2) { // a keeper that makes room is still there
+	if (s->threads == SPOOL_THREADS) { // a keeper that makes room is still there
 		spool_tail_last(s);
 		spool_flush_wait(s, CLOSE_MS);
 	}
 	end(s);
-	if (s->threads == 2)
+	if (s->threads == SPOOL_THREADS)
 		spool_flush_close(s);
 	spool_tail_close(s);
 	while (s->nsegments)
@@ -166,6 +173,7 @@ void spool_close(struct spool *s)
 	}
 	if (s->dir >= 0)
 		close(s->dir);
+	sem_destroy(&s->sync.ask);
 	pthread_cond_destroy(&s->keep);
 	pthread_cond_destroy(&s->more);
 	pthread_mutex_destroy(&s->lock);
@@ -190,7 +198,7 @@ int spool_flush_wait(struct spool *s, unsigned timeout_ms)
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + timeout_ms * 1000000ull;
 	struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
 	int rc = 0;
-	sem_post(&s->tail.call);
+	spool_tail_call(&s->tail);
 	pthread_mutex_lock(&s->lock);
 	while (s->done < head && rc == 0)
 		rc = pthread_cond_timedwait(&s->more, &s->lock, &t);

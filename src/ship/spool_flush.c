@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The flusher's thread: what waits in memory goes to the segment that is being written, is made durable, and only then
-// seen by readers and taken out of memory.
+// The flusher's thread: what waits in memory is written to the segment, each flush_ms, whatever the disk does; the
+// syncer makes it durable, and only then it is seen by readers and taken out of memory.
 //
-//   write what waits -> fdatasync -> the folder, where the file is new -> `durable` -> readers
+//   tail ----------------------- written ----------------- head      places in memory; only grow
+//    | durable, readers have it    | outlives the process    | outlives nothing yet
+//
+//   write what waits -> syncer: fdatasync, and the folder, where the file is new -> `durable` -> readers
+//
+// Where a segment is full before all of it is durable, writing goes on in the next one, which nobody sees: it has no
+// name of a segment (.ahead) until those before it are durable. So only the last .seg of a boot can lack something, and
+// what stands in an .ahead counts where all before it is whole (spool_recover.c).
 //
 // What failed stays in memory and is tried again: on a full disk in the same place, once the keeper has made room; else
 // in a new segment, since nobody knows what the disk has of the old one (a second fdatasync says nothing of the first
@@ -26,141 +33,81 @@
 #define BACK_MAX_NS 5000000000ull
 #define MOST (8u << 20) // written at once: until then nobody sees anything of it
 
-static const struct frame *frame_at(const struct tail *t, uint64_t at)
-{
-	return (const struct frame *)(t->ring + (at & (t->size - 1)));
-}
-
 // ---- the segment -------------------------------------------------------------------------------------------------
 
-struct image {
-	uint8_t *bytes;
-	size_t len, room;
-};
-
-static struct frame *image_frame(struct image *m, unsigned class, uint32_t len, uint64_t pos)
+// Bytes in files that readers do not see yet. By lock held.
+static uint64_t unseen(const struct spool *s)
 {
-	if (m->len + len > m->room) {
-		size_t room = (m->len + len) * 2;
-		uint8_t *more = realloc(m->bytes, room);
-		if (!more)
-			return NULL;
-		m->bytes = more;
-		m->room = room;
-	}
-	struct frame *f = (struct frame *)(m->bytes + m->len);
-	memset(f, 0, len);
-	frame_set(f, class, len, pos);
-	m->len += len;
-	return f;
-}
-
-static bool image_begin(struct image *m, const struct spool *s, const struct segment_head *h)
-{
-	const struct spool_config *c = &s->config;
-	uint32_t workers = c->workers * (uint32_t)sizeof(struct begin_worker), node = (uint32_t)strlen(c->node);
-	struct frame *f = image_frame(m, FRAME_BEGIN, FRAME_LEN(sizeof(struct begin) + workers + node), h->base);
-	if (!f)
-		return false;
-	struct begin *b = (struct begin *)f->body;
-	*b = (struct begin){.nworkers = c->workers, .node_len = node};
-	memcpy(b->worker, s->flush.worker, workers);
-	memcpy((uint8_t *)b->worker + workers, c->node, node);
-	frame_stamp(f, h->crc);
-	return true;
-}
-
-static bool image_meta(struct image *m, const struct meta *from, const struct segment_head *h)
-{
-	uint32_t n = (uint32_t)sizeof(*from) + from->len;
-	struct frame *f = image_frame(m, SPOOL_META, FRAME_LEN(n), h->base);
-	if (!f)
-		return false;
-	memcpy(f->body, from, n);
-	frame_stamp(f, h->crc);
-	return true;
-}
-
-// Metas of a segment that could not be written on: what is still in memory needs them.
-static void image_metas_of(struct image *m, struct segment *old, const struct segment_head *h)
-{
-	struct scan c;
-	const struct frame *f;
-	if (scan_open(&c, old->fd, &old->head, old->bytes) < 0)
-		return;
-	while ((f = scan_next(&c)))
-		if (frame_class(f) == SPOOL_META)
-			image_meta(m, (const struct meta *)f->body, h);
-	scan_close(&c);
-}
-
-static bool image_make(struct image *m, struct spool *s, struct segment *old, struct segment_head *h)
-{
-	struct flush *w = &s->flush;
-	segment_head_make(h, s->durable, s->config.boot, clock_ns(CLOCK_REALTIME));
-	m->room = 64 << 10;
-	m->bytes = malloc(m->room);
-	if (!m->bytes)
-		return false;
-	memcpy(m->bytes, h, sizeof(*h));
-	m->len = sizeof(*h);
-	bool ok = image_begin(m, s, h);
-	for (unsigned i = 0; i < w->nstanding && ok; i++)
-		ok = image_meta(m, w->standing[i], h);
-	if (old)
-		image_metas_of(m, old, h);
-	return ok;
+	const struct segment *first = s->flush.first;
+	uint64_t n = 0;
+	for (const struct segment *g = first; g; g = g->after)
+		n += g->wrote;
+	return first ? n - first->bytes : 0;
 }
 
 // Is there room for another one?
 static bool bound_allows(struct spool *s)
 {
 	pthread_mutex_lock(&s->lock);
-	s->tight = s->bytes + s->config.segment_bytes > spool_bound(s);
+	uint64_t bytes = s->bytes + unseen(s);
+	s->tight = bytes + s->config.segment_bytes > spool_bound(s);
 	bool tight = s->tight;
-	if (s->bytes + 2 * s->config.segment_bytes > spool_bound(s))
+	if (bytes + 2 * s->config.segment_bytes > spool_bound(s))
 		pthread_cond_signal(&s->keep);
 	pthread_mutex_unlock(&s->lock);
 	return !tight;
 }
 
+// It is what readers see of next.
 static void enlist(struct spool *s, struct segment *g)
 {
 	pthread_mutex_lock(&s->lock);
+	g->live = true;
 	spool_segment_put(s, g);
 	g->refs++; // the flusher's
 	pthread_mutex_unlock(&s->lock);
-	s->flush.live = g;
+	s->flush.first = g;
 	s->flush.named = s->memory;
-	s->flush.failed = 0;
+}
+
+static void forget(struct spool *s, struct segment *g, const char *suffix)
+{
+	char name[SPOOL_FILE_MAX];
+	spool_segment_name(name, g->head.base, suffix);
+	if (g->fd > 0 && !s->memory) // half of one is dropped at the next start, too
+		unlinkat(s->dir, name, 0);
+	if (g->fd > 0)
+		close(g->fd);
+	free(g);
 }
 
 // What stands in it is durable with the first frames.
 static int segment_new(struct spool *s, struct segment *old)
 {
-	struct image m = {0};
+	struct flush *w = &s->flush;
+	const char *suffix = w->first ? SPOOL_AHEAD : ".seg";
+	struct spool_image m = {0};
 	struct segment *g = calloc(1, sizeof(*g));
-	int rc = g && image_make(&m, s, old, &g->head) ? 0 : -ENOMEM;
+	int rc = g && spool_image_make(&m, s, old, &g->head) ? 0 : -ENOMEM;
 	if (rc == 0)
-		rc = g->fd = spool_segment_create(s, g->head.base, ".seg");
+		rc = g->fd = spool_segment_create(s, g->head.base, suffix);
 	if (rc >= 0)
 		rc = spool_write(g->fd, m.bytes, m.len, 0);
-	if (rc == 0) {
-		g->base = g->head.base;
-		g->bytes = m.len;
-		g->live = true;
-		enlist(s, g);
-	} else {
-		if (g && g->fd > 0) { // half of one is dropped at the next start, too
-			char name[SPOOL_FILE_MAX];
-			spool_segment_name(name, g->head.base, ".seg");
-			close(g->fd);
-			unlinkat(s->dir, name, 0);
-		}
-		free(g);
-	}
 	free(m.bytes);
-	return rc;
+	if (rc < 0) {
+		if (g)
+			forget(s, g, suffix);
+		return rc;
+	}
+	g->base = g->head.base;
+	g->bytes = g->wrote = m.len;
+	if (w->first)
+		w->live->after = g;
+	else
+		enlist(s, g);
+	w->live = g;
+	w->failed = 0;
+	return 0;
 }
 
 // Nothing more goes into it. One without a name stays open for its readers.
@@ -179,22 +126,47 @@ static void segment_done(struct spool *s, struct segment *g)
 	pthread_cond_broadcast(&s->more);
 	pthread_cond_signal(&s->keep);
 	pthread_mutex_unlock(&s->lock);
-	if (s->flush.live == g)
-		s->flush.live = NULL;
+}
+
+// What is not durable is to be written again; `from`, and what comes after it, are no more.
+static void forget_ahead(struct spool *s, struct segment *from)
+{
+	for (struct segment *g = from, *after; g; g = after) {
+		after = g->after;
+		forget(s, g, SPOOL_AHEAD);
+	}
+	atomic_store_explicit(&s->tail.written, spool_durable(s), memory_order_relaxed);
+}
+
+static void back(struct spool *s)
+{
+	struct segment *g = s->flush.live = s->flush.first;
+	forget_ahead(s, g ? g->after : NULL);
+	if (!g)
+		return;
+	g->after = NULL;
+	g->wrote = g->bytes;
+	g->full = false;
 }
 
 // A new one goes on behind the last durable frame. One without any would have the same name.
-static int segment_instead(struct spool *s, struct segment *old)
+static int segment_instead(struct spool *s)
 {
+	struct flush *w = &s->flush;
+	struct segment *old = w->first;
 	bool none = old->base == s->durable;
+	back(s);
 	if (none) {
 		pthread_mutex_lock(&s->lock);
 		spool_segment_take(s, old);
 		pthread_mutex_unlock(&s->lock);
 	}
+	w->first = w->live = NULL;
 	int rc = segment_new(s, old);
 	if (rc == 0 || none)
 		segment_done(s, old);
+	else
+		w->first = w->live = old;
 	return rc;
 }
 
@@ -205,14 +177,12 @@ static uint64_t stamp(struct tail *t, uint32_t seed, uint64_t from, uint64_t to,
 {
 	uint64_t at = from;
 	*roll = false;
-	while (at < to && at - from < MOST) {
-		struct frame *f = (struct frame *)frame_at(t, at);
-		if (frame_class(f) == FRAME_ROLL) {
-			*roll = true;
+	for (struct frame *f; at < to; at += frame_len(f)) {
+		f = (struct frame *)spool_tail_frame(t, at);
+		*roll = frame_class(f) == FRAME_ROLL;
+		if (*roll || at - from >= MOST)
 			break;
-		}
 		frame_stamp(f, seed);
-		at += frame_len(f);
 	}
 	return at;
 }
@@ -244,8 +214,8 @@ static void standing(struct flush *w, const struct meta *m)
 static uint64_t note(struct spool *s, uint64_t at, uint64_t to, uint64_t losable[SPOOL_LOSABLE])
 {
 	uint64_t pos = 0;
-	for (; at < to; at += frame_len(frame_at(&s->tail, at))) {
-		const struct frame *f = frame_at(&s->tail, at);
+	for (; at < to; at += frame_len(spool_tail_frame(&s->tail, at))) {
+		const struct frame *f = spool_tail_frame(&s->tail, at);
 		unsigned class = frame_class(f);
 		pos = f->pos + frame_counts(f);
 		if (class == SPOOL_META && ((const struct meta *)f->body)->standing != META_ONCE)
@@ -274,7 +244,7 @@ static void mark(struct spool *s, uint64_t pos)
 
 static void publish(struct spool *s, uint64_t from, uint64_t to)
 {
-	struct segment *g = s->flush.live;
+	struct segment *g = s->flush.first;
 	uint64_t losable[SPOOL_LOSABLE] = {0}, pos = note(s, from, to, losable);
 	atomic_store_explicit(&s->tail.tail, to, memory_order_release); // who waits until it is done finds room then
 	pthread_mutex_lock(&s->lock);
@@ -293,49 +263,60 @@ static void publish(struct spool *s, uint64_t from, uint64_t to)
 
 // ---- to the disk -------------------------------------------------------------------------------------------------
 
-static int make_durable(struct spool *s, struct segment *g)
+static int write_some(struct spool *s, uint64_t head)
 {
-	struct stat st;
-	if (s->memory)
-		return 0;
-#ifndef SPOOL_MUTANT_NO_FSYNC
-	if (fdatasync(g->fd) != 0)
-		return -errno;
-#endif
-	if (fstat(g->fd, &st) != 0)
-		return -errno;
-	if (st.st_nlink == 0)
-		return -ESTALE;
-#ifndef SPOOL_MUTANT_NO_DIRSYNC
-	if (!s->flush.named && fsync(s->dir) != 0)
-		return -errno;
-#endif
-	s->flush.named = true;
+	struct segment *g = s->flush.live;
+	uint64_t from = spool_written(s), to = stamp(&s->tail, g->head.crc, from, head, &g->full);
+	int rc = to == from ? 0 : spool_write(g->fd, spool_tail_frame(&s->tail, from), to - from, g->wrote);
+	if (rc < 0) {
+		g->full = false;
+		return rc;
+	}
+	g->wrote += to - from;
+	g->end = to;
+	atomic_store_explicit(&s->tail.written, g->full ? to + FRAME_LEN(0) : to, memory_order_relaxed);
 	return 0;
 }
 
-static int write_some(struct spool *s, uint64_t from, uint64_t head)
+// The next one's turn has come: its name is durable with its first frames.
+static int admit(struct spool *s, struct segment *g)
 {
-	struct segment *g = s->flush.live;
-	bool roll;
-	uint64_t to = stamp(&s->tail, g->head.crc, from, head, &roll);
-	int rc = to == from ? 0 : spool_write(g->fd, frame_at(&s->tail, from), to - from, g->bytes);
-	if (rc == 0 && to != from)
-		rc = make_durable(s, g);
+	int rc = g ? spool_segment_admit(s, g->base) : 0;
 	if (rc < 0)
-		return rc;
-	if (to != from)
-		publish(s, from, to);
-	if (roll) {
-		to += FRAME_LEN(0);
+		forget_ahead(s, g);
+	if (!g || rc < 0)
+		s->flush.first = s->flush.live = NULL;
+	else
+		enlist(s, g);
+	return rc;
+}
+
+// Those of which all is durable are done with. 0 or -errno.
+static int pass_on(struct spool *s)
+{
+	int rc = 0;
+	for (struct segment *g; rc == 0 && (g = s->flush.first) && g->full && g->end == spool_durable(s);) {
+		uint64_t to = g->end + FRAME_LEN(0);
+		struct segment *after = g->after;
 		segment_done(s, g);
 		atomic_store_explicit(&s->tail.tail, to, memory_order_release);
 		pthread_mutex_lock(&s->lock);
 		s->done = to;
 		pthread_cond_broadcast(&s->more);
 		pthread_mutex_unlock(&s->lock);
+		rc = admit(s, after);
 	}
-	return 0;
+	return rc;
+}
+
+// After a failure only what is written anew is asked for.
+static void ask(struct spool *s)
+{
+	const struct flush *w = &s->flush;
+	const struct segment *g = w->first;
+	uint64_t to = !g ? 0 : g->full ? g->end : spool_written(s);
+	if (to > spool_durable(s) && !w->failed && s->sync.state == SYNC_IDLE)
+		spool_sync_ask(s, g->fd, !w->named, to);
 }
 
 static void back_off(struct spool *s)
@@ -350,14 +331,15 @@ static void went_wrong(struct spool *s, int error)
 	struct flush *w = &s->flush;
 	spool_failed(s, SPOOL_WRITE, -error);
 	w->full = error == -ENOSPC || error == -EDQUOT;
+	w->wrong_at = spool_written(s);
 	if (w->full) {
 		// what was written in part is given back: the keeper may need it to make room
-		if (w->live && ftruncate(w->live->fd, (off_t)w->live->bytes) != 0)
+		if (w->live && ftruncate(w->live->fd, (off_t)w->live->wrote) != 0)
 			w->failed++;
 		pthread_mutex_lock(&s->lock);
 		s->tight = true;
-		if (s->bytes < spool_bound(s)) // from now on room is made before it is missing
-			s->ceiling = s->bytes;
+		if (s->bytes + unseen(s) < spool_bound(s)) // from now on room is made before it is missing
+			s->ceiling = s->bytes + unseen(s);
 		pthread_cond_signal(&s->keep);
 		pthread_mutex_unlock(&s->lock);
 	} else {
@@ -366,15 +348,46 @@ static void went_wrong(struct spool *s, int error)
 	back_off(s);
 }
 
+// The syncer's answer, if it is there. 0 or -errno.
+static int synced(struct spool *s)
+{
+	struct flush *w = &s->flush;
+	if (!spool_sync_done(s))
+		return 0;
+	if (s->sync.rc < 0) {
+		back(s);
+		return s->sync.rc;
+	}
+	w->named = true;
+	publish(s, spool_durable(s), s->sync.to);
+	if (s->sync.to > w->wrong_at) {
+		w->retry_ns = w->back_ns = 0;
+		spool_failed(s, SPOOL_WRITE, 0);
+	}
+	return 0;
+}
+
+// As far as the disk has come; what is written by now is asked for. 0 or -errno.
+static int settle(struct spool *s)
+{
+	int rc;
+	do {
+		rc = synced(s);
+		rc = rc < 0 ? rc : pass_on(s);
+		ask(s);
+	} while (rc == 0 && s->sync.state == SYNC_DONE);
+	return rc;
+}
+
 // A segment to write to: the one there is, if it can be trusted.
 static int have_segment(struct spool *s)
 {
 	struct flush *w = &s->flush;
 	if (w->failed && spool_folder_again(s) < 0)
 		return -errno;
-	if (w->live)
-		return w->failed ? segment_instead(s, w->live) : 0;
-	return segment_new(s, NULL);
+	if (w->failed && w->first)
+		return segment_instead(s);
+	return w->live && !w->live->full ? 0 : segment_new(s, NULL);
 }
 
 // On a disk that was full nothing is written while the keeper has no blocks set aside: it would take the room that is
@@ -387,25 +400,36 @@ static bool held(struct spool *s)
 	return is;
 }
 
-// Did anything go? False also where it has to wait.
-static bool round_of(struct spool *s)
+// Can anything be written now?
+static bool writable(struct spool *s)
 {
-	struct tail *t = &s->tail;
-	uint64_t from = atomic_load_explicit(&t->tail, memory_order_relaxed);
-	uint64_t head = atomic_load_explicit(&t->head, memory_order_acquire);
-	if (from == head || clock_ns(CLOCK_MONOTONIC) < s->flush.retry_ns || (!s->flush.live && !bound_allows(s)) ||
-	    held(s))
-		return false;
-	int rc = have_segment(s);
-	if (rc == 0)
-		rc = write_some(s, from, head);
-	if (rc < 0) {
-		went_wrong(s, rc);
-		return false;
+	const struct flush *w = &s->flush;
+	bool begins = !w->live || w->live->full;
+	return clock_ns(CLOCK_MONOTONIC) >= w->retry_ns && !(w->failed && s->sync.state != SYNC_IDLE) &&
+	       (!begins || bound_allows(s)) && !held(s);
+}
+
+// All that waits. 0 or -errno.
+static int write_all(struct spool *s)
+{
+	uint64_t head = atomic_load_explicit(&s->tail.head, memory_order_acquire);
+	int rc = 0;
+	s->flush.due_ns = clock_ns(CLOCK_MONOTONIC) + s->config.flush_ms * 1000000ull;
+	while (rc == 0 && spool_written(s) < head && writable(s)) {
+		rc = have_segment(s);
+		rc = rc < 0 ? rc : write_some(s, head);
+		rc = rc < 0 ? rc : settle(s);
 	}
-	s->flush.retry_ns = s->flush.back_ns = 0;
-	spool_failed(s, SPOOL_WRITE, 0);
-	return true;
+	return rc;
+}
+
+static void round_of(struct spool *s)
+{
+	int rc = settle(s);
+	if (rc == 0 && clock_ns(CLOCK_MONOTONIC) >= s->flush.due_ns)
+		rc = write_all(s);
+	if (rc < 0)
+		went_wrong(s, rc);
 }
 
 // ---- the thread --------------------------------------------------------------------------------------------------
@@ -422,16 +446,17 @@ static bool roomy(struct spool *s)
 // Until there is enough, or the time is over, or somebody asks. What failed is not asked for.
 static void wait_for_work(struct spool *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), until = now + s->config.flush_ms * 1000000ull;
-	bool failing = s->flush.retry_ns > now;
-	if (failing)
-		until = s->flush.retry_ns;
+	struct flush *w = &s->flush;
+	bool failing = w->retry_ns > clock_ns(CLOCK_MONOTONIC);
+	uint64_t until = failing ? w->retry_ns : w->due_ns;
 	struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
-	while (sem_clockwait(&s->tail.call, CLOCK_MONOTONIC, &t) == 0 && failing && !s->stop && !roomy(s))
+	while (sem_clockwait(&s->tail.call, CLOCK_MONOTONIC, &t) == 0 && failing && !s->stop && !roomy(s) &&
+	       s->sync.state != SYNC_DONE)
 		;
 	if (failing && roomy(s))
-		s->flush.retry_ns = 0;
-	atomic_store_explicit(&s->tail.called, false, memory_order_release);
+		w->retry_ns = 0;
+	if (atomic_exchange_explicit(&s->tail.called, false, memory_order_acq_rel) || failing)
+		w->due_ns = 0;
 }
 
 void *spool_flush_run(void *spool)
@@ -439,8 +464,7 @@ void *spool_flush_run(void *spool)
 	struct spool *s = spool;
 	while (!s->stop) {
 		wait_for_work(s);
-		while (round_of(s))
-			;
+		round_of(s);
 	}
 	return NULL;
 }
@@ -448,29 +472,34 @@ void *spool_flush_run(void *spool)
 static void say_lost(struct spool *s)
 {
 	uint64_t at = s->tail.tail, head = s->tail.head, n = 0;
-	for (; at < head; at += frame_len(frame_at(&s->tail, at)))
-		n += frame_counts(frame_at(&s->tail, at));
+	for (; at < head; at += frame_len(spool_tail_frame(&s->tail, at)))
+		n += frame_counts(spool_tail_frame(&s->tail, at));
 	if (n)
 		log_say(LOG_ERROR, "ship", "spool: %llu records could not be written before the end and are lost",
 			(unsigned long long)n);
 }
 
-// Both threads have ended.
+// All threads have ended: what is asked of the disk is done here.
 void spool_flush_close(struct spool *s)
 {
 	struct flush *w = &s->flush;
+	uint64_t before;
 	spool_tail_last(s);
-	s->flush.retry_ns = 0;
-	while (round_of(s))
-		;
+	w->retry_ns = 0;
+	do {
+		before = spool_durable(s);
+		w->due_ns = 0;
+		round_of(s);
+	} while (spool_durable(s) != before || s->sync.state != SYNC_IDLE);
 	say_lost(s);
-	if (w->live) {
+	if (w->first) {
 		struct frame end;
+		back(s);
 		frame_set(&end, FRAME_END, sizeof(end), s->durable);
-		frame_stamp(&end, w->live->head.crc);
-		if (spool_write(w->live->fd, &end, sizeof(end), w->live->bytes) == 0)
-			make_durable(s, w->live);
-		segment_done(s, w->live);
+		frame_stamp(&end, w->first->head.crc);
+		if (spool_write(w->first->fd, &end, sizeof(end), w->first->bytes) == 0)
+			spool_sync_ask(s, w->first->fd, !w->named, 0);
+		segment_done(s, w->first);
 	}
 	for (unsigned i = 0; i < w->nstanding; i++)
 		free(w->standing[i]);

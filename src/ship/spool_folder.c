@@ -154,6 +154,14 @@ int spool_segment_open(struct spool *s, const struct segment *g)
 	return fd < 0 ? -errno : fd;
 }
 
+int spool_segment_admit(struct spool *s, uint64_t base)
+{
+	char from[SPOOL_FILE_MAX], to[SPOOL_FILE_MAX];
+	spool_segment_name(from, base, SPOOL_AHEAD);
+	spool_segment_name(to, base, ".seg");
+	return renameat(s->dir, from, s->dir, to) == 0 ? 0 : -errno;
+}
+
 int spool_write(int fd, const void *p, uint64_t n, uint64_t at)
 {
 	while (n) {

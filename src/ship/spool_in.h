@@ -4,6 +4,7 @@
 //
 //   tail     the shipper's thread puts in at `head`, the flusher takes out at `tail`; no lock
 //   flush    the flusher's alone
+//   sync     the flusher's while it is idle or done, the syncer's while it is asked
 //   rest     under `lock`, which nobody holds across a system call that may wait for a disk
 //
 // Segments do not change once they are closed: a thinned one is another struct segment in its place, and who still
@@ -18,6 +19,8 @@
 
 #define SPOOL_FILE_MAX 96 // of a name in its folder
 #define SPOOL_MARKS 4096
+#define SPOOL_THREADS 3
+#define SPOOL_AHEAD ".ahead"
 
 struct segment {
 	uint64_t base, bytes;            // bytes: that can be read
@@ -26,9 +29,14 @@ struct segment {
 	int fd; // -1: opened again by its name
 	unsigned refs;
 	bool live;    // the flusher writes it
+	bool ahead;   // found at the start: it may not count
 	bool barred;  // readers wait: it becomes another
 	bool spared;  // it could not be
 	bool damaged; // that has been counted
+	// the flusher's, until all of it is durable
+	struct segment *after;
+	uint64_t wrote, end; // bytes written; place in the tail where it ends, once it is full
+	bool full;
 };
 
 struct cursor {
@@ -44,7 +52,7 @@ struct cursor {
 struct tail {
 	uint8_t *ring; // mapped twice, one behind the other
 	uint64_t size, limit[SPOOL_META + 1];
-	uint64_t at, seen; // shipper: head, and tail as it was last seen
+	uint64_t at, seen, taken; // shipper: head; tail and written as they were last seen
 	uint64_t pos;
 	uint64_t filled, order; // of the segment that it appends to
 	struct refused {
@@ -55,19 +63,29 @@ struct tail {
 	_Alignas(64) _Atomic uint64_t head;
 	_Atomic uint64_t records, lost[SPOOL_LOSABLE];
 	_Atomic bool called;
-	_Alignas(64) _Atomic uint64_t tail;
-	sem_t call; // the flusher has to do
+	_Alignas(64) _Atomic uint64_t tail, written; // what is before them is durable; outlives the process
+	sem_t call;                                  // the flusher has to do
 };
 
 struct flush {
-	struct segment *live;
-	bool named;                  // the folder does not durably have it yet
-	struct begin_worker *worker; // of what is durable
+	struct segment *first, *live; // what readers see of, what is written to; between them by `after`
+	bool named;                   // the folder durably has the first
+	struct begin_worker *worker;  // of what is durable
 	struct meta **standing;
 	unsigned nstanding;
+	uint64_t due_ns;            // what waits is written then
 	uint64_t retry_ns, back_ns; // when it failed: not before, and how long then
+	uint64_t wrong_at;          // it works again once what is behind this place is durable
 	unsigned failed;            // times in a row
 	bool full;                  // for lack of room
+};
+
+struct sync {
+	sem_t ask;
+	int fd, rc;
+	bool name;   // the folder, too
+	uint64_t to; // place in the tail that will be durable
+	_Atomic enum { SYNC_IDLE, SYNC_ASKED, SYNC_DONE } state;
 };
 
 struct spool {
@@ -76,9 +94,10 @@ struct spool {
 	int dir;
 	struct tail tail;
 	struct flush flush;
+	struct sync sync;
 	struct spool_left *left;
 	unsigned nleft;
-	pthread_t flusher, keeper;
+	pthread_t thread[SPOOL_THREADS];
 	unsigned threads;
 	_Atomic bool stop;
 
@@ -110,11 +129,41 @@ struct spool {
 // spool_tail.c
 int spool_tail_open(struct spool *s);
 void spool_tail_close(struct spool *s);
+void spool_tail_call(struct tail *t);  // the flusher shall write now
 void spool_tail_last(struct spool *s); // what was refused is said, if there is room
+
+static inline const struct frame *spool_tail_frame(const struct tail *t, uint64_t at)
+{
+	return (const struct frame *)(t->ring + (at & (t->size - 1)));
+}
+
+// Places in the tail, for the flusher's thread.
+static inline uint64_t spool_durable(const struct spool *s)
+{
+	return atomic_load_explicit(&s->tail.tail, memory_order_relaxed);
+}
+
+static inline uint64_t spool_written(const struct spool *s)
+{
+	return atomic_load_explicit(&s->tail.written, memory_order_relaxed);
+}
+
+// spool_image.c: what a segment begins with that goes on where the tail is written, instead of old or NULL; the caller
+// frees bytes, also of half of one (false: no memory).
+struct spool_image {
+	uint8_t *bytes;
+	size_t len, room;
+};
+bool spool_image_make(struct spool_image *m, struct spool *s, struct segment *old, struct segment_head *h);
 
 // spool_flush.c: thread
 void *spool_flush_run(void *spool);
 void spool_flush_close(struct spool *s);
+
+// spool_sync.c: thread; one request at a time. Asked where no thread is (in memory, at the end) it is done at once.
+void *spool_sync_run(void *spool);
+void spool_sync_ask(struct spool *s, int fd, bool name, uint64_t to);
+bool spool_sync_done(struct spool *s); // then s->sync.rc says how it went, and it is idle
 
 // spool_keep.c: thread; deletes, thins, merges
 void *spool_keep_run(void *spool);
@@ -130,6 +179,8 @@ int spool_own(int dir, int fd);
 void spool_segment_name(char name[SPOOL_FILE_MAX], uint64_t base, const char *suffix);
 int spool_segment_create(struct spool *s, uint64_t base, const char *suffix); // fd or -errno
 int spool_segment_open(struct spool *s, const struct segment *g);             // fd of its own, or -errno
+// One begun while those before it were not durable: .ahead becomes .seg. 0 or -errno.
+int spool_segment_admit(struct spool *s, uint64_t base);
 // By lock held: into the list in its place; out of it.
 int spool_segment_put(struct spool *s, struct segment *g);
 void spool_segment_take(struct spool *s, struct segment *g);

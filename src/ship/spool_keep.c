@@ -500,7 +500,7 @@ static bool delete_passed(struct spool *s)
 		return false;
 	if (!s->memory)
 		unlinkat(s->dir, name, 0);
-	sem_post(&s->tail.call);
+	spool_tail_call(&s->tail);
 	return true;
 }
 
@@ -531,7 +531,7 @@ static bool tidy(struct spool *s)
 		pthread_mutex_lock(&s->lock);
 		s->tight = false;
 		pthread_mutex_unlock(&s->lock);
-		sem_post(&s->tail.call);
+		spool_tail_call(&s->tail);
 	}
 	return merge(s) || thinned;
 }

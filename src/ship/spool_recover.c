@@ -5,10 +5,12 @@
 //
 //   what never became durable, and what was being rewritten       goes
 //   the last segment of a boot                                    is read to its last whole frame and cut there
+//   what was written ahead of it (.ahead, spool_flush.c)          comes after it, if it is whole up to there; else goes
 //   a file that is no segment, or whose head is damaged           is set aside (.damaged), said, and not read
 //   a segment of another version, or of other records than ours   is put aside, whole: a box that does not start for
 //                                                                 the sake of its logs has taken the network down
 //
+// What is kept is made durable, since sinks will be told it: of who was killed some may not have been.
 // Segments before a boot's last were durable before the next was begun: they are checked when they are read.
 #include <dirent.h>
 #include <errno.h>
@@ -26,14 +28,12 @@
 
 // ---- one file ----------------------------------------------------------------------------------------------------
 
-static bool base_of(const char *name, uint64_t *base)
+static bool base_of(const char *name, const char *suffix, uint64_t *base)
 {
-	char again[SPOOL_FILE_MAX], *end;
-	*base = strtoull(name, &end, 10);
-	if (strcmp(end, ".seg") != 0 || *base >= FRAME_POS_MAX)
-		return false;
-	spool_segment_name(again, *base, ".seg");
-	return !strcmp(again, name);
+	char again[SPOOL_FILE_MAX];
+	*base = strtoull(name, NULL, 10);
+	spool_segment_name(again, *base, suffix);
+	return *base < FRAME_POS_MAX && !strcmp(again, name);
 }
 
 static void set_aside(struct spool *s, const char *name, const char *suffix, const char *why)
@@ -81,12 +81,15 @@ static int look_at(struct spool *s, const char *name, uint64_t base, struct segm
 	return 0;
 }
 
-static int take_segment(struct spool *s, const char *name, uint64_t base, char error[SPOOL_ERROR])
+static int take_segment(struct spool *s, const char *name, uint64_t base, bool ahead, char error[SPOOL_ERROR])
 {
 	struct segment *g;
 	int rc = s->nsegments >= SEGMENTS_MAX ? -EMFILE : look_at(s, name, base, &g);
+	if (ahead && rc == -EBADMSG)
+		rc = -ENODATA;
 	switch (rc) {
 	case 0:
+		g->ahead = ahead;
 		return spool_segment_put(s, g);
 	case -ENODATA:
 		unlinkat(s->dir, name, 0);
@@ -146,9 +149,18 @@ static void cut(struct spool *s, struct segment *g, uint64_t at)
 	int fd = openat(s->dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return;
-	if (ftruncate(fd, (off_t)at) == 0)
-		fdatasync(fd);
+	if (ftruncate(fd, (off_t)at) != 0)
+		spool_failed(s, SPOOL_WRITE, errno);
 	close(fd);
+}
+
+static void make_durable(struct spool *s, int fd)
+{
+#ifdef SPOOL_MUTANT_NO_START_SYNC
+	return;
+#endif
+	if (fdatasync(fd) != 0)
+		spool_failed(s, SPOOL_WRITE, errno);
 }
 
 static int read_last(struct spool *s, struct segment *g, uint64_t until, struct seen *n)
@@ -164,6 +176,7 @@ static int read_last(struct spool *s, struct segment *g, uint64_t until, struct 
 			cut(s, g, c.at);
 		else
 			rc = c.error;
+		make_durable(s, fd);
 		if (s->durable < c.pos)
 			s->durable = c.pos;
 		scan_close(&c);
@@ -244,8 +257,8 @@ static int take_file(struct spool *s, const char *name, char error[SPOOL_ERROR])
 		unlinkat(s->dir, name, 0);
 	else if (ends_with(name, ".cur"))
 		spool_cursor_unused(s, name);
-	else if (base_of(name, &base))
-		return take_segment(s, name, base, error);
+	else if (base_of(name, ".seg", &base) || base_of(name, SPOOL_AHEAD, &base))
+		return take_segment(s, name, base, ends_with(name, SPOOL_AHEAD), error);
 	else if (ends_with(name, ".seg"))
 		set_aside(s, name, "damaged", "no name of a segment");
 	return 0;
@@ -284,6 +297,64 @@ static void drop_left_over(struct spool *s)
 	}
 }
 
+// Where the last whole frame of it ends: position, durable from here on; or -errno.
+static int64_t end_of(struct spool *s, struct segment *g)
+{
+	struct scan c;
+	int fd = spool_segment_open(s, g), rc = fd < 0 ? fd : scan_open(&c, fd, &g->head, g->bytes);
+	if (rc == 0) {
+		while (scan_next(&c))
+			;
+		rc = c.error == -EBADMSG ? 0 : c.error;
+		make_durable(s, fd);
+		scan_close(&c);
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc < 0 ? rc : (int64_t)c.pos;
+}
+
+// Does the i-th, which was written ahead, follow on what is before it? 1, 0 or -errno. One that others follow that were
+// not is left over from an earlier failure of the disk.
+static int follows(struct spool *s, unsigned i)
+{
+	const struct segment *g = s->segment[i], *before = i ? s->segment[i - 1] : NULL;
+	for (unsigned k = i + 1; k < s->nsegments; k++)
+		if (!s->segment[k]->ahead)
+			return 0;
+	if (!before || before->head.boot != g->head.boot || before->base == g->base)
+		return 0;
+	int64_t end = end_of(s, s->segment[i - 1]);
+#ifdef SPOOL_MUTANT_TAKES_AHEAD
+	return 1;
+#endif
+	return end < 0 ? (int)end : (uint64_t)end == g->base;
+}
+
+static int take_ahead(struct spool *s)
+{
+	char name[SPOOL_FILE_MAX];
+	for (unsigned i = 0; i < s->nsegments;) {
+		struct segment *g = s->segment[i];
+		int counts = g->ahead ? follows(s, i) : 1, rc = 0;
+		if (counts < 0)
+			return counts;
+		if (counts && g->ahead)
+			rc = spool_segment_admit(s, g->base);
+		if (rc < 0)
+			spool_failed(s, SPOOL_WRITE, -rc);
+		if (counts && rc == 0) {
+			g->ahead = false;
+			i++;
+			continue;
+		}
+		spool_segment_name(name, g->base, SPOOL_AHEAD);
+		spool_segment_take(s, g);
+		unlinkat(s->dir, name, 0);
+	}
+	return 0;
+}
+
 static int load_cursors(struct spool *s, char error[SPOOL_ERROR])
 {
 	for (unsigned i = 0; i < s->ncursors; i++) {
@@ -304,14 +375,18 @@ static int load_cursors(struct spool *s, char error[SPOOL_ERROR])
 int spool_recover(struct spool *s, char error[SPOOL_ERROR])
 {
 	int rc = s->memory ? 0 : read_folder(s, error);
+	drop_left_over(s);
+	if (rc == 0)
+		rc = take_ahead(s);
 	for (unsigned i = 0; i < s->nsegments; i++) {
 		const struct segment *g = s->segment[i];
 		uint64_t least = g->base > g->head.through ? g->base : g->head.through;
 		s->durable = s->durable > least ? s->durable : least;
 	}
-	drop_left_over(s);
 	if (rc == 0)
 		rc = read_boots(s);
+	if (rc == 0 && !s->memory && fsync(s->dir) != 0)
+		spool_failed(s, SPOOL_WRITE, errno);
 	if (rc == 0 && !s->memory)
 		rc = load_cursors(s, error);
 	if (rc < 0 && !error[0])

@@ -66,7 +66,7 @@ void spool_tail_close(struct spool *s)
 	sem_destroy(&s->tail.call);
 }
 
-static void call(struct tail *t)
+void spool_tail_call(struct tail *t)
 {
 	if (!atomic_exchange_explicit(&t->called, true, memory_order_acq_rel))
 		sem_post(&t->call);
@@ -86,7 +86,7 @@ static bool wait_for_room(struct spool *s, uint32_t len, unsigned class)
 	while (!has_room(&s->tail, len, s->tail.limit[class])) {
 		if (!s->config.wait)
 			return false;
-		call(&s->tail);
+		spool_tail_call(&s->tail);
 		nanosleep(&pause, NULL);
 	}
 	return true;
@@ -106,11 +106,11 @@ static void publish(struct spool *s)
 {
 	struct tail *t = &s->tail;
 	atomic_store_explicit(&t->head, t->at, memory_order_release);
-	if (t->at - t->seen < s->config.flush_bytes)
+	if (t->at - t->taken < s->config.flush_bytes)
 		return;
-	t->seen = atomic_load_explicit(&t->tail, memory_order_acquire);
-	if (t->at - t->seen >= s->config.flush_bytes)
-		call(t);
+	t->taken = atomic_load_explicit(&t->written, memory_order_relaxed);
+	if (t->at - t->taken >= s->config.flush_bytes)
+		spool_tail_call(t);
 }
 
 static void put_record(struct spool *s, unsigned class, const struct record *r)
@@ -142,7 +142,7 @@ static int refuse(struct spool *s, unsigned class, const struct record *r)
 	t->refuses = true;
 	if (!ring)
 		atomic_store_explicit(&t->lost[class], t->lost[class] + 1, memory_order_relaxed);
-	call(t);
+	spool_tail_call(t);
 	return ring ? 0 : -ENOBUFS;
 }
 

@@ -2,8 +2,9 @@
 //
 // A small process appends, flushes, reads and acknowledges at random, and is killed at a chosen call: where a segment
 // is begun, written, made durable, renamed over another, deleted, where a cursor moves. Its folder is then left as it
-// is (kill), or as a disk leaves it that lost what it was not asked to keep (power, mixed). The next one goes on with
-// it. Afterwards each sink has each record that was durable, or a gap that says so:
+// is (kill), or as a disk leaves it that lost what it was not asked to keep (power, mixed), or now so, now so, where
+// the next process may be cut off from power before it has asked for what this one did not (either). The next one goes
+// on with it. Afterwards each sink has each record that was durable, or a gap that says so:
 //
 //   a record that any sink was given, or that a flush was waited for     is given to each, or is in a gap of its class
 //   what a later boot names as a worker's last                           is not before any such
@@ -13,8 +14,8 @@
 //   twice                                                                only after a death, or going back
 //   without any death                                                    gaps name exactly those that are missing
 //
-// usage: crash [-m kill|power|mixed] [-f FAULTS] [-s SEED] [-n SEEDS] [-b BOOTS] [-v] [-q: until the first bad one]; 1:
-// something was lost, and what
+// usage: crash [-m kill|power|mixed|either] [-f FAULTS] [-w SLOW] [-s SEED] [-n SEEDS] [-b BOOTS] [-v] [-q: until the
+// first bad one]; 1: something was lost, and what. -w: one sync in so many takes 30 ms
 #include <errno.h>
 #include <getopt.h>
 #include <setjmp.h>
@@ -394,14 +395,17 @@ static void one_boot(unsigned boot, bool last, unsigned seed, const char *mode, 
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
 		wrong("it died of signal %d", WTERMSIG(status));
 	seen->deaths++;
-	if (strcmp(mode, "kill") != 0 && !last)
+	seen->disk.killed = !strcmp(mode, "either") && mix(any + 3) & 1;
+	if (strcmp(mode, "kill") != 0 && !seen->disk.killed && !last)
 		disk_power_lost(&seen->disk, !strcmp(mode, "mixed"), any);
 }
 
-static bool one_seed(unsigned seed, unsigned boots, const char *mode, unsigned faults, bool verbose)
+static bool one_seed(unsigned seed, unsigned boots, const char *mode, unsigned faults, unsigned slow, bool verbose)
 {
 	char base[64];
 	memset(seen, 0, sizeof(*seen));
+	seen->disk.slow = slow;
+	seen->disk.slow_ms = 30;
 	strcpy(base, access("/dev/shm", W_OK) == 0 ? "/dev/shm/spool.XXXXXX" : "/tmp/spool.XXXXXX");
 	if (!mkdtemp(base))
 		abort();
@@ -412,10 +416,12 @@ static bool one_seed(unsigned seed, unsigned boots, const char *mode, unsigned f
 	if (!seen->wrong[0])
 		judge(boots, seed % 3 == 0);
 	if (verbose || seen->wrong[0])
-		printf("seed %u, %u boots, %s, faults %u: %lu records, %u given again, %u gaps, %lu segments thinned: "
+		printf("seed %u, %u boots, %s, faults %u, slow %u: %lu records, %u given again, %u gaps, %lu segments "
+		       "thinned: "
 		       "%s\n",
-		       seed, boots, mode, seen->disk.faults, seen->records, seen->again[0] + seen->again[1],
-		       seen->gaps[0] + seen->gaps[1], seen->thinned, seen->wrong[0] ? seen->wrong : "nothing lost");
+		       seed, boots, mode, seen->disk.faults, seen->disk.slowed, seen->records,
+		       seen->again[0] + seen->again[1], seen->gaps[0] + seen->gaps[1], seen->thinned,
+		       seen->wrong[0] ? seen->wrong : "nothing lost");
 	remove_folder(seen->disk.folder);
 	remove_folder(seen->disk.shadow);
 	rmdir(base);
@@ -425,15 +431,18 @@ static bool one_seed(unsigned seed, unsigned boots, const char *mode, unsigned f
 int main(int argc, char **argv)
 {
 	const char *mode = "kill";
-	unsigned seed = 1, seeds = 4, boots = 6, faults = 0, bad = 0;
+	unsigned seed = 1, seeds = 4, boots = 6, faults = 0, slow = 0, bad = 0;
 	bool verbose = false, quick = false;
-	for (int c; (c = getopt(argc, argv, "m:f:s:n:b:vq")) != -1;)
+	for (int c; (c = getopt(argc, argv, "m:f:w:s:n:b:vq")) != -1;)
 		switch (c) {
 		case 'm':
 			mode = optarg;
 			break;
 		case 'f':
 			faults = (unsigned)atoi(optarg);
+			break;
+		case 'w':
+			slow = (unsigned)atoi(optarg);
 			break;
 		case 's':
 			seed = (unsigned)atoi(optarg);
@@ -459,7 +468,7 @@ int main(int argc, char **argv)
 	if (seen == MAP_FAILED)
 		return 2;
 	for (unsigned i = 0; i < seeds && !(quick && bad); i++)
-		bad += !one_seed(seed + i, boots, mode, faults, verbose);
+		bad += !one_seed(seed + i, boots, mode, faults, slow, verbose);
 	printf("%u seeds of %u boots, %s: %u bad\n", seeds, boots, mode, bad);
 	return bad != 0;
 }

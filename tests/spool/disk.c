@@ -82,7 +82,10 @@ static bool ends(const char *name, const char *ending)
 
 static enum disk_call call_of(const char *name, enum disk_call segment, enum disk_call cursor, enum disk_call copy)
 {
-	return ends(name, ".seg") ? segment : ends(name, ".cur") ? cursor : ends(name, ".tmp") ? copy : DISK_NONE;
+	return ends(name, ".seg") || ends(name, ".ahead") ? segment
+	       : ends(name, ".cur")                       ? cursor
+	       : ends(name, ".tmp")                       ? copy
+							  : DISK_NONE;
 }
 
 // The end may come here.
@@ -167,18 +170,17 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 	return took;
 }
 
-static void keep(uint32_t serial, int fd)
+// What was written up to when that was noted.
+static void keep(uint32_t serial, int fd, struct dirty d, off_t size)
 {
 	static uint8_t bytes[1 << 20];
 	char path[300];
-	struct dirty *d = &dirty[serial % (1 << 16)];
-	struct stat st;
 	shadow_name(disk, path, serial);
 	int to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (to < 0 || fstat(fd, &st) != 0)
+	if (to < 0)
 		abort();
-	for (uint64_t at = d->from; at < d->to;) {
-		size_t want = d->to - at < sizeof(bytes) ? (size_t)(d->to - at) : sizeof(bytes);
+	for (uint64_t at = d.from; at < d.to;) {
+		size_t want = d.to - at < sizeof(bytes) ? (size_t)(d.to - at) : sizeof(bytes);
 		ssize_t n = pread(fd, bytes, want, (off_t)at);
 		if (n <= 0)
 			break; // it is shorter now
@@ -186,10 +188,17 @@ static void keep(uint32_t serial, int fd)
 			abort();
 		at += (uint64_t)n;
 	}
-	if (ftruncate(to, st.st_size) != 0)
+	if (ftruncate(to, size) != 0)
 		abort();
 	close(to);
-	*d = (struct dirty){0};
+}
+
+static bool is_slow(enum disk_call call)
+{
+	if (call != DISK_SEGMENT_SYNC || !disk->slow)
+		return false;
+	disk->any = mix(disk->any);
+	return disk->any % disk->slow == 0;
 }
 
 int fdatasync(int fd)
@@ -199,12 +208,24 @@ int fdatasync(int fd)
 	enum disk_call call = f ? call_of(f->name, DISK_SEGMENT_SYNC, DISK_CURSOR_SYNC, DISK_COPY_SYNC) : DISK_NONE;
 	passing(call, false);
 	int rc = 0;
-	if (f && fails()) {
-		dirty[f->serial % (1 << 16)] = (struct dirty){0};
-		errno = EIO;
-		rc = -1;
-	} else if (f) {
-		keep(f->serial, fd);
+	struct stat st;
+	if (f) {
+		uint32_t serial = f->serial;
+		struct dirty *d = &dirty[serial % (1 << 16)], was = *d;
+		bool bad = fails();
+		*d = (struct dirty){0};
+		if (fstat(fd, &st) != 0)
+			abort();
+		if (is_slow(call)) {
+			disk->slowed++;
+			pthread_mutex_unlock(&lock);
+			usleep(disk->slow_ms * 1000);
+			pthread_mutex_lock(&lock);
+		}
+		if (bad)
+			rc = (errno = EIO, -1);
+		else
+			keep(serial, fd, was, st.st_size);
 	}
 	passing(call, true);
 	pthread_mutex_unlock(&lock);
@@ -275,14 +296,13 @@ static void store(const char *path, const uint8_t *bytes, size_t n)
 static uint8_t now[FILE_ROOM], kept[FILE_ROOM];
 
 // All that is there is durable.
-void disk_begin(struct disk *d)
+static void begin_anew(struct disk *d)
 {
 	char path[300], to[300];
 	remove_folder(d->shadow);
 	mkdir(d->shadow, 0700);
 	mkdir(d->folder, 0700);
 	d->now.n = 0;
-	memset(d->calls, 0, sizeof(d->calls));
 	DIR *dir = opendir(d->folder);
 	for (const struct dirent *e; (e = readdir(dir));) {
 		if (e->d_name[0] == '.')
@@ -294,6 +314,15 @@ void disk_begin(struct disk *d)
 	}
 	closedir(dir);
 	d->durable = d->now;
+}
+
+void disk_begin(struct disk *d)
+{
+	memset(d->calls, 0, sizeof(d->calls));
+	if (!d->killed)
+		begin_anew(d);
+	for (unsigned i = 0; d->killed && i < d->now.n; i++)
+		dirty[d->now.name[i].serial % (1 << 16)] = (struct dirty){0, FILE_ROOM};
 	disk = d;
 }
 

@@ -3,7 +3,8 @@
 // A disk under the program that keeps what it was not asked to keep in a cache, and loses that with the power: between
 // the spool and the C library (its calls are resolved here first). The folder holds what the process sees; beside it,
 // in `shadow`, stands what would survive: contents as of their last fdatasync, names as of the folder's last fsync. An
-// fdatasync that failed has dropped what it was to write, as Linux does: only what is written again is kept later.
+// fdatasync that failed has dropped what it was to write, as Linux does: only what is written again is kept later. One
+// that is slow keeps what was written before it began, and lets all other calls go on meanwhile.
 #pragma once
 
 #include <stdbool.h>
@@ -38,9 +39,12 @@ struct disk {
 	enum disk_call kill;
 	unsigned kill_at;
 	bool kill_after;
-	unsigned fault; // one of so many calls fails; 0: none
-	uint64_t any;   // of faults
+	unsigned fault;         // one of so many calls fails; 0: none
+	unsigned slow, slow_ms; // one of so many syncs of segments takes so long; 0: none
+	uint64_t any;           // of faults
 	unsigned calls[DISK_CALL_COUNT], faults;
+	_Atomic unsigned slowed; // syncs that took long, begun
+	bool killed;             // the process before ended so: what it had not asked to be kept is still not kept
 	uint32_t serial;
 	struct disk_names now, durable;
 };

@@ -278,33 +278,27 @@ static int write_some(struct spool *s, uint64_t head)
 	return 0;
 }
 
-// The next one's turn has come: its name is durable with its first frames.
-static int admit(struct spool *s, struct segment *g)
-{
-	int rc = g ? spool_segment_admit(s, g->base) : 0;
-	if (rc < 0)
-		forget_ahead(s, g);
-	if (!g || rc < 0)
-		s->flush.first = s->flush.live = NULL;
-	else
-		enlist(s, g);
-	return rc;
-}
-
-// Those of which all is durable are done with. 0 or -errno.
+// Those of which all is durable are done with. 0 or -errno. First the next one has its name, which is durable with its
+// first frames: who came after the rewriting of one that is done with would not be seen to follow on it.
 static int pass_on(struct spool *s)
 {
 	int rc = 0;
 	for (struct segment *g; rc == 0 && (g = s->flush.first) && g->full && g->end == spool_durable(s);) {
 		uint64_t to = g->end + FRAME_LEN(0);
 		struct segment *after = g->after;
+		rc = after ? spool_segment_admit(s, after->base) : 0;
 		segment_done(s, g);
 		atomic_store_explicit(&s->tail.tail, to, memory_order_release);
 		pthread_mutex_lock(&s->lock);
 		s->done = to;
 		pthread_cond_broadcast(&s->more);
 		pthread_mutex_unlock(&s->lock);
-		rc = admit(s, after);
+		if (after && rc == 0) {
+			enlist(s, after);
+			continue;
+		}
+		forget_ahead(s, after);
+		s->flush.first = s->flush.live = NULL;
 	}
 	return rc;
 }

@@ -2,10 +2,11 @@
 //
 // The keeper's thread: segments that all sinks have passed are deleted; where the spool comes near its bound, or its
 // disk is full, segments are written anew without what is worth least. First all flows, oldest first, then
-// transactions, alerts, verdicts; never what a sink is reading. In the place of what went stands a gap, by worker and
-// class: from which seq to which, and how many.
+// transactions, alerts, verdicts; never what a sink is reading. In the place of the last that went stands a gap, by
+// worker and class: from which seq to which, and how many. In that of the first a sink whose cursor comes to stand
+// between them, and that has to go back there, would not be told.
 //
-//   20.seg  f t f v t f      20.tmp  g t - v t -      rename(2): 20.seg is one or the other
+//   20.seg  f t f v t f      20.tmp  - t - v t g      rename(2): 20.seg is one or the other
 //
 // Positions stay. Neighbours of which little is left become one, so that neither files nor gaps pile up.
 // The copy is written into blocks that were set aside for it (reserve.tmp): rewriting needs room just when there is
@@ -31,8 +32,8 @@
 
 // ---- the copy ----------------------------------------------------------------------------------------------------
 
-struct lost { // of a worker and class; its frame's place is kept for it
-	uint64_t at, pos, n, time_ns;
+struct lost { // of a worker and class; pos: of the last
+	uint64_t pos, n, time_ns;
 	uint32_t first, last;
 };
 
@@ -44,6 +45,7 @@ struct copy {
 	size_t have;
 	uint64_t at; // place of out[0]
 	unsigned drop;
+	bool counts;       // nothing is written, `lost` is made
 	bool bare;         // of this segment nothing stays that rules have names for
 	struct lost *lost; // by worker and class
 	uint64_t dropped[SPOOL_LOSABLE], kept[SPOOL_LOSABLE];
@@ -93,17 +95,17 @@ static void lose(struct copy *c, const struct frame *f, unsigned class, uint32_t
 	const struct record *r = (const struct record *)f->body;
 	unsigned i = r->worker * SPOOL_LOSABLE + class;
 	struct lost *l = &c->lost[i];
-	bool new = l->n == 0;
-	if (new)
-		*l = (struct lost){.at = c->at + c->have, .pos = f->pos, .time_ns = r->time_ns, .first = first};
+	if (!c->counts && l->pos == f->pos) {
+		struct gap_frame g = gap_frame(c, i);
+		copy_frame(c, &g.head);
+	}
+	if (!c->counts)
+		return;
+	if (l->n == 0)
+		*l = (struct lost){.time_ns = r->time_ns, .first = first};
+	l->pos = f->pos;
 	l->last = last;
 	l->n += n;
-	if (!new)
-		return;
-	if (c->have + FRAME_LEN(sizeof(struct record)) > OUT_ROOM)
-		l->at = c->at + c->have;
-	struct gap_frame g = gap_frame(c, i);
-	copy_frame(c, &g.head);
 }
 
 // Is it known in the copy already?
@@ -138,7 +140,7 @@ static void copy_one(struct copy *c, const struct frame *f, bool first)
 	const struct meta *m = (const struct meta *)f->body;
 	bool fits = frame_counts(f) && r->worker < BEGIN_WORKERS_MAX;
 	if (class < SPOOL_LOSABLE && c->drop & 1u << class && fits) {
-		c->dropped[class]++;
+		c->dropped[class] += c->counts;
 		lose(c, f, class, r->seq, r->seq, 1);
 		return;
 	}
@@ -147,7 +149,9 @@ static void copy_one(struct copy *c, const struct frame *f, bool first)
 		return;
 	}
 	if (class < SPOOL_LOSABLE)
-		c->kept[class]++;
+		c->kept[class] += c->counts;
+	if (c->counts)
+		return;
 	if (class == FRAME_BEGIN && !first)
 		return;
 	if (class == SPOOL_META && ((m->standing != META_STANDING && c->bare) || known(c, m)))
@@ -198,16 +202,9 @@ static void copy_close(struct copy *c)
 	free(c->out);
 }
 
-// Gaps get their last numbers, the file its length.
 static int copy_end(struct copy *c)
 {
 	copy_out(c);
-	for (unsigned i = 0; i < BEGIN_WORKERS_MAX * SPOOL_LOSABLE && c->error == 0; i++) {
-		if (c->lost[i].n == 0)
-			continue;
-		struct gap_frame g = gap_frame(c, i);
-		c->error = spool_write(c->fd, &g, sizeof(g), c->lost[i].at);
-	}
 	if (c->error == 0 && ftruncate(c->fd, (off_t)c->at) != 0)
 		c->error = -errno;
 	if (c->error == 0 && !c->spool->memory && fdatasync(c->fd) != 0)
@@ -330,6 +327,7 @@ static int rewrite(struct spool *s, struct segment *const *old, unsigned n, cons
 	struct segment *g = NULL;
 	int fd = copy_fd(s), rc = fd < 0 ? fd : copy_open(&c, s, old[0], fd, drop, n > 1 ? until[n - 1] : 0);
 	uint64_t dropped = 0;
+	c.counts = true;
 	for (unsigned i = 0; i < n && rc == 0; i++)
 		rc = copy_segment(&c, old[i], until[i], i == 0);
 	for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
@@ -338,6 +336,9 @@ static int rewrite(struct spool *s, struct segment *const *old, unsigned n, cons
 		rc = -EALREADY;
 		memcpy(old[0]->losable, c.kept, sizeof(c.kept));
 	}
+	c.counts = false;
+	for (unsigned i = 0; i < n && rc == 0; i++)
+		rc = copy_segment(&c, old[i], until[i], i == 0);
 	if (rc == 0)
 		rc = copy_end(&c);
 	if (rc == 0)

@@ -183,6 +183,54 @@ static void disk_full(void **unused)
 	umount(folder);
 }
 
+// ---- back into what was thinned ----------------------------------------------------------------------------------
+
+#define GIVEN 1000
+
+// From where the cursor came to stand: each that is missing behind it is in a gap of its class.
+static void judge_back(struct spool_reader *r, const uint64_t *pos, uint32_t from)
+{
+	bool has[GIVEN] = {0};
+	const struct spool_frame *f;
+	spool_seek(r, pos[from]);
+	while ((f = world_next(r, 20000)) && f->class != SPOOL_STATE) {
+		const struct record *n = f->record;
+		bool gap = n->kind == RECORD_GAP;
+		for (uint32_t i = n->seq; i <= (gap ? n->tx_id : n->seq) && i < GIVEN; i++)
+			has[i] |= !gap || class_of(0, i) + 1u == n->anomaly;
+	}
+	assert_non_null(f);
+	for (uint32_t i = from; i < GIVEN; i++)
+		assert_true(has[i]);
+}
+
+// A sink was given it and had not acknowledged it, it was thinned, and then the cursor came into the midst of it.
+static void back_into_what_was_thinned(void **unused)
+{
+	uint64_t pos[GIVEN];
+	config.max_bytes = 1 << 20;
+	struct spool *s = world_open();
+	struct spool_reader *r = world_reader(s, "a");
+	struct spool_look look;
+	for (uint32_t i = 0; i < GIVEN; i++)
+		world_append(s, 0, i);
+	for (uint32_t i = 0; i < GIVEN; i++) {
+		const struct spool_frame *f = world_next(r, 20000);
+		assert_int_equal(f->record->seq, i);
+		pos[i] = f->pos;
+	}
+	for (uint32_t i = GIVEN; i < 8 * GIVEN; i++)
+		world_append(s, 0, i);
+	append_end(s);
+	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	spool_look(s, &look);
+	assert_true(look.thinned > 0);
+	for (uint32_t i = 0; i < GIVEN; i += 50)
+		judge_back(r, pos, i);
+	spool_reader_close(r);
+	spool_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(goes_on_where_it_was, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(over_the_bound, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(over_the_bound_in_memory, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(back_into_what_was_thinned, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(disk_full, world_setup, world_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

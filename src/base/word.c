@@ -81,3 +81,9 @@ const char *word_near(const char *const *words, unsigned n, const char *p, size_
 	}
 	return near ? near : same_end(words, n, p, len);
 }
+
+void word_plain(char *text)
+{
+	for (; *text; text++)
+		*text = *text < ' ' || *text > '~' ? ' ' : *text;
+}

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/word.h"
 #include "remote/credentials_in.h"
 
 #define EARLY_S 300 // "refreshed about 5 minutes before they expire", as AWS's SDKs do
@@ -33,6 +34,7 @@ int credentials_fail(struct credentials *c, int error, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(c->why, sizeof(c->why), format, args);
 	va_end(args);
+	word_plain(c->why);
 	return error;
 }
 
@@ -144,6 +146,15 @@ static bool may_try(const struct credentials *c, int64_t now_s)
 	return !c->tried_s || now_s - c->tried_s >= wait;
 }
 
+// They go into headers, where a line's end would begin another one.
+static bool plain(const char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			return false;
+	return true;
+}
+
 static int fetch(struct credentials *c, int64_t now_s)
 {
 	struct credentials_set *got = malloc(sizeof(*got));
@@ -156,6 +167,9 @@ static int fetch(struct credentials *c, int64_t now_s)
 		got->expires_s = now_s + EXTENDED_S;
 	else if (expired)
 		rc = credentials_fail(c, -EKEYEXPIRED, "%s gives credentials that have expired", c->source);
+	if (!rc && !(plain(got->key_id) && plain(got->secret) && plain(got->token)))
+		rc = credentials_fail(c, -EBADMSG, "%s gives credentials with bytes that no header can carry",
+				      c->source);
 	if (!rc) {
 		if (!c->have || c->now.expires_s)
 			log_say(c->have ? LOG_DEBUG : LOG_INFO, "remote", "credentials source=\"%s\" key=%s", c->source,

@@ -60,7 +60,7 @@ static int read_json(struct credentials *c, const char *what, const struct http_
 	else if (*code && strcmp(code, "Success") != 0)
 		rc = credentials_fail(c, -EACCES, "%s: %.100s: %.200s", what, code, text_of(o, "Message"));
 	else if (!*id || !*secret || strlen(id) >= sizeof(out->key_id) || strlen(secret) >= sizeof(out->secret) ||
-		 strlen(token) >= sizeof(out->token) || strpbrk(token, "\r\n"))
+		 strlen(token) >= sizeof(out->token))
 		rc = credentials_fail(c, -EBADMSG, "%s answers without credentials", what);
 	if (!rc) {
 		strcpy(out->key_id, id);

@@ -46,6 +46,24 @@ static int keys_named(struct credentials *c, const char *profile, const char *na
 	return rc;
 }
 
+// A profile without keys that has what is not done here. 0: it has none of that.
+static int refused(struct credentials *c, const char *profile)
+{
+	static const char *const keys[] = {"credential_process", "sso_session", "sso_start_url", "sso_account_id",
+					   "login_session"};
+	char text[8];
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (value(profile, keys[i], text, sizeof(text)))
+			return credentials_fail(c, -ENOTSUP,
+						"profile %s: %s is not supported: give it aws_access_key_id and "
+						"aws_secret_access_key, or role_arn with source_profile, "
+						"credential_source or web_identity_token_file; or take the keys of the "
+						"environment, the container or the instance",
+						profile, keys[i]);
+	return 0;
+}
+
 static int role_of(struct credentials *c, const char *profile, unsigned depth, struct credentials_set *out);
 
 // What a role is taken on with.
@@ -64,9 +82,10 @@ static int source_of(struct credentials *c, const char *profile, unsigned depth,
 	int rc = strcmp(source, profile) != 0 ? role_of(c, source, depth + 1, out) : -ENOENT;
 	if (rc == -ENOENT)
 		rc = keys_of(c, source, out);
-	if (rc == -ENOENT)
-		return credentials_fail(c, -EINVAL, "profile %s: its source_profile %s has no keys", profile, source);
-	return rc;
+	if (rc != -ENOENT)
+		return rc;
+	rc = refused(c, source);
+	return rc ? rc : credentials_fail(c, -EINVAL, "profile %s: its source_profile %s has no keys", profile, source);
 }
 
 static int role_of(struct credentials *c, const char *profile, unsigned depth, struct credentials_set *out)
@@ -101,16 +120,10 @@ int credentials_profile_role(struct credentials *c, struct credentials_set *out)
 
 int credentials_profile_keys(struct credentials *c, struct credentials_set *out)
 {
-	static const char *const not_here[] = {"credential_process", "sso_session", "sso_start_url", "login_session"};
-	char text[8];
 	int rc = keys_of(c, c->profile, out);
 
-	if (rc != -ENOENT)
+	if (rc != -ENOENT || (rc = refused(c, c->profile)) != 0)
 		return rc;
-	for (unsigned i = 0; i < sizeof(not_here) / sizeof(*not_here); i++)
-		if (value(c->profile, not_here[i], text, sizeof(text)))
-			return credentials_fail(c, -ENOTSUP, "profile %s: %s is not supported", c->profile,
-						not_here[i]);
 	if (c->profile_given && !credentials_file_profile(c->profile))
 		return credentials_fail(c, -EINVAL, "no profile %s in the shared files", c->profile);
 	return -ENOENT;

@@ -277,6 +277,19 @@ source_profile = fixed
 mfa_serial = arn:aws:iam::1:mfa/me
 [profile process]
 credential_process = /bin/echo
+[profile sso]
+sso_session = work
+sso_account_id = 1
+[profile old-sso]
+sso_start_url = https://x
+[profile login]
+login_session = x
+[profile by-sso]
+role_arn = arn:aws:iam::1:role/x
+source_profile = sso
+[profile odd]
+aws_access_key_id = AKIA\x7fODD
+aws_secret_access_key = odd
 [profile "two words"]
 aws_access_key_id = AKIATWO
 aws_secret_access_key = two
@@ -308,9 +321,14 @@ aws_access_key_id = AKIAHALF
             expect("botocore asks for the same", forms(theirs) == forms(ours), (forms(theirs), forms(ours), them.stderr[-300:]))
     del env["AWS_DEFAULT_REGION"]
     expect("a region", ask([0], AWS_PROFILE="taker", **env)[0]["region"] == "ap-south-1")
-    for profile, word in (("loop", "in a row"), ("person", "mfa_serial"), ("process", "credential_process"), ("half", "no aws_secret_access_key")):
+    for profile, word in (("loop", "in a row"), ("person", "mfa_serial"), ("odd", "no header can carry"), ("half", "no aws_secret_access_key")):
         got, = ask([0], AWS_PROFILE=profile, **env)
         expect("profile %s is refused" % profile, got["rc"] and word in got["why"], got)
+    for profile, word in (("process", "process: credential_process"), ("sso", "sso: sso_session"), ("old-sso", "old-sso: sso_start_url"),
+                          ("login", "login: login_session"), ("by-sso", "sso: sso_session")):
+        got, = ask([0], AWS_PROFILE=profile, **env)
+        expect("profile %s is refused with what is supported" % profile, got["rc"] == -95 and "profile %s is not supported: give it" % word in got["why"]
+               and "web_identity_token_file" in got["why"] and got["why"].endswith("the instance") and not seen, got)
     got, = ask([0], ["profile=nobody"], **env, **ROLE)
     expect("a profile that is not there", got["rc"] and "no profile nobody" in got["why"], got)
     # order

@@ -100,6 +100,7 @@ static int on_rewind(void *arg, curl_off_t at, int from)
 
 	if (from != SEEK_SET || at < 0 || (size_t)at > c->body_len)
 		return CURL_SEEKFUNC_FAIL;
+	c->again |= c->sent > 0;
 	c->sent = (size_t)at;
 	return CURL_SEEKFUNC_OK;
 }
@@ -139,17 +140,17 @@ static bool add_headers(struct transfer *t, const struct http_call *c)
 
 static void set_method(CURL *e, struct http_call *c)
 {
+	curl_easy_setopt(e, CURLOPT_READFUNCTION, on_send);
+	curl_easy_setopt(e, CURLOPT_READDATA, c);
+	curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_rewind);
+	curl_easy_setopt(e, CURLOPT_SEEKDATA, c);
 	if (!strcmp(c->method, "PUT")) {
 		curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(e, CURLOPT_READFUNCTION, on_send);
-		curl_easy_setopt(e, CURLOPT_READDATA, c);
-		curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_rewind);
-		curl_easy_setopt(e, CURLOPT_SEEKDATA, c);
 		curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)c->body_len);
 		curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 256 * 1024L);
 	} else if (!strcmp(c->method, "POST")) {
+		curl_easy_setopt(e, CURLOPT_POST, 1L);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body_len);
-		curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->body ? c->body : "");
 	} else if (!strcmp(c->method, "HEAD")) {
 		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
 	} else if (strcmp(c->method, "GET")) {
@@ -195,6 +196,8 @@ int http_begin(struct http *h, struct http_call *c)
 	}
 	c->status = c->error = 0;
 	c->date_s = 0;
+	c->retry_s = 0;
+	c->again = false;
 	c->reply_len = c->sent = 0;
 	c->reply[0] = c->why[0] = '\0';
 	c->transfer = t;
@@ -242,6 +245,7 @@ static void finish(struct http *h, struct http_call *c, CURLcode code)
 {
 	struct transfer *t = c->transfer;
 	long status = 0;
+	curl_off_t retry = 0;
 
 	if (code) {
 		say_error(c, t, code);
@@ -251,6 +255,8 @@ static void finish(struct http *h, struct http_call *c, CURLcode code)
 		const char *date = http_header(c, "date");
 		time_t at = date ? curl_getdate(date, NULL) : -1;
 		c->date_s = at < 0 ? 0 : at;
+		curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry); // seconds, or a date made such
+		c->retry_s = retry < 0 ? 0 : retry < UINT32_MAX ? (uint32_t)retry : UINT32_MAX;
 	}
 	curl_multi_remove_handle(h->multi, t->easy);
 	h->active--;

@@ -32,11 +32,13 @@ struct http_call {
 	void *arg;
 
 	size_t reply_len;
-	int64_t date_s; // what time the server has; 0: it does not say
-	int status;     // 0: there was no answer, and
-	int error;      // -ETIMEDOUT, -ECONNREFUSED, -EMSGSIZE, -ECANCELED, -EIO ...
+	int64_t date_s;   // what time the server has; 0: it does not say
+	uint32_t retry_s; // it asks not to be asked again for so long (Retry-After); 0: it does not
+	int status;       // 0: there was no answer, and
+	int error;        // -ETIMEDOUT, -ECONNREFUSED, -EMSGSIZE, -ECANCELED, -EIO ...
 	char why[256];
 	bool active;
+	bool again; // the body went twice: a connection that was kept was gone
 	void *transfer;
 	size_t sent;
 };

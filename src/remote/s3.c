@@ -2,12 +2,14 @@
 //
 // A bucket. In: calls (method, key, query, headers, body). Out: done() with OK, GONE or REFUSED; everything else that
 // can happen is waited for here, with a pause that doubles up to ten seconds and is chance by half, so that a fleet
-// does not come back at once. One thread.
+// does not come back at once, and is as long as the server asks for (Retry-After), up to a minute. It is the only one:
+// who calls s3_run has none of its own. One thread.
 //
 //   no answer, 5xx, 429, SlowDown, damaged on the way    again, later
 //   RequestTimeTooSkewed                                 again at once by the clock of the answer's Date
 //   ExpiredToken and the like                            again at once with credentials fetched anew
 //   another region                                       again at once in the one that the answer names
+//   refused with the condition that nobody has it yet    again at once without, unless that was why
 //   bucket gone, not allowed, no credentials             said, and again later: an operator has to help
 //
 // Each body is signed with its SHA-256, over TLS too: it costs a fraction of the compression, and the same digest is
@@ -25,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/word.h"
 #include "remote/credentials.h"
 #include "remote/xml.h"
 
@@ -33,6 +36,7 @@
 #define CALL_MS 600000 // a part of 8 MiB at 14 kB/s
 #define PAUSE_MIN_MS 200
 #define PAUSE_MAX_MS 10000
+#define ASKED_MAX_S 60 // of Retry-After: what asks for more is asked again after it
 
 struct s3 {
 	struct http *http;
@@ -70,6 +74,7 @@ static const struct {
 	{"XAmzContentChecksumMismatch", LATER},
 	{"IncompleteBody", LATER},
 	{"OperationAborted", LATER},
+	{"ConditionalRequestConflict", LATER},
 	{"NoSuchBucket", WAIT},
 	{"NotImplemented", REFUSED},
 };
@@ -97,6 +102,11 @@ static enum verdict judge(const struct s3_call *c)
 	return c->status == 401 || c->status == 403 || c->status == 404 ? WAIT : REFUSED;
 }
 
+const struct credentials *s3_credentials(const struct s3 *s)
+{
+	return s->credentials;
+}
+
 int64_t s3_clock(const struct s3 *s)
 {
 	return time(NULL) + s->skew_s;
@@ -110,11 +120,6 @@ const char *s3_region(const struct s3 *s)
 const char *s3_down(const struct s3 *s)
 {
 	return *s->down ? s->down : NULL;
-}
-
-bool s3_busy(const struct s3 *s)
-{
-	return s->active > 0;
 }
 
 // "https://bucket.s3.region.amazonaws.com" or what was given.
@@ -139,13 +144,14 @@ static void say_down(struct s3 *s, const char *format, ...)
 	va_end(args);
 }
 
-static void later(struct s3 *s, struct s3_call *c)
+// asked_s: not before that.
+static void later(struct s3 *s, struct s3_call *c, uint32_t asked_s)
 {
 	unsigned n = c->attempts < 8 ? c->attempts : 8;
-	uint64_t ms = (uint64_t)PAUSE_MIN_MS << n;
+	uint64_t ms = (uint64_t)PAUSE_MIN_MS << n, asked_ms = asked_s < ASKED_MAX_S ? asked_s : ASKED_MAX_S;
 
 	ms = ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
-	ms = ms / 2 + (uint64_t)rand_r(&s->seed) % (ms / 2 + 1);
+	ms = ms / 2 + (uint64_t)rand_r(&s->seed) % (ms / 2 + 1) + asked_ms * 1000;
 	c->again_ns = clock_ns(CLOCK_MONOTONIC) + ms * 1000000;
 	c->attempts++;
 	c->next = s->waiting;
@@ -190,6 +196,9 @@ static int sign(struct s3 *s, struct s3_call *c)
 	c->sent[n++] = (struct sigv4_pair){"Authorization", c->authorization};
 	if (*id.token) // stays until credentials_get: the transport copies it before that
 		c->sent[n++] = (struct sigv4_pair){"x-amz-security-token", id.token};
+	c->conditional = c->only_new && !c->attempts; // later it may be ourselves who did it, unheard
+	if (c->conditional)
+		c->sent[n++] = (struct sigv4_pair){"If-None-Match", "*"};
 	c->http.headers = c->sent;
 	c->http.nheaders = n;
 	return rc;
@@ -213,7 +222,7 @@ static void send_now(struct s3 *s, struct s3_call *c)
 	}
 	if (!*s->down)
 		say_down(s, "a request cannot be sent: %s", strerror(-rc));
-	later(s, c);
+	later(s, c, 0);
 }
 
 // What the answer says of region, clock and credentials is taken over. True: again, at once.
@@ -262,6 +271,8 @@ static void read_error(struct s3_call *c)
 		return;
 	xml_text(error ? error : "", "Code", c->code, sizeof(c->code));
 	xml_text(error ? error : "", "Message", c->message, sizeof(c->message));
+	word_plain(c->code);
+	word_plain(c->message);
 }
 
 static void tell_down(struct s3 *s, const struct s3_call *c)
@@ -282,6 +293,12 @@ static void on_answer(struct http_call *h)
 	s->active--;
 	read_error(c);
 	enum verdict v = judge(c);
+	// by a server that knows no conditions, or one that had heard us before a connection went
+	if (v == REFUSED && c->conditional && (c->status != 412 || c->http.again)) {
+		c->attempts++;
+		send_now(s, c);
+		return;
+	}
 	if (v == CLOCK || v == KEYS || v == REGION) {
 		if (correct(s, c, v)) {
 			send_now(s, c);
@@ -295,7 +312,7 @@ static void on_answer(struct http_call *h)
 		if (v == WAIT || c->attempts) // one SlowDown is no outage
 			tell_down(s, c);
 		c->corrected = 0;
-		later(s, c);
+		later(s, c, v == LATER ? c->http.retry_s : 0);
 		return;
 	}
 	s->down[0] = '\0';
@@ -336,6 +353,18 @@ void s3_cancel(struct s3_call *c)
 		}
 }
 
+// Nothing is on its way, and the next try is not due.
+static void nap(const struct s3 *s, unsigned wait_ms)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), ns = wait_ms * 1000000ull;
+	for (const struct s3_call *c = s->waiting; c; c = c->next) {
+		uint64_t left = c->again_ns > now ? c->again_ns - now : 0;
+		ns = left < ns ? left : ns;
+	}
+	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+	nanosleep(&t, NULL);
+}
+
 void s3_run(struct s3 *s, unsigned wait_ms)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
@@ -352,6 +381,8 @@ void s3_run(struct s3 *s, unsigned wait_ms)
 			s->waiting = c;
 		}
 	}
+	if (!s->active && s->waiting && wait_ms)
+		nap(s, wait_ms);
 	http_run(s->http, wait_ms);
 }
 

@@ -10,6 +10,7 @@
 #include "remote/http.h"
 
 struct s3;
+struct credentials;
 
 // Each text may be NULL or "".
 struct s3_config {
@@ -52,10 +53,11 @@ struct s3_call {
 	char *reply; // room of the caller's, for long answers; NULL: `small`
 	size_t reply_room;
 	bool may_fail; // what needs an operator's help is not waited for, but refused
+	bool only_new; // what is there already is not overwritten: REFUSED, and status is 412. Where the server can
 	void (*done)(struct s3_call *, enum s3_outcome);
 	void *arg;
 
-	bool active;
+	bool active, conditional;
 	int status;
 	char code[S3_CODE], message[S3_WHY]; // what S3 called the error
 	char sha256[SIGV4_SHA256],
@@ -73,11 +75,11 @@ struct s3_call {
 // Begins; done() comes out of s3_run, or s3_cancel was called and it never comes.
 void s3_begin(struct s3 *s, struct s3_call *c);
 void s3_cancel(struct s3_call *c);
-// Carries on; waits up to wait_ms where something is under way.
+// Carries on; waits up to wait_ms where something is under way, or for its next try.
 void s3_run(struct s3 *s, unsigned wait_ms);
-bool s3_busy(const struct s3 *s); // something is on its way, and not only waiting for its next try
 // What keeps requests from success now; NULL: nothing.
 const char *s3_down(const struct s3 *s);
 // Server's clock, our own corrected. Seconds since 1970.
 int64_t s3_clock(const struct s3 *s);
 const char *s3_region(const struct s3 *s);
+const struct credentials *s3_credentials(const struct s3 *s);

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "remote/xml.h"
 
 #define COMPLETE_EACH 220 // bytes of a part in the list of Complete, and more
@@ -112,11 +113,7 @@ static void begin(struct s3_object *o, const char *method, const struct pack_byt
 static void fresh(struct s3_object *o)
 {
 	o->call.nquery = o->call.nheaders = 0;
-}
-
-static bool printable(char c)
-{
-	return c >= ' ' && c < 0x7f;
+	o->call.only_new = false;
 }
 
 // True: it arrived. Else what becomes of it has been decided.
@@ -125,12 +122,20 @@ static bool went(struct s3_object *o, enum s3_outcome outcome)
 	if (outcome == S3_OK)
 		return true;
 	if (outcome == S3_GONE) {
+		if (!o->call.attempts) // else it may have been completed, unheard
+			log_say(LOG_WARNING, "ship",
+				"an upload is gone: does another appliance have the name %s, or the bucket a lifecycle "
+				"rule? "
+				"It is made again: key=%s",
+				o->of.node, o->key);
 		o->state = S3_LOST;
 		return false;
 	}
-	snprintf(o->why, sizeof(o->why), "%.60s: %.180s", o->call.code, o->call.message);
-	for (char *c = o->why; *c; c++)
-		*c = printable(*c) ? *c : ' ';
+	if (o->call.status == 412)
+		snprintf(o->why, sizeof(o->why), "there is an object of this name, of another appliance named %s",
+			 o->of.node);
+	else
+		snprintf(o->why, sizeof(o->why), "%.60s: %.180s", o->call.code, o->call.message);
 	o->state = S3_SPOILT;
 	return false;
 }
@@ -140,6 +145,13 @@ static void arrived(struct s3_call *c, enum s3_outcome outcome)
 	struct s3_object *o = c->arg;
 	if (went(o, outcome))
 		o->state = S3_ARRIVED;
+}
+
+// What makes it visible. One of an earlier cut may stand there, as our own; any other is somebody else's.
+static void show(struct s3_object *o, const char *method, const struct pack_bytes *body)
+{
+	o->call.only_new = !o->planned;
+	begin(o, method, body, arrived);
 }
 
 bool s3_object_refuse(struct s3_object *o)
@@ -217,7 +229,7 @@ static bool complete(struct s3_object *o)
 	b->n += (size_t)sprintf(b->p + b->n, "</CompleteMultipartUpload>");
 	fresh(o);
 	query(o, "uploadId", o->upload);
-	begin(o, "POST", b, arrived);
+	show(o, "POST", b);
 	return true;
 }
 
@@ -250,6 +262,6 @@ void s3_object_go(struct s3_object *o)
 		o->packed = o->sending.n;
 		fresh(o);
 		describe(o);
-		begin(o, "PUT", &o->sending, arrived);
+		show(o, "PUT", &o->sending);
 	}
 }

@@ -10,7 +10,7 @@
 // The cursor stands at the oldest frame of the objects that are open. After a crash all from there on is given again:
 // what has arrived is left out, what was cut is cut at the same frame, and so overwrites itself with the same bytes;
 // what was not cut begins at the same frame, and nobody has seen it yet.
-// Never: more memory than memory_mb and one line, or a wait for the server other than by saying BUSY or DOWN.
+// Never: more memory than memory_mb and one line, or a wait for the server other than by saying BUSY.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -470,7 +470,7 @@ static enum sink_took s3_sink_put(struct sink *k, const struct sink_item *item)
 	if (!o->rewound && !room(k)) {
 		run(k, WAIT_MS);
 		if (o->rewound || !room(k))
-			return s3_down(o->to.s3) && !s3_busy(o->to.s3) ? SINK_DOWN : SINK_BUSY;
+			return SINK_BUSY; // s3.c has the pauses
 	}
 	if (!*o->node) {
 		node_of(item, o->node);
@@ -485,9 +485,8 @@ static enum sink_took s3_sink_put(struct sink *k, const struct sink_item *item)
 
 static bool s3_sink_idle(struct sink *k)
 {
-	struct own *o = k->own;
-	run(k, s3_busy(o->to.s3) ? WAIT_MS : 0);
-	return !s3_down(o->to.s3) || s3_busy(o->to.s3);
+	run(k, WAIT_MS);
+	return true;
 }
 
 static bool s3_sink_drain(struct sink *k)
@@ -495,7 +494,7 @@ static bool s3_sink_drain(struct sink *k)
 	struct own *o = k->own;
 	for (struct s3_object *x = o->objects; x; x = x->next)
 		seal(o, x);
-	run(k, s3_busy(o->to.s3) ? WAIT_MS : 0);
+	run(k, WAIT_MS);
 	return !o->objects;
 }
 

@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import threading
+import time
 import urllib.parse
 
 ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>%s</Code><Message>%s</Message><RequestId>x</RequestId></Error>'
@@ -51,7 +52,7 @@ class Proxy:
 
             def one(self):
                 n = int(self.headers.get("Content-Length") or 0)
-                q = {"method": self.command, "path": self.path, "headers": dict(self.headers), "n": n}
+                q = {"method": self.command, "path": self.path, "headers": dict(self.headers), "n": n, "at": time.monotonic()}
                 url = urllib.parse.urlsplit(self.path)
                 q["query"] = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
                 q["key"] = urllib.parse.unquote(url.path).split("/", 2)[-1]

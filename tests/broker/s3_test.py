@@ -186,6 +186,55 @@ def cuts(s):
 
 
 @story
+def asked(s):
+    """a server that says when to come back is not asked before, unless it says never"""
+    for wait, status in (("2", 503), ("2", 429)) + ((("86400", 503),) if FULL else ()):
+        proxy = Proxy(s, lambda q: (status, "SlowDown", {"Retry-After": wait}) if q["kind"] == "put" and len(proxy.kinds("put")) < 2 else None)
+        ship = Ship(s, bucket(s), proxy.url)
+        expect("ships (%d, Retry-After: %s)" % (status, wait), ship.run(capture("one", 1)) == 0, ship.said())
+        whole("Retry-After", ship.objects())
+        at = [q["at"] for q in proxy.kinds("put")]
+        told = [b - a for a, b in zip(at[:2], at[len(at) - 2:])]
+        expect("not before", all(min(int(wait), 60) <= t < min(int(wait), 60) + 12 for t in told), told)
+
+
+@story
+def same_name(s):
+    """an object of another appliance, which has our name and began in the same millisecond, stays as it is"""
+    theirs = {}
+
+    def rule(q):
+        kind = "complete" if size == "many" else "put"
+        if q["kind"] == kind and q["key"].startswith("sluice/class=") and q["key"] not in theirs and len(theirs) < 2:
+            theirs[q["key"]] = b"another's"
+            s.client().put_object(Bucket=ship.bucket, Key=q["key"], Body=b"another's")
+
+    for size in ("few", "many"):
+        theirs.clear()
+        proxy = Proxy(s, rule)
+        ship = Ship(s, bucket(s), proxy.url, compression="none", object_mb=12)
+        expect("ships", ship.run(capture(size, 30000 if size == "many" else 100)) == 0, ship.said()[-800:])
+        got = ship.objects()
+        expect("what was there stays", theirs and all(got[k] == v for k, v in theirs.items()), list(theirs))
+        ours = {k: v for k, v in got.items() if k not in theirs}
+        whole("same name", ours)
+        expect("ours goes to error/, and it is said why", any(k.startswith("sluice/error/") for k in ours) and
+               "another appliance named n1" in ship.said(), (list(ours), ship.said()[-400:]))
+        expect("no upload is left", not s.uploads(ship.bucket))
+    # no answer comes: it may have been us, and is written over
+    proxy = Proxy(s, lambda q: "deaf" if q["kind"] == "put" and len(proxy.kinds("put")) < 2 else None)
+    ship = Ship(s, bucket(s), proxy.url)
+    expect("ships", ship.run(capture("few", 100)) == 0, ship.said()[-800:])
+    whole("unheard", ship.objects())
+    expect("an answer that was lost is no refusal", not any("/error/" in k for k in ship.objects()), ship.said())
+    # who knows no conditions is asked without
+    proxy = Proxy(s, lambda q: (501, "NotImplemented") if "If-None-Match" in q["headers"] else None)
+    ship = Ship(s, bucket(s), proxy.url)
+    expect("ships where there are no conditions", ship.run(capture("few", 100)) == 0, ship.said()[-800:])
+    whole("no conditions", ship.objects())
+
+
+@story
 def gone(s):
     """an upload that somebody aborts under way is made again from the spool"""
     hit = []
@@ -201,6 +250,7 @@ def gone(s):
     ship = Ship(s, bucket(s), proxy.url, compression="none", object_mb=12)
     expect("ships", ship.run(capture("many", 30000)) == 0, ship.said()[-800:])
     expect("was aborted", len(hit) == 2, hit)
+    expect("and it is said", "an upload is gone: does another appliance have the name n1" in ship.said(), ship.said()[-400:])
     whole("aborted", ship.objects())
 
 
@@ -374,6 +424,40 @@ def secure(s):
         expect("who is not known is not trusted", p.poll() is None)
         p.kill()
         p.wait()
+
+
+def doctor(ship, *words):
+    """the levels of what it says of S3: credentials, bucket, clock; and all of it"""
+    r = subprocess.run([SLUICE, "doctor", "-j", "-c", ship.folder / "c.json", *words], env=ship.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                       timeout=60)
+    checks = [c for c in json.loads(r.stdout or '{"checks": []}')["checks"] if c["check"] == "s3"]
+    return [c["level"] for c in checks], " | ".join(c["text"] + " > " + c["fix"] for c in checks) + r.stderr
+
+
+@story
+def looked(s):
+    """what sluice doctor says of a bucket"""
+    ship = Ship(s, bucket(s))
+    config = json.loads((ship.folder / "c.json").read_text())
+    (ship.folder / "c.json").write_text(json.dumps({**config, "ports": {"a": {"type": "null"}, "b": {"type": "null"}}, "paths": [{"mode": "bridge", "ports": ["a", "b"]}]}))
+    levels, text = doctor(ship)
+    expect("all is well", levels == ["ok"] * 3 and "credentials: environment" in text and "answers in us-east-1" in text, (levels, text))
+    expect("nothing was left behind", not s.keys(ship.bucket) and not s.uploads(ship.bucket))
+    for what, want, words, env, word in (
+            ("no bucket", ["ok", "bad", "ok"], ["sinks.0.bucket=nowhere"], {}, "NoSuchBucket.*aws s3api create-bucket --bucket nowhere"),
+            ("another region", ["ok", "warn", "ok"], ["sinks.0.region=eu-west-1"], {}, "--set sinks.0.region=us-east-1"),
+            ("a wrong secret", ["ok", "bad", "ok"], [], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "SignatureDoesNotMatch"),
+            ("no server", ["ok", "bad", "warn"], ["sinks.0.endpoint=http://127.0.0.1:%d" % servers.port()], {}, "no answer within 5 s: .*onnect"),
+            ("no such profile", ["bad", "bad", "warn"], ["sinks.0.profile=nobody"], {}, "no profile nobody")):
+        env, ship.env = ship.env, {**ship.env, **env}
+        levels, text = doctor(ship, *(x for w in words for x in ("--set", w)))
+        ship.env = env
+        expect(what, levels == want and re.search(word, text), (levels, text))
+        expect("no secret is said", s.secret not in text)
+    answer = (403, "AccessDenied", {"Date": "Sun, 22 Nov 2020 08:00:00 GMT"})
+    levels, text = doctor(ship, "--set", "sinks.0.endpoint=" + Proxy(s, lambda q: answer).url)
+    expect("not allowed to list, and a clock years away", levels == ["ok", "warn", "warn"] and "s3:ListBucketMultipartUploads" in text
+           and "requests are signed by the server's" in text, (levels, text))
 
 
 @story

@@ -204,6 +204,22 @@ enum gap_cause {
 };
 extern const char *const gap_cause_names[GAP_CAUSE_COUNT];
 
+// X(symbol, name): which way a flow goes, by the policy's set `internal`.
+#define RECORD_DIRECTIONS(X)                                                                                           \
+	X(UNKNOWN, "unknown") /* no policy, or none with that set, or an address is not known */                       \
+	X(IN, "in")                                                                                                    \
+	X(OUT, "out")                                                                                                  \
+	X(INSIDE, "inside")                                                                                            \
+	X(OUTSIDE, "outside")
+
+enum record_direction {
+#define X(symbol, name) DIRECTION_##symbol,
+	RECORD_DIRECTIONS(X)
+#undef X
+		DIRECTION_COUNT
+};
+extern const char *const direction_names[DIRECTION_COUNT];
+
 enum record_judged {
 	RECORD_JUDGED = 1 << 0, // there was a policy, and this is its word
 	RECORD_OPEN = 1 << 1,   // it ended before all was known
@@ -255,7 +271,8 @@ struct record {
 		uint32_t tx_count; // RECORD_FLOOD: flows
 		uint32_t alert;    // RECORD_ALERT: the rule that was true; `rule` decided
 	};
-	uint32_t weight; // it stands for so many like it (a rule's `sample`); 0, 1: for itself
+	uint32_t weight;   // it stands for so many like it (a rule's `sample`); 0, 1: for itself
+	uint8_t direction; // enum record_direction
 };
 
 // RECORD_FLOOD: src is a prefix of tx_kind bits, ip_version 0: of what found no other; pkts, bytes are sums, start_ns
@@ -277,6 +294,7 @@ static inline void record_flood_add(struct record *to, const struct record *from
 		memcpy(to->dst, none, sizeof(to->dst));
 	to->dport = to->dport == from->dport ? to->dport : 0;
 	to->flow_end = to->flow_end == from->flow_end ? to->flow_end : 0;
+	to->direction = to->direction == from->direction ? to->direction : DIRECTION_UNKNOWN;
 }
 
 #define FRAME_BITS 48

@@ -5,7 +5,7 @@ captures given (files or folders) is one JSON object that its schema takes, and 
 ocsf are also what the published schema of OCSF 1.8.0 allows (SLUICE_OCSF, its folder of class schemas), and over real
 captures (SLUICE_CORPORA: each tenth; all with SLUICE_FULL=1) fill at least 40 attributes. What is not there is said.
 usage: records_test.py SLUICE DOCS CAPTURES...      exit 77: python3-jsonschema is not there"""
-import json, os, re, subprocess, sys
+import json, os, re, subprocess, sys, tempfile
 
 try:
     import jsonschema
@@ -99,6 +99,30 @@ def check(sluice, paths, judged, face, validator, codes=(0, 1)):
     return len(lines), faults
 
 
+def decided(sluice, capture):
+    """ocsf says which way a flow goes as the policy's set does, and marks what a rule refused, once; a finding is an alert's"""
+    rules = [{"id": "tell", "action": "alert", "severity": 1}, {"id": "no", "action": "deny"}]
+    want, faults = {("10.99.0.1",): 2, ("10.99.0.2",): 1, ("10.99.0.0/24",): 3, ("192.0.2.1",): 99, (): 0}, []
+    for inside, direction in want.items():
+        sets = {"internal": {"type": "net", "items": list(inside)}} if inside else {}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as policy:
+            json.dump({"sets": sets, "rules": [{**r, "when": {"http.host": "www.example.test"}} for r in rules]}, policy)
+            policy.flush()
+            out = subprocess.run([sluice, "replay", capture, "-p", policy.name, "--format", "ocsf", "-o", "-"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, timeout=120).stdout
+        rows = [r for r in map(json.loads, out.splitlines()) if r.get("src_endpoint", {}).get("ip") == "10.99.0.1" or r["class_uid"] == 2004]
+        places = [r.get("connection_info") or r["evidences"][0]["connection_info"] for r in rows]
+        if not rows or any((p["direction_id"], p.get("direction")) != (direction, WAYS[direction]) for p in places):
+            faults.append("%s: direction_id %d is expected of %s" % (inside, direction, places[:1]))
+        marked = [(r["class_uid"], r["action_id"], r["severity_id"]) for r in rows if r.get("is_alert")]
+        if sorted(set(marked)) != [(2004, 2, 4), (4001, 2, 1), (4002, 2, 1)] or any(r["action_id"] == 2 and "is_alert" not in r for r in rows):
+            faults.append("is_alert is of the alert, the request and the flow: %s" % marked)
+    return faults
+
+
+WAYS = {0: None, 1: "Inbound", 2: "Outbound", 3: "Lateral", 99: "Outside"}
+
+
 def listed(docs):
     """what include/verdict.h has and docs/records.md does not list"""
     header = open(os.path.join(docs, "..", "include", "verdict.h")).read()
@@ -136,6 +160,7 @@ def main(sluice, docs, *paths):
             n, bad = check(sluice, group, judged, face, validators[face[0]])
             total[face[0]] += n
             faults += bad
+    faults += decided(sluice, os.path.join(docs, "../tests/captures/tour.pcap"))
     for f in faults[:20]:
         print(f)
     print("%d captures, %d eve and %d ocsf events, %d facts, %d faults" %

@@ -53,6 +53,12 @@ const char *const record_kind_names[RECORD_KIND_COUNT] = {
 #undef X
 };
 
+const char *const direction_names[DIRECTION_COUNT] = {
+#define X(symbol, name) name,
+	RECORD_DIRECTIONS(X)
+#undef X
+};
+
 const char *const gap_cause_names[GAP_CAUSE_COUNT] = {
 #define X(symbol, name) name,
 	GAP_CAUSES(X)

@@ -183,15 +183,14 @@ static bool read_headers(struct reading *r)
 
 static bool read_direction(struct reading *r)
 {
-	static const char *const words[] = {"out", "in", "inside", "outside", "unknown"}; // judge_direction's
 	struct http_span s;
 	if (jin_next(&r->j) == 'n')
 		return jin_null(&r->j);
 	if (!text(r, "direction", &s, FACT_VALUE_MAX))
 		return false;
-	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (http_span_is(s, words[i]))
-			r->q->ask.direction = words[i];
+	for (unsigned i = 0; i < DIRECTION_COUNT; i++)
+		if (http_span_is(s, direction_names[i]))
+			r->q->ask.direction = (uint8_t)(i + 1);
 	return r->q->ask.direction || wrong(r, "direction", "out, in, inside, outside or unknown is expected");
 }
 
@@ -461,7 +460,7 @@ static void content(struct request *q, const uint64_t key[2])
 	mix(q, key, a->url.p ? a->url.p : a->head, a->url.len);
 	mix(q, key, a->src, a->src_len);
 	mix(q, key, &a->tenant, sizeof(a->tenant));
-	mix(q, key, a->direction ? a->direction : "", a->direction ? strlen(a->direction) : 0);
+	mix(q, key, &a->direction, sizeof(a->direction));
 	mix(q, key, a->user.p ? a->user.p : a->head, a->user.len);
 	for (unsigned i = 0; i < a->ngroups; i++)
 		mix(q, key, a->groups[i].p, a->groups[i].len);

@@ -111,6 +111,8 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 	r->port = w->came ? w->came[flow_table_number(w->flows, f)] & 31 : 0;
 	r->start_ns = f->start_ns;
 	r->rule = r->would = RULE_NONE;
+	if (w->rules)
+		judge_direct(w, r);
 }
 
 // Nothing is known of it but that it came.

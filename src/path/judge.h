@@ -73,7 +73,10 @@ void judge_policy_second(struct judge_policy *p, struct judge_policy *second);
 // From now on the worker judges by p, which stays the caller's; NULL: there is no policy. Between bursts.
 void judge_use(struct worker *w, struct judge_policy *p);
 // `direction` of a flow between these, by the set `internal`.
-const char *judge_direction(const struct ruleset *rs, const struct fact_value *src, const struct fact_value *dst);
+enum record_direction judge_direction(const struct ruleset *rs, const struct fact_value *src,
+				      const struct fact_value *dst);
+// The same into a record that has its addresses. There is a policy.
+void judge_direct(const struct worker *w, struct record *r);
 
 // The same under way: live flows are judged again, see judge_swap.c. w->order says when. p stays the caller's, and so
 // does the policy before it until all are done.

@@ -32,7 +32,7 @@
 
 static void tuple(struct judge_facts *j, const struct ruleset *rs, const struct ask *a)
 {
-	const char *direction = a->direction;
+	const char *direction = a->direction ? direction_names[a->direction - 1] : NULL;
 	const struct fact_value src = {.p = a->src, .len = a->src_len}, dst = {.p = a->dst, .len = a->dst_len};
 	if (a->src_len)
 		judge_facts_bytes(j, FIELD_SRC, a->src, a->src_len, NOWHERE);
@@ -48,7 +48,7 @@ static void tuple(struct judge_facts *j, const struct ruleset *rs, const struct 
 	if (!direction && rs->internal == RULES_NONE)
 		direction = "unknown";
 	if (!direction && src.len && dst.len)
-		direction = judge_direction(rs, &src, &dst);
+		direction = direction_names[judge_direction(rs, &src, &dst)];
 	if (direction)
 		judge_facts_bytes(j, FIELD_DIRECTION, direction, (uint32_t)strlen(direction), NOWHERE);
 }
@@ -128,6 +128,8 @@ static void judge(struct app_in *in, const struct ask *a, txn_t t, struct asked 
 		v.rule = limit;
 	}
 	judge_note(r, j->policy, &v);
+	if (a->direction)
+		r->direction = a->direction - 1;
 	r->judged |= lenient ? RECORD_LENIENT : 0;
 	judge_fired(w, NULL, r, in, t, false);
 	judge_tally(j->policy, r, 1);

@@ -16,7 +16,7 @@ struct ask {
 	uint8_t src_len, dst_len; // 0, 4 or 16
 	uint16_t dport;
 	uint64_t tenant;
-	const char *direction;
+	uint8_t direction; // 1 + enum record_direction; 0: not said
 	// The request as it would stand on the wire, up to its empty line; 16 bytes behind it can be read.
 	const uint8_t *head;
 	uint32_t head_len;

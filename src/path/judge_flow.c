@@ -23,12 +23,23 @@ static void word(struct judge_facts *j, enum field field, const char *text)
 }
 
 // By the set `internal`, where the policy has one.
-const char *judge_direction(const struct ruleset *rs, const struct fact_value *src, const struct fact_value *dst)
+enum record_direction judge_direction(const struct ruleset *rs, const struct fact_value *src,
+				      const struct fact_value *dst)
 {
 	if (rs->internal == RULES_NONE)
-		return "unknown";
+		return DIRECTION_UNKNOWN;
 	bool from = policy_set_has(rs, rs->internal, src, false), to = policy_set_has(rs, rs->internal, dst, false);
-	return from ? to ? "inside" : "out" : to ? "in" : "outside";
+	return from ? to ? DIRECTION_INSIDE : DIRECTION_OUT : to ? DIRECTION_IN : DIRECTION_OUTSIDE;
+}
+
+// The unspecified address stands for one that nobody said (judge_ask.c).
+void judge_direct(const struct worker *w, struct record *r)
+{
+	static const uint8_t none[16];
+	const uint32_t len = r->ip_version == 4 ? 4 : 16;
+	if (w->rules->internal != RULES_NONE && memcmp(r->src, none, len) != 0 && memcmp(r->dst, none, len) != 0)
+		r->direction = (uint8_t)judge_direction(w->rules, &(struct fact_value){.p = r->src, .len = len},
+							&(struct fact_value){.p = r->dst, .len = len});
 }
 
 void judge_flow_first(struct worker *w, const struct flow *f, const struct pkt *p)
@@ -95,8 +106,9 @@ void judge_first_facts(struct worker *w, const struct flow *f)
 	judge_facts_tuple(j, &t);
 	if (j->wanted >> FIELD_DIRECTION & 1)
 		word(j, FIELD_DIRECTION,
-		     judge_direction(w->rules, &(struct fact_value){.p = t.src, .len = f->key.version == 4 ? 4 : 16},
-				     &(struct fact_value){.p = t.dst, .len = f->key.version == 4 ? 4 : 16}));
+		     direction_names[judge_direction(
+			     w->rules, &(struct fact_value){.p = t.src, .len = f->key.version == 4 ? 4 : 16},
+			     &(struct fact_value){.p = t.dst, .len = f->key.version == 4 ? 4 : 16})]);
 	if (!w->judge->first)
 		return;
 	const struct judge_first *k = &w->judge->first[flow_table_number(w->flows, f)];

@@ -19,7 +19,6 @@
 #include "ruleset.h"
 #include "verdict.h"
 
-#define OTHER 99
 #define ACTIVITIES 11 // 0 to 9, and 99
 #define HEAD_MAX 320
 
@@ -78,7 +77,7 @@ static const char *const log_names[RECORD_KIND_COUNT] = {
 static void make_head(struct ocsf_head *h, const struct class *c, unsigned activity)
 {
 	struct jsonl j = {.at = h->text, .end = h->text + sizeof(h->text)};
-	unsigned id = activity == ACTIVITIES - 1 ? OTHER : activity;
+	unsigned id = activity == ACTIVITIES - 1 ? OCSF_OTHER : activity;
 	const char *name = c->activities[activity];
 	if (!name)
 		return;

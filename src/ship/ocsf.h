@@ -15,6 +15,8 @@ enum ocsf_class {
 	OCSF_SSH = 4007
 };
 
+#define OCSF_OTHER 99 // of ids: what their words do not name
+
 // Of what a record becomes: a transaction of which its rule's `log` leaves nothing but the verdict is a finding.
 enum ocsf_class ocsf_class(const struct record *rec);
 

@@ -115,7 +115,10 @@ void ocsf_control(struct jsonl *j, const struct ocsf_event *e)
 	jsonl_member_text(j, "action", actions[action]);
 	jsonl_member_num(j, "disposition_id", id);
 	jsonl_member_text(j, "disposition", dispositions[id]);
-	if (e->rec->kind == RECORD_ALERT)
+	// what a rule refused (and not only the default) is one to look at: OCSF has this word for it, and no finding
+	// beside the activity, so that one event is one record
+	bool refuses = judged(e) && e->rec->action == ACTION_DENY && e->rec->rule != RULE_DEFAULT;
+	if (e->rec->kind == RECORD_ALERT || refuses)
 		jsonl_member_bool(j, "is_alert", true);
 	if (judged(e))
 		rule_and_policy(j, e);

@@ -81,12 +81,28 @@ static void endpoints(struct jsonl *j, const struct ocsf_event *e)
 	}
 }
 
-// The direction is not known: which networks are inside is the policy's to say.
+// Which networks are inside is the policy's to say: its set `internal`.
+static void direction(struct jsonl *j, const struct record *rec)
+{
+	static const struct {
+		uint8_t id;
+		const char *name;
+	} of[DIRECTION_COUNT] = {[DIRECTION_UNKNOWN] = {0, "Unknown"},
+				 [DIRECTION_IN] = {1, "Inbound"},
+				 [DIRECTION_OUT] = {2, "Outbound"},
+				 [DIRECTION_INSIDE] = {3, "Lateral"},
+				 [DIRECTION_OUTSIDE] = {OCSF_OTHER, "Outside"}};
+	unsigned d = rec->direction < DIRECTION_COUNT ? rec->direction : DIRECTION_UNKNOWN;
+	jsonl_member_num(j, "direction_id", of[d].id);
+	if (d != DIRECTION_UNKNOWN)
+		jsonl_member_text(j, "direction", of[d].name);
+}
+
 static void connection(struct jsonl *j, const struct ocsf_event *e)
 {
 	const struct record *rec = e->rec;
 	jsonl_member_open(j, "connection_info", '{');
-	jsonl_member_num(j, "direction_id", 0);
+	direction(j, rec);
 	jsonl_member_num(j, "protocol_num", rec->proto);
 	jsonl_member_text(j, "protocol_name", proto_name(rec->proto));
 	jsonl_member_num(j, "protocol_ver_id", rec->ip_version);

@@ -56,7 +56,7 @@ static void test_reads(void **state)
 	assert_int_equal(question->ask.ngroups, 2);
 	assert_int_equal(question->ask.tenant, 7);
 	assert_int_equal(question->deadline_ms, 250);
-	assert_string_equal(question->ask.direction, "out");
+	assert_int_equal(question->ask.direction, 1 + DIRECTION_OUT);
 	assert_memory_equal(question->ask.user.p, "\xc3\xa9\xf0\x9f\x98\x80", 6);
 }
 

@@ -26,5 +26,7 @@ struct doctor {
 // The same number of findings in the same order each time.
 void doctor_look(struct doctor *d);
 void doctor_kafka(struct doctor *d);
+void doctor_s3(struct doctor *d);
+void doctor_spool(struct doctor *d);
 void doctor_say(struct doctor *d, enum doctor_level level, const char *check, bool safe, const char *fix,
 		const char *format, ...) __attribute__((format(printf, 6, 7)));

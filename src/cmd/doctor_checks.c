@@ -388,5 +388,7 @@ void doctor_look(struct doctor *d)
 	if (*d->config.policy.history)
 		place(d, "history", d->config.policy.history, true);
 	outputs(d);
+	doctor_spool(d);
 	doctor_kafka(d);
+	doctor_s3(d);
 }

@@ -17,6 +17,7 @@
 #              2,100 the spool; 2,200 requests over Kafka; 1,900 the second face (OCSF), redaction, filters;
 #              270 for pcapng as a sink among the others: written in whole blocks, rotated, tried again
 #              310 so that a kill takes no more of the spool while its disk is slow
+#              330 a doctor for the spool's folder and for buckets, S3 that writes over nobody, and which way a flow goes;
 #              100 for a time of day that is set, and a prompt that refuses what it would say otherwise
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -48,7 +49,7 @@ done <<-END
 	deciding 7230
 	protocols 7700
 	policy 8520
-	all 81780
+	all 82110
 END
 echo "lines of .c: ${said#, }"
 exit $bad

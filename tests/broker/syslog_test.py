@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -224,6 +225,44 @@ def long_lines(folder):
     print(f"ok  {len(cut)} messages are cut at the bound")
 
 
+def settled(folder):
+    """A message has arrived a second after the server's kernel has it, where the configuration does not say otherwise: a kill before
+    that sends it again, one after it does not."""
+    capture = folder / "slow.pcap"
+    query = bytes.fromhex("0001010000010000000000000377777704746573740000010001")  # www.test
+    early, frame = 40, lambda i: ip4("10.9.0.%d" % i, "192.0.2.1", udp(1000 + i, 53, query))
+    rows = [(1, frame(i)) for i in range(early + 1)] + [(60, frame(200))]  # the last before a pause waits for what follows
+    data = pcap([f for _, f in rows], RAW)
+    at, out = 24, bytearray(data)
+    for second, f in rows:
+        out[at : at + 8] = struct.pack("<II", second, 0)
+        at += 16 + len(f)
+    capture.write_bytes(out)
+    for wait, again in (0, early), (3, 0):
+        server = Server(folder / f"settle-{wait}")
+        server.start()
+        at = folder / f"settle-{wait}-us"
+        path = config(at, server)
+        text = json.loads(path.read_text())
+        del text["sinks"][0]["settle_ms"]
+        path.write_text(json.dumps(text))
+        process = subprocess.Popen([SLUICE, "replay", capture, "-c", path, "--speed", "original"], stdout=subprocess.DEVNULL,
+                                   stderr=open(at / "stderr", "w"))
+        dns = lambda: [json.loads(x[7]) for x in server.lines() if x[5] == "dns"]
+        until("the first have come", lambda: len(dns()) == early)
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        assert len(dns()) == early, "they come once while nothing happens"
+        assert ship(path, CAPTURES / "tour.pcap").wait(DEADLINE) == 0, (at / "stderr").read_text()[-1000:]
+        boot = dns()[0]["boot"]
+        until("what the next start has", lambda: any(e["boot"] != boot for e in dns()))
+        twice = sum(e["boot"] == boot for e in dns()) - early
+        assert twice == again, f"killed after {wait} s: {twice} came twice, {again} are expected"
+        server.end(signal.SIGTERM)
+        print(f"ok  settle_ms by default: killed {wait} s after they came, {twice} of {early} come twice", flush=True)
+
+
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     CERTS = folder / "certs"
@@ -236,3 +275,4 @@ with tempfile.TemporaryDirectory() as folder:
         run(folder, tls)
     strangers(folder)
     long_lines(folder)
+    settled(folder)

@@ -17,6 +17,8 @@ declare -A parsers=(
 	[pcap]="src/base/capture.c src/base/capture_file.c src/base/capture_join.c"
 	[policy]="src/policy/doc.c src/policy/policy.c src/policy/reading.c src/policy/condition.c src/policy/rule.c src/policy/action.c src/policy/schedule.c src/policy/set.c src/policy/set_file.c src/policy/field.c src/policy/domain.c"
 	[explain]="src/policy/given.c src/policy/explain.c"
+	[answers]="src/remote/xml.c src/remote/credentials_file.c src/remote/credentials_profile.c src/remote/credentials_host.c src/remote/credentials_sts.c"
+	[redact]="src/ship/redact.c src/ship/url.c"
 )
 no_parser="$app/txn.c" # writes what parsers say
 missed=0

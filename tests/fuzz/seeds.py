@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 
+import answers
 import configs
 import conversations
 import dns_messages
@@ -209,6 +210,8 @@ TARGETS = {
     "request": lambda p: asked() if p == CAPTURES[0] else [],
     "explain": lambda p: arguments() if p == CAPTURES[0] else [],
     "spool": lambda p: segments() if p == CAPTURES[0] else [],
+    "answers": lambda p: answers.seeds() if p == CAPTURES[0] else [],
+    "redact": lambda p: answers.records() if p == CAPTURES[0] else [],
     "dns": lambda p: dns_messages.seeds(datagrams(p), streams(p), p == CAPTURES[0]),
 }
 

@@ -205,11 +205,13 @@ void capture_out_gone(struct capture_out *o, size_t n)
 	memmove(o->block, o->block + n, o->len -= n);
 }
 
-uint32_t capture_out_block(const uint8_t *block)
+uint32_t capture_out_block(const uint8_t *block, uint32_t *type)
 {
-	uint32_t len;
-	memcpy(&len, block + 4, 4);
-	return len;
+	uint32_t head[2];
+	memcpy(head, block, sizeof(head));
+	if (type)
+		*type = head[0];
+	return head[1];
 }
 
 // options: bytes of what stands behind the frame.

@@ -22,9 +22,10 @@ struct capture_out *capture_out_gather(uint16_t link_type);
 const uint8_t *capture_out_head(const struct capture_out *o, size_t *n);
 const uint8_t *capture_out_gathered(const struct capture_out *o, size_t *n);
 void capture_out_gone(struct capture_out *o, size_t n);
-// How long the block is that begins here, of what is gathered; those of this type are frames.
+// How long the block is that begins here, of what is gathered; *type NULL: not asked for. Those of this type are
+// frames.
 #define CAPTURE_PACKET 6
-uint32_t capture_out_block(const uint8_t *block);
+uint32_t capture_out_block(const uint8_t *block, uint32_t *type);
 
 // One frame, or a record made of one earlier. Buffered; errors are kept and said by close.
 struct capture_record {

@@ -246,7 +246,7 @@ static void help(FILE *out)
 }
 
 // An output that is one of the captures would be emptied before it is read.
-static bool is_input(const struct options *o, const char *out)
+bool options_is_input(const struct options *o, const char *out)
 {
 	struct stat in, st;
 	if (!out || !strcmp(out, "-") || stat(out, &st) < 0 || !S_ISREG(st.st_mode))
@@ -299,7 +299,7 @@ static int check_outputs(const struct options *o, const char *const *outs, unsig
 	unsigned dashes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		dashes += outs[i] && !strcmp(outs[i], "-");
-		if (is_input(o, outs[i]))
+		if (options_is_input(o, outs[i]))
 			return option_mistake("replay", "would overwrite the capture %s", outs[i]);
 		if (is_policy(o, outs[i]))
 			return option_mistake("replay", "would overwrite the policy %s", outs[i]);

@@ -41,5 +41,7 @@ struct options {
 	uint64_t seed;
 };
 
+// Is this one of the captures?
+bool options_is_input(const struct options *o, const char *out);
 // -1: go on with a replay; else the exit code (help was asked for, or a mistake was said).
 int options_parse(int argc, char **argv, struct options *o);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "cmd.h"
 #include "ctl/copies.h"
+#include "option.h"
 #include "replay_options.h"
 #include "ship/deliver.h"
 #include "ship/spool.h"
@@ -42,6 +43,10 @@ int replay_ship_read(struct replay_ship *s, struct options *o)
 	if (!o->policy && *s->config.policy.file)
 		o->policy = s->config.policy.file;
 	o->nsinks = copies_sinks(&s->config, o->mirrors + o->nmirrors);
+	for (unsigned i = 0; i < o->nsinks; i++)
+		if (options_is_input(o, o->mirrors[o->nmirrors + i].file))
+			return option_mistake("replay", "a sink of %s would put away the capture %s", o->config,
+					      o->mirrors[o->nmirrors + i].file);
 	o->nmirrors += o->nsinks;
 	for (unsigned i = 0; i < s->config.policy.nguard; i++)
 		guard_add(&o->guard, s->config.policy.guard[i]);

@@ -48,8 +48,8 @@ bool mirror_file_takes(const struct mirror_file *f, uint64_t tenant)
 static size_t whole(const uint8_t *blocks, size_t n)
 {
 	size_t at = 0;
-	while (at + 8 <= n && at + capture_out_block(blocks + at) <= n)
-		at += capture_out_block(blocks + at);
+	while (at + 8 <= n && at + capture_out_block(blocks + at, NULL) <= n)
+		at += capture_out_block(blocks + at, NULL);
 	return at;
 }
 
@@ -59,7 +59,7 @@ static size_t rest_of(const uint8_t *blocks, size_t rest, size_t done)
 	if (done <= rest)
 		return rest - done;
 	size_t at = rest + whole(blocks + rest, done - rest);
-	return at == done ? 0 : at + capture_out_block(blocks + at) - done;
+	return at == done ? 0 : at + capture_out_block(blocks + at, NULL) - done;
 }
 
 static const uint8_t *head(const void *arg, size_t *n)
@@ -156,10 +156,11 @@ static int open_sink(struct mirror_file *f, uint16_t link_type)
 static void close_sink(struct mirror_file *f)
 {
 	size_t n, left = 0;
+	uint32_t type;
 	push_out(f, true);
 	const uint8_t *blocks = capture_out_gathered(f->out, &n);
-	for (size_t at = f->rest; at < n; at += capture_out_block(blocks + at))
-		left += *(const uint32_t *)(const void *)(blocks + at) == CAPTURE_PACKET;
+	for (size_t at = f->rest; at < n; left += type == CAPTURE_PACKET)
+		at += capture_out_block(blocks + at, &type);
 	pthread_mutex_lock(&f->lock);
 	f->counts.lost += left;
 	bool lost = f->wait ? f->counts.lost : left;

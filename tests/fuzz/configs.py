@@ -9,7 +9,7 @@ BASE = b'{"ports":{"a":{"type":"null"},"b":{"type":"pcap","rx_file":"x"}},"paths
 SETS = [
     "ports.a.mtu=9000", "ports.c.type=tap", "ports.c.device=t0", "paths.1.mode=mirror", "paths.1.ports=c", "paths.0.ports=b,a", "workers.cores=[0,1]", "workers.idle=busy",
     "ports.c.addresses=10.0.0.1/24,2001:db8::1/64", "ports.c.next_hop=10.0.0.2,fe80::1", "policy.guard=192.0.2.1", "control.http=[::1]:80", "control.http=", "node=a\"b\\c", "node=\x01",
-    "paths.0.other_l2_except=2048,35020", "ports.a.devargs=secret=x,y=1", "fail.hold_exceeded=drop", "memory.pages=huge", "sinks.0.path=-", "sinks.0.format=facts", "prots.a=1", "x", "=", ".=", "paths..=", "paths.99.mode=x", "a.b.c.d=e", "workers=1", "ports=", "node",
+    "paths.0.other_l2_except=2048,35020", "ports.a.devargs=secret=x,y=1", "fail.hold_exceeded=drop", "memory.pages=huge", "sinks.0.path=-", "sinks.0.format=facts", "sinks.1.type=pcapng", "sinks.1.others=true", "mirrors.0.path=x", "prots.a=1", "x", "=", ".=", "paths..=", "paths.99.mode=x", "a.b.c.d=e", "workers=1", "ports=", "node",
 ]
 
 

@@ -189,7 +189,7 @@ def of_rules(kind):
     c["sinks"] += [{"type": "pcapng", "name": "evidence", "path": str(evidence)},
                    {"type": "pcapng", "name": "any", "others": True, "path": str(small / "any.pcapng"), "keep": 1},
                    {"type": "pcapng", "name": "span", "path": str(w.folder / "span.pcapng"), "tenants": [str(VNI)]},
-                   {"type": "pcapng", "name": "none", "path": str(w.folder / "none.pcapng")}]
+                   {"type": "pcapng", "name": "none", "path": str(w.folder / "none.pcapng"), "rotate_s": 1}]
     c["ports"]["span"] = {"type": kind, "device": "span", "checksum": "good"}
     c["paths"].append({"mode": "mirror", "ports": ["span"], "transport": "vxlan"})
     listened = [vxlan(f) for f in captured()]
@@ -213,7 +213,8 @@ def of_rules(kind):
            (len(frames), packets))
     expect("those before the match say so, and all which rule", early == [0, 1, 2] and
            all(said[0].startswith("mirror=evidence ") for _, said in frames), [said for _, said in frames][:6])
-    expect("what nothing was copied to is a pcapng all the same", packets_of(w.folder / "none.pcapng") == 0)
+    expect("what nothing was copied to is a pcapng all the same", packets_of(w.folder / "none.pcapng") == 0 and
+           not list(w.folder.glob("none.pcapng.2*")), list(w.folder.glob("none*")))
     expect("no frame of another flow", b"other.example" not in evidence.read_bytes())
     put_away = [p.read_bytes() for p in w.folder.glob("evidence.pcapng.2*")]
     expect("the file that was there is put away", put_away == [b"of an earlier start"], put_away)

@@ -260,6 +260,12 @@ def places(work):
     for path, why in (("/dev/full", "No space left on device"), (str(work / "no/m.pcapng"), "No such file")):
         rc, err, _ = shipped(work, [capture], rules, {"name": "s", "path": path})
         expect(f"{path}: said, and the rest is done", rc == 3 and f"sink=s is down: {path}: {why}" in err and f"{path}: cannot write" in err, (rc, err))
+    shutil.copy(capture, work / "kept.pcap")
+    rc, _, err = run("replay", work / "kept.pcap", "-c", work / "config.json", "-o", "/dev/null")
+    expect("a capture that is none of its files", rc == 3, (rc, err))
+    (work / "config.json").write_text(json.dumps({"sinks": [{"type": "pcapng", "name": "s", "path": str(work / "kept.pcap")}]}))
+    rc, _, err = run("replay", work / "kept.pcap", "-c", work / "config.json", "-p", rules)
+    expect("a sink does not put away the capture", rc == 2 and "would put away the capture" in err and (work / "kept.pcap").exists(), (rc, err))
     (want,), _, _ = replay(work, capture, rules)
     os.mkfifo(work / "fifo")
     read = threading.Thread(target=lambda: (work / "read").write_bytes((work / "fifo").read_bytes()))

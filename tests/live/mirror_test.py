@@ -125,8 +125,17 @@ def ask(w, host, n=1):
     w.run("client", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-H", "Host: " + host, "http://10.77.0.2/[9001-%d]" % (9000 + n))
 
 
+def whole(path):
+    """it ends where a block does"""
+    data, at = path.read_bytes(), 0
+    while at + 8 <= len(data):
+        at += struct.unpack_from("<I", data, at + 4)[0]
+    return at == len(data)
+
+
 def packets_of(path):
-    """as capinfos counts them, where there is one; the whole file has to be sound"""
+    """as capinfos counts them, where there is one; the whole file has to be sound, but while something is tried"""
+    expect("whole blocks in " + path.name, until(lambda: whole(path), 2), path.stat().st_size)
     if not shutil.which("capinfos"):
         return len(copies(path))
     r = subprocess.run(["capinfos", "-Mrc", str(path)], capture_output=True, text=True)

@@ -147,6 +147,7 @@ def main():
             {"type": "file", "path": path + "/facts", "format": "facts"},
             {"type": "file", "path": path + "/turns.json", "format": "eve", "rotate_s": 1, "keep": 2},
             {"type": "file", "name": "later", "path": path + "/later/eve.json", "format": "eve"},
+            {"type": "pcapng", "others": True, "path": path + "/copies.pcapng"},
         ]
         w.up(config)
         w.start("server", sys.executable, "-m", "http.server", "80", "--directory", "/usr/share/doc/bash",
@@ -156,6 +157,9 @@ def main():
         ask(w, 3, "casino.example")
         settled(w, "http", 6)
         expect("a folder that is missing ends nothing", until(lambda: sink(w, 5)["state"] == "down"), sink(w, 5))
+        frames, records = sink(w, 6), sink(w, 0)
+        expect("a sink of frames says of itself what one of records does", frames["name"] == "pcapng-copies.pcapng" and frames["state"] == "up" and
+               {*frames} - {"frames"} == {*records} - {"records"} and frames["frames"] == 0, (frames, records))
         (w.folder / "later").mkdir()
         moved_under_load(w)
         full(w, small)

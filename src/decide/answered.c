@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
-#define WORDINGS 4096 // lists of them, a power of two
+#define WORDINGS 4096               // lists of them, a power of two
+#define WORDING_BYTES (64ull << 20) // of all; what is said beyond is not remembered, and said anew
 #define SECOND 1000000000ull
 
 struct wording {
@@ -35,6 +36,7 @@ struct answered {
 	uint32_t size, mask, window_s;
 	uint64_t first, end; // of the ring, counted from the start
 	struct wording *wordings[WORDINGS];
+	uint64_t bytes; // of them
 };
 
 struct answered *answered_new(uint32_t ids, uint64_t window_ns)
@@ -88,7 +90,8 @@ static uint64_t hash_of(const char *p, uint32_t len)
 	return h ^ h >> 32;
 }
 
-// NULL: no memory, and what is asked again is judged again.
+// NULL: no memory, or who asks makes each answer another (by alerts, of which each mix is one): what is asked again is
+// judged again.
 static struct wording *wording_take(struct answered *a, const char *text, uint32_t len)
 {
 	uint64_t hash = hash_of(text, len);
@@ -96,9 +99,10 @@ static struct wording *wording_take(struct answered *a, const char *text, uint32
 	while (w && (w->hash != hash || w->len != len || memcmp(w->text, text, len) != 0))
 		w = w->next;
 	if (!w) {
-		w = malloc(sizeof(*w) + len);
+		w = a->bytes + len > WORDING_BYTES ? NULL : malloc(sizeof(*w) + len);
 		if (!w)
 			return NULL;
+		a->bytes += sizeof(*w) + len;
 		*w = (struct wording){.next = *list, .hash = hash, .len = len};
 		memcpy(w->text, text, len);
 		*list = w;
@@ -115,6 +119,7 @@ static void wording_give(struct answered *a, struct wording *w)
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
+	a->bytes -= sizeof(*w) + w->len;
 	free(w);
 }
 

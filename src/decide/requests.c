@@ -184,8 +184,10 @@ static bool place(struct taking *t, uint64_t deadline_ms)
 {
 	struct requests *r = t->r;
 	while (!atomic_load(&r->stop)) {
-		t->token = progress_take(t->p, (unsigned)t->p->partition, t->m->offset, deadline_ms,
-					 clock_ns(CLOCK_MONOTONIC));
+		t->token = r->unsent_bytes > REQUESTS_UNSENT
+				   ? 0
+				   : progress_take(t->p, (unsigned)t->p->partition, t->m->offset, deadline_ms,
+						   clock_ns(CLOCK_MONOTONIC));
 		if (t->token)
 			return true;
 		requests_policy(r);

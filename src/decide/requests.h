@@ -44,6 +44,7 @@ void requests_free(struct requests *r);
 	X(AGAIN, "again", "of those answered, marked as maybe answered before, by who had the partition")              \
 	X(REUSED, "reused", "of those judged, under an id that was another request's")                                 \
 	X(RETRIED, "retried", "decisions that were sent again, for the broker did not take them")                      \
+	X(BARE, "bare", "answered without the headers that came with them, which the broker found too large")          \
 	X(LOST, "lost", "decisions that could not be delivered before their deadline")                                 \
 	X(REMEMBERED, "remembered", "read again when a partition came, for their ids alone")                           \
 	X(REBALANCES, "rebalances", "partitions came or went")

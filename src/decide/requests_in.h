@@ -10,6 +10,7 @@
 #include "remote/kafka.h"
 
 #define REQUESTS_PARTITIONS 4096
+#define REQUESTS_UNSENT (64u << 20) // bytes of messages that wait to be sent again; beyond, none is taken
 
 // A message that the broker did not take.
 struct unsent {
@@ -17,7 +18,7 @@ struct unsent {
 	uint64_t token;
 	char *topic;
 	void *key, *value;
-	size_t key_len, value_len;
+	size_t key_len, value_len, bytes;
 	rd_kafka_headers_t *headers;
 };
 
@@ -40,6 +41,7 @@ struct requests {
 	// requests_send.c's
 	unsigned flying; // messages that librdkafka has
 	struct unsent *unsent, **unsent_end;
+	size_t unsent_bytes;
 	uint64_t unsent_at_ns, back_off_ns;
 	uint64_t committed_at_ns;
 	uint64_t now_ns, wall_ns; // of the batch: CLOCK_MONOTONIC, CLOCK_REALTIME

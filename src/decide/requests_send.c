@@ -29,8 +29,9 @@ static void count_time(struct requests *r, uint64_t ns)
 	atomic_store_explicit(&r->took_us, r->took_us + us, memory_order_relaxed);
 }
 
-static void unsent_free(struct unsent *u)
+static void unsent_free(struct requests *r, struct unsent *u)
 {
+	r->unsent_bytes -= u->bytes;
 	if (u->headers)
 		rd_kafka_headers_destroy(u->headers);
 	free(u->topic);
@@ -52,6 +53,16 @@ static void *copy(const void *p, size_t len)
 	return len ? memcpy(room(len), p, len) : room(0);
 }
 
+static size_t headers_len(const rd_kafka_headers_t *headers)
+{
+	const char *name;
+	const void *value;
+	size_t n = 0, len;
+	for (size_t i = 0; headers && !rd_kafka_header_get_all(headers, i, &name, &value, &len); i++)
+		n += strlen(name) + len + 64;
+	return n;
+}
+
 // It will be sent again. Takes the headers.
 static void keep(struct requests *r, const char *topic, uint64_t token, const void *key, size_t key_len,
 		 const void *value, size_t value_len, rd_kafka_headers_t *headers)
@@ -64,6 +75,8 @@ static void keep(struct requests *r, const char *topic, uint64_t token, const vo
 			     .key_len = key_len,
 			     .value_len = value_len,
 			     .headers = headers};
+	u->bytes = sizeof(*u) + key_len + value_len + headers_len(headers);
+	r->unsent_bytes += u->bytes;
 	if (!r->unsent) {
 		r->unsent_end = &r->unsent;
 		r->back_off_ns = r->back_off_ns ? r->back_off_ns * 2 : BACK_OFF_MIN_NS;
@@ -93,6 +106,20 @@ static bool past(const struct progress_open *o)
 	return o->deadline_ms && clock_ns(CLOCK_REALTIME) / 1000000 > o->deadline_ms;
 }
 
+// However often it is sent, it is too large: the answer goes without what came with the request. (Forever sent again,
+// it would hold up its partition.)
+static void too_large(struct requests *r, const char *topic, uint64_t token, const void *key, size_t key_len,
+		      const void *value, size_t value_len, const rd_kafka_headers_t *headers)
+{
+	log_say(LOG_WARNING, ROOM, "%s: a message of %zu bytes, and %zu of headers, is too large: %s", topic, value_len,
+		headers_len(headers), headers ? "sent without them" : "it is given up");
+	requests_counts(r, headers ? REQUESTS_BARE : REQUESTS_LOST);
+	if (headers)
+		keep(r, topic, token, key, key_len, value, value_len, NULL);
+	else
+		done(r, token);
+}
+
 static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
 	struct requests *r = ((struct kafka_client *)opaque)->owner;
@@ -113,12 +140,16 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 		done(r, token);
 		return;
 	}
+	rd_kafka_message_headers(m, &headers);
+	if (m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+		too_large(r, rd_kafka_topic_name(m->rkt), token, m->key, m->key_len, m->payload, m->len, headers);
+		return;
+	}
 	if (m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE && m->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT && !r->unsent)
 		log_say(LOG_WARNING, ROOM, "a decision was not taken by the broker, and is sent again: %s",
 			rd_kafka_err2str(m->err));
-	if (rd_kafka_message_headers(m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
-		headers = rd_kafka_headers_copy(headers);
-	keep(r, rd_kafka_topic_name(m->rkt), token, m->key, m->key_len, m->payload, m->len, headers);
+	keep(r, rd_kafka_topic_name(m->rkt), token, m->key, m->key_len, m->payload, m->len,
+	     headers ? rd_kafka_headers_copy(headers) : NULL);
 }
 
 static rd_kafka_resp_err_t produce(struct requests *r, const char *topic, uint64_t token, const void *key,
@@ -148,9 +179,13 @@ void requests_send(struct requests *r, const char *topic, uint64_t token, const 
 		rd_kafka_poll(r->writer.rk, 10);
 		requests_policy(r);
 	}
-	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		r->flying++;
-	else
+	} else if (err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+		too_large(r, topic, token, key, key_len, value, value_len, headers);
+		if (headers)
+			rd_kafka_headers_destroy(headers);
+	} else
 		keep(r, topic, token, key, key_len, value, value_len, headers);
 }
 
@@ -171,7 +206,7 @@ static void send_again(struct requests *r)
 			requests_send(r, u->topic, u->token, u->key, u->key_len, u->value, u->value_len, u->headers);
 			u->headers = NULL;
 		}
-		unsent_free(u);
+		unsent_free(r, u);
 	}
 }
 
@@ -250,7 +285,7 @@ void requests_send_close(struct requests *r)
 	while (r->unsent) {
 		struct unsent *u = r->unsent;
 		r->unsent = u->next;
-		unsent_free(u);
+		unsent_free(r, u);
 	}
 	kafka_close(&r->writer);
 }

@@ -22,7 +22,7 @@ class Asker:
     def __init__(self, broker):
         from confluent_kafka import Producer
         self.broker = broker
-        self.producer = Producer({**broker.client(), "linger.ms": 0, "log_level": 0})
+        self.producer = Producer({**broker.client(), "linger.ms": 0, "log_level": 0, "message.max.bytes": 1040000})
 
     def ask(self, id=None, url="http://ok.example/", user="ann", headers=None, timestamp=0, text=None, **more):
         value = text if text is not None else json.dumps({"id": id, "user": user, "src": "10.0.0.7", "method": "GET", "url": url, **more})
@@ -60,13 +60,16 @@ def answers(k, sluice):
         a.ask(text=b"\xff\xfe")
         a.ask("late", timestamp=int(time.time() * 1000) - 5000, deadline_ms=1000)
         a.ask("in time", timestamp=int(time.time() * 1000) - 5000, deadline_ms=600000)
-        got = a.by_id(8)
+        a.ask("large", headers=[("h", "x" * 1020000)])  # more than the gateway's producer may send
+        got = a.by_id(9)
         one = {i: json.loads(m[0].value) for i, m in got.items()}
         d = one["deny"]
         expect("a decision has these keys and no other", set(d) == KEYS, d)
         expect("denied by its rule, with the reason", (d["id"], d["verdict"], d["rule"], d["reason"], d["violations"], d["node"]) == (
             "deny", "deny", "no-gambling", "Closed at work", [{"rule": "no-gambling", "reason": "Closed at work"}], "one"), d)
         expect("headers come through", got["deny"][0].headers, got["deny"][0])
+        expect("headers beyond what a decision can carry are left out, and the decision comes", json.loads(got["large"][0].value)["verdict"] == "allow" and
+               not got["large"][0].headers and g.counts()["bare"] == 1, got["large"][0].value)
         expect("allowed by the default", (one["allow"]["verdict"], one["allow"]["rule"], one["allow"]["violations"]) == ("allow", "default", []), one["allow"])
         expect("an alert is a violation, and no denial", (one["alert"]["verdict"], one["alert"]["violations"]) == ("allow", [{"rule": "note", "reason": None}]), one["alert"])
         expect("groups, and a path inside TLS", one["group"]["rule"] == "guests", one["group"])
@@ -81,7 +84,7 @@ def answers(k, sluice):
         expect("and says where it stood, and why", all(asked[(e["partition"], e["offset"])] in (b'{"id":"cut', b"\xff\xfe") and e["why"] for e in bad), bad)
         c = g.counts()
         expect("counted once each", {n: c[n] for n in ("allow", "deny", "malformed", "repeated", "late", "unreadable", "again")} ==
-               {"allow": 3, "deny": 3, "malformed": 1, "repeated": 1, "late": 1, "unreadable": 2, "again": 0}, c)
+               {"allow": 4, "deny": 3, "malformed": 1, "repeated": 1, "late": 1, "unreadable": 2, "again": 0}, c)
         hits = {r["rule"] if "rule" in r else r.get("id"): r["hits"] for r in g.ctl("show", "rules").get("rules", [])}
         expect("and in the rules' hits", hits.get("no-gambling") == 2, hits)
 
@@ -89,7 +92,7 @@ def answers(k, sluice):
         g.ctl("policy", "load", str(g.folder / "policy.json"))
         a.ask("allow")
         a.ask("new")
-        got = a.by_id(10)
+        got = a.by_id(11)
         expect("another policy decides what comes then", json.loads(got["new"][0].value)["verdict"] == "deny", got["new"])
         expect("and what was answered stays so", len(got["allow"]) == 2 and got["allow"][0].value == got["allow"][1].value, got["allow"])
         expect("it ends when it is told to", g.end() == 0, g.said()[-500:])

@@ -474,6 +474,24 @@ static void test_answered(void **state)
 	answered_free(a);
 }
 
+// Who asks so that each answer is another one does not fill the memory with answers.
+static void test_answered_bound(void **state)
+{
+	static char words[16384];
+	struct answered *a = answered_new(8000, 600 * SECOND);
+	struct answered_said said, is = {words, sizeof(words), 1};
+	unsigned kept = 0;
+	(void)state;
+	for (uint64_t i = 0; i < 8000; i++) {
+		uint64_t id[2] = {i, i};
+		memcpy(words, &i, sizeof(i));
+		answered_put(a, id, i, SECOND, &is);
+		kept += answered_find(a, id, i, SECOND, &said) == ANSWERED_SO;
+	}
+	assert_in_range(kept, 3000, 4096); // of 64 MB
+	answered_free(a);
+}
+
 static void test_progress(void **state)
 {
 	struct progress *p = calloc(1, sizeof(*p));
@@ -507,11 +525,11 @@ static void test_progress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reads),      cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_content),    cmocka_unit_test(test_same_as_packets),
-		cmocka_unit_test(test_only_asked), cmocka_unit_test(test_words),
-		cmocka_unit_test(test_unread),     cmocka_unit_test(test_answered),
-		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_reads),          cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_content),        cmocka_unit_test(test_same_as_packets),
+		cmocka_unit_test(test_only_asked),     cmocka_unit_test(test_words),
+		cmocka_unit_test(test_unread),         cmocka_unit_test(test_answered),
+		cmocka_unit_test(test_answered_bound), cmocka_unit_test(test_progress),
 	};
 	question = calloc(1, sizeof(*question));
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,28 @@ def asked():
     return whole + [w[:len(w) * k // 8] for w in whole for k in range(1, 8)]
 
 
+def topic():
+    """swg_rules as lines, keys and values in turn: versions, edits, what is refused, machines' rules; and each of them cut"""
+    rule = '{"order":%s,"action":"deny","when":{"host":{"in":"bad"},"http.path":{"regex":"/[0-9]+x$"}}}'
+    auto = '{"order":1000000000,"action":"deny","expires":"%s","when":{"dst":"192.0.2.1"}}'
+    first = ["default", '{"action":"deny","undecided":{"handshake":"pass"},"rejudge_unknown":"drop"}', "set:bad", '{"type":"domain"}',
+             "set:bad:casino.example", "{}", "set:bad-too", '{"type":"net"}', "set:bad-too:fd00::/8", "{}", "rule:no-bad", rule % "1",
+             "rule:a", rule % "2.50", "rule:z", rule % "2.5e0", "commit",
+             '{"version":1,"rules":3,"sets":2,"hash":"%s","author":"a\\u00e9","why":"\\ud83d\\ude00"}' % ("0" * 64)]
+    edits = first + ["set:bad:casino.example", "-", "set:bad:=one.example", "{}", "rule:a", "-", "rule:no-bad", rule % "7", "rule:b\"\\", rule % "-0",
+                     "rule:auto:feed:x", auto % "2030-01-01T00:00:00Z", "rule:auto:feed:y", auto % "1999-12-31T23:59:60.5+01:00",
+                     "rule:auto:feed:x", "-", "default", "-", "commit", '{"version":2,"rules":3,"sets":2,"hash":"%s"}' % ("a" * 64)]
+    numbers = ["rule:n", '{"order":1,"action":"deny","n":[333333333.33333329,1E30,4.50,2e-3,1e-27,5e-324,1.7976931348623157e308,7.120236347223045e-307,'
+               '1e21,123456789012345680000,9007199254740993,-1.5,0.000001,1e-7],"s":"\\u20ac$\\u000F\\nA\\b\\f\\r\\t\\"\\\\/","v":[null,true,false,{}]}']
+    wrong = ["rule:", rule, "rule:" + "i" * 200, "{}", "rule:auto:x", "{}", "set::x", "{}", "set:", "{}", "set:b:", "{}", "other", "{}", "\x7f\x80", "{}",
+             "rule:o", '{"action":"deny"}', "rule:band", rule % "1500000000", "rule:auto:f:band", rule % "5", "rule:id", '{"order":1,"id":"other"}',
+             "set:s", '{"type":"net","items":[]}', "set:s:x", "7", "set:s:y", '{"a":1}', "default", "[]", "rule:deep", "[" * 100 + "]" * 100,
+             "rule:twice", '{"a":1,"a":2}', "rule:cut", '{"a', "rule:o", "-", "k" * 9000, "{}", "commit", "{}", "commit", '{"version":0.5,"hash":"x"}']
+    order = [x for i in range(60) for x in ("rule:%c%d" % (97 + i * 7 % 26, i), rule % (i * 37 % 60))] + ["set:\u20ac:\ue000", "{}", "set:\u20ac:\U0001f600", "{}"]
+    whole = ["\n".join(lines).encode("latin-1" if lines is wrong else "utf-8") for lines in (first, edits, numbers, wrong, order)]
+    return whole + [w[:len(w) * k // 6] for w in whole for k in range(1, 6)]
+
+
 def segments():
     """a spool's segment: head, BEGIN of two workers, a META, records; checksums are made right by the target"""
     def frame(kind, pos, body):
@@ -209,6 +231,7 @@ TARGETS = {
     "control": lambda p: requests() if p == CAPTURES[0] else [],
     "request": lambda p: asked() if p == CAPTURES[0] else [],
     "explain": lambda p: arguments() if p == CAPTURES[0] else [],
+    "rules": lambda p: topic() if p == CAPTURES[0] else [],
     "spool": lambda p: segments() if p == CAPTURES[0] else [],
     "answers": lambda p: answers.seeds() if p == CAPTURES[0] else [],
     "redact": lambda p: answers.records() if p == CAPTURES[0] else [],

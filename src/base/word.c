@@ -87,3 +87,13 @@ void word_plain(char *text)
 	for (; *text; text++)
 		*text = *text < ' ' || *text > '~' ? ' ' : *text;
 }
+
+void word_cut(char *text)
+{
+	size_t len = strlen(text), n = len;
+	while (n && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
+		n--;
+	unsigned char lead = n ? (unsigned char)text[n - 1] : 0;
+	if (lead >= 0xc0 && len - n < (lead >= 0xf0 ? 3u : lead >= 0xe0 ? 2u : 1u))
+		text[n - 1] = 0;
+}

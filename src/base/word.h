@@ -10,3 +10,5 @@ unsigned word_find(const char *const *words, unsigned n, const char *p, size_t l
 const char *word_near(const char *const *words, unsigned n, const char *p, size_t len);
 // What somebody else's program said, for logs and answers of ours: a byte that is not printable ASCII becomes ' '.
 void word_plain(char *text);
+// Of UTF-8 that was cut to its room: it ends with a whole character.
+void word_cut(char *text);

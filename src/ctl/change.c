@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "ctl/control.h"
+#include "ctl/from_kafka.h"
 #include "ctl/reload.h"
 #include "live/history.h"
 #include "ctl/socket.h"
@@ -165,6 +166,14 @@ json_t *change_policy_load(struct appliance *a, struct call *c)
 	return load(a, c, call_value(c, "file"));
 }
 
+static bool in_force(struct appliance *a, char hash[65])
+{
+	const struct standing_view *v = standing_look(a->standing);
+	snprintf(hash, 65, "%s", v ? v->policy->hash : "");
+	standing_let_go(a->standing);
+	return *hash;
+}
+
 json_t *change_policy_history(struct appliance *a, struct call *c)
 {
 	const char *folder = a->config->policy.history;
@@ -176,15 +185,25 @@ json_t *change_policy_history(struct appliance *a, struct call *c)
 	if (n < 0)
 		return call_fail(c, CALL_ENVIRONMENT, "%s: %s", folder, strerror(-n));
 	json_t *rows = json_array();
+	char hash[65];
+	bool met = !in_force(a, hash);
 	for (int i = 0; i < n; i++) {
 		json_t *row = json_pack("{s:i,s:s,s:s,s:i,s:s}", "number", (int)list[i].number, "time", list[i].time,
 					"hash", list[i].hash, "rules", (int)list[i].rules, "file", list[i].from);
 		if (*list[i].version)
-			json_object_update_new(row, json_pack("{s:s,s:s,s:s}", "version", list[i].version, "author",
-							      list[i].author, "why", list[i].why));
+			json_object_update_new(row, json_pack("{s:s,s:s,s:s,s:i}", "version", list[i].version, "author",
+							      list[i].author, "why", list[i].why, "machine_written",
+							      (int)list[i].machines));
+		json_object_set_new(row, "in_force", json_boolean(!met && !strcmp(list[i].hash, hash)));
+		met |= !strcmp(list[i].hash, hash);
 		json_array_append_new(rows, row);
 	}
 	free(list);
+	json_t *now = met ? NULL : from_kafka_row(a);
+	if (now) {
+		json_object_set_new(now, "in_force", json_true());
+		json_array_insert_new(rows, 0, now);
+	}
 	return json_pack("{s:o}", "history", rows);
 }
 
@@ -197,11 +216,11 @@ json_t *change_policy_rollback(struct appliance *a, struct call *c)
 	if (call_value(c, "n") && !call_number(c, "n", 1u << 30, &wanted))
 		return NULL;
 	int n = *folder ? history_list(folder, &list) : 0, at = 0;
-	const struct standing_view *v = wanted ? NULL : standing_look(a->standing);
+	char hash[65];
 	if (!wanted) {
-		at = history_before(folder, list, n, v ? v->policy->hash : "");
+		in_force(a, hash);
+		at = from_kafka_back(a, list, n, hash);
 		wanted = at < 0 ? 0 : list[at].number;
-		standing_let_go(a->standing);
 	}
 	while (at >= 0 && at < n && list[at].number != wanted)
 		at++;

@@ -149,6 +149,27 @@ char *from_kafka_policy(const struct appliance *a, bool force, size_t *len)
 	return a->rules ? rules_policy(a->rules, force, len) : NULL;
 }
 
+int from_kafka_back(const struct appliance *a, const struct history_entry *list, int n, const char *hash)
+{
+	char version[48] = "";
+	int people = a->rules && rules_machines(a->rules, version) ? history_people(list, n, version) : -1;
+	return people < 0 ? history_before(a->config->policy.history, list, n, hash) : people;
+}
+
+json_t *from_kafka_row(const struct appliance *a)
+{
+	struct rules_look l;
+	if (!a->rules)
+		return NULL;
+	rules_look(a->rules, &l);
+	return !l.version ? NULL
+			  : json_pack("{s:n,s:s,s:s,s:i,s:s,s:o,s:s,s:s,s:i}", "number", "time", "now", "hash", l.hash,
+				      "rules", (int)(l.rules + l.autos), "file", "swg_rules", "version",
+				      json_sprintf("%lu.%lu", l.version, l.minor), "author",
+				      l.minor ? "machines" : l.author, "why", "not kept yet", "machine_written",
+				      (int)l.autos);
+}
+
 char *from_kafka_kept(const struct appliance *a, const char *file, size_t *len, char hash[65])
 {
 	unsigned number = 0;
@@ -179,6 +200,16 @@ json_t *from_kafka_show(const struct appliance *a)
 void from_kafka_metrics(const struct appliance *a, FILE *out) {}
 
 char *from_kafka_policy(const struct appliance *a, bool force, size_t *len)
+{
+	return NULL;
+}
+
+int from_kafka_back(const struct appliance *a, const struct history_entry *list, int n, const char *hash)
+{
+	return history_before(a->config->policy.history, list, n, hash);
+}
+
+json_t *from_kafka_row(const struct appliance *a)
 {
 	return NULL;
 }

@@ -88,7 +88,8 @@ static int load_kept(struct job *j, FILE *say)
 	size_t len;
 	char hash[65], *text = from_kafka_kept(j->a, j->file, &len, hash);
 	struct complaints c = {0};
-	const struct standing_text to = {.name = j->file, .text = text, .len = len, .sets = true, .hash = hash};
+	const struct standing_text to = {
+		.name = j->file, .text = text, .len = len, .sets = true, .hash = hash, .compares = true};
 	int rc = text ? standing_apply(j->a->standing, &to, j->shadow, &j->reload.done, &c, say) : -ENOENT;
 	complaints_print(&c, say);
 	complaints_clear(&c);

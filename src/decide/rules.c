@@ -15,9 +15,12 @@
 #include "decide/rules_in.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,11 +28,13 @@
 #include "policy/policy.h"
 
 #define WAIT_MS 100
-#define LOOK_S 2         // at least so often it is asked whether something newer is there
-#define ASK_MS 1000      // and so long the answer is waited for
-#define AWAY_S 5         // without an answer Kafka is away
-#define AWAY_LONG_S 3600 // well below delete.retention.ms, a day by default
+#define AWAY_S 5               // without an answer Kafka is away
+#define AWAY_LONG_S 3600       // well below delete.retention.ms, a day by default
+#define AUTOS_NS 200000000     // machine-written rules are gathered for so long where they never end
+#define CALM_NS 2000000000ull  // what machines wrote is kept when they are done,
+#define KEEP_NS 10000000000ull // or in this time where they never are
 #define MERGE_S 2
+#define MERGE_NICE 10 // whoever has a rule to bring into force comes first
 
 const char *const rules_states[RULES_STATES] = {"connecting", "reading",  "live",
 						"away",       "no topic", "more than one partition"};
@@ -87,6 +92,7 @@ static void record(struct rules *r, const rd_kafka_message_t *m)
 	if (rc < 0)
 		rules_say_unread(r, m, why);
 	if (rc == 0 && kind == RULES_AUTO) {
+		r->autos_ns = r->autos ? r->autos_ns : now_ns();
 		r->autos = true;
 		r->minor = r->commit_at >= 0 ? (uint64_t)(m->offset - r->commit_at) : 0;
 	}
@@ -101,28 +107,11 @@ static bool pause_s(struct rules *r, unsigned s)
 	return !atomic_load(&r->ends);
 }
 
-// How many partitions; 0: there is no topic, -1: nobody says.
-static int partitions(struct rules *r)
-{
-	const struct rd_kafka_metadata *m;
-	rd_kafka_topic_t *t = rd_kafka_topic_new(r->reader.rk, RULES_TOPIC, NULL);
-	int n = -1;
-	if (t && rd_kafka_metadata(r->reader.rk, 0, t, &m, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-		n = m->topic_cnt == 1 && m->topics[0].err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
-			    ? m->topics[0].partition_cnt
-			    : -1;
-		rd_kafka_metadata_destroy(m);
-	}
-	if (t)
-		rd_kafka_topic_destroy(t);
-	return n;
-}
-
 // False: the thread is to end.
 static bool topic_there(struct rules *r)
 {
 	uint64_t since = now_ns();
-	for (int n; (n = partitions(r)) != 1;) {
+	for (int n; (n = rules_ask_now(r)) != 1;) {
 		bool away = now_ns() - since > AWAY_S * 1000000000ull;
 		if (n > 1)
 			turn(r, RULES_PARTITIONS);
@@ -133,7 +122,8 @@ static bool topic_there(struct rules *r)
 		if (!pause_s(r, n < 0 ? 0 : 1))
 			return false;
 	}
-	return true;
+	r->looked = atomic_load(&r->asks);
+	return !atomic_load(&r->ends);
 }
 
 static void assign(struct rules *r, int64_t from)
@@ -189,18 +179,20 @@ static bool trouble(struct rules *r, const rd_kafka_message_t *m)
 	}
 }
 
-// Does the broker still answer? The consumer alone does not say that it is gone. (rd_kafka_query_watermark_offsets
-// would wait for socket.timeout.ms whatever it is told, and nothing would come into force meanwhile.) False: the topic
-// is to be read anew.
+// Does the broker still answer? The consumer alone does not say that it is gone. False: the topic is to be read anew.
 static bool look(struct rules *r, bool idle)
 {
 	uint64_t away_ns = now_ns() - r->current_ns;
-	if (!r->look.ended || !idle || away_ns < LOOK_S * 1000000000ull)
+	uint32_t asks = atomic_load(&r->asks);
+	if (!idle || asks == r->looked)
 		return true;
-	int n = partitions(r);
+	int n = atomic_load(&r->partitions);
+	r->looked = asks;
 	if (n < 0 && away_ns > AWAY_S * 1000000000ull)
 		turn(r, RULES_AWAY);
-	if (n < 0)
+	if (n == 1 && !r->look.ended)
+		turn(r, RULES_READING);
+	if (n < 0 || (n == 1 && !r->look.ended))
 		return true;
 	if (n != 1 || away_ns > AWAY_LONG_S * 1000000000ull) {
 		log_say(LOG_NOTICE, "rules", RULES_TOPIC " is read anew: %s",
@@ -230,6 +222,16 @@ static void serve_asked(struct rules *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
+// Machine-written records that follow each other come into force together: when no more is there, or in their time.
+static void autos(struct rules *r, bool idle)
+{
+	if (r->autos && r->look.ended && (idle || now_ns() - r->autos_ns > AUTOS_NS))
+		rules_apply_autos(r);
+	uint64_t now = now_ns();
+	if (idle && r->unkept && (now - r->autos_ns > CALM_NS || now - r->unkept_ns > KEEP_NS))
+		rules_apply_keep(r);
+}
+
 // Until something makes a new beginning necessary.
 static void follow(struct rules *r)
 {
@@ -237,7 +239,7 @@ static void follow(struct rules *r)
 	bool good = true;
 	begin(r);
 	while (good && !atomic_load(&r->ends)) {
-		rd_kafka_message_t *m = rd_kafka_consumer_poll(r->reader.rk, r->autos ? 0 : WAIT_MS);
+		rd_kafka_message_t *m = rd_kafka_consumer_poll(r->reader.rk, r->autos && r->look.ended ? 0 : WAIT_MS);
 		bool idle = !m;
 		if (m && m->err)
 			good = !trouble(r, m);
@@ -245,8 +247,7 @@ static void follow(struct rules *r)
 			record(r, m);
 		if (m)
 			rd_kafka_message_destroy(m);
-		if (idle && r->autos && r->look.ended)
-			rules_apply_autos(r);
+		autos(r, idle);
 		serve_asked(r);
 		rd_kafka_poll(r->writer.rk, 0);
 		good = good && look(r, idle);
@@ -266,6 +267,8 @@ static void *reads(void *arg)
 	rules_apply_last_good(r);
 	while (!atomic_load(&r->ends) && topic_there(r))
 		follow(r);
+	if (r->unkept)
+		rules_apply_keep(r);
 	pthread_mutex_lock(&r->lock);
 	r->wants_text = false;
 	pthread_cond_broadcast(&r->has_text);
@@ -278,12 +281,33 @@ static void *merges(void *arg)
 {
 	struct rules *r = arg;
 	pthread_setname_np(pthread_self(), "rules-merge");
+	setpriority(PRIO_PROCESS, (id_t)gettid(), MERGE_NICE); // this thread's, not the process's: setpriority(2)
 	while (pause_s(r, MERGE_S))
 		standing_merge(r->config.standing);
 	return NULL;
 }
 
 // ---- from outside ------------------------------------------------------------------------------------------------
+
+static bool threads(struct rules *r)
+{
+	if (!rules_ask_start(r) || !rules_keep_start(r) || pthread_create(&r->thread, NULL, reads, r) != 0)
+		return false;
+	if (pthread_create(&r->merger, NULL, merges, r) != 0)
+		r->merger = 0;
+	return true;
+}
+
+static void threads_end(struct rules *r)
+{
+	atomic_store(&r->ends, true);
+	rules_ask_stop(r);
+	if (r->thread)
+		pthread_join(r->thread, NULL);
+	if (r->merger)
+		pthread_join(r->merger, NULL);
+	rules_keep_stop(r);
+}
 
 struct rules *rules_start(const struct rules_config *config, char *why, size_t size)
 {
@@ -297,17 +321,16 @@ struct rules *rules_start(const struct rules_config *config, char *why, size_t s
 	r->current_ns = now_ns();
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->has_text, NULL);
+	pthread_cond_init(&r->keeps, NULL);
+	sem_init(&r->ask, 0, 0);
 	const struct kafka_wish wish = {
 		.config = config->kafka, .role = KAFKA_RULES, .node = config->node, .name = "rules", .set = set};
 	r->table = rules_table_new();
 	if (r->table && kafka_open(&r->reader, &wish, text) == 0 && rules_say_open(r, text) &&
-	    rd_kafka_poll_set_consumer(r->reader.rk) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-	    pthread_create(&r->thread, NULL, reads, r) == 0) {
-		if (pthread_create(&r->merger, NULL, merges, r) != 0)
-			r->merger = 0;
+	    rd_kafka_poll_set_consumer(r->reader.rk) == RD_KAFKA_RESP_ERR_NO_ERROR && threads(r))
 		return r;
-	}
 	snprintf(why, size, "%s", text);
+	threads_end(r);
 	rules_say_close(r);
 	kafka_close(&r->reader);
 	rules_table_free(r->table);
@@ -319,15 +342,14 @@ void rules_stop(struct rules *r)
 {
 	if (!r)
 		return;
-	atomic_store(&r->ends, true);
-	pthread_join(r->thread, NULL);
-	if (r->merger)
-		pthread_join(r->merger, NULL);
+	threads_end(r);
 	rules_say_close(r);
 	kafka_close(&r->reader);
 	rules_table_free(r->table);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->has_text);
+	pthread_cond_destroy(&r->keeps);
+	sem_destroy(&r->ask);
 	free(r);
 }
 
@@ -340,6 +362,14 @@ void rules_look(struct rules *r, struct rules_look *out)
 	out->replaced = v && out->hash[0] && strcmp(v->policy->hash, out->hash) != 0;
 	standing_let_go(r->config.standing);
 	out->age_ms = (now_ns() - __atomic_load_n(&r->current_ns, __ATOMIC_RELAXED)) / 1000000;
+}
+
+bool rules_machines(struct rules *r, char version[48])
+{
+	struct rules_look l;
+	rules_look(r, &l);
+	snprintf(version, 48, "%" PRIu64 ".%" PRIu64, l.version, l.minor);
+	return l.minor && !l.replaced;
 }
 
 char *rules_policy(struct rules *r, bool force, size_t *len)

@@ -59,5 +59,7 @@ void rules_look(struct rules *r, struct rules_look *look);
 // what is in force is another.
 char *rules_policy(struct rules *r, bool force, size_t *len);
 
+// What is in force is N.m, which machines wrote over people's version N: as the history calls it. False: it is another.
+bool rules_machines(struct rules *r, char version[48]);
 // Text and hash of a policy in the history, as it was put there. free() it; NULL: errno.
 char *rules_kept(const char *folder, unsigned number, size_t *len, char hash[65]);

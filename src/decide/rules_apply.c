@@ -6,7 +6,10 @@
 // Only what has changed is made anew (live/standing.h): rules are read again without the sets, items change in a copy
 // of what has changed in the sets so far, patterns come beside those that are there. So one edit of a thousand rules
 // is some 10 ms, of which Hyperscan's are one. A machine-written rule that has an error is left out and said; people's
-// version does not wait for it.
+// version does not wait for it, however many there are: after NAMED_MAX times 50 of them, those that came with them are
+// left out unseen.
+//
+// Somebody who has rolled back by hand wants that to hold: what machines write then waits for people's next version.
 #include "decide/rules_in.h"
 
 #include <errno.h>
@@ -16,14 +19,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/word.h"
 #include "live/history.h"
 #include "live/standing.h"
 #include "policy/complaints.h"
 
 #define TRIED_MAX 8 // policies of the history
+#define NAMED_MAX 4 // times that rules with errors are left out by name, beside those of the start
 
 struct turn {
 	bool force; // people's rules as they are in force: only machines wrote
+	bool first; // of this reading of the topic
 	bool whole;
 	struct rules_sum sum;
 	struct standing_done done;
@@ -67,10 +73,16 @@ static int put(struct rules *r, struct turn *t)
 	return rc;
 }
 
-// Errors that machine-written rules have; they are left out. False: there are others.
-static bool only_autos(struct rules *r, const struct complaints *c)
+// Of no rule: the policy as a whole is too large.
+static bool unplaced(const struct complaints *c)
 {
-	char ids[2 * POLICY_SHOWN][RULES_WHY];
+	return c->n && !c->list[0].warning && !*c->list[0].place.pointer;
+}
+
+// All errors are of machine-written rules. drop: which are left out.
+static bool only_autos(struct rules *r, const struct complaints *c, bool drop)
+{
+	char ids[2 * POLICY_SHOWN][RULES_ID_MAX + 1];
 	uint32_t n = 0, errors = 0;
 	for (uint32_t i = 0; i < c->n; i++) {
 		unsigned at;
@@ -79,11 +91,12 @@ static bool only_autos(struct rules *r, const struct complaints *c)
 		const char *id = !k->warning && sscanf(k->place.pointer, "/rules/%u", &at) == 1
 					 ? rules_table_rule(r->table, at)
 					 : NULL;
-		if (id && !strncmp(id, "auto:", 5) && strlen(id) < RULES_WHY)
-			strcpy(ids[n++], id);
+		if (id && !strncmp(id, "auto:", 5))
+			snprintf(ids[n++], sizeof(ids[0]), "%s", id);
 	}
-	for (uint32_t i = 0; i < n && n == errors; i++) {
-		log_say(LOG_ERROR, "rules", "left out rule=%s: it has errors", ids[i]);
+	for (uint32_t i = 0; i < n && n == errors && drop; i++) {
+		if (i < NAMED_MAX || i + 1 == n)
+			log_say(LOG_ERROR, "rules", "left out rule=%s: it has errors (%u of %u)", ids[i], i + 1, n);
 		rules_table_drop(r->table, ids[i]);
 	}
 	return n && n == errors;
@@ -95,46 +108,39 @@ static void left_out(struct rules *r, struct turn *t)
 	rules_table_sum(r->table, t->force, &t->sum);
 }
 
+// Errors are of machine-written rules, or may be: the policy is worth another try without them. named: how often so
+// far.
+static bool less(struct rules *r, struct turn *t, unsigned *named)
+{
+	unsigned most = t->first ? RULES_AUTO_MAX : NAMED_MAX;
+	bool theirs = only_autos(r, &t->c, *named < most);
+	if (!theirs && t->c.nerrors && !unplaced(&t->c))
+		return false;
+	if ((*named)++ >= most || !theirs) {
+		if (!rules_table_take_autos(r->table, false))
+			return false;
+		log_say(LOG_ERROR, "rules", "machine-written rules that came together with errors are left out");
+	}
+	left_out(r, t);
+	return true;
+}
+
 // 0, -EINVAL: t->c says why; other errors. t->sum is of what is to be in force.
 static int enforce(struct rules *r, struct turn *t)
 {
-	int rc = 0;
+	int rc;
+	unsigned named = 0;
 	t->whole = !rules_apply_is_base(r);
-	for (unsigned tries = 0; tries < RULES_AUTO_MAX; tries++) {
+	for (;;) {
 		rc = put(r, t);
 		if (rc == -ENOSPC && !t->whole)
 			t->whole = true;
-		else if (rc != -EINVAL || !only_autos(r, &t->c))
-			break;
-		else
-			left_out(r, t);
+		else if (rc != -EINVAL || !less(r, t, &named))
+			return rc;
 	}
-	return rc;
 }
 
 // ---- what came of it ---------------------------------------------------------------------------------------------
-
-static void keep(struct rules *r, const char *version)
-{
-	struct history_draft d;
-	size_t len;
-	if (!*r->config.history)
-		return;
-	char *text = rules_table_policy(r->table, true, true, &len);
-	history_begin(&d, r->config.history);
-	d.version = version;
-	d.author = r->commit.author;
-	d.why = r->commit.why;
-	history_read(&d, "", text, len);
-	const struct standing_view *v = standing_look(r->config.standing);
-	const struct policy *p = v->policy;
-	standing_let_go(r->config.standing); // it stays: nobody else loads what is not kept here
-	int rc = history_end(&d, r->config.history_keep, p, RULES_TOPIC);
-	if (rc < 0)
-		log_say(LOG_WARNING, "rules", "version %s is not kept in %s: %s", version, r->config.history,
-			strerror(-rc));
-	free(text);
-}
 
 static void stands(struct rules *r, const struct turn *t, uint64_t began_ns)
 {
@@ -180,6 +186,7 @@ static void refuse(struct rules *r, const struct turn *t, const char *why)
 	const struct complaint *first = t->c.nerrors ? &t->c.list[0] : NULL;
 	snprintf(r->look.said, sizeof(r->look.said), "%.200s%s%.300s", why, first ? ": " : "",
 		 first ? first->text : "");
+	word_cut(r->look.said);
 	pthread_mutex_unlock(&r->lock);
 	log_say(LOG_ERROR, "rules", "refused version=%" PRIu64 ".%" PRIu64 ": %s; what was in force stays",
 		r->commit.version, r->minor, r->look.said);
@@ -188,7 +195,7 @@ static void refuse(struct rules *r, const struct turn *t, const char *why)
 
 static void version(struct rules *r, bool first)
 {
-	struct turn t = {.force = first};
+	struct turn t = {.force = first, .first = first};
 	char why[RULES_WHY];
 	uint64_t began = clock_ns(CLOCK_MONOTONIC);
 	rules_table_expire(r->table, clock_ns(CLOCK_REALTIME));
@@ -207,9 +214,8 @@ static void version(struct rules *r, bool first)
 		rules_table_take_autos(r->table, true);
 		r->autos = false;
 		stands(r, &t, began);
-		char name[48];
-		snprintf(name, sizeof(name), "%" PRIu64 ".%" PRIu64, r->commit.version, r->minor);
-		keep(r, name);
+		rules_keep(r, r->commit.version, r->minor, &t.sum);
+		r->unkept = false;
 	}
 	complaints_clear(&t.c);
 }
@@ -236,15 +242,33 @@ void rules_apply_autos(struct rules *r)
 	r->autos = false;
 	if (!r->base) // they come with people's next version
 		return;
+	if (!rules_apply_is_base(r)) {
+		log_say(LOG_NOTICE, "rules",
+			"machine-written rules wait for people's next version: what is in force "
+			"was put there by hand");
+		return;
+	}
 	rules_table_expire(r->table, clock_ns(CLOCK_REALTIME));
 	rules_table_sum(r->table, true, &t.sum);
 	int rc = enforce(r, &t);
 	rules_table_take_autos(r->table, rc == 0);
+	r->unkept_ns = r->unkept ? r->unkept_ns : began;
+	r->unkept |= rc == 0;
 	if (rc == 0)
 		stands(r, &t, began);
 	else
 		refuse(r, &t, rc == -EINVAL ? "machine-written rules have errors" : strerror(-rc));
 	complaints_clear(&t.c);
+}
+
+void rules_apply_keep(struct rules *r)
+{
+	struct rules_sum sum;
+	r->unkept = false;
+	if (!rules_apply_is_base(r))
+		return;
+	rules_table_sum(r->table, true, &sum);
+	rules_keep(r, r->commit.version, r->minor, &sum);
 }
 
 // ---- the last good one -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "decide/rules.h"
@@ -19,19 +20,33 @@ struct complaints;
 struct rules {
 	struct rules_config config;
 	struct kafka_client reader, writer; // of swg_rules; of the other two
-	pthread_t thread, merger;
+	pthread_t thread, merger, asker, keeper;
 	_Atomic bool ends;
+	// rules_ask.c's
+	sem_t ask;              // now, not in its time
+	_Atomic int partitions; // as the last answer said. 0: there is no topic; -1: nobody has answered
+	_Atomic uint32_t asks;  // answers, and times that none came
+	uint32_t looked;        // of these, rules' thread
+	// rules_keep.c's
+	struct rules_kept *kept, **kept_end;
+	unsigned nkept;
+	pthread_cond_t keeps; // with lock
+	bool keep_ends;
 	struct rules_table *table;
 	struct rules_commit commit; // the last that was read
 	int64_t commit_at;          // its offset
 	uint64_t minor;             // of the last machine-written record: records behind the commit
 	bool autos;                 // such records came, and are not in force yet
+	uint64_t autos_ns;          // since then; of none, when the last came
+	bool unkept;                // what machines wrote is in force, and not in the history
+	uint64_t unkept_ns;         // since then
 	bool base;                  // what is in force is the table's
 	char hash[65];              // of that
 	uint64_t current_ns;        // CLOCK_MONOTONIC: when nothing newer was in the topic
 	int64_t next;               // offset of the record that comes
 	uint64_t unread_said_ns;
-	unsigned told; // of unread ones, before the topic's end
+	unsigned told; // of unread ones, before the topic's end, and in one second after it
+	uint64_t told_ns;
 	pthread_mutex_t lock;
 	struct rules_look look; // under the lock
 	char *text;             // the same: rules_policy's, made where it is asked for
@@ -43,10 +58,26 @@ struct rules {
 void rules_apply_commit(struct rules *r);
 void rules_apply_first(struct rules *r);
 void rules_apply_autos(struct rules *r);
+// Machine-written rules in force are kept in the history.
+void rules_apply_keep(struct rules *r);
 // Is what is in force the table's?
 bool rules_apply_is_base(const struct rules *r);
 // The newest policy of the history.
 void rules_apply_last_good(struct rules *r);
+
+// rules_ask.c: a thread that asks the broker for the topic every few seconds, and at once where it is asked to; who
+// follows the topic waits for nothing.
+bool rules_ask_start(struct rules *r);
+void rules_ask_stop(struct rules *r);
+// Waits for the next answer.
+int rules_ask_now(struct rules *r);
+
+// rules_keep.c: policies go to the history by a thread of its own, for disks are slow.
+bool rules_keep_start(struct rules *r);
+// What is to be kept is kept first.
+void rules_keep_stop(struct rules *r);
+// The policy in force, under this name.
+void rules_keep(struct rules *r, uint64_t version, uint64_t minor, const struct rules_sum *sum);
 
 // rules_say.c
 bool rules_say_open(struct rules *r, char why[KAFKA_WHY]);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "decide/canonical.h"
 #include "policy/doc.h"
 #include "policy/schedule.h"
@@ -65,6 +66,8 @@ static bool rule_key(const char *id, size_t len, struct rules_key *k, char why[R
 	const char *writer = id + 5, *colon = k->kind == RULES_AUTO ? memchr(writer, ':', len - 5) : NULL;
 	if (k->kind == RULES_AUTO && (!colon || colon == writer || colon + 1 == id + len))
 		return wrong(why, "a machine-written rule is rule:auto:<writer>:<id>");
+	if (len > RULES_ID_MAX)
+		return wrong(why, "a rule's id of more than 128 bytes");
 	return len > 0 || wrong(why, "a rule without an id");
 }
 
@@ -231,6 +234,8 @@ bool rules_commit_read(const char *text, size_t len, struct rules_commit *c, cha
 		snprintf(c->hash, sizeof(c->hash), "%s", hash);
 		snprintf(c->author, sizeof(c->author), "%s", author);
 		snprintf(c->why, sizeof(c->why), "%s", reason);
+		word_cut(c->author);
+		word_cut(c->why);
 	} else {
 		wrong(why,
 		      "a commit is {\"version\", \"rules\", \"sets\", \"hash\", \"author\", \"why\"}: numbers from "

@@ -10,6 +10,7 @@
 enum rules_kind { RULES_RULE, RULES_AUTO, RULES_SET, RULES_ITEM, RULES_DEFAULT, RULES_COMMIT };
 
 #define RULES_KEY_MAX 8192         // bytes
+#define RULES_ID_MAX 128           // of a rule, as in a policy
 #define RULES_VALUE_MAX (1u << 20) // bytes
 #define RULES_WHY 256
 // Orders of machine-written rules: what people write stands before or behind, as they like.

@@ -6,6 +6,7 @@
 #include "decide/rules_in.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +14,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/word.h"
 #include "policy/complaints.h"
 #include "policy/doc.h"
 
-#define TOLD 100              // on the way to the topic's end
+#define TOLD 100              // on the way to the topic's end, and then in a second
 #define SHOWN 1024            // bytes of a record that cannot be read
 #define FLUSH_MS 1000         // at the end
 #define SAY_NS 10000000000ull // unread records are said in the log so often
+#define SECOND_NS 1000000000ull
 
 bool rules_say_open(struct rules *r, char why[KAFKA_WHY])
 {
@@ -41,10 +44,12 @@ void rules_say_close(struct rules *r)
 
 static void tell(struct rules *r, const char *topic, const char *key, json_t *o)
 {
-	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15)); // 0.1 as it was meant
 	json_decref(o);
-	if (!text)
-		abort();
+	if (!text) {
+		log_say(LOG_WARNING, "rules", "%s is not told: the words for it are no UTF-8", topic);
+		return;
+	}
 	rd_kafka_resp_err_t err = rd_kafka_producev(
 		r->writer.rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, strlen(key)),
 		RD_KAFKA_V_VALUE(text, strlen(text)), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
@@ -65,6 +70,11 @@ static json_t *error(const struct rules *r, const struct complaint *k)
 			 "message", k->text);
 }
 
+static double ms(double v)
+{
+	return round(v * 1000) / 1000;
+}
+
 void rules_say_status(struct rules *r, const struct rules_sum *sum, const struct complaints *c, const char *why)
 {
 	json_t *errors = json_array();
@@ -83,7 +93,7 @@ void rules_say_status(struct rules *r, const struct rules_sum *sum, const struct
 					    (json_int_t)l.minor, "hash", l.hash));
 	json_object_update_new(o, json_pack("{s:i,s:i,s:i,s:i,s:f,s:f,s:I}", "rules", (int)sum->rules, "sets",
 					    (int)sum->sets, "items", (int)sum->items, "machine_written",
-					    (int)sum->autos, "compile_ms", l.compile_ms, "apply_ms", l.apply_ms,
+					    (int)sum->autos, "compile_ms", ms(l.compile_ms), "apply_ms", ms(l.apply_ms),
 					    "time_ms", (json_int_t)(clock_ns(CLOCK_REALTIME) / 1000000)));
 	if (why)
 		json_object_set_new(o, "why", json_string(why));
@@ -112,13 +122,20 @@ void rules_say_unread(struct rules *r, const rd_kafka_message_t *m, const char *
 	r->look.unread++;
 	pthread_mutex_unlock(&r->lock);
 	if (!r->unread_said_ns || now - r->unread_said_ns > SAY_NS) {
+		char key[81];
+		snprintf(key, sizeof(key), "%.*s", m->key ? (int)m->key_len : 0, m->key ? (const char *)m->key : "");
+		word_cut(key);
 		log_say(LOG_WARNING, "rules",
-			"a record cannot be read, and goes to " RULES_ERRORS ": offset=%" PRId64 " key=%.*s: %s",
-			m->offset, m->key ? (int)(m->key_len > 80 ? 80 : m->key_len) : 0,
-			m->key ? (const char *)m->key : "", why);
+			"a record cannot be read, and goes to " RULES_ERRORS ": offset=%" PRId64 " key=%s: %s; %" PRIu64
+			" so far",
+			m->offset, key, why, r->look.unread);
 		r->unread_said_ns = now;
 	}
-	if (!r->look.ended && r->told++ >= TOLD) // most were told when they came
+	if (r->look.ended && now - r->told_ns > SECOND_NS) {
+		r->told_ns = now;
+		r->told = 0;
+	}
+	if (r->told++ >= TOLD) // at the start most were told when they came; later somebody writes nothing else
 		return;
 	tell(r, RULES_ERRORS, RULES_TOPIC,
 	     json_pack("{s:s,s:i,s:I,s:s,s:o,s:o,s:I,s:s}", "topic", RULES_TOPIC, "partition", (int)m->partition,

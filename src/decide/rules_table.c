@@ -8,23 +8,31 @@
 // the items of sets once more. A value that cannot be read is kept as such: the version that it belongs to is refused,
 // naming it, until somebody writes a better one.
 //
-// Order is made where it is asked for: keys by their code units for the hash, rules by `order`, then by id. Keys are
-// sorted again where some are new, which is one pass where few are (merge sort). Off the path; one thread.
+// Order is made where it is asked for: keys by their code units for the hash, rules by `order`, then by id. Few new
+// keys are put where they belong among the others. Keys that are gone from the topic and from what is in force are
+// forgotten once they are many, so that a machine which writes ever new ones fills nothing. The table of slots is
+// keyed: who writes keys cannot make them fall together. Off the path; one thread.
 #include "decide/rules_table.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <openssl/evp.h>
 
+#include "base/word.h"
 #include "decide/canonical.h"
+#include "decide/request.h"
 #include "live/standing.h"
+
+#define FEW_GONE 1024
 
 struct entry {
 	struct rules_key k;              // points into key
 	struct rules_value *now, *force; // one and the same, or two
 	char *broken;                    // why the topic's value cannot be read; NULL: it can, or there is none
 	bool changed;                    // is in changes
+	bool plain;                      // the key is its own canonical form
 	uint32_t len;
 	char key[];
 };
@@ -36,9 +44,12 @@ struct list {
 
 struct rules_table {
 	struct list all, changes, rules; // rules: of the policy that was made last
-	bool sorted;
+	struct list autos;               // all of that kind
+	uint32_t sorted;                 // so many of all are in order
 	struct entry **slots;
-	uint32_t nslots, nautos;
+	uint32_t nslots, nautos, gone; // gone: since it was swept
+	uint64_t next_ns;              // nothing expires before
+	uint64_t key[2];
 	char **names; // of the sets of items that change
 	uint32_t nnames;
 	uint64_t bytes;
@@ -62,7 +73,12 @@ static void add(struct list *l, struct entry *e)
 
 struct rules_table *rules_table_new(void)
 {
-	return calloc(1, sizeof(struct rules_table));
+	struct rules_table *t = calloc(1, sizeof(struct rules_table));
+	if (t && getrandom(t->key, sizeof(t->key), 0) != sizeof(t->key)) {
+		free(t);
+		return NULL;
+	}
+	return t;
 }
 
 static void entry_free(struct entry *e)
@@ -92,6 +108,7 @@ void rules_table_free(struct rules_table *t)
 		free(t->all.of);
 		free(t->changes.of);
 		free(t->rules.of);
+		free(t->autos.of);
 		free(t->slots);
 	}
 	free(t);
@@ -99,25 +116,19 @@ void rules_table_free(struct rules_table *t)
 
 // ---- one key -----------------------------------------------------------------------------------------------------
 
-static uint32_t hash(const char *key, size_t len)
-{
-	uint64_t h = 0xcbf29ce484222325;
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (uint8_t)key[i]) * 0x100000001b3;
-	return (uint32_t)(h ^ h >> 32);
-}
-
 static struct entry **slot(const struct rules_table *t, const char *key, size_t len)
 {
-	uint32_t i = hash(key, len) & (t->nslots - 1);
+	uint64_t h[2];
+	request_hash(t->key, key, len, h);
+	uint32_t i = (uint32_t)h[0] & (t->nslots - 1);
 	while (t->slots[i] && !(t->slots[i]->len == len && !memcmp(t->slots[i]->key, key, len)))
 		i = (i + 1) & (t->nslots - 1);
 	return &t->slots[i];
 }
 
-static void rehash(struct rules_table *t)
+static void rehash(struct rules_table *t, uint32_t nslots)
 {
-	t->nslots = t->nslots ? 2 * t->nslots : 256;
+	t->nslots = nslots;
 	free(t->slots);
 	t->slots = enough(calloc(t->nslots, sizeof(struct entry *)));
 	for (uint32_t i = 0; i < t->all.n; i++)
@@ -129,19 +140,28 @@ static struct entry *find(const struct rules_table *t, const char *key, size_t l
 	return t->nslots ? *slot(t, key, len) : NULL;
 }
 
+static uint64_t weight(const struct entry *e)
+{
+	return sizeof(*e) + e->len + 32;
+}
+
 static struct entry *make(struct rules_table *t, const char *key, size_t len)
 {
 	char why[RULES_WHY];
 	if (t->all.n * 2 >= t->nslots)
-		rehash(t);
+		rehash(t, t->nslots ? 2 * t->nslots : 256);
 	struct entry *e = enough(calloc(1, sizeof(*e) + len + 1));
 	e->len = (uint32_t)len;
 	memcpy(e->key, key, len);
 	rules_key_read(e->key, len, &e->k, why);
+	e->plain = !memchr(key, '"', len) && !memchr(key, '\\', len);
+	for (size_t i = 0; i < len; i++)
+		e->plain &= (uint8_t)key[i] >= 0x20;
 	*slot(t, key, len) = e;
 	add(&t->all, e);
-	t->sorted = false;
-	t->bytes += sizeof(*e) + len + 32;
+	if (e->k.kind == RULES_AUTO)
+		add(&t->autos, e);
+	t->bytes += weight(e);
 	return e;
 }
 
@@ -159,8 +179,12 @@ static void weigh(struct rules_table *t, const struct rules_value *v, bool more)
 // The topic's value; `broken` is taken.
 static void set(struct rules_table *t, struct entry *e, struct rules_value *v, char *broken)
 {
+	t->bytes -= e->broken ? strlen(e->broken) + 32 : 0;
+	t->bytes += broken ? strlen(broken) + 32 : 0;
 	free(e->broken);
 	e->broken = broken;
+	if (v && e->k.kind == RULES_AUTO && v->expires_ns < t->next_ns)
+		t->next_ns = v->expires_ns;
 	t->nautos += e->k.kind == RULES_AUTO ? (v != NULL) - (e->now != NULL) : 0;
 	if (e->now != e->force) {
 		weigh(t, e->now, false);
@@ -179,6 +203,58 @@ static void set(struct rules_table *t, struct entry *e, struct rules_value *v, c
 	}
 }
 
+// Neither in the topic nor in force.
+static bool is_gone(const struct entry *e)
+{
+	return !e->now && !e->force && !e->broken;
+}
+
+// Those that are settled leave the list.
+static void settle(struct rules_table *t)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < t->changes.n; i++) {
+		struct entry *e = t->changes.of[i];
+		e->changed = e->now != e->force || e->broken;
+		t->gone += is_gone(e);
+		if (e->changed)
+			t->changes.of[n++] = e;
+	}
+	t->changes.n = n;
+}
+
+static void without_gone(struct list *l)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < l->n; i++)
+		if (!is_gone(l->of[i]))
+			l->of[n++] = l->of[i];
+	l->n = n;
+}
+
+// Forgets them, where they are many enough to be worth a walk over all.
+static void sweep(struct rules_table *t)
+{
+	uint32_t n = 0, sorted = 0;
+	if (t->gone < FEW_GONE + t->all.n / 4)
+		return;
+	t->rules.n = t->gone = 0;
+	without_gone(&t->autos);
+	for (uint32_t i = 0; i < t->all.n; i++) {
+		struct entry *e = t->all.of[i];
+		if (is_gone(e)) {
+			t->bytes -= weight(e);
+			entry_free(e);
+			continue;
+		}
+		sorted += i < t->sorted;
+		t->all.of[n++] = e;
+	}
+	t->all.n = n;
+	t->sorted = sorted;
+	rehash(t, t->nslots);
+}
+
 int rules_table_put(struct rules_table *t, const char *key, size_t key_len, const char *value, size_t value_len,
 		    enum rules_kind *kind, char why[RULES_WHY])
 {
@@ -191,6 +267,12 @@ int rules_table_put(struct rules_table *t, const char *key, size_t key_len, cons
 	struct entry *e = find(t, key, key_len);
 	struct rules_value *v = value ? rules_value_read(&k, value, value_len, why) : NULL;
 	bool full = t->bytes + key_len + value_len > RULES_BYTES_MAX || (!e && t->all.n >= RULES_KEYS_MAX);
+	if (full && t->gone + t->changes.n > FEW_GONE + t->all.n / 4) {
+		settle(t);
+		sweep(t);
+		e = find(t, key, key_len);
+		full = t->bytes + key_len + value_len > RULES_BYTES_MAX || t->all.n >= RULES_KEYS_MAX;
+	}
 	if (value && (full || (k.kind == RULES_AUTO && !(e && e->now) && t->nautos >= RULES_AUTO_MAX))) {
 		snprintf(why, RULES_WHY,
 			 full ? "more than 512 MB, or 4194304 keys" : "more than %u machine-written rules",
@@ -200,7 +282,7 @@ int rules_table_put(struct rules_table *t, const char *key, size_t key_len, cons
 	}
 	if (value && !v && k.kind == RULES_AUTO)
 		return -1;
-	if (value && !v && !e && t->all.n >= RULES_KEYS_MAX)
+	if (value && full && !e)
 		return -1; // the version's counts will tell
 	if (!e && !value)
 		return 0;
@@ -230,37 +312,31 @@ static void into_force(struct rules_table *t, struct entry *e)
 	e->force = e->now;
 }
 
-// Those that are settled leave the list.
-static void settle(struct rules_table *t)
-{
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < t->changes.n; i++) {
-		struct entry *e = t->changes.of[i];
-		e->changed = e->now != e->force || e->broken;
-		if (e->changed)
-			t->changes.of[n++] = e;
-	}
-	t->changes.n = n;
-}
-
 void rules_table_take(struct rules_table *t)
 {
 	for (uint32_t i = 0; i < t->changes.n; i++)
 		if (t->changes.of[i]->k.kind != RULES_AUTO)
 			into_force(t, t->changes.of[i]);
 	settle(t);
+	sweep(t);
 }
 
-void rules_table_take_autos(struct rules_table *t, bool good)
+bool rules_table_take_autos(struct rules_table *t, bool good)
 {
+	bool some = false;
 	for (uint32_t i = 0; i < t->changes.n; i++) {
 		struct entry *e = t->changes.of[i];
-		if (e->k.kind == RULES_AUTO && good)
+		if (e->k.kind != RULES_AUTO || e->now == e->force || !(good || e->now))
+			continue;
+		some = true;
+		if (good)
 			into_force(t, e);
-		else if (e->k.kind == RULES_AUTO && e->now != e->force)
+		else
 			set(t, e, e->force, NULL);
 	}
 	settle(t);
+	sweep(t);
+	return some;
 }
 
 void rules_table_drop(struct rules_table *t, const char *id)
@@ -275,12 +351,17 @@ void rules_table_drop(struct rules_table *t, const char *id)
 uint32_t rules_table_expire(struct rules_table *t, uint64_t now_ns)
 {
 	uint32_t n = 0;
-	for (uint32_t i = 0; t->nautos && i < t->all.n; i++) {
-		struct entry *e = t->all.of[i];
-		if (e->k.kind != RULES_AUTO || !e->now || e->now->expires_ns > now_ns)
-			continue;
-		n += e->force != NULL;
-		set(t, e, NULL, NULL);
+	if (now_ns < t->next_ns)
+		return 0;
+	t->next_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < t->autos.n; i++) {
+		struct entry *e = t->autos.of[i];
+		if (e->now && e->now->expires_ns <= now_ns) {
+			n += e->force != NULL;
+			set(t, e, NULL, NULL);
+		} else if (e->now && e->now->expires_ns < t->next_ns) {
+			t->next_ns = e->now->expires_ns;
+		}
 	}
 	return n;
 }
@@ -293,66 +374,114 @@ static int by_key(const void *a, const void *b)
 	return canonical_order(x->key, x->len, y->key, y->len);
 }
 
-// glibc's qsort is a merge sort, to which what is in order already costs a comparison a key.
+// Where the first key behind e stands, of the n first.
+static uint32_t behind(const struct rules_table *t, uint32_t n, const struct entry *e)
+{
+	uint32_t low = 0;
+	while (low < n) {
+		uint32_t mid = low + (n - low) / 2;
+		if (by_key(&t->all.of[mid], &e) <= 0)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return low;
+}
+
+// New keys are sorted, and put among the others from the last on: what stands between two of them moves as a whole.
 static void sort(struct rules_table *t)
 {
-	if (!t->sorted && t->all.n)
-		qsort(t->all.of, t->all.n, sizeof(struct entry *), by_key);
-	t->sorted = true;
+	uint32_t new = t->all.n - t->sorted, end = t->sorted;
+	if (!new)
+		return;
+	struct entry **of = t->all.of, **add = enough(malloc(new * sizeof(*add)));
+	memcpy(add, of + t->sorted, new * sizeof(*add));
+	qsort(add, new, sizeof(*add), by_key);
+	for (uint32_t i = new; i--;) {
+		uint32_t at = behind(t, end, add[i]);
+		memmove(of + at + i + 1, of + at, (end - at) * sizeof(*of));
+		of[at + i] = add[i];
+		end = at;
+	}
+	free(add);
+	t->sorted = t->all.n;
 }
 
 struct digest {
 	EVP_MD_CTX *c;
-	FILE *f;
-	char *text;
-	size_t len;
+	size_t n;
 	bool some;
+	char piece[1 << 14];
 };
+
+static void digest_bytes(struct digest *d, const void *p, size_t len)
+{
+	if (len > sizeof(d->piece) - d->n) {
+		EVP_DigestUpdate(d->c, d->piece, d->n);
+		d->n = 0;
+	}
+	if (len > sizeof(d->piece)) {
+		EVP_DigestUpdate(d->c, p, len);
+		return;
+	}
+	memcpy(d->piece + d->n, p, len);
+	d->n += len;
+}
 
 static void digest_open(struct digest *d)
 {
-	*d = (struct digest){.c = enough(EVP_MD_CTX_new())};
-	d->f = enough(open_memstream(&d->text, &d->len));
+	d->c = enough(EVP_MD_CTX_new());
+	d->n = 0;
+	d->some = false;
 	if (EVP_DigestInit_ex(d->c, EVP_sha256(), NULL) != 1)
 		abort();
-	putc_unlocked('{', d->f);
+	digest_bytes(d, "{", 1);
 }
 
-#define PIECE (1 << 16)
+static void digest_key(struct digest *d, const struct entry *e)
+{
+	if (e->plain) {
+		digest_bytes(d, "\"", 1);
+		digest_bytes(d, e->key, e->len);
+		digest_bytes(d, "\"", 1);
+		return;
+	}
+	char *text;
+	size_t len;
+	FILE *f = enough(open_memstream(&text, &len));
+	canonical_string(e->key, e->len, f);
+	if (fclose(f) != 0)
+		abort();
+	digest_bytes(d, text, len);
+	free(text);
+}
 
 static void digest_member(struct digest *d, const struct entry *e, const struct rules_value *v)
 {
 	if (d->some)
-		putc_unlocked(',', d->f);
+		digest_bytes(d, ",", 1);
 	d->some = true;
-	canonical_string(e->key, e->len, d->f);
-	putc_unlocked(':', d->f);
-	fwrite_unlocked(v->text, 1, v->len, d->f);
-	if (ftell(d->f) < PIECE)
-		return;
-	fflush(d->f);
-	EVP_DigestUpdate(d->c, d->text, (size_t)ftell(d->f));
-	rewind(d->f);
+	digest_key(d, e);
+	digest_bytes(d, ":", 1);
+	digest_bytes(d, v->text, v->len);
 }
 
 static void digest_close(struct digest *d, char hex[65])
 {
 	unsigned char out[EVP_MAX_MD_SIZE];
 	unsigned n;
-	putc_unlocked('}', d->f);
-	fflush(d->f);
-	EVP_DigestUpdate(d->c, d->text, (size_t)ftell(d->f));
+	digest_bytes(d, "}", 1);
+	EVP_DigestUpdate(d->c, d->piece, d->n);
 	EVP_DigestFinal_ex(d->c, out, &n);
 	for (unsigned i = 0; i < 32; i++)
 		snprintf(hex + 2 * i, 3, "%02x", out[i]);
 	EVP_MD_CTX_free(d->c);
-	fclose(d->f);
-	free(d->text);
 }
 
 void rules_table_sum(struct rules_table *t, bool force, struct rules_sum *sum)
 {
 	struct digest people, all;
+	struct list autos = {0};
 	*sum = (struct rules_sum){0};
 	sort(t);
 	digest_open(&people);
@@ -363,6 +492,8 @@ void rules_table_sum(struct rules_table *t, bool force, struct rules_sum *sum)
 			continue;
 		if (e->k.kind != RULES_AUTO)
 			digest_member(&people, e, v);
+		else
+			add(&autos, t->all.of[i]);
 		sum->rules += e->k.kind == RULES_RULE;
 		sum->autos += e->k.kind == RULES_AUTO;
 		sum->sets += e->k.kind == RULES_SET;
@@ -373,13 +504,11 @@ void rules_table_sum(struct rules_table *t, bool force, struct rules_sum *sum)
 	if (!sum->autos)
 		return;
 	digest_open(&all); // of the other, and what is beside
-	fputs(sum->hash, all.f);
-	for (uint32_t i = 0; i < t->all.n; i++) {
-		const struct entry *e = t->all.of[i];
-		if (e->k.kind == RULES_AUTO && e->now)
-			digest_member(&all, e, e->now);
-	}
+	digest_bytes(&all, sum->hash, 64);
+	for (uint32_t i = 0; i < autos.n; i++)
+		digest_member(&all, autos.of[i], autos.of[i]->now);
 	digest_close(&all, sum->all);
+	free(autos.of);
 }
 
 static const struct entry *first_broken(const struct rules_table *t)
@@ -390,13 +519,22 @@ static const struct entry *first_broken(const struct rules_table *t)
 	return NULL;
 }
 
+static void refused_by(const struct entry *e, char why[RULES_WHY])
+{
+	char key[81];
+	snprintf(key, sizeof(key), "%s", e->key);
+	word_cut(key);
+	snprintf(why, RULES_WHY, "%s: %.150s", key, e->broken);
+	word_cut(why);
+}
+
 bool rules_table_fits(struct rules_table *t, bool force, const struct rules_commit *c, struct rules_sum *sum,
 		      char why[RULES_WHY])
 {
 	const struct entry *e = force ? NULL : first_broken(t);
 	rules_table_sum(t, force, sum);
 	if (e)
-		snprintf(why, RULES_WHY, "%.80s: %.150s", e->key, e->broken);
+		refused_by(e, why);
 	else if (sum->rules != c->rules || sum->sets != c->sets)
 		snprintf(why, RULES_WHY, "the commit says %u rules and %u sets, the topic has %u and %u", c->rules,
 			 c->sets, sum->rules, sum->sets);
@@ -436,16 +574,41 @@ static int by_order(const void *a, const void *b, void *force)
 	return v < w ? -1 : v > w ? 1 : strcmp(x->k.id, y->k.id);
 }
 
-// Items stand behind their set, others may come between.
+// Of a key and the place where a set's items begin.
+static int item_order(const struct entry *e, const struct entry *head)
+{
+	char first[RULES_KEY_MAX + 1];
+	memcpy(first, head->key, head->len);
+	first[head->len] = ':';
+	return canonical_order(e->key, e->len, first, head->len + 1);
+}
+
+// Items of a set stand in one run behind its head; other sets, and theirs, may come between ("set:a", "set:a-b:...",
+// "set:a:...").
+static uint32_t first_item(const struct rules_table *t, uint32_t at)
+{
+	const struct entry *head = t->all.of[at];
+	uint32_t low = at + 1, high = t->all.n;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct entry *e = t->all.of[mid];
+		bool before = item_order(e, head) < 0;
+		low = before ? mid + 1 : low;
+		high = before ? high : mid;
+	}
+	return low;
+}
+
 static void items(const struct rules_table *t, uint32_t at, bool force, FILE *out)
 {
 	const struct entry *head = t->all.of[at];
 	bool some = false;
-	for (uint32_t i = at + 1; i < t->all.n; i++) {
+	for (uint32_t i = first_item(t, at); i < t->all.n; i++) {
 		const struct entry *e = t->all.of[i];
-		if (e->len < head->len || memcmp(e->key, head->key, head->len) != 0)
-			break; // keys that begin so are one run
-		if (e->k.kind != RULES_ITEM || e->k.id_len != head->k.id_len || !of(e, force))
+		if (e->k.kind != RULES_ITEM || e->k.id_len != head->k.id_len ||
+		    memcmp(e->key, head->key, head->len) != 0)
+			break;
+		if (!of(e, force))
 			continue;
 		if (some)
 			putc_unlocked(',', out);

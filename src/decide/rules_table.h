@@ -34,8 +34,9 @@ bool rules_table_fits(struct rules_table *t, bool force, const struct rules_comm
 
 // What is in the topic is in force from here on; machine-written rules apart.
 void rules_table_take(struct rules_table *t);
-// The same of machine-written rules; false: they are again as they are in force.
-void rules_table_take_autos(struct rules_table *t, bool good);
+// The same of machine-written rules; false: they are again as they are in force, but for those that were removed.
+// False: there were none.
+bool rules_table_take_autos(struct rules_table *t, bool good);
 // What has changed since. sets: more than items of them. items (free() it, and strings of it are the table's until the
 // next call): what is different in the sets.
 struct rules_change {

@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 #include <unistd.h>
 
 #include <jansson.h>
+
+#include "base/word.h"
 
 #define PIECE 65536
 
@@ -106,18 +109,20 @@ static void about(const char *folder, unsigned number, struct history_entry *e)
 {
 	char path[HISTORY_PATH + 32];
 	const char *hash = "", *time = "", *from = "", *version = "", *author = "", *why = "";
-	json_int_t rules = 0;
+	json_int_t rules = 0, machines = 0;
 	snprintf(path, sizeof(path), "%.400s/%06u/about.json", folder, number);
 	json_t *o = json_load_file(path, 0, NULL);
-	json_unpack(o, "{s?s,s?s,s?s,s?I,s?s,s?s,s?s}", "hash", &hash, "time", &time, "file", &from, "rules", &rules,
-		    "version", &version, "author", &author, "why", &why);
-	*e = (struct history_entry){.number = number, .rules = (uint32_t)rules};
+	json_unpack(o, "{s?s,s?s,s?s,s?I,s?s,s?s,s?s,s?I}", "hash", &hash, "time", &time, "file", &from, "rules",
+		    &rules, "version", &version, "author", &author, "why", &why, "machine_written", &machines);
+	*e = (struct history_entry){.number = number, .rules = (uint32_t)rules, .machines = (uint32_t)machines};
 	snprintf(e->hash, sizeof(e->hash), "%s", hash);
 	snprintf(e->time, sizeof(e->time), "%s", time);
 	snprintf(e->from, sizeof(e->from), "%s", from);
 	snprintf(e->version, sizeof(e->version), "%s", version);
 	snprintf(e->author, sizeof(e->author), "%s", author);
 	snprintf(e->why, sizeof(e->why), "%s", why);
+	word_cut(e->author);
+	word_cut(e->why);
 	json_decref(o);
 }
 
@@ -222,8 +227,8 @@ static int write_about(const struct history_draft *e, const struct policy *p, co
 	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:I}", "number", (int)e->last + 1, "time", now, "hash", p->hash, "file",
 			      file, "rules", (json_int_t)p->nrules);
 	if (o && e->version)
-		json_object_update_new(
-			o, json_pack("{s:s,s:s,s:s}", "version", e->version, "author", e->author, "why", e->why));
+		json_object_update_new(o, json_pack("{s:s,s:s,s:s,s:I}", "version", e->version, "author", e->author,
+						    "why", e->why, "machine_written", (json_int_t)e->machines));
 	int rc = o && json_dump_file(o, path, JSON_INDENT(1)) == 0 ? 0 : -EIO;
 	json_decref(o);
 	return rc;
@@ -239,6 +244,12 @@ static int put(const struct history_draft *d)
 	return rc == 0 ? sync_all(d->folder, false) : rc;
 }
 
+// N.m: what machines wrote over version N.
+static bool machine(const char *version, uint64_t *of, uint64_t *minor)
+{
+	return version && sscanf(version, "%" SCNu64 ".%" SCNu64, of, minor) == 2 && *minor;
+}
+
 static void forget(const char *folder, const struct history_entry *list, unsigned n, unsigned keep)
 {
 	for (unsigned i = keep ? keep - 1 : 0; i < n; i++) { // list is without the newest
@@ -248,18 +259,46 @@ static void forget(const char *folder, const struct history_entry *list, unsigne
 	}
 }
 
+static void forget_machines(const struct history_draft *d, const struct history_entry *list, int n)
+{
+	uint64_t of, minor, other, m;
+	if (!machine(d->version, &of, &minor))
+		return;
+	for (int i = 0; i < n; i++) {
+		char path[HISTORY_PATH];
+		snprintf(path, sizeof(path), "%.400s/%06u", d->folder, list[i].number);
+		if (machine(list[i].version, &other, &m) && other == of)
+			away(path);
+	}
+}
+
+int history_people(const struct history_entry *list, int n, const char *version)
+{
+	uint64_t of, minor, other, m;
+	int i = 0;
+	if (!machine(version, &of, &minor))
+		return -1;
+	while (i < n && !(sscanf(list[i].version, "%" SCNu64 ".%" SCNu64, &other, &m) == 2 && other == of && !m))
+		i++;
+	return i < n ? i : -1;
+}
+
 int history_end(struct history_draft *d, unsigned keep, const struct policy *policy, const char *file)
 {
 	struct history_entry *list = NULL;
 	int n = policy && d->rc == 0 ? history_list(d->folder, &list) : d->rc, rc = n < 0 ? n : 0;
-	bool more = policy && rc == 0 && !(n > 0 && !strcmp(list[0].hash, policy->hash));
+	bool again = n > 0 && policy && !strcmp(list[0].hash, policy->hash) &&
+		     (!d->version || !strcmp(list[0].version, d->version));
+	bool more = policy && rc == 0 && !again;
 	if (more)
 		rc = write_about(d, policy, file);
 	if (more && rc == 0)
 		rc = put(d);
-	if (more && rc == 0)
+	if (more && rc == 0) {
+		forget_machines(d, list, n);
 		forget(d->folder, list, (unsigned)n, keep);
-	else
+	}
+	if (!more || rc < 0)
 		away(d->made);
 	free(list);
 	return rc;

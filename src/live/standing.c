@@ -267,7 +267,7 @@ static void carry_hits(struct force *f, const struct force *before)
 }
 
 // What was asked for and compiled is in force before anything else is done: done says how soon, and what is different.
-static void enforce(struct standing *s, struct force *f, struct standing_done *done)
+static void enforce(struct standing *s, struct force *f, bool compares, struct standing_done *done)
 {
 	struct force *was = s->now;
 	uint64_t at = clock_ns(CLOCK_MONOTONIC);
@@ -276,7 +276,7 @@ static void enforce(struct standing *s, struct force *f, struct standing_done *d
 		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 	done->publish_ms = since_ms(at);
 	done->force_ns = clock_ns(CLOCK_MONOTONIC);
-	if (!was || strcmp(was->policy->hash, f->policy->hash) != 0)
+	if (compares && (!was || strcmp(was->policy->hash, f->policy->hash) != 0))
 		difference(was ? was->policy : NULL, f->policy, &done->difference, NULL, NULL);
 	pthread_mutex_lock(&s->looking);
 	if (was)
@@ -389,7 +389,7 @@ static int enter(struct standing *s, const struct source *from, struct force *se
 					       .read_ms = done->read_ms,
 					       .compile_ms = done->compile_ms};
 		snprintf(done->hash, sizeof(done->hash), "%s", f->policy->hash);
-		enforce(s, f, done);
+		enforce(s, f, !from->text || from->text->compares, done);
 	}
 	if (second != s->second) {
 		retire(rc < 0 ? second : s->second);

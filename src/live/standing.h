@@ -59,6 +59,7 @@ struct standing_text {
 		bool add;
 	} * items; // that change in the sets in force
 	uint32_t nitems;
+	bool compares; // done says what is different from what was in force, which takes as long as all else
 };
 // As standing_load, but that no warnings are looked for; `c` hears of errors, `say` of the shadow's. -ENOSPC: more
 // items have changed than sets take beside what was compiled, or two are one; the text is to have its own sets.

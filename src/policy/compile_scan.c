@@ -122,7 +122,8 @@ static bool database(struct compiler *c, struct ruleset_buffer *b, struct pendin
 
 static bool is_of_use(const struct pending *p)
 {
-	return !p->base || (scan_kept_patterns(p->more) <= SCAN_MORE && p->nused * 2 >= scan_kept_patterns(p->base));
+	uint32_t base = scan_kept_patterns(p->base), more = scan_kept_patterns(p->more);
+	return !p->base || ((more <= SCAN_MORE || more <= base / 4) && p->nused * 2 >= base);
 }
 
 bool compile_buffers(struct compiler *c)

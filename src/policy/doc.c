@@ -67,6 +67,9 @@ static void index_lines(struct doc *d)
 // Places are mostly asked for in the order of the text: the way from the last one is short.
 static void place_at(struct doc *d, uint32_t off, struct place *at)
 {
+	at->file = d->name;
+	if (d->unlined)
+		return;
 	if (!d->lines)
 		index_lines(d);
 	if (d->cursor.line == 0 || off < d->cursor.off || off - d->cursor.off > DOC_STEP) {
@@ -75,13 +78,20 @@ static void place_at(struct doc *d, uint32_t off, struct place *at)
 		d->cursor.col = d->lines[2 * (off / DOC_STEP) + 1];
 	}
 	walk(d, off, &d->cursor.off, &d->cursor.line, &d->cursor.col);
-	at->file = d->name;
 	at->line = d->cursor.line;
 	at->col = d->cursor.col;
 }
 
 // RFC 6901: ~ and / of a key are written ~0 and ~1. Written from the end to the beginning; a longer key is cut.
 #define POINTER_MAX 1024
+static const char *digits_of(uint32_t n, char *end)
+{
+	do
+		*--end = (char)('0' + n % 10);
+	while (n /= 10);
+	return end;
+}
+
 static const char *pointer(const struct doc *d, uint32_t i)
 {
 	char text[POINTER_MAX], *at = text + sizeof(text);
@@ -94,7 +104,8 @@ static const char *pointer(const struct doc *d, uint32_t i)
 				continue;
 			key = doc_string(d, n->key);
 		} else {
-			key.len = (uint32_t)snprintf(number, sizeof(number), "%u", n->key);
+			key.p = digits_of(n->key, number + sizeof(number));
+			key.len = (uint32_t)(number + sizeof(number) - key.p);
 		}
 		if ((size_t)(at - text) < 2 * (size_t)key.len + 2)
 			break;

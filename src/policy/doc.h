@@ -33,7 +33,8 @@ struct doc {
 	uint32_t *lines; // line and column, in turn, at every DOC_STEP bytes
 	struct {
 		uint32_t off, line, col;
-	} cursor; // where the last place was
+	} cursor;     // where the last place was
+	bool unlined; // places have no lines: nobody has the text
 	struct arena *arena;
 };
 

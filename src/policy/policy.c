@@ -170,13 +170,16 @@ static struct policy *parse(const char *name, const char *text, size_t len, stru
 		abort();
 	struct reading r = {
 		.arena = &o->arena, .complaints = c, .policy = &o->policy, .folder = folder, .hash = h, .ear = m.ear};
-	EVP_DigestUpdate(h, text, len);
+	if (!m.quiet) // whose hash is the caller's
+		EVP_DigestUpdate(h, text, len);
 	o->refs = 1;
 	if (m.sets)
 		borrow(&r, o, m.sets);
 	const char *file = arena_text(r.arena, name, strlen(name));
-	if (doc_read(&r.doc, file, text, len, r.arena, c) == 0)
+	if (doc_read(&r.doc, file, text, len, r.arena, c) == 0) {
+		r.doc.unlined = m.quiet;
 		read_parts(&r);
+	}
 	if (c->nerrors == 0 && !m.quiet)
 		lint_policy(&r);
 	hash_text(h, o->policy.hash);

@@ -2,9 +2,10 @@
 //
 // One rule more must not cost the compile of ten thousand patterns again (1.9 s). So the database of a buffer outlives
 // its rule set: the next one takes it as it is, gives the patterns that are not in it a second, small database with
-// numbers above (SCAN_MORE of them take some 10 ms), and never asks for those that it does not want any more, whose
-// bits nobody reads. Where more is missing, or half of the large one is of no use, a new large one is made; in the
-// background that is done as soon as a quarter is missing (scan_store_merge), so that it never happens to who waits.
+// numbers above (a millisecond each: an edit compiles all of them again), and never asks for those that it does not
+// want any more, whose bits nobody reads. Where more are new (SCAN_MORE, or a quarter of the large one), or half of the
+// large one is of no use, a new large one is made; in the background that is done as soon as WISH are
+// (scan_store_merge), so that it never happens to who waits.
 //
 // Databases are read by workers and freed with the last rule set that has them; the counting is done by who compiles
 // and frees rule sets, never on the path.
@@ -20,7 +21,7 @@
 #include "policy/compile.h"
 
 #define STORED 64 // buffers; of more the oldest is forgotten
-#define WISH (SCAN_MORE / 4)
+#define WISH (SCAN_MORE / 8)
 
 struct scan_kept {
 	_Atomic uint32_t refs;

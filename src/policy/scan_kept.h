@@ -7,7 +7,9 @@
 #include "policy/scan.h"
 
 #define SCAN_NONE UINT32_MAX
-#define SCAN_MORE 64 // patterns that a second, small database may have; more, and there is a new large one
+#define SCAN_MORE                                                                                                      \
+	64 // patterns that a second, small database may have, or a quarter of the large one's; of more a new
+	   // large one is made
 
 // A field, or one header of it.
 struct scan_name {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Records of swg_rules: lines of the input are keys and values in turn, as anybody may have written them (a line "-"
-// removes). Checked beyond the sanitizers: what was taken is canonical and reads the same again, the policy of it is
-// JSON, what is in force only changes when it is taken.
+// removes). What the appliance does in between is a key "~": expires what has an end, takes machine-written rules or
+// leaves them out, drops one by its id; at each commit it is seen whether that fits. Checked beyond the sanitizers:
+// what was taken is canonical and reads the same again, the policy of it is JSON, what is in force only changes when it
+// is taken.
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +45,26 @@ static void look(struct rules_table *t)
 		abort();
 }
 
+static void between(struct rules_table *t, const char *line, size_t len)
+{
+	char id[RULES_ID_MAX + 1];
+	snprintf(id, sizeof(id), "%.*s", len ? (int)len - 1 : 0, line + 1);
+	if (len && *line == 'e')
+		rules_table_expire(t, len > 1 ? UINT64_MAX : 1700000000000000000);
+	else if (len && *line == 'd')
+		rules_table_drop(t, id);
+	else if (len)
+		rules_table_take_autos(t, *line == 'g');
+}
+
+static void version(struct rules_table *t, const struct rules_commit *c)
+{
+	char why[RULES_WHY];
+	struct rules_sum sum;
+	rules_table_fits(t, false, c, &sum, why);
+	rules_table_take(t);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rules_table *t = rules_table_new();
@@ -61,7 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		}
 		if (key_len == 6 && !memcmp(key, "commit", 6) && rules_commit_read(line, len, &c, why))
-			rules_table_take(t);
+			version(t, &c);
+		else if (key_len == 1 && *key == '~')
+			between(t, line, len);
 		else
 			rules_table_put(t, key, key_len, len == 1 && *line == '-' ? NULL : line, len, &kind, why);
 		key = NULL;

@@ -197,7 +197,13 @@ def topic():
              "set:s", '{"type":"net","items":[]}', "set:s:x", "7", "set:s:y", '{"a":1}', "default", "[]", "rule:deep", "[" * 100 + "]" * 100,
              "rule:twice", '{"a":1,"a":2}', "rule:cut", '{"a', "rule:o", "-", "k" * 9000, "{}", "commit", "{}", "commit", '{"version":0.5,"hash":"x"}']
     order = [x for i in range(60) for x in ("rule:%c%d" % (97 + i * 7 % 26, i), rule % (i * 37 % 60))] + ["set:\u20ac:\ue000", "{}", "set:\u20ac:\U0001f600", "{}"]
-    whole = ["\n".join(lines).encode("latin-1" if lines is wrong else "utf-8") for lines in (first, edits, numbers, wrong, order)]
+    end = ["commit", '{"version":3,"rules":0,"sets":0,"hash":"%s"}' % ("b" * 64)]
+    many = [x for i in range(1500) for x in ("set:m:%d" % i, "{}")] + end + [x for i in range(1500) for x in ("set:m:%d" % i, "-")] + end
+    between = first + ["rule:auto:a:x", auto % "2030-01-01T00:00:00Z", "rule:auto:a:y", auto % "2001-01-01T00:00:00Z", "~", "g", "rule:auto:a:z", auto % "2040-01-01T00:00:00Z",
+                       "~", "b", "~", "e", "rule:auto:a:w", auto % "2020-01-01T00:00:00Z", "~", "g", "~", "dauto:a:x", "~", "e*", "set:bad:x", "7", *end,
+                       "set:bad:x", "{}", "set:bad:x", "-", *end, "commit", '{"version":4,"rules":3,"sets":2,"hash":"%s"}' % ("a" * 64),
+                       "rule:a", rule % "9", "rule:a", rule % "2.5"]
+    whole = ["\n".join(lines).encode("latin-1" if lines is wrong else "utf-8") for lines in (first, edits, numbers, wrong, order, many, between)]
     return whole + [w[:len(w) * k // 6] for w in whole for k in range(1, 6)]
 
 
@@ -208,9 +214,9 @@ def segments():
         return struct.pack("<IIQ", (16 + len(body)) << 8 | kind, 0, pos) + body
 
     def record(kind, seq, facts=b"", n=0):
-        return (struct.pack("<IHHQQQIH", 232 + len(facts), kind, n, 0, 0, 0, seq, 0) + b"\0" * 232)[:232] + facts
+        return (struct.pack("<IHHQQQIH", 184 + len(facts), kind, n, 0, 0, 0, seq, 0) + b"\0" * 184)[:184] + facts
 
-    uri = struct.pack("<HHI", 44, 0, 5) + b"\0" * 16 + b"/path\0\0\0"
+    uri = struct.pack("<HHI", 33, 0, 5) + b"\0" * 16 + b"/path\0\0\0"
     head = b"\0" * 16 + struct.pack("<QQQQ", 1, 1, 0, 0) + b"\0" * 16
     begin = frame(7, 1, struct.pack("<IIIIII", 2, 4, 0, 0, 0, 0) + b"node")
     meta = frame(6, 1, struct.pack("<QII", 7, 6, 1) + b"names!")

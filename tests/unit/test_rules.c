@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "decide/canonical.h"
 #include "decide/rules_keyed.h"
 #include "live/standing.h"
@@ -231,6 +232,81 @@ static void test_machines(void **state)
 	rules_table_free(t);
 }
 
+// Ever new keys that go again fill nothing: more than the table may have came and went. And keys of one set are its
+// own, whatever stands between.
+static void test_gone(void **state)
+{
+	struct rules_table *t = rules_table_new();
+	char key[RULES_KEY_MAX + 1], why[RULES_WHY], name[64];
+	enum rules_kind kind;
+	size_t len;
+	memset(key, 'k', sizeof(key));
+	put(t, "rule:a", "{\"order\":1,\"action\":\"deny\"}");
+	put(t, "set:s", "{\"type\":\"string\"}");
+	put(t, "set:s!", "{\"type\":\"string\"}");
+	put(t, "set:s!:no", "{}");
+	put(t, "set:s:yes", "{}");
+	put(t, "set:s;", "{\"type\":\"string\"}");
+	for (unsigned i = 0; i < 70000; i++) {
+		int n = sprintf(key, "set:s:%u", i);
+		key[n] = 'k';
+		assert_int_equal(rules_table_put(t, key, RULES_KEY_MAX, "{}", 2, &kind, why), 0);
+		if (i % 3 == 0)
+			rules_table_take(t);
+		assert_int_equal(rules_table_put(t, key, RULES_KEY_MAX, NULL, 0, &kind, why), 0);
+		if (i % 1000 == 0)
+			rules_table_take(t);
+	}
+	rules_table_take(t);
+	char *text = rules_table_policy(t, true, true, &len);
+	assert_string_equal(text, "{\n\"sets\":{\n\"s\":{\"type\":\"string\",\"items\":[\"yes\"]},\n\"s!\":{\"type\":"
+				  "\"string\",\"items\":[\"no\"]},\n\"s;\":{\"type\":\"string\",\"items\":[]}},\n"
+				  "\"rules\":[\n{\"action\":\"deny\",\"id\":\"a\"}\n]}\n");
+	free(text);
+	for (unsigned i = 0; i < RULES_AUTO_MAX + 5; i++) { // machines have their bound, and what expires makes room
+		sprintf(name, "rule:auto:feed:%u", i);
+		assert_int_equal(
+			put(t, name, "{\"order\":1e9,\"action\":\"deny\",\"expires\":\"2030-01-01T00:00:00Z\"}"),
+			i < RULES_AUTO_MAX ? 0 : -1);
+	}
+	rules_table_take_autos(t, true);
+	assert_int_equal(rules_table_expire(t, 1893456000000000000), RULES_AUTO_MAX); // that very moment
+	rules_table_take_autos(t, true);
+	assert_int_equal(put(t, name, "{\"order\":1e9,\"action\":\"deny\",\"expires\":\"2030-01-01T00:00:00Z\"}"), 0);
+	rules_table_free(t);
+}
+
+// What machines removed stays removed where what they added had errors.
+static void test_left_out(void **state)
+{
+	struct rules_table *t = sample();
+	struct rules_sum sum;
+	char text[200];
+	snprintf(text, sizeof(text), AUTO, "2030-01-01T00:00:00Z");
+	put(t, "rule:auto:feed:x", text);
+	rules_table_take(t);
+	assert_true(rules_table_take_autos(t, true));
+	put(t, "rule:auto:feed:x", NULL);
+	put(t, "rule:auto:feed:y", text);
+	assert_true(rules_table_take_autos(t, false));
+	rules_table_sum(t, true, &sum);
+	assert_int_equal(sum.autos, 0);
+	assert_false(rules_table_take_autos(t, false));
+	rules_table_free(t);
+}
+
+static void test_cut(void **state)
+{
+	static const char *const rows[][2] = {{"", ""},       {"ab", "ab"},           {"a\xc3\xa9", "a\xc3\xa9"},
+					      {"a\xc3", "a"}, {"a\xf0\x9f\x98", "a"}, {"\xe2\x82\xac", "\xe2\x82\xac"}};
+	char text[16];
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		strcpy(text, rows[i][0]);
+		word_cut(text);
+		assert_string_equal(text, rows[i][1]);
+	}
+}
+
 // ---- from a policy to keys ---------------------------------------------------------------------------------------
 
 static unsigned written;
@@ -328,9 +404,10 @@ static void test_keyed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_canonical), cmocka_unit_test(test_hostile),
-					   cmocka_unit_test(test_keys),      cmocka_unit_test(test_table),
-					   cmocka_unit_test(test_changes),   cmocka_unit_test(test_machines),
-					   cmocka_unit_test(test_order),     cmocka_unit_test(test_keyed)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_canonical), cmocka_unit_test(test_hostile),  cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_table),     cmocka_unit_test(test_changes),  cmocka_unit_test(test_machines),
+		cmocka_unit_test(test_gone),      cmocka_unit_test(test_left_out), cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_order),     cmocka_unit_test(test_keyed)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

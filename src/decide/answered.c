@@ -90,8 +90,7 @@ static uint64_t hash_of(const char *p, uint32_t len)
 	return h ^ h >> 32;
 }
 
-// NULL: no memory, or who asks makes each answer another (by alerts, of which each mix is one): what is asked again is
-// judged again.
+// NULL: no memory, or who asks makes each answer another one (each mix of alerts is): asked again it is judged again.
 static struct wording *wording_take(struct answered *a, const char *text, uint32_t len)
 {
 	uint64_t hash = hash_of(text, len);

@@ -54,4 +54,6 @@ void ocsf_finding(struct jsonl *j, const struct ocsf_event *e, const char *uid, 
 
 // ocsf_where.c: src_endpoint, dst_endpoint, connection_info, and what a reader may want to search for.
 void ocsf_where(struct jsonl *j, const struct ocsf_event *e);
+// No packet showed it: a request over Kafka.
+bool ocsf_asked(const struct record *rec);
 void ocsf_observables(struct jsonl *j, const struct ocsf_event *e);

@@ -19,6 +19,12 @@ static void part(struct jsonl *j, const char *name, const uint8_t *base, struct 
 		jsonl_member_bytes(j, name, base + p.at, p.len);
 }
 
+// Of a target that names none. What was asked of us, and seen in no packet, may be what TLS carries.
+static const char *scheme(const struct ocsf_event *e)
+{
+	return ocsf_asked(e->rec) && e->rec->app == APP_TLS ? "https" : "http";
+}
+
 // The target as a whole URL, where it says no name itself with the one of Host.
 static void url_string(struct jsonl *j, const struct ocsf_event *e, const struct fact *uri, bool whole)
 {
@@ -26,7 +32,8 @@ static void url_string(struct jsonl *j, const struct ocsf_event *e, const struct
 	jsonl_member(j, "url_string");
 	jsonl_string_open(j);
 	if (!whole) {
-		jsonl_string_bytes(j, "http://", 7, false);
+		jsonl_string_bytes(j, scheme(e), strlen(scheme(e)), false);
+		jsonl_string_bytes(j, "://", 3, false);
 		jsonl_string_bytes(j, host->value, host->len, false);
 	}
 	if (!whole && port) {
@@ -51,7 +58,7 @@ static void url(struct jsonl *j, const struct ocsf_event *e)
 	jsonl_member_open(j, "url", '{');
 	url_string(j, e, uri, !host || u.host.len);
 	if (u.scheme.len || (host && !u.host.len))
-		jsonl_member_text(j, "scheme", u.scheme.len == 5 ? "https" : "http");
+		jsonl_member_text(j, "scheme", u.scheme.len == 5 ? "https" : u.scheme.len ? "http" : scheme(e));
 	if (host)
 		ocsf_text(j, e, FACT_HTTP_HOST, "hostname");
 	else

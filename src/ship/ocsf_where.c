@@ -28,8 +28,8 @@ static bool has_ports(const struct record *rec)
 	       (rec->flow_id || rec->sport || rec->dport);
 }
 
-// No packet showed it: what nobody said of it is left out.
-static bool asked(const struct record *rec)
+// What nobody said of it is left out.
+bool ocsf_asked(const struct record *rec)
 {
 	return rec->kind != RECORD_FLOOD && !rec->flow_id && !rec->packet;
 }
@@ -40,7 +40,7 @@ static void address(struct jsonl *j, const char *name, const uint8_t *ip, const 
 	jsonl_member_open(j, name, '{');
 	if (ip)
 		jsonl_member_ip(j, "ip", ip, rec->ip_version);
-	if (has_ports(rec) && (port || !asked(rec)))
+	if (has_ports(rec) && (port || !ocsf_asked(rec)))
 		jsonl_member_num(j, "port", port);
 }
 
@@ -57,7 +57,7 @@ static void endpoints(struct jsonl *j, const struct ocsf_event *e)
 		jsonl_close(j, '}');
 		return;
 	}
-	address(j, "src_endpoint", rec->src, rec, asked(rec) ? 0 : rec->sport);
+	address(j, "src_endpoint", rec->src, rec, ocsf_asked(rec) ? 0 : rec->sport);
 	if (ocsf_fact(e, FACT_USER)) {
 		jsonl_member_open(j, "owner", '{');
 		ocsf_text(j, e, FACT_USER, "name");
@@ -68,9 +68,9 @@ static void endpoints(struct jsonl *j, const struct ocsf_event *e)
 	if (ocsf_fact(e, FACT_VLAN))
 		jsonl_member_digits(j, "vlan_uid", fact_number(ocsf_fact(e, FACT_VLAN)));
 	jsonl_close(j, '}');
-	if (nowhere && (sum || (asked(rec) && !name)))
+	if (nowhere && (sum || (ocsf_asked(rec) && !name)))
 		return;
-	address(j, "dst_endpoint", asked(rec) && nowhere ? NULL : rec->dst, rec, rec->dport);
+	address(j, "dst_endpoint", ocsf_asked(rec) && nowhere ? NULL : rec->dst, rec, rec->dport);
 	if (name)
 		jsonl_member_bytes(j, "hostname", name->value, name->len);
 	jsonl_close(j, '}');
@@ -170,7 +170,7 @@ void ocsf_observables(struct jsonl *j, const struct ocsf_event *e)
 		return;
 	jsonl_member_open(j, "observables", '[');
 	one_ip(j, rec->src, rec->ip_version, finding ? "evidences[0].src_endpoint.ip" : "src_endpoint.ip");
-	if (rec->kind != RECORD_FLOOD && !(asked(rec) && !memcmp(rec->dst, &(uint8_t[16]){0}, 16)))
+	if (rec->kind != RECORD_FLOOD && !(ocsf_asked(rec) && !memcmp(rec->dst, &(uint8_t[16]){0}, 16)))
 		one_ip(j, rec->dst, rec->ip_version, finding ? "evidences[0].dst_endpoint.ip" : "dst_endpoint.ip");
 	one(j, hostname(e), finding ? "evidences[0].dst_endpoint.hostname" : "dst_endpoint.hostname", "Hostname");
 	for (unsigned i = 0; i < sizeof(facts) / sizeof(facts[0]) && !finding; i++)

@@ -579,6 +579,41 @@ static void ocsf_takes_what_is_no_packet(void **state)
 	json_decref(all);
 }
 
+// Of a request over Kafka the record's application says whether its URL was https; a target that is a URL says it
+// itself.
+static void ocsf_has_the_scheme_that_was_asked(void **state)
+{
+	static const struct {
+		uint8_t app, flow;
+		const char *uri, *scheme, *url;
+	} of[] = {{APP_HTTP, 0, "/b", "http", "http://a.example/b"},
+		  {APP_TLS, 0, "/b", "https", "https://a.example/b"},
+		  {APP_TLS, 0, "http://a.example/b", "http", "http://a.example/b"},
+		  {APP_TLS, 7, "/b", "http", "http://a.example/b"}}; // CONNECT was seen, and TLS behind it
+	struct ship *s = start(SHIP_OCSF, false, out);
+	struct worker *w = &workers[0];
+	for (unsigned i = 0; i < 4; i++) {
+		struct record *r = begin(w, RECORD_HTTP, 1 + i, of[i].flow);
+		r->packet = of[i].flow;
+		r->app = of[i].app;
+		add(w, FACT_HTTP_METHOD, "GET", 3);
+		add(w, FACT_HTTP_URI, of[i].uri, strlen(of[i].uri));
+		add(w, FACT_HTTP_HOST, "a.example", 9);
+		record_write(w);
+	}
+	for (unsigned i = 0; i < WORKERS; i++)
+		done[i] = 5;
+	assert_int_equal(ship_stop(s).error, 0);
+	json_t *all = lines();
+	assert_int_equal(json_array_size(all), 4);
+	for (unsigned i = 0; i < 4; i++) {
+		json_t *url = json_object_get(json_object_get(json_array_get(all, i), "http_request"), "url");
+		assert_string_equal(json_string_value(json_object_get(url, "scheme")), of[i].scheme);
+		assert_string_equal(json_string_value(json_object_get(url, "url_string")), of[i].url);
+	}
+	json_decref(all);
+}
+
 // ---- live: files of their own ---------------------------------------------------------------------------------------
 
 static char folder[64];
@@ -846,6 +881,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(ocsf_takes_what_is_no_packet, setup, teardown),
+		cmocka_unit_test_setup_teardown(ocsf_has_the_scheme_that_was_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(order_is_by_frame_and_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_faces_survive_hostile_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(table_is_harmless, setup, teardown),

@@ -39,6 +39,7 @@ static bool ask(struct s3 *s, struct asked *a, const struct sink_config *k)
 				   .query = {{"uploads", ""}, {"max-uploads", "1"}, {"prefix", a->prefix}},
 				   .nquery = 3,
 				   .may_fail = true,
+				   .answer = "ListMultipartUploadsResult",
 				   .done = answered,
 				   .arg = a};
 	s3_begin(s, &a->call);
@@ -67,7 +68,8 @@ static void bucket(struct doctor *d, const struct sink_config *k, unsigned sink,
 {
 	const struct s3_call *c = &a->call;
 	const char *code = c->code;
-	char fix[192] = "";
+	char fix[192] = "", why[S3_WHY];
+	s3_why(c, why, sizeof(why));
 	bool there = answer && a->outcome == S3_OK, barred = answer && !strcmp(code, "AccessDenied");
 	if (!answer)
 		return doctor_say(d, DOCTOR_BAD, CHECK, false, "", "%s: bucket %s: no answer within %u s: %.150s",
@@ -80,8 +82,7 @@ static void bucket(struct doctor *d, const struct sink_config *k, unsigned sink,
 	if (!strcmp(code, "NoSuchBucket"))
 		snprintf(fix, sizeof(fix), "aws s3api create-bucket --bucket %s", k->bucket);
 	if (!there)
-		return doctor_say(d, DOCTOR_BAD, CHECK, false, fix, "%s: bucket %s: %s: %.120s (%d)", k->name,
-				  k->bucket, code, c->message, c->status);
+		return doctor_say(d, DOCTOR_BAD, CHECK, false, fix, "%s: bucket %s: %.200s", k->name, k->bucket, why);
 	bool moved = *k->region && strcmp(k->region, s3_region(s)) != 0;
 	if (moved)
 		snprintf(fix, sizeof(fix), "sluice run ... --set sinks.%u.region=%s", sink, s3_region(s));

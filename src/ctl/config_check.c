@@ -15,32 +15,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/config_key.h"
+#include "ctl/config_spot.h"
 #include "policy/complaints.h"
-#include "ship/filter.h"
-#include "ship/redact.h"
-#include "ship/sink.h"
-#include "ship/ship.h"
-#include "ship/wire.h"
+#include "remote/kafka_keys.h"
 #ifdef HAVE_KAFKA
 #include "remote/kafka.h"
 #endif
 
 #define GWLB_MTU 8568 // a packet of 8500 bytes and what a Gateway Load Balancer puts around it
 
-struct checking {
-	struct config *c;
-	struct complaints *to;
-	bool here;
-};
-
-// A value: where it stands is where it is complained about.
-struct spot {
-	const struct config_group *g;
-	unsigned i, k;
-};
-
-static struct spot spot(const char *group, unsigned i, const char *key)
+struct spot config_spot(const char *group, unsigned i, const char *key)
 {
 	struct spot s = {config_groups, i, 0};
 	while (strcmp(s.g->name, group))
@@ -57,11 +41,10 @@ static uint32_t origin(const struct checking *k, struct spot s)
 
 static bool bad(const struct checking *k, const char *group, unsigned i, const char *key)
 {
-	return origin(k, spot(group, i, key)) & CONFIG_BAD;
+	return origin(k, config_spot(group, i, key)) & CONFIG_BAD;
 }
 
-__attribute__((format(printf, 4, 5))) static void say(const struct checking *k, bool warning, struct spot s,
-						      const char *format, ...)
+void config_complain(const struct checking *k, bool warning, struct spot s, const char *format, ...)
 {
 	char name[128], pointer[160], *text;
 	if (origin(k, s) & CONFIG_BAD) // refused, and said
@@ -86,8 +69,6 @@ __attribute__((format(printf, 4, 5))) static void say(const struct checking *k, 
 	complaints_add(k->to, warning, &at, "%s", text);
 	free(text);
 }
-#define WRONG(k, ...) say(k, false, __VA_ARGS__)
-#define WARN(k, ...) say(k, true, __VA_ARGS__)
 
 // ---- by the table -----------------------------------------------------------------------------------------------
 
@@ -130,7 +111,7 @@ static void elements(const struct checking *k)
 static void cores(const struct checking *k)
 {
 	const struct config_workers *w = &k->c->workers;
-	struct spot s = spot("workers", 0, "cores");
+	struct spot s = config_spot("workers", 0, "cores");
 	long has = sysconf(_SC_NPROCESSORS_CONF);
 	if (w->ncores == 0)
 		WRONG(k, s, "at least one core is needed");
@@ -141,7 +122,8 @@ static void cores(const struct checking *k)
 		if (j < i)
 			WRONG(k, s, "core %u stands twice: a worker needs one for itself", w->cores[i]);
 		else if (has > 0 && w->cores[i] >= has)
-			say(k, !k->here, s, "there is no core %u here: 0 to %ld (nproc)", w->cores[i], has - 1);
+			config_complain(k, !k->here, s, "there is no core %u here: 0 to %ld (nproc)", w->cores[i],
+					has - 1);
 	}
 }
 
@@ -167,7 +149,7 @@ static bool of_kernel(const struct port_config *p)
 static void device(const struct checking *k, unsigned i)
 {
 	const struct port_config *p = &k->c->ports[i].port;
-	struct spot s = spot("ports", i, "device");
+	struct spot s = config_spot("ports", i, "device");
 	bool interface = of_kernel(p) || p->type == PORT_TAP;
 	if (p->type == PORT_NULL || p->type == PORT_PCAP)
 		return;
@@ -199,10 +181,10 @@ static void af_xdp(const struct checking *k, unsigned i)
 {
 	const struct port_config *p = &k->c->ports[i].port;
 	if (p->mtu > PORT_XDP_MTU)
-		WRONG(k, spot("ports", i, "mtu"), "an af_xdp port carries up to %u bytes", PORT_XDP_MTU);
+		WRONG(k, config_spot("ports", i, "mtu"), "an af_xdp port carries up to %u bytes", PORT_XDP_MTU);
 	if (p->queues > 1 && virtual(p->device))
-		say(k, !k->here, spot("ports", i, "queues"),
-		    "%s is no hardware (veth): it has one queue for af_xdp, not %u", p->device, p->queues);
+		config_complain(k, !k->here, config_spot("ports", i, "queues"),
+				"%s is no hardware (veth): it has one queue for af_xdp, not %u", p->device, p->queues);
 }
 
 // What goes into DPDK's arguments, where commas stand between them.
@@ -213,7 +195,7 @@ static void commas(const struct checking *k, unsigned i)
 	const char *texts[] = {p->device, p->rx_file, p->tx_file};
 	for (unsigned j = 0; j < 3; j++) {
 		if (strpbrk(texts[j], ",[]"))
-			WRONG(k, spot("ports", i, keys[j]), "there can be no comma and no bracket in it");
+			WRONG(k, config_spot("ports", i, keys[j]), "there can be no comma and no bracket in it");
 	}
 }
 
@@ -221,15 +203,15 @@ static void port(const struct checking *k, unsigned i)
 {
 	const struct port_config *p = &k->c->ports[i].port;
 	if (p->mtu && p->mtu < 68)
-		WRONG(k, spot("ports", i, "mtu"), "0 or a number from 68 to 9216 is expected (RFC 791)");
+		WRONG(k, config_spot("ports", i, "mtu"), "0 or a number from 68 to 9216 is expected (RFC 791)");
 	commas(k, i);
-	if (!origin(k, spot("ports", i, "type")) || bad(k, "ports", i, "type"))
+	if (!origin(k, config_spot("ports", i, "type")) || bad(k, "ports", i, "type"))
 		return;
 	device(k, i);
 	if (p->type == PORT_AF_XDP)
 		af_xdp(k, i);
 	if (p->type == PORT_PCAP && !*p->rx_file && !*p->tx_file)
-		WRONG(k, spot("ports", i, "rx_file"), "a pcap port needs \"rx_file\" or \"tx_file\"");
+		WRONG(k, config_spot("ports", i, "rx_file"), "a pcap port needs \"rx_file\" or \"tx_file\"");
 }
 
 // ---- addresses --------------------------------------------------------------------------------------------------
@@ -246,7 +228,7 @@ static void next_hops(const struct checking *k, unsigned i)
 {
 	static const struct config_net link_local = {.bytes = {0xfe, 0x80}, .len = 16, .bits = 10};
 	const struct config_port *p = &k->c->ports[i];
-	struct spot s = spot("ports", i, "next_hop");
+	struct spot s = config_spot("ports", i, "next_hop");
 	if (p->nnext_hop == 2 && p->next_hop[0].len == p->next_hop[1].len)
 		WRONG(k, s, "one next hop of IPv4 and one of IPv6 are expected");
 	for (unsigned h = 0; h < p->nnext_hop; h++) {
@@ -266,8 +248,9 @@ static void addressed(const struct checking *k, unsigned i, unsigned path)
 	const struct config_port *p = &k->c->ports[i];
 	if (p->port.type != PORT_AF_PACKET && p->port.type != PORT_NULL && p->port.type != PORT_PCAP &&
 	    p->naddresses == 0)
-		WRONG(k, spot("ports", i, "addresses"), "a port of type %s in a %s path (paths/%u) needs \"addresses\"",
-		      config_port_types[p->port.type], config_modes[k->c->paths[path].mode], path);
+		WRONG(k, config_spot("ports", i, "addresses"),
+		      "a port of type %s in a %s path (paths/%u) needs \"addresses\"", config_port_types[p->port.type],
+		      config_modes[k->c->paths[path].mode], path);
 }
 
 // ---- paths ------------------------------------------------------------------------------------------------------
@@ -279,11 +262,11 @@ static void mtus(const struct checking *k, unsigned i)
 	if (bad(k, "ports", p->ports[0], "mtu") || bad(k, "ports", p->ports[p->nports - 1], "mtu"))
 		return;
 	if (a->mtu && b->mtu && a->mtu != b->mtu && !p->mtu_clamp)
-		WRONG(k, spot("paths", i, "ports"),
+		WRONG(k, config_spot("paths", i, "ports"),
 		      "%s has an mtu of %u, %s of %u: make them equal, or set \"mtu_clamp\": true", a->name, a->mtu,
 		      b->name, b->mtu);
 	if (p->mode == CONFIG_GWLB && a->mtu < GWLB_MTU)
-		WARN(k, spot("paths", i, "ports"),
+		WARN(k, config_spot("paths", i, "ports"),
 		     "a Gateway Load Balancer sends up to %u bytes; port %s has an mtu of %u%s", GWLB_MTU, a->name,
 		     a->mtu, a->mtu ? "" : " (as its driver has it)");
 }
@@ -291,7 +274,7 @@ static void mtus(const struct checking *k, unsigned i)
 static void mode(const struct checking *k, unsigned i)
 {
 	const struct config_path *p = &k->c->paths[i];
-	struct spot transport = spot("paths", i, "transport");
+	struct spot transport = config_spot("paths", i, "transport");
 	if (p->mode == CONFIG_GWLB && p->transport != CONFIG_TRANSPORT_NONE && p->transport != CONFIG_TRANSPORT_GWLB)
 		WRONG(k, transport, "a gwlb path has its own transport");
 	else if (p->mode != CONFIG_GWLB && p->mode != CONFIG_MIRROR && p->transport == CONFIG_TRANSPORT_GWLB)
@@ -301,8 +284,8 @@ static void mode(const struct checking *k, unsigned i)
 	for (unsigned j = 0; j < p->nports && p->fast_path; j++) {
 		const struct port_config *o = &k->c->ports[p->ports[j]].port;
 		if (o->type != PORT_AF_XDP)
-			WRONG(k, spot("paths", i, "fast_path"), "both ports have to be af_xdp: %s is %s", o->name,
-			      config_port_types[o->type]);
+			WRONG(k, config_spot("paths", i, "fast_path"), "both ports have to be af_xdp: %s is %s",
+			      o->name, config_port_types[o->type]);
 	}
 	for (unsigned j = 0; j < p->nports && (p->mode == CONFIG_ROUTED || p->mode == CONFIG_GWLB); j++) {
 		if (j == 0 || p->ports[j] != p->ports[0])
@@ -321,14 +304,15 @@ static void port_count(const struct checking *k, unsigned i)
 				 [CONFIG_GWLB] = {1, 1, "one port"}};
 	const struct config_path *p = &k->c->paths[i];
 	if (p->nports < wants[p->mode].least || p->nports > wants[p->mode].most)
-		WRONG(k, spot("paths", i, "ports"), "a %s path has %s", config_modes[p->mode], wants[p->mode].says);
+		WRONG(k, config_spot("paths", i, "ports"), "a %s path has %s", config_modes[p->mode],
+		      wants[p->mode].says);
 }
 
 // used: by which path, from 1.
 static void path(const struct checking *k, unsigned i, uint8_t *used)
 {
 	const struct config_path *p = &k->c->paths[i];
-	struct spot s = spot("paths", i, "ports");
+	struct spot s = config_spot("paths", i, "ports");
 	if (p->nports == 0 || bad(k, "paths", i, "ports") || bad(k, "paths", i, "mode"))
 		return;
 	for (unsigned j = 0; j < p->nports; j++) {
@@ -340,7 +324,7 @@ static void path(const struct checking *k, unsigned i, uint8_t *used)
 			WRONG(k, s, "port %s is in paths/%u already", k->c->ports[p->ports[j]].port.name, *by - 1u);
 		*by = (uint8_t)(i + 1);
 	}
-	if (!origin(k, spot("paths", i, "mode")))
+	if (!origin(k, config_spot("paths", i, "mode")))
 		return;
 	port_count(k, i);
 	mode(k, i);
@@ -357,7 +341,7 @@ static void paths(const struct checking *k)
 	}
 	for (unsigned i = 0; i < k->c->nports && !refused; i++) {
 		if (!used[i])
-			WARN(k, (struct spot){spot("ports", i, "").g, i, spot("ports", i, "").k},
+			WARN(k, (struct spot){config_spot("ports", i, "").g, i, config_spot("ports", i, "").k},
 			     "no path has this port");
 	}
 	if (k->c->npaths == 0 && !k->c->decide.enabled)
@@ -373,17 +357,18 @@ static void policies(const struct checking *k)
 	const char *files[] = {k->c->policy.file, k->c->policy.shadow};
 	for (unsigned i = 0; i < 2; i++) {
 		if (*files[i] && access(files[i], R_OK) < 0)
-			WARN(k, spot("policy", 0, keys[i]), "%s cannot be read: %s", files[i], strerror(errno));
+			WARN(k, config_spot("policy", 0, keys[i]), "%s cannot be read: %s", files[i], strerror(errno));
 	}
 	if (k->c->policy.kafka && *files[0])
-		WRONG(k, spot("policy", 0, "kafka"), "the policy comes from \"file\" already");
+		WRONG(k, config_spot("policy", 0, "kafka"), "the policy comes from \"file\" already");
 	if (k->c->policy.kafka && k->c->kafka.pairs.n == 0)
-		WRONG(k, spot("policy", 0, "kafka"), "the group \"kafka\" is missing: how the brokers are reached");
+		WRONG(k, config_spot("policy", 0, "kafka"),
+		      "the group \"kafka\" is missing: how the brokers are reached");
 	if (k->c->policy.kafka && !*k->c->policy.history)
-		WARN(k, spot("policy", 0, "history"),
+		WARN(k, config_spot("policy", 0, "history"),
 		     "without a history there is no last good policy while Kafka is away");
 	if (*files[0] && !strcmp(files[0], files[1]))
-		WARN(k, spot("policy", 0, "shadow"), "the policy itself: it will say nothing else");
+		WARN(k, config_spot("policy", 0, "shadow"), "the policy itself: it will say nothing else");
 }
 
 // Frames wait in rings and for verdicts; what comes then finds no buffer.
@@ -394,152 +379,10 @@ static void memory(const struct checking *k)
 	for (unsigned i = 0; i < k->c->nports; i++)
 		need += port_buffers(&k->c->ports[i].port, k->c->workers.ncores);
 	if (m->frames && m->frames < need)
-		WARN(k, spot("memory", 0, "frames"),
+		WARN(k, config_spot("memory", 0, "frames"),
 		     "rings, held frames and fragments can take %lu buffers of these %u", need, m->frames);
 	if (m->record_cells & (m->record_cells - 1))
-		WRONG(k, spot("memory", 0, "record_cells"), "a power of two is expected");
-}
-
-// What a sink writes to, in a word of its own.
-static const char *place_of(const struct sink_config *s)
-{
-	const char *name = strrchr(s->path, '/');
-	switch (s->type) {
-	case SINK_SYSLOG:
-		return s->server;
-	case SINK_FILE:
-	case SINK_PCAPNG:
-		return !strcmp(s->path, "-") ? "stdout" : name ? name + 1 : s->path;
-	case SINK_S3:
-		return s->bucket;
-	case SINK_KAFKA:
-		return s->topic;
-	default:
-		return "";
-	}
-}
-
-// The cursor in the spool has this name: it has to be the same after a restart, wherever in the list the sink stands.
-// That of frames is a rule's, and stays.
-static void name_sink(struct sink_config *s)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	if (!*s->name)
-		snprintf(s->name, sizeof(s->name), "%s-%s", sink_type_names[s->type], place_of(s));
-	for (char *c = s->name; *(c += strspn(c, plain)) && !sink_of_frames(s);)
-		*c = '_';
-}
-
-// What an S3 sink alone can have wrong; where two of a name would overwrite each other.
-static void objects(const struct checking *k, const struct sink_config *all, unsigned i)
-{
-	const struct sink_config *s = &all[i];
-	size_t n = strlen(s->prefix);
-	if (!*s->bucket)
-		WRONG(k, spot("sinks", i, "type"), "an s3 sink needs \"bucket\"");
-	if (n && (s->prefix[0] == '/' || s->prefix[n - 1] == '/'))
-		WRONG(k, spot("sinks", i, "prefix"), "no '/' at its ends");
-	for (unsigned t = 0; t < s->nkms_tenants; t++) {
-		size_t digits = strspn(s->kms_tenants[t], "0123456789");
-		if (!digits || s->kms_tenants[t][digits] != '=' || !s->kms_tenants[t][digits + 1])
-			WRONG(k, spot("sinks", i, "kms_tenants"), "%s: tenant=key is expected", s->kms_tenants[t]);
-	}
-	for (unsigned j = 0; j < i; j++)
-		if (all[j].type == SINK_S3 && !strcmp(all[j].bucket, s->bucket) && !strcmp(all[j].prefix, s->prefix) &&
-		    !strcmp(all[j].endpoint, s->endpoint))
-			WRONG(k, spot("sinks", i, "prefix"),
-			      "sinks/%u writes there already: each needs a prefix of its own", j);
-}
-
-// A list of words that some judge takes or does not.
-static void words(const struct checking *k, unsigned sink, const char *key, const char *list, size_t stride, unsigned n,
-		  int (*judge)(const char *word, const char **near))
-{
-	for (unsigned i = 0; i < n; i++) {
-		const char *near = NULL;
-		if (judge(list + i * stride, &near) < 0)
-			WRONG(k, spot("sinks", sink, key), "unknown word \"%s\"%s%s%s", list + i * stride,
-			      near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-	}
-}
-
-static int judge_kind(const char *word, const char **near)
-{
-	struct filter f = {0};
-	return filter_kind(&f, word, near);
-}
-
-static int judge_tenant(const char *word, const char **near)
-{
-	return *word && strspn(word, "0123456789") == strlen(word) && strlen(word) < 20 ? 0 : -EINVAL;
-}
-
-static void sight(const struct checking *k, unsigned i)
-{
-	const struct sink_config *s = &k->c->sinks[i];
-	words(k, i, "kinds", s->kinds[0], sizeof(s->kinds[0]), s->nkinds, judge_kind);
-	words(k, i, "tenants", s->tenants[0], sizeof(s->tenants[0]), s->ntenants, judge_tenant);
-	words(k, i, "redact", s->redact[0], sizeof(s->redact[0]), s->nredact, redact_word);
-	if (*s->redact_key && !s->nredact)
-		WARN(k, spot("sinks", i, "redact_key"), "nothing is redacted: which fields? \"redact\" is missing");
-}
-
-static void syslog(const struct checking *k, unsigned i)
-{
-	const struct sink_config *s = &k->c->sinks[i];
-	if (!wire_server(s->server))
-		WRONG(k, spot("sinks", i, *s->server ? "server" : "type"),
-		      "a syslog sink needs \"server\": \"host:port\"");
-	if (s->format == SHIP_FACTS)
-		WRONG(k, spot("sinks", i, "format"), "facts are several lines a record; a message is one");
-	if (!s->tls && (*s->ca_file || *s->cert_file || *s->key_file || *s->server_name))
-		WRONG(k, spot("sinks", i, "tls"), "certificates without TLS");
-	if (*s->key_file && !*s->cert_file)
-		WRONG(k, spot("sinks", i, "key_file"), "a key without \"cert_file\"");
-	if (!s->tls)
-		WARN(k, spot("sinks", i, "tls"), "records go in the clear, to whoever answers there");
-}
-
-// A rule's copies go to one place.
-static void frames(const struct checking *k, const struct sink_config *all, unsigned i)
-{
-	if (!*all[i].name && !all[i].others)
-		WRONG(k, spot("sinks", i, "type"),
-		      "a pcapng sink needs \"name\", which rules mirror to, or \"others\"");
-	for (unsigned j = 0; j < i; j++)
-		if (all[i].others && all[j].others)
-			WRONG(k, spot("sinks", i, "others"), "sinks/%u takes these already", j);
-}
-
-static void sinks(const struct checking *k)
-{
-	struct sink_config *s = k->c->sinks;
-	for (unsigned i = 0; i < k->c->nsinks; i++) {
-		if ((s[i].type == SINK_FILE || s[i].type == SINK_PCAPNG) && !*s[i].path)
-			WRONG(k, spot("sinks", i, "type"), "a %s sink needs \"path\"", sink_type_names[s[i].type]);
-		if (s[i].type == SINK_S3)
-			objects(k, s, i);
-		if (sink_of_frames(&s[i]))
-			frames(k, s, i);
-		else if (!sink_kinds[s[i].type])
-			WRONG(k, spot("sinks", i, "type"), "this program was built without sinks of type \"%s\"",
-			      sink_type_names[s[i].type]);
-#ifdef HAVE_KAFKA
-		if (s[i].type == SINK_KAFKA && !kafka_brokers(&k->c->kafka.pairs))
-			WRONG(k, spot("sinks", i, "type"), "a kafka sink needs kafka.bootstrap.servers");
-#endif
-		if (s[i].type == SINK_SYSLOG)
-			syslog(k, i);
-		name_sink(&s[i]);
-		sight(k, i);
-		for (unsigned j = 0; j < i; j++) {
-			if (*s[i].path && !strcmp(s[i].path, s[j].path))
-				WRONG(k, spot("sinks", i, "path"), "sinks/%u writes there already", j);
-			else if (!strcmp(s[i].name, s[j].name))
-				WRONG(k, spot("sinks", i, "name"), "sinks/%u is called %s already: name one of them", j,
-				      s[i].name);
-		}
-	}
+		WRONG(k, config_spot("memory", 0, "record_cells"), "a power of two is expected");
 }
 
 // Properties that are each right, and no client starts with them; files of certificates that are not here.
@@ -572,16 +415,16 @@ static void decide(const struct checking *k)
 		return;
 #ifdef HAVE_KAFKA
 	if (k->c->kafka.pairs.n == 0)
-		WRONG(k, spot("decide", 0, "enabled"), "there is no \"kafka\" that says where the brokers are");
+		WRONG(k, config_spot("decide", 0, "enabled"), "there is no \"kafka\" that says where the brokers are");
 #else
-	WRONG(k, spot("decide", 0, "enabled"), "built without Kafka");
+	WRONG(k, config_spot("decide", 0, "enabled"), "built without Kafka");
 #endif
 	for (unsigned i = 0; i < 3; i++) {
-		if (!*topics[i])
-			WRONG(k, spot("decide", 0, keys[i]), "a topic is expected");
+		if (!kafka_topic(topics[i]))
+			WRONG(k, config_spot("decide", 0, keys[i]), KAFKA_TOPIC_EXPECTED);
 		for (unsigned j = 0; j < i; j++)
 			if (!strcmp(topics[i], topics[j]))
-				WRONG(k, spot("decide", 0, keys[i]), "%s is this topic already", keys[j]);
+				WRONG(k, config_spot("decide", 0, keys[i]), "%s is this topic already", keys[j]);
 	}
 }
 
@@ -589,11 +432,12 @@ static void people(const struct checking *k)
 {
 	const struct config_control *t = &k->c->control;
 	if (*t->http && strncmp(t->http, "127.", 4) && strncmp(t->http, "[::1]", 5))
-		WARN(k, spot("control", 0, "http"), "not a loopback address: whoever reaches it can read metrics");
+		WARN(k, config_spot("control", 0, "http"),
+		     "not a loopback address: whoever reaches it can read metrics");
 	if (*t->group && !getgrnam(t->group))
-		say(k, !k->here, spot("control", 0, "group"), "there is no group %s here", t->group);
+		config_complain(k, !k->here, config_spot("control", 0, "group"), "there is no group %s here", t->group);
 	if (*k->c->user && !getpwnam(k->c->user))
-		say(k, !k->here, spot("", 0, "user"), "there is no user %s here", k->c->user);
+		config_complain(k, !k->here, config_spot("", 0, "user"), "there is no user %s here", k->c->user);
 }
 
 void config_check(struct config *c, bool here, struct complaints *to)
@@ -608,7 +452,7 @@ void config_check(struct config *c, bool here, struct complaints *to)
 	paths(&k);
 	policies(&k);
 	memory(&k);
-	sinks(&k);
+	config_sinks(&k);
 	kafka(&k);
 	decide(&k);
 	people(&k);

@@ -44,6 +44,13 @@ static void take(struct reading *r, const struct config_group *g, const char *na
 		reading_wrong(r, rc == -ENOENT && node ? r->doc.node[node].key : node, "%s", why);
 		return;
 	}
+	for (unsigned o = 0; o < f->pairs.n; o++) {
+		if (strcmp(pairs_name(&f->pairs, o), name) != 0 || (origin & CONFIG_BY_SET))
+			continue;
+		reading_wrong(r, r->doc.node[node].key, "duplicate key \"%s\" (first at %s:%u:%u)", name, r->doc.name,
+			      f->origin[o] >> 12, f->origin[o] & 4095);
+		return;
+	}
 	int i = pairs_set(&f->pairs, name, with_folder(r, g, name, value));
 	if (i < 0)
 		reading_wrong(r, node, "more than %s has room for: %u keys, %u bytes", g->name, PAIRS_MAX, PAIRS_TEXT);
@@ -57,6 +64,18 @@ static uint32_t origin_of(struct reading *r, uint32_t node)
 	return at.line << 12 | (at.col < 4095 ? at.col : 4095);
 }
 
+// The same key twice in one object: doc.c has said it.
+static bool said(const struct doc *d, uint32_t parent, uint32_t m)
+{
+	struct doc_span key = doc_string(d, d->node[m].key);
+	for (uint32_t x = doc_first(d, parent); x < m; x = doc_next(d, x)) {
+		struct doc_span have = doc_string(d, d->node[x].key);
+		if (have.len == key.len && !memcmp(have.p, key.p, key.len))
+			return true;
+	}
+	return false;
+}
+
 static void read_members(struct reading *r, const struct config_group *g, const char *prefix, uint32_t node,
 			 struct config *c)
 {
@@ -65,7 +84,7 @@ static void read_members(struct reading *r, const struct config_group *g, const 
 		struct doc_span key = doc_string(d, d->node[m].key), text = doc_string(d, m);
 		char name[NAME];
 		enum doc_type type = d->node[m].type;
-		if (key.len && *key.p == '_')
+		if ((key.len && *key.p == '_') || said(d, node, m))
 			continue; // a comment
 		if ((size_t)snprintf(name, sizeof(name), "%s%s%.*s", prefix, *prefix ? "." : "", (int)key.len, key.p) >=
 		    sizeof(name))

@@ -86,6 +86,12 @@ bool kafka_beside(const char *name, const char *value)
 	       !strcmp(name, "sasl.kerberos.keytab");
 }
 
+bool kafka_topic(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	return n && n <= 249 && !name[n] && strcmp(name, ".") && strcmp(name, "..");
+}
+
 void kafka_keys_doc(FILE *out)
 {
 	fputs(" Objects in it are dots in the names: `\"ssl\": {\"ca.location\": \"ca.pem\"}`. A relative file is "

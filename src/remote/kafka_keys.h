@@ -33,6 +33,9 @@ extern const unsigned kafka_key_count;
 int kafka_takes(const char *name, const char *value, char *why, size_t size);
 bool kafka_secret(const char *name);
 bool kafka_beside(const char *name, const char *value);
+// A name that Kafka gives to topics.
+bool kafka_topic(const char *name);
+#define KAFKA_TOPIC_EXPECTED "a topic's name is expected: up to 249 letters, digits, '.', '_' and '-', and not . or .."
 // The table above for docs/config.md.
 void kafka_keys_doc(FILE *out);
 // Is the property one that this role's clients have? Readers have others than producers.

@@ -11,6 +11,7 @@
 //   another region                                       again at once in the one that the answer names
 //   refused with the condition that nobody has it yet    again at once without, unless that was why
 //   bucket gone, not allowed, no credentials             said, and again later: an operator has to help
+//   an answer that is not S3's (a portal's page)         the same: what says 200 and no ETag has taken nothing
 //
 // Each body is signed with its SHA-256, over TLS too: it costs a fraction of the compression, and the same digest is
 // the checksum that the object keeps. UNSIGNED-PAYLOAD was rejected: a second algorithm, to save nothing that is felt.
@@ -85,7 +86,28 @@ static bool is_kms(const struct s3_call *c)
 	return !strncasecmp(c->code, "kms", 3) || (!strcmp(c->code, "AccessDenied") && strcasestr(c->message, "kms:"));
 }
 
-static enum verdict judge(const struct s3_call *c)
+// It said yes: is it S3 that did? Else the message says what is wrong with the answer.
+static bool acknowledged(struct s3_call *c)
+{
+	const char *reply = c->http.reply, *type = http_header(&c->http, "content-type"), *end;
+	const char *etag = http_header(&c->http, "etag"), *sum = http_header(&c->http, "x-amz-checksum-sha256");
+	bool put = !strcmp(c->method, "PUT"), empty = strspn(reply, " \t\r\n") == c->http.reply_len;
+	const char *lacks = put && !(etag && *etag) ? "ETag" : NULL;
+
+	if (c->answer)
+		lacks = xml_element(reply, c->answer, &end) ? NULL : c->answer;
+	if (lacks || (!c->answer && !empty))
+		snprintf(c->message, sizeof(c->message), "what answers is not S3: its answer (%.60s) %s%s",
+			 empty ? "empty" : (type ? type : "a text"), lacks ? "has no " : "should be empty",
+			 lacks ? lacks : "");
+	else if (put && sum && strcmp(sum, c->checksum) != 0)
+		snprintf(c->message, sizeof(c->message), "what S3 has is not what was sent: its checksum is %.50s",
+			 sum);
+	word_plain(c->message);
+	return !*c->message;
+}
+
+static enum verdict judge(struct s3_call *c)
 {
 	for (unsigned i = 0; i < sizeof(codes) / sizeof(*codes); i++)
 		if (!strcmp(codes[i].code, c->code))
@@ -93,13 +115,15 @@ static enum verdict judge(const struct s3_call *c)
 	if (!c->status || c->status >= 500 || c->status == 429 || c->status == 408)
 		return LATER;
 	if (c->status < 300)
-		return *c->code ? LATER
-				: YES; // 200 with an error in it: CompleteMultipartUpload, after it began to answer
+		return *c->code          ? LATER // 200 with an error: CompleteMultipartUpload, after it began to answer
+		       : acknowledged(c) ? YES
+					 : WAIT;
 	if (is_kms(c))
 		return REFUSED;
 	if (c->status < 400)
 		return REGION;
-	return c->status == 401 || c->status == 403 || c->status == 404 ? WAIT : REFUSED;
+	bool unsaid = !*c->code && c->status != 412; // S3 says what it refuses
+	return unsaid || c->status == 401 || c->status == 403 || c->status == 404 ? WAIT : REFUSED;
 }
 
 const struct credentials *s3_credentials(const struct s3 *s)
@@ -275,14 +299,15 @@ static void read_error(struct s3_call *c)
 	word_plain(c->message);
 }
 
-static void tell_down(struct s3 *s, const struct s3_call *c)
+void s3_why(const struct s3_call *c, char *out, size_t size)
 {
 	if (!c->status)
-		say_down(s, "%s", c->http.why);
+		snprintf(out, size, "%s", c->http.why);
 	else if (*c->code || *c->message)
-		say_down(s, "%s: %s (%d)", c->code, c->message, c->status);
+		snprintf(out, size, "%.60s%s%.170s (%d)", c->code, *c->code && *c->message ? ": " : "", c->message,
+			 c->status);
 	else
-		say_down(s, "the server answers %d", c->status);
+		snprintf(out, size, "the server answers %d, and not why, as S3 does", c->status);
 }
 
 static void on_answer(struct http_call *h)
@@ -310,7 +335,7 @@ static void on_answer(struct http_call *h)
 		v = REFUSED;
 	if (v == LATER || v == WAIT) {
 		if (v == WAIT || c->attempts) // one SlowDown is no outage
-			tell_down(s, c);
+			s3_why(c, s->down, sizeof(s->down));
 		c->corrected = 0;
 		later(s, c, v == LATER ? c->http.retry_s : 0);
 		return;
@@ -386,6 +411,17 @@ void s3_run(struct s3 *s, unsigned wait_ms)
 	http_run(s->http, wait_ms);
 }
 
+// docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+bool s3_takes_bucket(const char *name)
+{
+	static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	size_t n = strlen(name);
+
+	return n >= 3 && n <= 63 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n &&
+	       strchr(ends, name[0]) && strchr(ends, name[n - 1]) && !strstr(name, "..") &&
+	       strspn(name, "0123456789.") < n;
+}
+
 // The endpoint as origin: no path, no default port, no '/' at its end.
 static bool set_endpoint(struct s3 *s, const char *text)
 {
@@ -409,6 +445,12 @@ static bool set_endpoint(struct s3 *s, const char *text)
 		return true;
 	}
 	return false;
+}
+
+bool s3_takes_endpoint(const char *endpoint)
+{
+	struct s3 s = {0};
+	return set_endpoint(&s, endpoint);
 }
 
 static void set_region(struct s3 *s, const char *region)
@@ -436,7 +478,7 @@ struct s3 *s3_new(const struct s3_config *config, char *why)
 	s->credentials = credentials_new(&id);
 	bool fits = set_endpoint(s, config->endpoint);
 	if (!fits)
-		snprintf(why, S3_WHY, "endpoint %s: https://host or http://host:port is expected", config->endpoint);
+		snprintf(why, S3_WHY, "endpoint %s: " S3_ENDPOINT_EXPECTED, config->endpoint);
 	if (!fits || !s->http || !s->credentials) {
 		s3_free(s);
 		return NULL;

@@ -27,6 +27,11 @@ struct s3_config {
 	const char *ca_file, *proxy;
 };
 
+// Is it a name that S3 gives to buckets? Is it an endpoint, or none at all?
+bool s3_takes_bucket(const char *name);
+bool s3_takes_endpoint(const char *endpoint);
+#define S3_ENDPOINT_EXPECTED "https://host or http://host:port is expected"
+
 // NULL, and why (256 bytes): the endpoint is none, or there is no memory. Nobody is asked yet.
 struct s3 *s3_new(const struct s3_config *config, char *why);
 void s3_free(struct s3 *s); // no call is under way any more
@@ -53,6 +58,9 @@ struct s3_call {
 	char *reply; // room of the caller's, for long answers; NULL: `small`
 	size_t reply_room;
 	bool may_fail; // what needs an operator's help is not waited for, but refused
+	// The outermost element of what S3 answers with; NULL: nothing, and to a PUT an ETag. Another answer is not
+	// S3's
+	const char *answer;
 	bool only_new; // what is there already is not overwritten: REFUSED, and status is 412. Where the server can
 	void (*done)(struct s3_call *, enum s3_outcome);
 	void *arg;
@@ -77,6 +85,8 @@ void s3_begin(struct s3 *s, struct s3_call *c);
 void s3_cancel(struct s3_call *c);
 // Carries on; waits up to wait_ms where something is under way, or for its next try.
 void s3_run(struct s3 *s, unsigned wait_ms);
+// Of a call that is done: what S3 said of it, "NoSuchBucket: it is not there (404)", or what there is of that.
+void s3_why(const struct s3_call *c, char *out, size_t size);
 // What keeps requests from success now; NULL: nothing.
 const char *s3_down(const struct s3 *s);
 // Server's clock, our own corrected. Seconds since 1970.

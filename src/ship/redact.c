@@ -177,9 +177,11 @@ unsigned redact_words(const char *const **to)
 
 static bool is_header(const char *word)
 {
-	size_t n = strlen(word);
-	return !strncmp(word, HEADER, sizeof(HEADER) - 1) && n > sizeof(HEADER) - 1 &&
-	       n < sizeof(HEADER) - 1 + HEADER_MAX;
+	static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "!#$%&'*+-.^_`|~"; // RFC 9110 5.6.2
+	size_t n = strlen(word), head = sizeof(HEADER) - 1;
+	return !strncmp(word, HEADER, head) && n > head && n < head + HEADER_MAX &&
+	       strspn(word + head, token) == n - head;
 }
 
 int redact_word(const char *word, const char **near)

@@ -17,6 +17,7 @@
 
 #define REPLY (256u << 10) // of a list of 100: keys of 1,024 bytes, ids, owners
 #define WAITING 16
+#define LISTS_MAX 1000 // of 100: who says after that that there is more is not believed
 
 struct s3_abort {
 	const struct s3_target *to;
@@ -27,7 +28,7 @@ struct s3_abort {
 	const char *at; // in the list
 	char marker_key[1100], marker_id[512];
 	bool more;
-	unsigned n, aborted;
+	unsigned n, aborted, lists;
 	struct lost {
 		char key[1024], upload[512];
 	} now, waiting[WAITING]; // now: is being aborted
@@ -76,6 +77,7 @@ static void abort_now(struct s3_abort *a)
 	a->call.nquery = 1;
 	a->call.query[0] = (struct sigv4_pair){"uploadId", a->now.upload};
 	a->call.reply = NULL;
+	a->call.answer = NULL;
 	a->call.done = aborted;
 	s3_begin(a->to->s3, &a->call);
 }
@@ -88,20 +90,38 @@ static bool is_ours(const struct s3_abort *a, const char *key)
 	return !strncmp(base, a->node, n) && base[n] == '-' && strstr(base, ".ndjson");
 }
 
+// Is there more of the list, behind the markers? What would be asked for ever is not asked again.
+static bool goes_on(struct s3_abort *a)
+{
+	char truncated[8], key[sizeof(a->marker_key)], id[sizeof(a->marker_id)];
+	xml_text(a->reply, "IsTruncated", truncated, sizeof(truncated));
+	xml_text(a->reply, "NextKeyMarker", key, sizeof(key));
+	xml_text(a->reply, "NextUploadIdMarker", id, sizeof(id));
+	bool more = !strcmp(truncated, "true") && *key;
+	bool stands = !strcmp(key, a->marker_key) && !strcmp(id, a->marker_id);
+	if (more && (stands || a->lists >= LISTS_MAX))
+		log_say(LOG_WARNING, "ship",
+			"uploads that a crash left: S3's list of them has no end, after %u answers %s; what it did "
+			"not name stays",
+			a->lists, stands ? "the last goes on where it began" : "there is more");
+	memcpy(a->marker_key, key, sizeof(key));
+	memcpy(a->marker_id, id, sizeof(id));
+	return more && !stands && a->lists < LISTS_MAX;
+}
+
 static void listed(struct s3_call *c, enum s3_outcome outcome)
 {
 	struct s3_abort *a = c->arg;
-	char truncated[8];
+	char why[S3_WHY];
 	if (outcome != S3_OK) {
-		log_say(LOG_WARNING, "ship", "uploads that a crash left cannot be listed: %s: %s", c->code, c->message);
+		s3_why(c, why, sizeof(why));
+		log_say(LOG_WARNING, "ship", "uploads that a crash left cannot be listed: %s", why);
 		a->more = false;
 		a->at = "";
 	} else {
 		a->at = a->reply;
-		xml_text(a->reply, "IsTruncated", truncated, sizeof(truncated));
-		xml_text(a->reply, "NextKeyMarker", a->marker_key, sizeof(a->marker_key));
-		xml_text(a->reply, "NextUploadIdMarker", a->marker_id, sizeof(a->marker_id));
-		a->more = !strcmp(truncated, "true") && *a->marker_key;
+		a->lists++;
+		a->more = goes_on(a);
 	}
 	next(a);
 }
@@ -117,6 +137,7 @@ static void list(struct s3_abort *a)
 	a->call.key = "";
 	a->call.nquery = *a->marker_key ? 5 : 3;
 	memcpy(a->call.query, query, sizeof(query));
+	a->call.answer = "ListMultipartUploadsResult";
 	a->call.reply = a->reply;
 	a->call.reply_room = REPLY;
 	a->call.done = listed;

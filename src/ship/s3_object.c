@@ -114,6 +114,7 @@ static void fresh(struct s3_object *o)
 {
 	o->call.nquery = o->call.nheaders = 0;
 	o->call.only_new = false;
+	o->call.answer = NULL;
 }
 
 // True: it arrived. Else what becomes of it has been decided.
@@ -135,7 +136,7 @@ static bool went(struct s3_object *o, enum s3_outcome outcome)
 		snprintf(o->why, sizeof(o->why), "there is an object of this name, of another appliance named %s",
 			 o->of.node);
 	else
-		snprintf(o->why, sizeof(o->why), "%.60s: %.180s", o->call.code, o->call.message);
+		s3_why(&o->call, o->why, sizeof(o->why));
 	o->state = S3_SPOILT;
 	return false;
 }
@@ -229,6 +230,7 @@ static bool complete(struct s3_object *o)
 	b->n += (size_t)sprintf(b->p + b->n, "</CompleteMultipartUpload>");
 	fresh(o);
 	query(o, "uploadId", o->upload);
+	o->call.answer = "CompleteMultipartUploadResult";
 	show(o, "POST", b);
 	return true;
 }
@@ -240,6 +242,7 @@ static void create(struct s3_object *o)
 	describe(o);
 	if (o->to->checksum)
 		header(o, "x-amz-checksum-algorithm", "SHA256");
+	o->call.answer = "InitiateMultipartUploadResult";
 	begin(o, "POST", NULL, created);
 }
 

@@ -34,7 +34,8 @@ def signature(method, path, headers, key_id, secret):
 
 class Proxy:
     """rule(request) -> None: pass on; "cut": the connection ends before the server has it; "deaf": after; "half": in the
-    middle of the body; "wait": stays without an answer; (status, code): S3's error; a dict: headers to pass on instead"""
+    middle of the body; "wait": stays without an answer; (status, code): S3's error, or, as bytes, the body of
+    an answer that is no S3's; a dict: headers to pass on instead; a function: what it makes of the answer's headers"""
 
     def __init__(self, server, rule=lambda q: None):
         self.rule, self.seen, self.lock, proxy = rule, [], threading.Lock(), self
@@ -72,6 +73,8 @@ class Proxy:
                 if how == "wait":
                     proxy.waits.set()
                     threading.Event().wait()
+                if isinstance(how, tuple) and isinstance(how[1], bytes):
+                    return self.answer(*how, {"Content-Type": "text/html"})
                 if isinstance(how, tuple):
                     return self.answer(how[0], (ERROR % (how[1], "of the test")).encode(), how[2] if len(how) > 2 else {})
                 c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -91,7 +94,8 @@ class Proxy:
                 if how == "deaf":
                     return self.end()
                 q["status"] = r.status
-                self.answer(r.status, text, dict(r.getheaders()))
+                headers = dict(r.getheaders())
+                self.answer(r.status, text, how(headers) if callable(how) else headers)
 
             def answer(self, status, body, headers):
                 self.send_response_only(status)

@@ -302,6 +302,46 @@ def away(s):
 
 
 @story
+def portal(s):
+    """what says 200 to anything has taken nothing; nor has S3, where its checksum is another. A list that has no end ends"""
+    page = (200, b"<!DOCTYPE html><html><body>Welcome to our guest network. Please log in.</body></html>")
+    proxy = Proxy(s, lambda q: page)
+    ship = Ship(s, bucket(s), proxy.url)
+    p = ship.start(capture("few", 100))
+    until(lambda: len(proxy.kinds("put")) > 2, 60, ship.said)
+    expect("a portal: it waits", p.poll() is None, ship.said())
+    expect("and says why", "is down: what answers is not S3: its answer (text/html) has no ETag (200)" in ship.said(), ship.said())
+    expect("also of the list", "cannot be listed: what answers is not S3: its answer (text/html) has no ListMultipartUploadsResult (200)" in ship.said(), ship.said())
+    proxy.rule = lambda q: (400, b"") if len(proxy.kinds("put")) < 6 else None
+    until(lambda: "is down: the server answers 400, and not why" in ship.said(), 60, ship.said)
+    expect("then all arrives", p.wait(60) == 0, ship.said())
+    whole("portal", ship.objects())
+    expect("and nothing was refused", not any("/error/" in k for k in ship.objects()), ship.said())
+    once = {"list": (405, b""), "create": page, "part": page, "complete": page}
+    proxy = Proxy(s, lambda q: once.pop(q["kind"], None))
+    ship = Ship(s, bucket(s), proxy.url, compression="none", object_mb=12)
+    expect("ships", ship.run(capture("many", 30000)) == 0, ship.said()[-800:])
+    for word in ("cannot be listed: the server answers 405", "no InitiateMultipartUploadResult", "no ETag", "no CompleteMultipartUploadResult"):
+        expect(word, word in ship.said(), ship.said())
+    whole("a page once", ship.objects())
+    other = {"put": lambda h: {**h, "x-amz-checksum-sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}}
+    proxy = Proxy(s, lambda q: other.pop(q["kind"], None))
+    ship = Ship(s, bucket(s), proxy.url)
+    expect("ships", ship.run(capture("few", 100)) == 0, ship.said())
+    expect("another checksum is none of ours", "is down: what S3 has is not what was sent: its checksum is 47DEQ" in ship.said(), ship.said())
+    expect("it was put again", len(proxy.kinds("put")) == 1 + len(ship.objects()), len(proxy.kinds("put")))
+    whole("another checksum", ship.objects())
+    endless = b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>%s</NextKeyMarker></ListMultipartUploadsResult>"
+    for what, most in (("the same", 2), ("ever others", 1000)):
+        proxy = Proxy(s, lambda q: (200, endless % (b"k" if most == 2 else b"k%d" % len(proxy.seen))) if q["kind"] == "list" else None)
+        ship = Ship(s, bucket(s), proxy.url)
+        expect("ships", ship.run(capture("few", 100)) == 0, ship.said())
+        expect("a list without an end, %s" % what, len(proxy.kinds("list")) == most and "has no end, after %d answers" % most in ship.said(),
+               (len(proxy.kinds("list")), ship.said()))
+        whole("endless", ship.objects())
+
+
+@story
 def tokens(s):
     """temporary credentials: the token is signed, and fetched anew when it has expired. The server takes no tokens from its
     root: a stand-in checks them and the signature, and signs for the server"""

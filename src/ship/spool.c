@@ -236,7 +236,7 @@ static uint64_t written_ns(const struct spool *s, uint64_t pos)
 	return when;
 }
 
-static void look_behind(const struct spool *s, const struct cursor *c, struct spool_reader_look *to)
+void spool_look_behind(const struct spool *s, const struct cursor *c, struct spool_reader_look *to)
 {
 	*to = (struct spool_reader_look){.cursor = c->pos, .read = c->read};
 	if (c->pos >= s->durable)
@@ -253,7 +253,7 @@ bool spool_look_sink(struct spool *s, const char *name, struct spool_reader_look
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->ncursors && !found; i++)
 		if (!strcmp(s->cursor[i].name, name)) {
-			look_behind(s, &s->cursor[i], to);
+			spool_look_behind(s, &s->cursor[i], to);
 			found = true;
 		}
 	pthread_mutex_unlock(&s->lock);

@@ -186,7 +186,24 @@ uint64_t spool_cursor_least(const struct spool *s)
 	return least;
 }
 
-// A cursor that no sink has any more holds nothing, and is kept under another name.
+// What waits for a sink that there is no more: bytes of segments.
+static uint64_t waits(struct spool *s, const char *name)
+{
+	struct cursor c = {.fd = -1, .state = malloc(SPOOL_STATE_MAX)};
+	struct slot *t = malloc(sizeof(*t) + SPOOL_STATE_MAX);
+	struct spool_reader_look look = {0};
+	snprintf(c.name, sizeof(c.name), "%.*s", SPOOL_NAME_MAX, name);
+	if (c.state && t && open_file(s, &c, 0) == 0 && take_slots(&c, t) == 0)
+		spool_look_behind(s, &c, &look);
+	if (c.fd >= 0)
+		close(c.fd);
+	free(c.state);
+	free(t);
+	return look.behind_bytes;
+}
+
+// A cursor that no sink has any more holds nothing, and is kept under another name. One that changed its name, be it
+// that made of a bucket that was misspelt, leaves what waited behind.
 bool spool_cursor_unused(struct spool *s, const char *file)
 {
 	char name[SPOOL_FILE_MAX], unused[SPOOL_FILE_MAX];
@@ -198,9 +215,17 @@ bool spool_cursor_unused(struct spool *s, const char *file)
 		if (!strcmp(s->cursor[i].name, name))
 			return false;
 	file_name(unused, name, UNUSED);
+	uint64_t bytes = waits(s, name);
 	if (renameat(s->dir, file, s->dir, unused) != 0)
 		return false;
-	log_say(LOG_NOTICE, "ship", "spool: there is no sink=%s any more; its cursor is kept as %s and holds nothing",
-		name, unused);
+	if (bytes)
+		log_say(LOG_WARNING, "ship",
+			"spool: there is no sink=%s any more, and nothing keeps the up to %llu bytes that waited for "
+			"it. If another has its place, stop at once and give that one \"name\": \"%s\": it gets "
+			"what is left, from the cursor that is kept as %s",
+			name, (unsigned long long)bytes, name, unused);
+	else
+		log_say(LOG_NOTICE, "ship", "spool: there is no sink=%s any more; its cursor is kept as %s", name,
+			unused);
 	return true;
 }

@@ -255,8 +255,6 @@ static int take_file(struct spool *s, const char *name, char error[SPOOL_ERROR])
 	uint64_t base;
 	if (ends_with(name, ".tmp"))
 		unlinkat(s->dir, name, 0);
-	else if (ends_with(name, ".cur"))
-		spool_cursor_unused(s, name);
 	else if (base_of(name, ".seg", &base) || base_of(name, SPOOL_AHEAD, &base))
 		return take_segment(s, name, base, ends_with(name, SPOOL_AHEAD), error);
 	else if (ends_with(name, ".seg"))
@@ -264,7 +262,14 @@ static int take_file(struct spool *s, const char *name, char error[SPOOL_ERROR])
 	return 0;
 }
 
-static int read_folder(struct spool *s, char error[SPOOL_ERROR])
+static int take_cursor(struct spool *s, const char *name, char error[SPOOL_ERROR])
+{
+	if (ends_with(name, ".cur"))
+		spool_cursor_unused(s, name);
+	return 0;
+}
+
+static int read_folder(struct spool *s, int (*take)(struct spool *, const char *, char *), char error[SPOOL_ERROR])
 {
 	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -276,7 +281,7 @@ static int read_folder(struct spool *s, char error[SPOOL_ERROR])
 		return rc;
 	}
 	for (const struct dirent *e; rc == 0 && (e = readdir(d));)
-		rc = take_file(s, e->d_name, error);
+		rc = take(s, e->d_name, error);
 	closedir(d);
 	return rc;
 }
@@ -374,7 +379,7 @@ static int load_cursors(struct spool *s, char error[SPOOL_ERROR])
 
 int spool_recover(struct spool *s, char error[SPOOL_ERROR])
 {
-	int rc = s->memory ? 0 : read_folder(s, error);
+	int rc = s->memory ? 0 : read_folder(s, take_file, error);
 	drop_left_over(s);
 	if (rc == 0)
 		rc = take_ahead(s);
@@ -389,6 +394,8 @@ int spool_recover(struct spool *s, char error[SPOOL_ERROR])
 		spool_failed(s, SPOOL_WRITE, errno);
 	if (rc == 0 && !s->memory)
 		rc = load_cursors(s, error);
+	if (rc == 0 && !s->memory) // now it is known what waited for them
+		rc = read_folder(s, take_cursor, error);
 	if (rc < 0 && !error[0])
 		snprintf(error, SPOOL_ERROR, "spool %s: %s", s->config.path, strerror(-rc));
 	if (rc < 0)

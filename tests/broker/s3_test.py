@@ -290,6 +290,20 @@ def away(s):
         mend(name)
         expect("%s: it goes on by itself" % what, p.wait(60) == 0, ship.said())
         whole(what, ship.objects())
+    # a bucket that was misspelt: its sink's name was made of it
+    for named in (False, True):
+        ship = Ship(s, "misspelt")
+        p = ship.start(capture("few", 100))
+        until(lambda: "is down: NoSuchBucket" in ship.said(), 60, ship.said)
+        p.send_signal(signal.SIGTERM)
+        p.wait()
+        ship.bucket = bucket(s)
+        config = json.loads((ship.folder / "c.json").read_text())["sinks"][0]
+        ship.config({**config, "bucket": ship.bucket, **({"name": "s3-misspelt"} if named else {})})
+        expect("ships", ship.run(capture("one", 1)) == 0, ship.said())
+        said = re.search(r"there is no sink=s3-misspelt any more, and nothing keeps the up to (\d+) bytes that waited.*\"name\": \"s3-misspelt\"", ship.said())
+        expect("what waited for another name is said: %s" % named, bool(said and int(said[1]) > 5000) != named, ship.said())
+        expect("and who has the name gets it: %s" % named, (len(lines(ship.objects())) > 200) == named, len(lines(ship.objects())))
     ship = Ship(s, bucket(s), env={"AWS_SECRET_ACCESS_KEY": "wrong"})
     p = ship.start(capture("few", 100))
     until(lambda: "is down: SignatureDoesNotMatch" in ship.said(), 60, ship.said)

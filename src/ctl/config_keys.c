@@ -206,7 +206,7 @@ static const struct config_key sink_keys[] = {
 	WORD(S, type, "type", sink_type_names, "file", "what takes the records, or, as pcapng, the copies of frames"),
 	TEXT(S, name, "name", "",
 	     "its own in logs, `show sinks` and the spool, of pcapng the `sink` of rules; empty: made of type and "
-	     "place"),
+	     "place, so that one that moves is another"),
 	WORD(S, format, "format", format_words, "eve",
 	     "a table for eyes, JSON lines as Suricata names them or as OCSF 1.8 does, or one fact a line",
 	     .only = RECORDS),

@@ -163,7 +163,8 @@ static int serve(struct run *r)
 		life_begin(r);
 		status = loop_run(r->loop);
 	}
-	life_deadline(r->config.workers.drain_ms);
+	appliance_end(&r->appliance);
+	life_deadline(r, r->config.workers.drain_ms);
 	from_kafka_stop(&r->appliance);
 	control_close(control);
 	bool holds = appliance_close(&r->appliance);
@@ -190,7 +191,7 @@ int run_main(int argc, char **argv)
 	banner(&r);
 	r.argv = argv - 1; // the verb's place is argv[0]'s
 	rc = serve(&r);
-	if (!reload_ended(&r.appliance))
+	if (r.appliance.abandoned || !reload_ended(&r.appliance))
 		_exit(rc);
 	eal_fini();
 	loop_free(r.loop);

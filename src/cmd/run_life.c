@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd.h"
+#include "ctl/decider.h"
 #include "ctl/from_kafka.h"
 #include "ctl/privilege.h"
 #include "ctl/reload.h"
@@ -73,7 +75,7 @@ static void loaded(void *arg, const struct reload *l)
 			"enforcing file=%s version=%u rules=%u sets=%u read_ms=%.0f compile_ms=%.0f publish_ms=%.1f "
 			"active on %u/%u workers",
 			l->file, l->done.version, l->done.rules, l->done.sets, l->done.read_ms, l->done.compile_ms,
-			l->done.publish_ms, l->done.workers, r->appliance.nworkers);
+			l->done.publish_ms, l->done.workers, r->appliance.nworkers + decider_workers(&r->appliance));
 	else
 		log_say(LOG_ERROR, "policy", "not loaded file=%s: %s; %s", l->file,
 			l->rc == -EINVAL ? "it has errors" : strerror(-l->rc),
@@ -224,16 +226,19 @@ void life_reload(struct run *r)
 static volatile sig_atomic_t outcome =
 	-1; // how it ends: what is left to do is to give memory back, which can take its time
 
+static const struct appliance *ending;
+
 static void now(int signal)
 {
 	if (outcome >= 0)
 		_exit(outcome);
-	static const char late[] = "error run: drain_ms is over: ended with frames inside\n";
-	static const char asked[] = "error run: a second signal: ended at once\n";
-	const char *text = signal == SIGALRM ? late : asked;
-	if (write(STDERR_FILENO, text, strlen(text)) < 0)
-		_exit(EXIT_ENVIRONMENT);
-	_exit(EXIT_FINDINGS);
+	const char *text[] = {signal == SIGALRM ? "error run: drain_ms is over: ended "
+						: "error run: a second signal: ended ",
+			      ending->waits ? ending->waits : "at once", "\n"};
+	struct iovec parts[3];
+	for (unsigned i = 0; i < 3; i++)
+		parts[i] = (struct iovec){(void *)(uintptr_t)text[i], strlen(text[i])};
+	_exit(writev(STDERR_FILENO, parts, 3) < 0 ? EXIT_ENVIRONMENT : EXIT_FINDINGS);
 }
 
 void life_ended(int status)
@@ -242,8 +247,9 @@ void life_ended(int status)
 	outcome = status;
 }
 
-void life_deadline(unsigned ms)
+void life_deadline(const struct run *r, unsigned ms)
 {
+	ending = &r->appliance;
 	static const int signals[] = {SIGTERM, SIGINT, SIGALRM};
 	const struct sigaction act = {.sa_handler = now};
 	struct itimerval at = {.it_value = {ms / 1000, (ms % 1000) * 1000 + (ms == 0)}};
@@ -280,7 +286,7 @@ void life_again(struct run *r)
 	log_say(LOG_ERROR, "run", "a worker is stalled: %s",
 		more ? "starting again" : "it was so after each start: ended");
 	if (r->appliance.ship && more) {
-		life_deadline(AGAIN_MS);
+		life_deadline(r, AGAIN_MS);
 		appliance_ship(&r->appliance, clock_ns(CLOCK_MONOTONIC) + AGAIN_MS / 2 * 1000000ull);
 		setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
 	}

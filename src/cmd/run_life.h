@@ -29,6 +29,6 @@ void life_reload(struct run *r);
 // A worker is stuck: the program from its beginning.
 void life_again(struct run *r);
 // From here on the end comes in so many milliseconds at the latest, and with another signal at once.
-void life_deadline(unsigned ms);
+void life_deadline(const struct run *r, unsigned ms);
 // All is out and written: from now on the deadline ends it with this status.
 void life_ended(int status);

@@ -433,11 +433,17 @@ static bool ledger_holds(struct appliance *a)
 	return false;
 }
 
+// Sinks have three quarters of the time to drain: closing the spool soundly is worth more than one more batch.
+void appliance_end(struct appliance *a)
+{
+	a->ends_ns = clock_ns(CLOCK_MONOTONIC) + a->config->workers.drain_ms * 750000ull;
+	a->waits = "while clients of Kafka were closed; what sinks have not taken stays in the spool";
+}
+
 bool appliance_close(struct appliance *a)
 {
-	// sinks have three quarters of the time to drain: closing the spool soundly is worth more than one more batch
-	uint64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + a->config->workers.drain_ms * 750000ull;
-	decider_stop(a);
+	a->abandoned |= !decider_stop(a, a->config->workers.drain_ms / 3);
+	a->waits = "with frames inside";
 	shortcut_drain(a);
 	for (unsigned i = 0; i < a->nworkers; i++)
 		if (a->polls[i])
@@ -452,9 +458,10 @@ bool appliance_close(struct appliance *a)
 	copies_close(a);
 	bool holds = !a->forwarding || ledger_holds(a);
 	holds &= shortcut_close(a);
-	appliance_ship(a, deadline_ns);
-	if (!captures_close(a) || !reload_ended(a)) // it reads what would be freed, and the process ends anyway
-		return holds;
+	a->waits = "while records were written; what sinks have not taken stays in the spool";
+	appliance_ship(a, a->ends_ns);
+	if ((a->abandoned |= !captures_close(a) || !reload_ended(a)))
+		return holds; // who was left behind reads what would be freed, and the process ends anyway
 	for (unsigned i = 0; i < a->nworkers; i++) {
 		if (a->polls[i])
 			worker_free(a, a->polls[i]);

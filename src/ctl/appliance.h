@@ -45,7 +45,7 @@ struct appliance {
 	bool reload_runs;
 	void (*reload_next)(void *arg); // when it is over; NULL: nothing
 	void *reload_next_arg;
-	bool last_good;      // in force is the history's, since the config's was broken at start
+	bool last_good;      // in force is the history's, since the config's file was broken at start
 	pthread_t comparing; // show_diff.c's
 	bool compares;
 	struct captures *captures;   // captures.c's; NULL: there was none yet
@@ -60,12 +60,17 @@ struct appliance {
 	} stalled[POLL_WORKERS];
 	unsigned nstalled;
 	uint64_t watched_ns;
+	uint64_t ends_ns;           // CLOCK_MONOTONIC: when sinks have had their time; 0: it does not end
+	const char *volatile waits; // what the end waits for, should it not come in time
+	bool abandoned;             // by who waits for others for good: what it uses is not freed, and the process ends
 };
 
 // Ports, memory, sinks. 0, or -errno after it was said.
 int appliance_open(struct appliance *a, const struct config *config);
 // Workers: frames pass from here on, by the fail mode no_policy.
 int appliance_start(struct appliance *a);
+// The end begins, and its time, workers.drain_ms.
+void appliance_end(struct appliance *a);
 // Takes nothing more in, lets what is inside leave and end within the config's deadline, writes all records. False:
 // frames or mbufs are left inside, which is a bug.
 bool appliance_close(struct appliance *a);

@@ -61,9 +61,15 @@ int decider_start(struct appliance *a)
 	return rc;
 }
 
-void decider_stop(struct appliance *a)
+bool decider_stop(struct appliance *a, unsigned within_ms)
 {
-	requests_stop(a->decider);
+	bool left = requests_stop(a->decider, within_ms);
+	if (!left)
+		log_say(LOG_WARNING, "decide",
+			"no broker says that the group was left: who takes over what is not answered, and requests of "
+			"the "
+			"last second, marks its answers (again)");
+	return left;
 }
 
 void decider_free(struct appliance *a)
@@ -96,9 +102,10 @@ json_t *decider_show(struct appliance *a, struct call *c)
 	for (unsigned i = 0; i < REQUESTS_COUNTED; i++)
 		json_object_set_new(counts, requests_count_names[i], json_integer((json_int_t)l.counts[i]));
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "state",
-			 !l.since_ns ? "connecting"
-			 : l.up      ? "up"
-				     : "down",
+			 !l.since_ns   ? "connecting"
+			 : l.topicless ? "no topic"
+			 : l.up        ? "up"
+				       : "down",
 			 "requests", l.topics[0], "decisions", l.topics[1], "errors", l.topics[2], "last_error",
 			 l.error, "partitions", (json_int_t)l.partitions, "open", (json_int_t)l.open, "remembered",
 			 (json_int_t)l.remembered, "half_within_ns", percentile(&l, 50), "p99_within_ns",
@@ -161,7 +168,11 @@ int decider_start(struct appliance *a)
 	return 0;
 }
 
-void decider_stop(struct appliance *a) {}
+bool decider_stop(struct appliance *a, unsigned within_ms)
+{
+	return true;
+}
+
 void decider_free(struct appliance *a) {}
 void decider_metrics(const struct appliance *a, FILE *f) {}
 

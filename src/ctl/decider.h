@@ -18,7 +18,8 @@ int decider_open(struct appliance *a);
 // NULL: there is none.
 struct record_out *decider_records(const struct appliance *a);
 int decider_start(struct appliance *a);
-void decider_stop(struct appliance *a);
+// What was taken is answered, and the group left, within so long. False: the broker did not say so: nothing is freed.
+bool decider_stop(struct appliance *a, unsigned within_ms);
 void decider_free(struct appliance *a); // stopped; nobody reads its records any more
 
 json_t *decider_show(struct appliance *a, struct call *c);

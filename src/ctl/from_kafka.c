@@ -30,11 +30,7 @@ static struct loop *ears;
 static void heard(void *arg)
 {
 	struct word *w = arg;
-	struct rules_look l = {0};
-	if (w->a->rules)
-		rules_look(w->a->rules, &l);
 	atomic_store(&w->a->enforcing, true);
-	w->a->last_good = !l.ended;
 	STATE_SAY(w->a, "policy", STATE_NUMBER("version", w->done.version), STATE_TEXT("hash", w->done.hash),
 		  STATE_TEXT("file", "swg_rules"), STATE_TEXT("detail", w->version),
 		  STATE_NUMBER("rules", w->done.rules), STATE_NUMBER("sets", w->done.sets),
@@ -91,6 +87,22 @@ bool from_kafka_ready(const struct appliance *a)
 	return !a->config->policy.kafka || l.is_ready;
 }
 
+bool from_kafka_last_good(const struct appliance *a)
+{
+	struct rules_look l = {0};
+	if (a->rules)
+		rules_look(a->rules, &l);
+	return a->rules ? l.last_good : a->last_good;
+}
+
+bool from_kafka_uncommitted(const struct appliance *a)
+{
+	struct rules_look l = {0};
+	if (a->rules)
+		rules_look(a->rules, &l);
+	return l.uncommitted;
+}
+
 json_t *from_kafka_show(const struct appliance *a)
 {
 	struct rules_look l;
@@ -111,6 +123,7 @@ json_t *from_kafka_show(const struct appliance *a)
 	char path[PATH_MAX];
 	json_object_set_new(o, "config", json_string(realpath(a->config->file, path) ? path : a->config->file));
 	json_object_set_new(o, "unread", json_integer((json_int_t)l.unread));
+	json_object_set_new(o, "uncommitted", json_boolean(l.uncommitted));
 	return o;
 }
 
@@ -163,8 +176,8 @@ json_t *from_kafka_row(const struct appliance *a)
 		return NULL;
 	rules_look(a->rules, &l);
 	return !l.version ? NULL
-			  : json_pack("{s:n,s:s,s:s,s:i,s:s,s:o,s:s,s:s,s:i}", "number", "time", "now", "hash", l.hash,
-				      "rules", (int)(l.rules + l.autos), "file", "swg_rules", "version",
+			  : json_pack("{s:n,s:s,s:s,s:i,s:s,s:o,s:s,s:s,s:i}", "number", "time", "now", "hash",
+				      l.policy, "rules", (int)(l.rules + l.autos), "file", "swg_rules", "version",
 				      json_sprintf("%lu.%lu", l.version, l.minor), "author",
 				      l.minor ? "machines" : l.author, "why", "not kept yet", "machine_written",
 				      (int)l.autos);
@@ -180,12 +193,22 @@ char *from_kafka_kept(const struct appliance *a, const char *file, size_t *len, 
 	return rules_kept(folder, number, len, hash);
 }
 #else
+bool from_kafka_last_good(const struct appliance *a)
+{
+	return a->last_good;
+}
+
 bool from_kafka_start(struct appliance *a, struct loop *loop)
 {
 	return true;
 }
 
 void from_kafka_stop(struct appliance *a) {}
+
+bool from_kafka_uncommitted(const struct appliance *a)
+{
+	return false;
+}
 
 bool from_kafka_ready(const struct appliance *a)
 {

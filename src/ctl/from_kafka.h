@@ -19,6 +19,10 @@ bool from_kafka_start(struct appliance *a, struct loop *loop);
 void from_kafka_stop(struct appliance *a);
 // Has the topic been read, or does the last good policy hold in its place? True where no policy comes from there.
 bool from_kafka_ready(const struct appliance *a);
+// What judges is of the history, since what the configuration names was broken, or not there, at start.
+bool from_kafka_last_good(const struct appliance *a);
+// Something was written to swg_rules that no version has yet.
+bool from_kafka_uncommitted(const struct appliance *a);
 // For `show policy`; NULL: it does not come from there.
 json_t *from_kafka_show(const struct appliance *a);
 void from_kafka_metrics(const struct appliance *a, FILE *out);

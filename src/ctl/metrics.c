@@ -163,12 +163,13 @@ static void workers(FILE *f, struct appliance *a)
 
 static void policy(FILE *f, struct appliance *a)
 {
+	bool last_good = from_kafka_last_good(a); // which looks, too
 	const struct standing_view *v = standing_look(a->standing);
 	family(f, "enforcing", "gauge", NULL, "1: a policy is in force and no bypass is on.");
 	fprintf(f, "sluice_enforcing %d\n", v && !a->bypass);
 	family(f, "policy_last_good", "gauge", NULL,
 	       "1: the config's was broken at start, the history's newest good one is in force.");
-	fprintf(f, "sluice_policy_last_good %d\n", a->last_good);
+	fprintf(f, "sluice_policy_last_good %d\n", last_good);
 	if (v) {
 		family(f, "policy_rules", "gauge", NULL, "Rules of the policy in force.");
 		fprintf(f, "sluice_policy_rules %u\n", v->policy->nrules);
@@ -334,7 +335,8 @@ unsigned metrics_health(struct appliance *a, FILE *out)
 unsigned metrics_ready(struct appliance *a, FILE *out)
 {
 	bool kafka_ready = from_kafka_ready(a);
-	bool policy = kafka_ready && (!*a->config->policy.file || atomic_load(&a->enforcing));
+	bool none = !*a->config->policy.file && !a->config->policy.kafka, enforcing = atomic_load(&a->enforcing);
+	bool policy = kafka_ready && (none || enforcing);
 	bool beats = a->forwarding && a->nstalled == 0, stopped = a->stopped;
 	struct spool_look l = {0};
 	if (a->records.spool)
@@ -347,10 +349,10 @@ unsigned metrics_ready(struct appliance *a, FILE *out)
 		stopped ? "stopped"
 		: beats ? "running"
 			: "stalled",
-		!kafka_ready   ? "not read"
-		: a->last_good ? "last good"
-		: policy       ? "loaded"
-			       : "not loaded",
+		!kafka_ready              ? "not read"
+		: !enforcing              ? none ? "none" : "not loaded"
+		: from_kafka_last_good(a) ? "last good"
+					  : "loaded",
 		l.failing ? "failing"
 		: failing ? "full"
 			  : "writing");

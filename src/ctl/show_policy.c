@@ -18,7 +18,7 @@
 json_t *show_policy(struct appliance *a, struct call *c)
 {
 	json_t *o = json_pack("{s:b,s:b,s:b,s:b}", "enforcing", atomic_load(&a->enforcing), "bypass", a->bypass,
-			      "loading", a->reload_runs, "last_good", a->last_good);
+			      "loading", a->reload_runs, "last_good", from_kafka_last_good(a));
 	const struct standing_view *v = standing_look(a->standing);
 	if (v) {
 		json_t *more =

@@ -35,7 +35,8 @@
 
 #define ROOM "decide"
 #define BATCH 256
-#define WAIT_MS 10 // for a request; a policy that comes waits as long
+#define WAIT_MS 10  // for a request; a policy that comes waits as long
+#define LATE_MS 200 // for a thread that should have ended
 #define ARENA (256 * 1024)
 
 const char *const requests_count_names[REQUESTS_COUNTED] = {
@@ -59,6 +60,14 @@ void requests_policy(struct requests *r)
 	}
 	while (!publish_step(p, &r->w, 64)) // it has no flows: at once
 		;
+}
+
+unsigned requests_within(const struct requests *r, unsigned most_ms)
+{
+	if (!atomic_load(&r->stop))
+		return most_ms;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), left = r->until_ns > now ? (r->until_ns - now) / 2000000 : 0;
+	return left < most_ms ? (unsigned)left : most_ms;
 }
 
 // ---- one request -------------------------------------------------------------------------------------------------
@@ -167,7 +176,7 @@ static void remember(struct requests *r, const rd_kafka_message_t *m, const uint
 {
 	int64_t ms = rd_kafka_message_timestamp(m, NULL);
 	uint64_t age_ns = r->wall_ns - (uint64_t)ms * 1000000;
-	requests_counts(r, REQUESTS_REMEMBERED);
+	requests_counts(r, REQUESTS_REREAD);
 	if (ms >= 0 && (int64_t)age_ns < (int64_t)r->config.dedupe_ns)
 		answered_put(r->answered, id, r->request->content[0], r->now_ns, NULL);
 }
@@ -226,6 +235,14 @@ static void take(struct requests *r, rd_kafka_message_t *m)
 
 // ---- the thread --------------------------------------------------------------------------------------------------
 
+static void unheard(struct requests *r, rd_kafka_resp_err_t err, const char *why)
+{
+	if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		atomic_store(&r->topicless, true); // until partitions come
+	log_say(LOG_WARNING, ROOM, "%s: %s", r->config.requests, why);
+	kafka_note(&r->reader, why);
+}
+
 static void heard(struct requests *r, rd_kafka_message_t *m)
 {
 	r->now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -233,7 +250,7 @@ static void heard(struct requests *r, rd_kafka_message_t *m)
 	if (!m->err)
 		take(r, m);
 	else if (m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
-		log_say(LOG_WARNING, ROOM, "%s: %s", r->config.requests, rd_kafka_message_errstr(m));
+		unheard(r, m->err, rd_kafka_message_errstr(m));
 	rd_kafka_message_destroy(m);
 }
 
@@ -256,6 +273,12 @@ static void turn(struct requests *r)
 	requests_share_commit(r, false);
 }
 
+static void between(void *arg)
+{
+	requests_policy(arg);
+	requests_send_poll(arg, 0);
+}
+
 static void *run(void *arg)
 {
 	struct requests *r = arg;
@@ -265,7 +288,7 @@ static void *run(void *arg)
 	requests_send_warm(r);
 	while (!atomic_load_explicit(&r->stop, memory_order_relaxed))
 		turn(r);
-	rd_kafka_consumer_close(r->reader.rk); // partitions leave, settled
+	r->left = kafka_leave(&r->reader, r->until_ns, between, r); // partitions leave, settled
 	requests_policy(r);
 	return NULL;
 }
@@ -341,13 +364,18 @@ int requests_start(struct requests *r, void (*begun)(void))
 	return -rc;
 }
 
-void requests_stop(struct requests *r)
+bool requests_stop(struct requests *r, unsigned within_ms)
 {
+	struct timespec until;
 	if (!r || !r->runs)
-		return;
+		return true;
+	r->until_ns = clock_ns(CLOCK_MONOTONIC) + within_ms * 1000000ull;
 	atomic_store(&r->stop, true);
-	pthread_join(r->thread, NULL);
-	r->runs = false;
+	// it may stand in a call of librdkafka's, some of which wait for socket.timeout.ms
+	uint64_t late_ns = r->until_ns + LATE_MS * 1000000ull;
+	until = (struct timespec){(time_t)(late_ns / 1000000000), (long)(late_ns % 1000000000)};
+	r->runs = pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
+	return !r->runs && r->left;
 }
 
 void requests_free(struct requests *r)
@@ -393,6 +421,7 @@ static void client(void *arg, const struct kafka_client *k)
 void requests_look(const struct requests *r, struct requests_look *to)
 {
 	*to = (struct requests_look){.partitions = atomic_load(&r->owned),
+				     .topicless = atomic_load(&r->topicless) && !atomic_load(&r->owned),
 				     .open = atomic_load(&r->open),
 				     .remembered = atomic_load(&r->remembered),
 				     .took_us = atomic_load(&r->took_us),

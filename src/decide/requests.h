@@ -29,8 +29,10 @@ struct requests *requests_open(const struct requests_config *config, char why[51
 struct record_out *requests_records(struct requests *r);
 // The thread. begun: called on it first; NULL. 0 or -errno.
 int requests_start(struct requests *r, void (*begun)(void));
-// What was taken is answered and said to the broker, within some seconds; then it leaves the group.
-void requests_stop(struct requests *r);
+// What was taken is answered and said to the broker; then it leaves the group. All of it within that time. False: the
+// broker did not answer, or the thread still waits for it: it is not to be freed, and nothing that it uses, but its
+// records may be read.
+bool requests_stop(struct requests *r, unsigned within_ms);
 void requests_free(struct requests *r);
 
 // X(symbol, name, help): what is counted. A request is in one of the first six.
@@ -46,7 +48,7 @@ void requests_free(struct requests *r);
 	X(RETRIED, "retried", "decisions that were sent again, for the broker did not take them")                      \
 	X(BARE, "bare", "answered without the headers that came with them, which the broker found too large")          \
 	X(LOST, "lost", "decisions that could not be delivered before their deadline")                                 \
-	X(REMEMBERED, "remembered", "read again when a partition came, for their ids alone")                           \
+	X(REREAD, "reread", "read again when a partition came, for their ids alone")                                   \
 	X(REBALANCES, "rebalances", "partitions came or went")
 
 enum requests_count {
@@ -66,7 +68,8 @@ struct requests_look {
 		      1]; // from the message's coming to the broker's word that it has the decision; the last: longer
 	uint64_t took_us; // their sum
 	uint32_t partitions, open, remembered;
-	bool up; // a broker is there for both
+	bool up;        // a broker is there for both
+	bool topicless; // and says that the topic of requests is not there, or not ours to read
 	uint64_t since_ns;
 	char error[256]; // the last one; "": none yet
 	const char *topics[3];

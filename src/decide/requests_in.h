@@ -46,11 +46,13 @@ struct requests {
 	uint64_t committed_at_ns;
 	uint64_t now_ns, wall_ns; // of the batch: CLOCK_MONOTONIC, CLOCK_REALTIME
 	pthread_t thread;
-	bool runs;
+	bool runs, left; // left: the group has said its word
 	void (*begun)(void);
 	_Atomic bool stop;
+	uint64_t until_ns; // set before stop: CLOCK_MONOTONIC, when all has to be over
 	_Atomic uint64_t counts[REQUESTS_COUNTED], took[REQUESTS_BUCKETS + 1], took_us;
 	_Atomic uint32_t owned, open, remembered;
+	_Atomic bool topicless; // the broker says that there are no requests to read
 };
 
 static inline void requests_counts(struct requests *r, enum requests_count c)
@@ -59,7 +61,9 @@ static inline void requests_counts(struct requests *r, enum requests_count c)
 			      memory_order_relaxed);
 }
 
-// requests.c: the policy in force, which may have changed. Where the thread waits it goes on doing this.
+// requests.c: so long may be waited, at most; where it ends, for half of what is left.
+unsigned requests_within(const struct requests *r, unsigned most_ms);
+// The policy in force, which may have changed. Where the thread waits it goes on doing this.
 void requests_policy(struct requests *r);
 
 // requests_send.c: what leaves, and what becomes of it.

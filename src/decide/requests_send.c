@@ -18,6 +18,8 @@
 #define ROOM "decide"
 #define BACK_OFF_MIN_NS 100000000ull
 #define BACK_OFF_MAX_NS 5000000000ull
+#define WARM_MS 10
+#define WARM_TRIES 10
 
 static void count_time(struct requests *r, uint64_t ns)
 {
@@ -227,15 +229,20 @@ int requests_send_open(struct requests *r, char why[KAFKA_WHY])
 	return kafka_open(&r->writer, &wish, why);
 }
 
-// A connection is there, and it is known where the topics are, before the first decision has to go (it took 0.3 s).
+// A connection is there, and it is known where the topics are, before the first decision has to go (it took 0.3 s). A
+// policy that comes meanwhile waits for one answer, WARM_MS at most: with a silent broker it waited for all.
 void requests_send_warm(struct requests *r)
 {
 	const char *topics[] = {r->config.decisions, r->config.errors};
 	for (unsigned i = 0; i < 2 && r->writer.rk; i++) {
 		const struct rd_kafka_metadata *m;
 		rd_kafka_topic_t *t = rd_kafka_topic_new(r->writer.rk, topics[i], NULL);
-		requests_policy(r);
-		if (t && rd_kafka_metadata(r->writer.rk, 0, t, &m, 100) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		bool there = false;
+		for (unsigned n = 0; t && n < WARM_TRIES && !there; n++) {
+			requests_policy(r);
+			there = rd_kafka_metadata(r->writer.rk, 0, t, &m, WARM_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+		}
+		if (there)
 			rd_kafka_metadata_destroy(m);
 		if (t)
 			rd_kafka_topic_destroy(t);

@@ -74,7 +74,7 @@ static bool commit_and_wait(struct requests *r, rd_kafka_topic_partition_list_t 
 	bool good = false;
 	if (rd_kafka_commit_queue(r->reader.rk, list, q, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		rd_kafka_event_t *e = NULL;
-		for (unsigned i = 0; i < SETTLE_MS / 10 && !e; i++) {
+		for (unsigned i = 0, n = requests_within(r, SETTLE_MS) / 10; i < n && !e; i++) {
 			requests_policy(r);
 			e = rd_kafka_queue_poll(q, 10);
 		}
@@ -90,7 +90,7 @@ static void leave(struct requests *r, const rd_kafka_topic_partition_list_t *par
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(parts->cnt);
 	if (!lost)
-		requests_send_settle(r, SETTLE_MS);
+		requests_send_settle(r, requests_within(r, SETTLE_MS));
 	for (int i = 0; i < parts->cnt; i++) {
 		struct progress *p = progress_of(r, parts->elems[i].partition);
 		if (p && p->owned && p->next >= 0)
@@ -138,7 +138,7 @@ static rd_kafka_topic_partition_list_t *where_they_stand(struct requests *r,
 							 const rd_kafka_topic_partition_list_t *parts)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(parts);
-	for (unsigned i = 0; i < ASK_TRIES; i++) {
+	for (unsigned i = 0; i < ASK_TRIES && !atomic_load(&r->stop); i++) {
 		requests_policy(r);
 		if (rd_kafka_committed(r->reader.rk, list, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
 			return list;
@@ -167,8 +167,9 @@ static void come(struct requests *r, rd_kafka_topic_partition_t *part, const rd_
 	p->committed = p->next;
 	p->known_below = p->again_below = 0;
 	atomic_fetch_add(&r->owned, 1);
-	if (ours || rd_kafka_query_watermark_offsets(r->reader.rk, r->config.requests, p->partition, &low, &high,
-						     ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (ours || atomic_load(&r->stop) ||
+	    rd_kafka_query_watermark_offsets(r->reader.rk, r->config.requests, p->partition, &low, &high, ASK_MS) !=
+		    RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
 	if (at->offset < 0) { // nobody has read it before: from now on
 		part->offset = p->next = high;
@@ -204,6 +205,7 @@ static void rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_p
 	const char *protocol = rd_kafka_rebalance_protocol(rk);
 	bool some = protocol && !strcmp(protocol, "COOPERATIVE"), comes = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
 	requests_counts(r, REQUESTS_REBALANCES);
+	atomic_store(&r->topicless, false);
 	if (comes)
 		take_over(r, parts);
 	else

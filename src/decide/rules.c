@@ -50,7 +50,7 @@ static void turn(struct rules *r, enum rules_state state)
 	bool news = r->look.state != state;
 	r->look.state = state;
 	r->look.ended |= state == RULES_LIVE;
-	r->look.is_ready |= state == RULES_LIVE || (state == RULES_AWAY && r->look.hash[0]);
+	r->look.is_ready |= state == RULES_LIVE || (state == RULES_AWAY && r->look.policy[0]);
 	pthread_mutex_unlock(&r->lock);
 	if (news)
 		log_say(state == RULES_LIVE || state == RULES_READING ? LOG_NOTICE : LOG_WARNING, "rules",
@@ -58,6 +58,15 @@ static void turn(struct rules *r, enum rules_state state)
 }
 
 // ---- records -----------------------------------------------------------------------------------------------------
+
+static void loose(struct rules *r, bool on)
+{
+	if (r->look.uncommitted == on) // this thread's own, but for who looks
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->look.uncommitted = on;
+	pthread_mutex_unlock(&r->lock);
+}
 
 static void commit(struct rules *r, const rd_kafka_message_t *m)
 {
@@ -69,6 +78,7 @@ static void commit(struct rules *r, const rd_kafka_message_t *m)
 		rules_say_unread(r, m, why);
 		return;
 	}
+	loose(r, false);
 	r->commit = c;
 	r->commit_at = m->offset;
 	r->minor = 0;
@@ -91,6 +101,8 @@ static void record(struct rules *r, const rd_kafka_message_t *m)
 	int rc = rules_table_put(r->table, m->key, m->key_len, m->payload, m->len, &kind, why);
 	if (rc < 0)
 		rules_say_unread(r, m, why);
+	if (rc == 0 && kind != RULES_AUTO)
+		loose(r, true);
 	if (rc == 0 && kind == RULES_AUTO) {
 		r->autos_ns = r->autos ? r->autos_ns : now_ns();
 		r->autos = true;
@@ -146,7 +158,7 @@ static void begin(struct rules *r)
 	r->next = 0;
 	r->base = r->autos = false;
 	pthread_mutex_lock(&r->lock);
-	r->look.ended = false;
+	r->look.ended = r->look.uncommitted = false;
 	pthread_mutex_unlock(&r->lock);
 	turn(r, RULES_READING);
 	assign(r, RD_KAFKA_OFFSET_BEGINNING);
@@ -265,6 +277,8 @@ static void *reads(void *arg)
 	if (r->config.thread)
 		r->config.thread();
 	rules_apply_last_good(r);
+	while (sem_wait(&r->opened) < 0)
+		;
 	while (!atomic_load(&r->ends) && topic_there(r))
 		follow(r);
 	if (r->unkept)
@@ -289,24 +303,45 @@ static void *merges(void *arg)
 
 // ---- from outside ------------------------------------------------------------------------------------------------
 
+// The last good policy comes into force while clients are made: nothing of it waits for Kafka.
+static bool begins(struct rules *r)
+{
+	r->table = rules_table_new();
+	if (!r->table || pthread_create(&r->thread, NULL, reads, r) != 0)
+		r->thread = 0;
+	return r->thread;
+}
+
 static bool threads(struct rules *r)
 {
-	if (!rules_ask_start(r) || !rules_keep_start(r) || pthread_create(&r->thread, NULL, reads, r) != 0)
+	if (!rules_ask_start(r) || !rules_keep_start(r))
 		return false;
 	if (pthread_create(&r->merger, NULL, merges, r) != 0)
 		r->merger = 0;
 	return true;
 }
 
-static void threads_end(struct rules *r)
+// What waits for a broker that does not answer waits together: a second.
+static void close_all(struct rules *r)
 {
 	atomic_store(&r->ends, true);
-	rules_ask_stop(r);
+	sem_post(&r->opened);
 	if (r->thread)
 		pthread_join(r->thread, NULL);
 	if (r->merger)
 		pthread_join(r->merger, NULL);
 	rules_keep_stop(r);
+	rules_say_flush(r);
+	rules_ask_stop(r);
+	kafka_close(&r->writer);
+	kafka_close(&r->reader);
+	rules_table_free(r->table);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->has_text);
+	pthread_cond_destroy(&r->keeps);
+	sem_destroy(&r->ask);
+	sem_destroy(&r->opened);
+	free(r);
 }
 
 struct rules *rules_start(const struct rules_config *config, char *why, size_t size)
@@ -323,34 +358,23 @@ struct rules *rules_start(const struct rules_config *config, char *why, size_t s
 	pthread_cond_init(&r->has_text, NULL);
 	pthread_cond_init(&r->keeps, NULL);
 	sem_init(&r->ask, 0, 0);
+	sem_init(&r->opened, 0, 0);
 	const struct kafka_wish wish = {
 		.config = config->kafka, .role = KAFKA_RULES, .node = config->node, .name = "rules", .set = set};
-	r->table = rules_table_new();
-	if (r->table && kafka_open(&r->reader, &wish, text) == 0 && rules_say_open(r, text) &&
-	    rd_kafka_poll_set_consumer(r->reader.rk) == RD_KAFKA_RESP_ERR_NO_ERROR && threads(r))
+	if (begins(r) && kafka_open(&r->reader, &wish, text) == 0 && rules_say_open(r, text) &&
+	    rd_kafka_poll_set_consumer(r->reader.rk) == RD_KAFKA_RESP_ERR_NO_ERROR && threads(r)) {
+		sem_post(&r->opened);
 		return r;
+	}
 	snprintf(why, size, "%s", text);
-	threads_end(r);
-	rules_say_close(r);
-	kafka_close(&r->reader);
-	rules_table_free(r->table);
-	free(r);
+	close_all(r);
 	return NULL;
 }
 
 void rules_stop(struct rules *r)
 {
-	if (!r)
-		return;
-	threads_end(r);
-	rules_say_close(r);
-	kafka_close(&r->reader);
-	rules_table_free(r->table);
-	pthread_mutex_destroy(&r->lock);
-	pthread_cond_destroy(&r->has_text);
-	pthread_cond_destroy(&r->keeps);
-	sem_destroy(&r->ask);
-	free(r);
+	if (r)
+		close_all(r);
 }
 
 void rules_look(struct rules *r, struct rules_look *out)
@@ -359,7 +383,8 @@ void rules_look(struct rules *r, struct rules_look *out)
 	*out = r->look;
 	pthread_mutex_unlock(&r->lock);
 	const struct standing_view *v = standing_look(r->config.standing);
-	out->replaced = v && out->hash[0] && strcmp(v->policy->hash, out->hash) != 0;
+	out->replaced = v && out->policy[0] && strcmp(v->policy->hash, out->policy) != 0;
+	out->last_good &= !out->replaced;
 	standing_let_go(r->config.standing);
 	out->age_ms = (now_ns() - __atomic_load_n(&r->current_ns, __ATOMIC_RELAXED)) / 1000000;
 }

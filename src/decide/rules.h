@@ -43,12 +43,15 @@ struct rules_look {
 	enum rules_state state;
 	bool ended;                                   // the topic was read to its end once
 	bool is_ready;                                // that, or the last good policy holds because Kafka is away
+	bool uncommitted;                             // rules or sets have changed in it, and no commit came yet
 	bool refused;                                 // the last version that came is not in force
 	bool replaced;                                // what is in force is not the topic's: somebody rolled back here
+	bool last_good;                               // it is the history's: the topic has said nothing that fits yet
 	uint64_t version, minor;                      // in force; 0: none from the topic
 	uint64_t last, last_minor;                    // that came last
 	char author[128], why[512], said[RULES_SAID]; // of the one in force; why the last was refused
-	char hash[65];
+	char hash[65];   // people's version's, as its commit says: without machine-written rules. "": it is not known
+	char policy[65]; // that of all that is in force, as the history and decisions name it
 	uint32_t rules, sets, items, autos;
 	double compile_ms, apply_ms;        // the last time
 	uint64_t age_ms;                    // since it was last known that nothing newer is in the topic

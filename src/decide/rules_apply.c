@@ -155,7 +155,9 @@ static void stands(struct rules *r, const struct turn *t, uint64_t began_ns)
 	l->refused = false;
 	snprintf(l->author, sizeof(l->author), "%s", r->commit.author);
 	snprintf(l->why, sizeof(l->why), "%s", r->commit.why);
-	memcpy(l->hash, r->hash, sizeof(l->hash));
+	l->last_good = false;
+	memcpy(l->hash, t->sum.hash, sizeof(l->hash));
+	memcpy(l->policy, r->hash, sizeof(l->policy));
 	*l->said = 0;
 	l->rules = t->sum.rules;
 	l->sets = t->sum.sets;
@@ -225,9 +227,24 @@ void rules_apply_commit(struct rules *r)
 	version(r, false);
 }
 
+// It was rolled back here, by hand, and the topic, read anew, says nothing newer.
+static bool held(struct rules *r)
+{
+	struct rules_look l;
+	rules_look(r, &l);
+	bool held = l.replaced && l.version == r->commit.version;
+	if (held)
+		log_say(LOG_NOTICE, "rules", "version %" PRIu64 " was rolled back by hand: people's next is waited for",
+			l.version);
+	return held;
+}
+
 void rules_apply_first(struct rules *r)
 {
-	if (r->commit.version)
+	r->base = held(r);
+	if (r->base)
+		rules_table_take(r->table);
+	else if (r->commit.version)
 		version(r, true);
 	else
 		log_say(LOG_WARNING, "rules",
@@ -288,7 +305,9 @@ static bool last_good(struct rules *r, const struct history_entry *e)
 		fclose(say);
 	if (rc == 0) {
 		pthread_mutex_lock(&r->lock);
-		memcpy(r->look.hash, hash, sizeof(hash));
+		r->look.last_good = true;
+		memcpy(r->look.policy, hash, sizeof(hash));
+		snprintf(r->look.hash, sizeof(r->look.hash), "%s", e->machines ? "" : hash);
 		sscanf(e->version, "%" SCNu64 ".%" SCNu64, &r->look.version, &r->look.minor);
 		snprintf(r->look.author, sizeof(r->look.author), "%s", e->author);
 		snprintf(r->look.why, sizeof(r->look.why), "%s", e->why);

@@ -23,6 +23,7 @@ struct rules {
 	pthread_t thread, merger, asker, keeper;
 	_Atomic bool ends;
 	// rules_ask.c's
+	sem_t opened;           // clients are there, or it ends
 	sem_t ask;              // now, not in its time
 	_Atomic int partitions; // as the last answer said. 0: there is no topic; -1: nobody has answered
 	_Atomic uint32_t asks;  // answers, and times that none came
@@ -81,7 +82,8 @@ void rules_keep(struct rules *r, uint64_t version, uint64_t minor, const struct 
 
 // rules_say.c
 bool rules_say_open(struct rules *r, char why[KAFKA_WHY]);
-void rules_say_close(struct rules *r);
+// Waits for what was said, a second at most.
+void rules_say_flush(struct rules *r);
 // Version and what became of it, to swg_rules_status: c NULL: it is in force; else why not.
 void rules_say_status(struct rules *r, const struct rules_sum *sum, const struct complaints *c, const char *why);
 // A record that cannot be read, to swg_errors.

@@ -35,11 +35,10 @@ bool rules_say_open(struct rules *r, char why[KAFKA_WHY])
 	return kafka_open(&r->writer, &wish, why) == 0;
 }
 
-void rules_say_close(struct rules *r)
+void rules_say_flush(struct rules *r)
 {
 	if (r->writer.rk)
 		rd_kafka_flush(r->writer.rk, FLUSH_MS);
-	kafka_close(&r->writer);
 }
 
 static void tell(struct rules *r, const char *topic, const char *key, json_t *o)

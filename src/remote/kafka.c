@@ -291,6 +291,23 @@ int kafka_open(struct kafka_client *k, const struct kafka_wish *wish, char why[K
 	return 0;
 }
 
+// Rejected: rd_kafka_consumer_close, which waits for a broker that does not answer as long as its session stands.
+bool kafka_leave(struct kafka_client *k, uint64_t until_ns, void (*turn)(void *arg), void *arg)
+{
+	rd_kafka_queue_t *q = rd_kafka_queue_new(k->rk);
+	rd_kafka_error_t *e = rd_kafka_consumer_close_queue(k->rk, q);
+	while (!e && !rd_kafka_consumer_closed(k->rk) && clock_ns(CLOCK_MONOTONIC) < until_ns) {
+		rd_kafka_queue_poll_callback(q, 10);
+		turn(arg);
+	}
+	bool left = e || rd_kafka_consumer_closed(k->rk);
+	if (e)
+		rd_kafka_error_destroy(e);
+	if (left) // else what is still said goes there
+		rd_kafka_queue_destroy(q);
+	return left;
+}
+
 void kafka_close(struct kafka_client *k)
 {
 	if (!k->rk)
@@ -306,6 +323,14 @@ void kafka_close(struct kafka_client *k)
 	rd_kafka_destroy(k->rk);
 	kafka_token_free(k->token);
 	k->rk = NULL;
+}
+
+void kafka_note(struct kafka_client *k, const char *why)
+{
+	pthread_mutex_lock(&lock);
+	snprintf(k->error, sizeof(k->error), "%s", why);
+	pthread_mutex_unlock(&lock);
+	atomic_fetch_add(&k->errors, 1);
 }
 
 void kafka_error(struct kafka_client *k, char out[KAFKA_WHY])

@@ -47,6 +47,9 @@ struct kafka_wish {
 
 // 0; -EINVAL: why says what librdkafka says. A broker that is away is no failure: librdkafka goes on trying.
 int kafka_open(struct kafka_client *k, const struct kafka_wish *wish, char why[KAFKA_WHY]);
+// A reader leaves its group. Callbacks of rebalances run in it, and `turn` in between, each 10 ms at the latest. False:
+// the broker has not said its word by then (CLOCK_MONOTONIC); librdkafka waits on, so the client is not to be closed.
+bool kafka_leave(struct kafka_client *k, uint64_t until_ns, void (*turn)(void *arg), void *arg);
 // Throws away what is queued: flush before. Takes up to some 100 ms. A client never opened is one closed.
 void kafka_close(struct kafka_client *k);
 
@@ -57,6 +60,8 @@ const char *kafka_brokers(const struct pairs *config);
 // for good. 0 or -EINVAL: why.
 int kafka_try(const struct pairs *config, char why[KAFKA_WHY], char lacks[KAFKA_WHY]);
 
+// What went wrong by what it gave its reader, beside what librdkafka tells by itself.
+void kafka_note(struct kafka_client *k, const char *why);
 // The last thing that went wrong; "": nothing yet.
 void kafka_error(struct kafka_client *k, char out[KAFKA_WHY]);
 

@@ -19,6 +19,7 @@
 #              310 so that a kill takes no more of the spool while its disk is slow
 #              330 a doctor for the spool's folder and for buckets, S3 that writes over nobody, and which way a flow goes;
 #              610 so that an edit from Kafka waits for nobody, machines' versions are kept, and hostile keys cost nothing;
+#              230 so that an end waits for no silent broker and says what it waits for, one group of a configuration is read, and sinks say what they write on with;
 #              100 for a time of day that is set, and a prompt that refuses what it would say otherwise
 #              250 so that check finds what run refuses of sinks, and S3 is not who merely answers 200
 set -euo pipefail
@@ -51,7 +52,7 @@ done <<-END
 	deciding 7230
 	protocols 7700
 	policy 8520
-	all 82970
+	all 83200
 END
 echo "lines of .c: ${said#, }"
 exit $bad

@@ -22,7 +22,8 @@
 struct loading {
 	struct config *config;
 	struct reading reading;
-	bool set; // by --set; else out of the file
+	bool set;         // by --set; else out of the file
+	const char *only; // the one group of the file that is read; NULL: all
 };
 
 // ---- where values came from -------------------------------------------------------------------------------------
@@ -260,6 +261,8 @@ static void read_top(struct loading *l)
 	for (uint32_t m = doc_first(d, 0); m < doc_end(d, 0); m = doc_next(d, m)) {
 		struct doc_span key = doc_string(d, d->node[m].key);
 		unsigned i = group_of(key), k = key_of(config_groups, key);
+		if (l->only && (i == config_group_count || strcmp(config_groups[i].name, l->only) != 0))
+			continue;
 		if (is_comment(key))
 			comment(&l->reading, m);
 		else if (i < config_group_count)
@@ -276,10 +279,11 @@ static void read_top(struct loading *l)
 }
 
 // -1: it is no JSON.
-static int read_file(struct config *c, const char *name, const char *text, size_t len, struct complaints *to)
+static int read_file(struct config *c, const char *only, const char *text, size_t len, struct complaints *to)
 {
 	struct arena a = {0};
-	struct loading l = {.config = c, .reading = {.arena = &a, .complaints = to}};
+	struct loading l = {.config = c, .reading = {.arena = &a, .complaints = to}, .only = only};
+	const char *name = c->file;
 	const char *slash = strrchr(name, '/');
 	l.reading.folder = slash ? arena_text(&a, name, slash == name ? 1 : (size_t)(slash - name)) : NULL;
 	int rc = doc_read(&l.reading.doc, name, text, len, &a, to);
@@ -426,7 +430,7 @@ static void init(struct config *c)
 }
 
 // 0; -ENOENT: it cannot be read; -EINVAL: it is no JSON, and nothing is known of it.
-static int load_file(struct config *c, const char *file, struct complaints *to)
+static int load_file(struct config *c, const char *file, const char *only, struct complaints *to)
 {
 	struct arena a = {0};
 	const char *why, *name = strcmp(file, SOURCE_STDIN) ? file : "stdin";
@@ -440,7 +444,7 @@ static int load_file(struct config *c, const char *file, struct complaints *to)
 		complaints_add(to, false, &at, "cannot read it: %s", why);
 	else if (len > CONFIG_TEXT_MAX)
 		complaints_add(to, false, &at, "longer than %u bytes: no configuration is", CONFIG_TEXT_MAX);
-	int rc = !text ? -ENOENT : len > CONFIG_TEXT_MAX || read_file(c, c->file, text, len, to) < 0 ? -EINVAL : 0;
+	int rc = !text ? -ENOENT : len > CONFIG_TEXT_MAX || read_file(c, only, text, len, to) < 0 ? -EINVAL : 0;
 	arena_free(&a);
 	to->unreadable = !text;
 	return rc;
@@ -459,24 +463,49 @@ static void derive(struct config *c)
 	}
 }
 
+// What the file and the sets say, without what only all of it together can have wrong.
+static int read_values(struct config *config, const char *file, const char *only, const char *const *sets,
+		       unsigned nsets, struct complaints *to)
+{
+	init(config);
+	int rc = file ? load_file(config, file, only, to) : 0;
+	for (unsigned i = 0; i < nsets && rc == 0; i++)
+		read_set(config, sets[i], to);
+	return rc;
+}
+
+static int judged(const struct config *config, int rc, struct complaints *to)
+{
+	complaints_sort(to, config->file);
+	return rc < 0 || to->nerrors == 0 ? rc : -EINVAL;
+}
+
 int config_read(struct config *config, const char *file, const char *const *sets, unsigned nsets, bool here,
 		struct complaints *to)
 {
-	init(config);
-	int rc = file ? load_file(config, file, to) : 0;
-	for (unsigned i = 0; i < nsets && rc == 0; i++)
-		read_set(config, sets[i], to);
+	int rc = read_values(config, file, NULL, sets, nsets, to);
 	if (rc == 0)
 		config_check(config, here, to);
 	derive(config);
-	complaints_sort(to, config->file);
-	return rc < 0 || to->nerrors == 0 ? rc : -EINVAL;
+	return judged(config, rc, to);
 }
 
 int config_load(struct config *config, const char *file, const char *const *sets, unsigned nsets, FILE *say)
 {
 	struct complaints wrong = {0};
 	int rc = config_read(config, file, sets, nsets, true, &wrong);
+	complaints_print(&wrong, say);
+	complaints_clear(&wrong);
+	return rc;
+}
+
+int config_load_kafka(struct config *config, const char *file, const char *const *sets, unsigned nsets, FILE *say)
+{
+	struct complaints wrong = {0};
+	int rc = read_values(config, file, "kafka", sets, nsets, &wrong);
+	if (rc == 0)
+		config_check_kafka(config, &wrong);
+	rc = judged(config, rc, &wrong);
 	complaints_print(&wrong, say);
 	complaints_clear(&wrong);
 	return rc;

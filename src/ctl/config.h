@@ -142,8 +142,11 @@ struct config {
 // *config is not to be used.
 int config_load(struct config *config, const char *file, const char *const *sets, unsigned nsets, FILE *say);
 
-// The same, said to complaints. here: what this machine lacks (cores, user, interfaces of other kinds) is an error;
-// else a warning, for a configuration may be checked elsewhere.
+// Of the file the group `kafka` alone is read: the rest may be for another machine.
+int config_load_kafka(struct config *config, const char *file, const char *const *sets, unsigned nsets, FILE *say);
+
+// As config_load, said to complaints. here: what this machine lacks (cores, user, interfaces of other kinds) is an
+// error; else a warning, for a configuration may be checked elsewhere.
 struct complaints;
 int config_read(struct config *config, const char *file, const char *const *sets, unsigned nsets, bool here,
 		struct complaints *to);

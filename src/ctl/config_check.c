@@ -457,3 +457,9 @@ void config_check(struct config *c, bool here, struct complaints *to)
 	decide(&k);
 	people(&k);
 }
+
+void config_check_kafka(struct config *c, struct complaints *to)
+{
+	struct checking k = {c, to, true};
+	kafka(&k);
+}

@@ -100,3 +100,5 @@ void config_origin_say(const struct config *c, uint32_t origin, char *out, size_
 
 // config_check.c: what only several keys together can have wrong.
 void config_check(struct config *c, bool here, struct complaints *to);
+// The same of the group `kafka`, for this machine.
+void config_check_kafka(struct config *c, struct complaints *to);

@@ -90,10 +90,11 @@ static char *appliance_config(struct cli *c)
 	const char *file = NULL;
 	json_unpack(answer, "{s:{s:{s:s}}}", "result", "kafka", "config", &file);
 	char *copy = file ? strdup(file) : NULL;
-	if (answer && !file)
-		fputs("sluice ctl: this appliance's policy does not come from Kafka: -c CONFIG, or --set "
-		      "kafka.bootstrap.servers=HOST:9092, says where to\n",
-		      stderr);
+	if (!file)
+		fprintf(stderr,
+			"sluice ctl: %s: -c CONFIG, or --set kafka.bootstrap.servers=HOST:9092, says how Kafka is "
+			"reached\n",
+			answer ? "this appliance's policy does not come from Kafka" : "so nobody says where to");
 	json_decref(answer);
 	return copy;
 }
@@ -105,7 +106,7 @@ static int settings(struct cli *c, const struct publish *p, struct config *confi
 	if (!file && !p->nsets)
 		return CALL_ENVIRONMENT;
 	FILE *say = open_memstream(&said, &size); // of a configuration that is for another machine
-	int rc = say ? config_load(config, file, p->sets, p->nsets, say) : -ENOMEM;
+	int rc = say ? config_load_kafka(config, file, p->sets, p->nsets, say) : -ENOMEM;
 	if (say)
 		fclose(say);
 	if (rc < 0)
@@ -215,7 +216,7 @@ void publish_view(struct view *v, const json_t *result)
 			json_integer_value(json_object_get(result, "sets")),
 			json_string_value(json_object_get(result, "hash")));
 	else if (json_array_size(list))
-		fprintf(v->out, "that would be version %lld\n", version + 1);
+		fprintf(v->out, "that would be version %lld\n", version);
 	else
 		fprintf(v->out, "version %lld says so already: nothing to publish\n", version);
 }

@@ -58,6 +58,8 @@ static void told(void *arg)
 		result = json_pack("{s:s,s:b,s:o,s:o,s:b,s:b}", "file", j->file, "no_policy", j->none, "rules",
 				   kinds(j->ids[RULE]), "sets", kinds(j->ids[SET]), "order_changed", j->d.moved,
 				   "defaults_changed", j->d.others);
+	if (result && j->kafka)
+		json_object_set_new(result, "uncommitted", json_boolean(from_kafka_uncommitted(j->a)));
 	pthread_join(j->a->comparing, NULL);
 	j->a->compares = false;
 	control_answer(j->a->control, j->later, &c, result);
@@ -157,4 +159,7 @@ void view_policy_diff(struct view *v, const json_t *result)
 		fprintf(v->out, "defaults differ\n");
 	else if (!any)
 		fprintf(v->out, "nothing differs\n");
+	if (json_is_true(json_object_get(result, "uncommitted")))
+		fprintf(v->out,
+			"no commit stands behind what was written last: it comes into force with the next version\n");
 }

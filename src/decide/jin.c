@@ -176,11 +176,13 @@ bool jin_number(struct jin *j, uint64_t *n)
 {
 	jin_next(j);
 	const uint8_t *from = j->at;
-	for (*n = 0; digit(j) && j->at - from < 17; j->at++)
-		*n = *n * 10 + *j->at - '0';
+	uint64_t sum = 0;
+	for (; digit(j) && j->at - from < 17; j->at++)
+		sum = sum * 10 + *j->at - '0';
 	bool more = j->at < j->end && (digit(j) || *j->at == '.' || *j->at == 'e' || *j->at == 'E');
-	if (j->at == from || more || (*from == '0' && j->at - from > 1) || *n >> 53)
-		return jin_wrong(j, "a whole number is expected");
+	if (j->at == from || more || (*from == '0' && j->at - from > 1) || sum >> 53)
+		return jin_wrong(j, "a whole number is expected"); // *n stays
+	*n = sum;
 	return true;
 }
 

@@ -322,6 +322,8 @@ static bool place_of(struct reading *r, struct place *at)
 	struct http_authority a = http_name_authority(authority);
 	if (a.bad || !a.name.len || a.name.len > NAME_MAX_BYTES)
 		return wrong(r, "url", "no server in it");
+	if (connect && !a.port) // RFC 9110 9.3.6
+		return wrong(r, "url", "name:port is expected");
 	at->name = a.name;
 	at->port = a.port ? (uint16_t)a.port : at->usual;
 	at->rest.p = authority.p + authority.len;
@@ -490,9 +492,11 @@ int request_read(struct request *q, const void *p, size_t len, const uint64_t ke
 	q->method = q->target = (struct http_span){0};
 	q->nheaders = 0;
 	bool good = members(&r);
-	if (!good && !*q->why)
-		wrong(&r, "message", len > REQUEST_MAX ? "more than 65536 bytes" : r.j.why ? r.j.why : "no object");
-	if (!good || !whole(&r) || !build(&r))
+	if (len > REQUEST_MAX) // whatever else is wrong with what was read of it
+		snprintf(q->why, sizeof(q->why), "message: more than %u bytes", REQUEST_MAX);
+	else if (!good && !*q->why)
+		wrong(&r, "message", r.j.why ? r.j.why : "no object");
+	if (!good || len > REQUEST_MAX || !whole(&r) || !build(&r))
 		return -EINVAL;
 	content(q, key);
 	return 0;

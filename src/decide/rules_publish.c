@@ -339,8 +339,8 @@ static bool check(struct publishing *x)
 	struct complaints c = {0};
 	x->policy = policy_load_heard(x->p->file, &(struct policy_ear){hear, x}, &c);
 	complaints_print(&c, x->say);
+	x->rc = x->policy ? 0 : c.unreadable ? -ENOENT : -EINVAL;
 	complaints_clear(&c);
-	x->rc = x->policy ? 0 : -EINVAL;
 	return x->policy;
 }
 
@@ -378,7 +378,7 @@ static void publish(struct publishing *x)
 	rules_table_sum(x->next, false, &sum);
 	x->done->rules = sum.rules;
 	x->done->sets = sum.sets;
-	x->done->version = x->last;
+	x->done->version = x->last + (x->p->dry && (differs(x) || !x->last));
 	memcpy(x->done->hash, sum.hash, sizeof(sum.hash));
 	if (!x->p->dry && (differs(x) || !x->last))
 		transaction(x, &sum);

@@ -18,7 +18,7 @@ struct rules_publish {
 };
 
 struct rules_published {
-	uint64_t version; // that was written; dry: the last one; 0: none
+	uint64_t version; // that was written, or would be (dry); nothing to write: the last one; 0: none
 	uint32_t added, changed, removed, items_added, items_removed;
 	uint32_t rules, sets; // of the version
 	bool written;         // a version was

@@ -137,6 +137,15 @@ void sink_works(struct sink *k)
 		log_say(LOG_NOTICE, ROOM, "sink=%s is up again", d->name);
 }
 
+void sink_troubled(struct sink *k, const char *why)
+{
+	struct sink_counts *c = &k->delivery->counts;
+	pthread_mutex_lock(&k->delivery->lock);
+	c->errors++;
+	snprintf(c->error, sizeof(c->error), "%s", why);
+	pthread_mutex_unlock(&k->delivery->lock);
+}
+
 void sink_sent(struct sink *k, uint64_t bytes)
 {
 	pthread_mutex_lock(&k->delivery->lock);

@@ -67,5 +67,7 @@ int sink_state(struct sink *k, const void *state, size_t len);
 // Its place takes nothing, takes again: said in the log once, shown by `show sinks` with since when.
 void sink_fails(struct sink *k, const char *why, ...) __attribute__((format(printf, 2, 3)));
 void sink_works(struct sink *k);
+// Something is wrong, and it goes on all the same: counted, and shown as its last error.
+void sink_troubled(struct sink *k, const char *why);
 // Bytes that went there.
 void sink_sent(struct sink *k, uint64_t bytes);

@@ -4,6 +4,7 @@
 // the cursor moves behind what is in it, so that what counts as arrived is still there after the power has gone. After
 // a crash the lines since the last sync may stand in it twice. Its sink's thread.
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,7 @@ struct own {
 	uint64_t put;          // the end of the last record that is in lines, or has gone
 	uint64_t gone, synced; // all up to here was written; and is durable
 	uint64_t unsynced, since_ns;
+	uint64_t errors; // of the file, that were shown
 };
 
 static int file_sink_open(struct sink *k)
@@ -59,6 +61,13 @@ static bool write_out(struct sink *k, bool last)
 		return false;
 	}
 	sink_works(k);
+	if (o->file.said && o->file.errors != o->errors) {
+		char why[SINK_TEXT];
+		snprintf(why, sizeof(why), "%.150s: %.60s; the old file is written on", k->config->path,
+			 strerror(o->file.error));
+		sink_troubled(k, why);
+	}
+	o->errors = o->file.errors;
 	return true;
 }
 

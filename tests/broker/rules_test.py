@@ -161,7 +161,7 @@ class Writer:
             self.p.abort_transaction(30)
             return 0
         self.p.commit_transaction(30)
-        self.keys, self.version = keys, made["version"]
+        self.keys, self.version, self.hash = keys, made["version"], made["hash"]
         return time.time()
 
 
@@ -195,12 +195,30 @@ def first(k, box):
     more = json.loads(json.dumps(POLICY))
     more["rules"].insert(1, {"id": "new", "action": "deny", "when": {"http.path": {"regex": "/[0-9]+x$"}}})
     out = json.loads(publish(box, more, "--dry-run").stdout)["result"]
-    expect("what it would change", out["changes"] == ["+ new"] and not out["published"], out)
+    expect("what it would change", out["changes"] == ["+ new"] and not out["published"] and out["version"] == 2, out)
+    elsewhere(box)
     r = publish(box, {"rules": [{"id": "x", "action": "denny"}]})
     expect("one with errors is not published", r.returncode == 1 and "denny" in r.stderr, r.stderr)
     publish(box, more)
     box.stands("2.0")
     expect("rules in their order", [r["rule"] for r in box.ctl("show", "rules")["result"]["rules"]] == ["no-bad", "new", "web", "default"])
+
+
+def elsewhere(box):
+    """publishing on a machine that is not the appliance's"""
+    theirs = box.folder / "theirs.json"
+    theirs.write_text(json.dumps({**json.loads(box.config.read_text()), "user": "nobody-of-that-name", "workers": {"cores": [4000]},
+                                  "control": {"group": "none-of-that-name"}}))
+    file = str(box.folder / "policy.json")
+
+    def ctl(*words):
+        return subprocess.run([SLUICE, "ctl", "-s", str(box.folder / "nobody.sock"), "policy", *words], capture_output=True, text=True, timeout=180)
+    r = ctl("publish", file, "-c", str(theirs), "--dry-run")
+    expect("of the configuration the group kafka is read, and nothing else", r.returncode == 0 and "that would be version 2" in r.stdout, r.stdout + r.stderr)
+    r = ctl("publish", str(box.folder / "none.json"), "-c", str(theirs))
+    expect("a file that is not there is the environment's", r.returncode == 3 and "none.json" in r.stderr, (r.returncode, r.stderr))
+    r = ctl("publish", file)
+    expect("without an appliance: how to say where Kafka is", r.returncode == 3 and "-c CONFIG" in r.stderr, r.stderr)
 
 
 def edits(k, box, w):
@@ -264,11 +282,17 @@ def machines(k, box, w):
     w.raw((b"rule:auto:feed:a", json.dumps(rule).encode()))
     s = status(k, box.node, w.version, 1)
     expect("a machine's rule is a version of its own", s["ok"] and s["machine_written"] == 1, s)
+    expect("the hash stays its commit's", s["in_force"]["hash"] == w.hash == box.kafka()["hash"], (s, w.hash))
     w.raw((b"rule:auto:feed:b", json.dumps({**rule, "when": {"prot": 1}}).encode()),
           (b"rule:auto:feed:c", json.dumps({**rule, "expires": over}).encode()),
           (b"rule:auto:feed:d", json.dumps({"order": 1000000000, "action": "deny"}).encode()))
     until(lambda: "left out rule=auto:feed:b" in box.said(), 30, "the machine's rule with an error is left out")
     until(lambda: box.kafka()["unread"] == 8, 30, "one that never expires is none")
+    expect("all has a commit", not box.ctl("policy", "diff", "kafka")["result"]["uncommitted"])
+    w.raw((b"rule:loose", b'{"order": 9003, "action": "deny"}'))
+    until(lambda: box.ctl("policy", "diff", "kafka")["result"]["uncommitted"], 30, "a difference without a commit is called so")
+    expect("and shown", box.ctl("policy", "diff", "kafka")["result"]["rules"]["added"] == ["loose"], box.ctl("policy", "diff", "kafka"))
+    w.raw((b"rule:loose", None))
     w.write({"rule:people": {"order": 9002, "action": "deny"}})
     s = status(k, box.node, w.version)
     expect("people's version does not wait for machines", s["ok"] and s["machine_written"] == 1, s)
@@ -407,6 +431,26 @@ def compacted(k, box, w):
     expect("after compaction the same", box.kafka()["hash"] == was and not box.kafka()["refused"], box.kafka())
 
 
+def anew(k, box):
+    """a topic that is read again and says nothing newer does not undo a rollback"""
+    w = Writer(k)
+    w.write({"rule:held": {"order": 9400, "action": "deny"}})
+    box.stands("%d.0" % w.version)
+    r = box.ctl("policy", "rollback")
+    expect("rolled back", r["ok"] and box.kafka()["rolled_back"], r)
+    k.admin.delete_topics([TOPIC])[TOPIC].result(30)
+    until(lambda: box.kafka()["state"] == "no topic", 90, "the topic is gone: %s" % box.kafka())
+    k.topic(TOPIC, **{"cleanup.policy": "compact"})
+    keys, version = w.keys, w.version
+    w = Writer(k)
+    w.write(keys, version=version)
+    until(lambda: "was rolled back by hand" in box.said() or not box.kafka()["rolled_back"], 90, "read again")
+    expect("it holds", box.kafka()["rolled_back"] and box.kafka()["state"] == "live", box.kafka())
+    w.write({"rule:held": None})
+    box.stands("%d.0" % w.version)
+    expect("until people's next version", not box.kafka()["rolled_back"])
+
+
 def partitions(k, box):
     k.admin.delete_topics([TOPIC])[TOPIC].result(30)
     until(lambda: TOPIC not in k.admin.list_topics(timeout=5).topics, 60, "the topic is gone")
@@ -435,6 +479,7 @@ def rules():
             away(k, box, w, folder)
             if FULL:
                 compacted(k, box, Writer(k))
+            anew(k, box)
             partitions(k, box)
         except Exception:
             print("%s, its exit code so far %s" % (box.said()[-4000:], box.process.poll()), flush=True)

@@ -44,6 +44,28 @@ static void good(const char *text)
 #define PORTS "\"ports\": {\"a\": {\"type\": \"null\"}, \"b\": {\"type\": \"null\"}}"
 #define BRIDGE "\"paths\": [{\"mode\": \"bridge\", \"ports\": [\"a\", \"b\"]}]"
 
+static int load_kafka(const char *text)
+{
+	load(text, NULL, 0);
+	FILE *out = fmemopen(said, sizeof(said), "w");
+	int rc = config_load_kafka(&config, "t.json", NULL, 0, out);
+	fclose(out);
+	return rc;
+}
+
+// Who publishes needs not be the machine that the rest is for.
+static void kafka_alone_is_read(void **state)
+{
+	assert_int_equal(
+		load_kafka("{\"user\": \"nobody-of-that-name\", \"control\": {\"group\": \"nor-that\"}, \"paths\": 7, "
+			   "\"kafka\": {\"bootstrap.servers\": \"127.0.0.1:9092\"}}"),
+		0);
+	assert_int_equal(config.kafka.pairs.n, 1);
+	assert_int_equal(load_kafka("{\"kafka\": {\"bootstrap.server\": \"127.0.0.1:9092\"}}"), -EINVAL);
+	assert_non_null(strstr(said, "t.json:1:"));
+	assert_int_equal(load_kafka("{\"kafka\": "), -EINVAL);
+}
+
 static void values_are_read(void **state)
 {
 	good("{\"fail\": {\"no_policy\": \"closed\"}, \"node\": \"n1\", \"workers\": {\"cores\": [0, 1]}," PORTS
@@ -198,6 +220,7 @@ int main(void)
 	char folder[] = "/tmp/config_XXXXXX";
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_are_read),
+		cmocka_unit_test(kafka_alone_is_read),
 		cmocka_unit_test(sets_are_laid_over_it),
 		cmocka_unit_test(values_know_where_they_came_from),
 		cmocka_unit_test(slips_are_said_in_one_run),

@@ -98,13 +98,42 @@ static void test_refuses(void **state)
 		{"{\"id\":\"a\",\"x\":[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]," GOOD "}", "message: nested too deep",
 		 true},
 		{"{\"id\":\"a\",\"x\":tru," GOOD "}", "message: a value that is none", true},
+		{"{\"id\":\"a\",\"method\":\"CONNECT\",\"url\":\"x\"}", "url: name:port is expected", true},
+		{"{\"id\":\"a\",\"deadline_ms\":1e300," GOOD "}", "deadline_ms: a whole number is expected", true},
+		{"{\"id\":\"a\",\"deadline_ms\":9223372036854775807," GOOD "}",
+		 "deadline_ms: a whole number is expected", true},
 	};
 	(void)state;
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		assert_int_equal(reads(all[i].text), -EINVAL);
 		assert_string_equal(question->why, all[i].why);
 		assert_int_equal(question->ask.id.len > 0, all[i].id);
+		assert_int_equal(question->deadline_ms, 0); // what cannot be read is answered, not late
 	}
+}
+
+// A URL of this many letters.
+static int reads_long(size_t letters)
+{
+	char *text = malloc(letters + 128), *at = text;
+	assert_non_null(text);
+	at += sprintf(at, "{\"id\":\"a\",\"method\":\"GET\",\"url\":\"http://a/");
+	memset(at, 'x', letters);
+	strcpy(at + letters, "\"}");
+	int rc = reads(text);
+	free(text);
+	return rc;
+}
+
+static void test_too_long(void **state)
+{
+	(void)state;
+	assert_int_equal(reads_long(8000), 0);
+	assert_int_equal(reads_long(9000), -EINVAL);
+	assert_string_equal(question->why, "url: longer than is looked at");
+	assert_int_equal(reads_long(REQUEST_MAX + 1000), -EINVAL); // is cut off within the URL
+	assert_string_equal(question->why, "message: more than 65536 bytes");
+	assert_int_equal(question->ask.id.len, 1);
 }
 
 // What its verdict does not hang on may differ; all else may not.
@@ -525,11 +554,12 @@ static void test_progress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reads),          cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_content),        cmocka_unit_test(test_same_as_packets),
-		cmocka_unit_test(test_only_asked),     cmocka_unit_test(test_words),
-		cmocka_unit_test(test_unread),         cmocka_unit_test(test_answered),
-		cmocka_unit_test(test_answered_bound), cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_reads),           cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_too_long),        cmocka_unit_test(test_content),
+		cmocka_unit_test(test_same_as_packets), cmocka_unit_test(test_only_asked),
+		cmocka_unit_test(test_words),           cmocka_unit_test(test_unread),
+		cmocka_unit_test(test_answered),        cmocka_unit_test(test_answered_bound),
+		cmocka_unit_test(test_progress),
 	};
 	question = calloc(1, sizeof(*question));
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

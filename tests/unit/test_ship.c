@@ -788,6 +788,30 @@ static void moved_away_and_reopened(void **state)
 	assert_int_equal(files, 6);
 }
 
+static bool troubled(const struct live *l)
+{
+	struct sink_counts n;
+	assert_true(deliver_counts(l->deliver, "sink-1", &n));
+	return n.up && n.errors && strstr(n.error, "Is a directory") && strstr(n.error, "written on");
+}
+
+// What took its name cannot be written: the old one is, and whoever looks at sinks sees why.
+static void not_reopened(void **state)
+{
+	struct live l = {0};
+	char to[128];
+	sink_to(&l, SHIP_EVE, "eve");
+	start_live(&l);
+	say_some(0, 100);
+	until(moved_on, &l);
+	snprintf(to, sizeof(to), "%s/eve.20", folder);
+	assert_int_equal(rename(in_folder("eve"), to), 0);
+	assert_int_equal(mkdir(in_folder("eve"), 0700), 0);
+	deliver_reopen(l.deliver);
+	until(troubled, &l);
+	stop_live(&l);
+}
+
 static bool fails(const struct live *l)
 {
 	struct sink_counts n;
@@ -897,6 +921,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_disk_is_said_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_sinks_rotate_by_size, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(moved_away_and_reopened, setup_folder, teardown_folder),
+		cmocka_unit_test_setup_teardown(not_reopened, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(what_cannot_be_written_harms_nobody, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(what_is_left_out_is_passed, setup_folder, teardown_folder),
 		cmocka_unit_test_setup_teardown(what_a_full_ring_lost_is_said, setup_folder, teardown_folder),

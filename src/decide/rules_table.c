@@ -18,11 +18,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include <openssl/evp.h>
-
 #include "base/word.h"
 #include "decide/canonical.h"
 #include "decide/request.h"
+#include "decide/rules_digest.h"
 #include "live/standing.h"
 
 #define FEW_GONE 1024
@@ -407,91 +406,25 @@ static void sort(struct rules_table *t)
 	t->sorted = t->all.n;
 }
 
-struct digest {
-	EVP_MD_CTX *c;
-	size_t n;
-	bool some;
-	char piece[1 << 14];
-};
-
-static void digest_bytes(struct digest *d, const void *p, size_t len)
+static void member(struct rules_digest *d, const struct entry *e, const struct rules_value *v)
 {
-	if (len > sizeof(d->piece) - d->n) {
-		EVP_DigestUpdate(d->c, d->piece, d->n);
-		d->n = 0;
-	}
-	if (len > sizeof(d->piece)) {
-		EVP_DigestUpdate(d->c, p, len);
-		return;
-	}
-	memcpy(d->piece + d->n, p, len);
-	d->n += len;
-}
-
-static void digest_open(struct digest *d)
-{
-	d->c = enough(EVP_MD_CTX_new());
-	d->n = 0;
-	d->some = false;
-	if (EVP_DigestInit_ex(d->c, EVP_sha256(), NULL) != 1)
-		abort();
-	digest_bytes(d, "{", 1);
-}
-
-static void digest_key(struct digest *d, const struct entry *e)
-{
-	if (e->plain) {
-		digest_bytes(d, "\"", 1);
-		digest_bytes(d, e->key, e->len);
-		digest_bytes(d, "\"", 1);
-		return;
-	}
-	char *text;
-	size_t len;
-	FILE *f = enough(open_memstream(&text, &len));
-	canonical_string(e->key, e->len, f);
-	if (fclose(f) != 0)
-		abort();
-	digest_bytes(d, text, len);
-	free(text);
-}
-
-static void digest_member(struct digest *d, const struct entry *e, const struct rules_value *v)
-{
-	if (d->some)
-		digest_bytes(d, ",", 1);
-	d->some = true;
-	digest_key(d, e);
-	digest_bytes(d, ":", 1);
-	digest_bytes(d, v->text, v->len);
-}
-
-static void digest_close(struct digest *d, char hex[65])
-{
-	unsigned char out[EVP_MAX_MD_SIZE];
-	unsigned n;
-	digest_bytes(d, "}", 1);
-	EVP_DigestUpdate(d->c, d->piece, d->n);
-	EVP_DigestFinal_ex(d->c, out, &n);
-	for (unsigned i = 0; i < 32; i++)
-		snprintf(hex + 2 * i, 3, "%02x", out[i]);
-	EVP_MD_CTX_free(d->c);
+	rules_digest_member(d, e->key, e->len, e->plain, v->text, v->len);
 }
 
 void rules_table_sum(struct rules_table *t, bool force, struct rules_sum *sum)
 {
-	struct digest people, all;
+	struct rules_digest people, all;
 	struct list autos = {0};
 	*sum = (struct rules_sum){0};
 	sort(t);
-	digest_open(&people);
+	rules_digest_open(&people);
 	for (uint32_t i = 0; i < t->all.n; i++) {
 		const struct entry *e = t->all.of[i];
 		const struct rules_value *v = in_policy(e, force);
 		if (!v)
 			continue;
 		if (e->k.kind != RULES_AUTO)
-			digest_member(&people, e, v);
+			member(&people, e, v);
 		else
 			add(&autos, t->all.of[i]);
 		sum->rules += e->k.kind == RULES_RULE;
@@ -499,15 +432,15 @@ void rules_table_sum(struct rules_table *t, bool force, struct rules_sum *sum)
 		sum->sets += e->k.kind == RULES_SET;
 		sum->items += e->k.kind == RULES_ITEM;
 	}
-	digest_close(&people, sum->hash);
+	rules_digest_close(&people, sum->hash);
 	memcpy(sum->all, sum->hash, sizeof(sum->all));
 	if (!sum->autos)
 		return;
-	digest_open(&all); // of the other, and what is beside
-	digest_bytes(&all, sum->hash, 64);
+	rules_digest_open(&all); // of the other, and what is beside
+	rules_digest_bytes(&all, sum->hash, 64);
 	for (uint32_t i = 0; i < autos.n; i++)
-		digest_member(&all, autos.of[i], autos.of[i]->now);
-	digest_close(&all, sum->all);
+		member(&all, autos.of[i], autos.of[i]->now);
+	rules_digest_close(&all, sum->all);
 	free(autos.of);
 }
 

@@ -12,8 +12,7 @@
 //
 // What must never happen here: a flow that ends while packets of this burst still point to it. Where a packet would
 // end one of those (tuple used again, table full), the burst is cut before it, the rooms behind finish the part
-// before, and path_back comes again for the rest (flow_rest). Rejected: counting references in the flow (a write a
-// packet for what happens once in a million).
+// before, and path_back comes again for the rest (flow_rest). Rejected: counting references: a write a packet.
 //
 // When the table is full the half-open flow seen longest ago gives way, established ones never do; where there is
 // none, the packet is dropped by FLOW_TABLE_FULL.

@@ -100,31 +100,36 @@ static bool read_groups(struct reading *r)
 	return !r->j.why;
 }
 
-static uint8_t address(struct http_span s, uint8_t out[16])
+// Its length. loose: of a URL, where 127.1, 2130706433 and 0x7f.1 are 127.0.0.1 to whoever connects (inet_aton(3),
+// WHATWG URL 3.5). ::ffff:192.0.2.1, as dual-stack sockets say it, is 192.0.2.1.
+static uint8_t address(struct http_span s, bool loose, uint8_t out[16])
 {
+	static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
 	char copy[INET6_ADDRSTRLEN + 1];
 	if (s.len >= sizeof(copy) || memchr(s.p, 0, s.len))
 		return 0;
 	memcpy(copy, s.p, s.len);
 	copy[s.len] = 0;
-	return inet_pton(AF_INET, copy, out) == 1 ? 4 : inet_pton(AF_INET6, copy, out) == 1 ? 16 : 0;
+	if (inet_pton(AF_INET, copy, out) == 1 || (loose && inet_aton(copy, (struct in_addr *)(void *)out)))
+		return 4;
+	if (inet_pton(AF_INET6, copy, out) != 1)
+		return 0;
+	if (memcmp(out, mapped, sizeof(mapped)) != 0)
+		return 16;
+	memcpy(out, out + 12, 4);
+	memset(out + 4, 0, 12);
+	return 4;
 }
 
 static bool read_src(struct reading *r)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
 	struct ask *a = &r->q->ask;
 	struct http_span s;
 	if (jin_next(&r->j) == 'n')
 		return jin_null(&r->j);
 	if (!text(r, "src", &s, FACT_VALUE_MAX))
 		return false;
-	a->src_len = address(s, a->src);
-	if (a->src_len == 16 && !memcmp(a->src, mapped, 12)) { // ::ffff:192.0.2.1, as dual-stack sockets say it
-		memmove(a->src, a->src + 12, 4);
-		memset(a->src + 4, 0, 12);
-		a->src_len = 4;
-	}
+	a->src_len = address(s, false, a->src);
 	return a->src_len || wrong(r, "src", "an address is expected");
 }
 
@@ -397,7 +402,7 @@ static void server(struct ask *a, const struct place *at)
 	struct http_span s = {name, http_name_host(at->name, name, sizeof(name))};
 	if (s.len > 2 && name[0] == '[' && name[s.len - 1] == ']')
 		s = (struct http_span){name + 1, s.len - 2};
-	a->dst_len = address(s, a->dst);
+	a->dst_len = address(s, true, a->dst);
 	a->dport = at->port;
 	a->tls = at->tls;
 }

@@ -60,6 +60,24 @@ static void test_reads(void **state)
 	assert_memory_equal(question->ask.user.p, "\xc3\xa9\xf0\x9f\x98\x80", 6);
 }
 
+// What a client would connect to, however the URL spells it.
+static void test_addresses(void **state)
+{
+	static const char *const all[] = {"127.0.0.1",  "127.1",           "2130706433", "0x7f.0.0.1",
+					  "0177.0.0.1", "[::ffff:7f00:1]", "127.0.0.1.", "%3127.0.0.1"};
+	static const uint8_t loopback[4] = {127, 0, 0, 1};
+	char text[128];
+	(void)state;
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		snprintf(text, sizeof(text), "{\"id\":\"a\",\"method\":\"GET\",\"url\":\"http://%s/\"}", all[i]);
+		assert_int_equal(reads(text), 0);
+		assert_int_equal(question->ask.dst_len, 4);
+		assert_memory_equal(question->ask.dst, loopback, 4);
+	}
+	assert_int_equal(reads("{\"id\":\"a\",\"method\":\"GET\",\"url\":\"http://127.0.0.1.example/\"}"), 0);
+	assert_int_equal(question->ask.dst_len, 0);
+}
+
 #define GOOD "\"method\":\"GET\",\"url\":\"http://a/\""
 static void test_refuses(void **state)
 {
@@ -80,6 +98,8 @@ static void test_refuses(void **state)
 		{"{\"method\":\"G T\",\"url\":\"http://a/\",\"id\":\"a\"}", "method: no method of HTTP", true},
 		{"{\"method\":\"GET\",\"url\":\"/a\",\"id\":\"a\"}", "url: http://, https:// or the like is expected",
 		 true},
+		{"{\"method\":\"GET\",\"url\":\"http://casino.example\\\\@x.example/\",\"id\":\"a\"}",
+		 "url: no server in it", true},
 		{"{\"method\":\"GET\",\"url\":\"http:///a\",\"id\":\"a\"}", "url: no server in it", true},
 		{"{\"method\":\"GET\",\"url\":\"http://a/ b\",\"id\":\"a\"}", "url: a space in it", true},
 		{"{\"method\":\"GET\",\"url\":\"http://a:99999/\",\"id\":\"a\"}", "url: no server in it", true},
@@ -554,12 +574,12 @@ static void test_progress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reads),           cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_too_long),        cmocka_unit_test(test_content),
-		cmocka_unit_test(test_same_as_packets), cmocka_unit_test(test_only_asked),
-		cmocka_unit_test(test_words),           cmocka_unit_test(test_unread),
-		cmocka_unit_test(test_answered),        cmocka_unit_test(test_answered_bound),
-		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_reads),          cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_refuses),        cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_content),        cmocka_unit_test(test_same_as_packets),
+		cmocka_unit_test(test_only_asked),     cmocka_unit_test(test_words),
+		cmocka_unit_test(test_unread),         cmocka_unit_test(test_answered),
+		cmocka_unit_test(test_answered_bound), cmocka_unit_test(test_progress),
 	};
 	question = calloc(1, sizeof(*question));
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,7 @@ struct http_authority http_name_authority(struct http_span in)
 	for (uint32_t i = in.len; i > 0; i--)
 		if (in.p[i - 1] == '@') {
 			a.userinfo = true;
+			a.bad = memchr(in.p, '\\', i) != NULL; // where browsers let the path begin (WHATWG URL 4.4)
 			a.name = (struct http_span){in.p + i, in.len - i};
 			break;
 		}

@@ -52,7 +52,7 @@ done <<-END
 	deciding 7230
 	protocols 7700
 	policy 8520
-	all 83200
+	all 83900
 END
 echo "lines of .c: ${said#, }"
 exit $bad

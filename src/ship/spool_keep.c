@@ -509,11 +509,10 @@ static bool delete_passed(struct spool *s)
 static void lift(struct spool *s)
 {
 	struct statvfs st;
-	if (!s->ceiling || fstatvfs(s->dir, &st) != 0 ||
-	    st.f_bavail * st.f_frsize < LIFT_SEGMENTS * s->config.segment_bytes)
-		return;
+	bool roomy = fstatvfs(s->dir, &st) == 0 && st.f_bavail * st.f_frsize >= LIFT_SEGMENTS * s->config.segment_bytes;
 	pthread_mutex_lock(&s->lock);
-	s->ceiling += s->config.segment_bytes;
+	if (s->ceiling && roomy)
+		s->ceiling += s->config.segment_bytes;
 	pthread_mutex_unlock(&s->lock);
 }
 

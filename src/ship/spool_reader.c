@@ -36,23 +36,35 @@ struct spool_reader {
 	struct record gap;
 };
 
+// Was it so before?
+static bool take(struct spool *s, struct cursor *c, bool taken)
+{
+	pthread_mutex_lock(&s->lock);
+	bool was = c->taken;
+	c->taken = taken;
+	pthread_mutex_unlock(&s->lock);
+	return was;
+}
+
 struct spool_reader *spool_reader_open(struct spool *s, const char *name, void *state, uint32_t *len)
 {
 	struct cursor *c = NULL;
 	for (unsigned i = 0; i < s->ncursors; i++)
 		if (!strcmp(s->cursor[i].name, name))
 			c = &s->cursor[i];
-	if (!c || c->taken) {
-		errno = c ? EBUSY : ENOENT;
+	struct spool_reader *r = c ? calloc(1, sizeof(*r)) : NULL;
+	if (!r) {
+		errno = c ? ENOMEM : ENOENT;
 		return NULL;
 	}
-	struct spool_reader *r = calloc(1, sizeof(*r));
-	if (!r)
+	if (take(s, c, true)) {
+		free(r);
+		errno = EBUSY;
 		return NULL;
+	}
 	r->spool = s;
 	r->cursor = c;
 	r->pos = c->pos;
-	c->taken = true;
 	memcpy(state, c->state, c->state_len);
 	*len = c->state_len;
 	return r;
@@ -74,7 +86,7 @@ static void leave(struct spool_reader *r)
 void spool_reader_close(struct spool_reader *r)
 {
 	leave(r);
-	r->cursor->taken = false;
+	take(r->spool, r->cursor, false);
 	free(r);
 }
 

@@ -25,6 +25,7 @@ from servers import S3, Kafka, expect, failed, main, port, until
 from world import World
 
 FLUSH_MS = 50
+LATE_S = 1  # of the traffic, the worker, the shipper, the flusher, on two processors for all of them and the servers
 
 
 class Relay:
@@ -163,6 +164,9 @@ class Place:
                 self.left[s["of_boot"], s["of_worker"]] = s["last_seq"]
         self.boots = sorted({b for b, _ in self.seen})
 
+    def newest_s(self, boot):
+        return datetime.datetime.strptime(self.newest[boot], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+
     def check(self, disk):
         """disk: what was written when each boot was killed"""
         self.expect("each boot says what was left by the one before", [k for k in self.seen if k[0] != self.boots[-1] and k not in self.left])
@@ -190,6 +194,11 @@ def config(w, kafka, relay):
     return w.config(sinks=sinks, kafka={"bootstrap.servers": kafka.bootstrap},
                     spool={"path": str(w.folder / "spool"), "segment_mb": 1, "flush_ms": FLUSH_MS},
                     control={"socket": str(w.folder / "ctl.sock"), "http": ""})
+
+
+def ended(boots, kills):
+    """(boot, when it was killed); a boot is named by when it began, in ms, and one that was killed at once may have left nothing"""
+    return [(b, min(k for k in kills if k > b / 1000)) for b in boots if any(k > b / 1000 for k in kills)]
 
 
 def behind(w):
@@ -233,8 +242,9 @@ def killed(sluice, rounds, seed):
         until(lambda: not behind(w), 120, lambda: "sinks are behind: %s" % w.ctl("show", "sinks"))
         expect("it ends in order", w.down() == 0, w.log.read_text()[-1500:])
         file = Place("file", open(w.folder / "eve.json"))
-        tails = [t - datetime.datetime.strptime(file.newest[b], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp() for t, b in zip(kills, file.boots)]
+        tails = [at - file.newest_s(boot) for boot, at in ended(file.boots, kills)]
         print("      between the newest record that is there and the kill, ms: %s" % [round(t * 1000) for t in tails])
+        expect("what is missing is no older than the flush interval, and what this machine is late", max(tails) < FLUSH_MS / 1000 + LATE_S, max(tails))
         for place in (file, Place("topic", (l for m in kafka.each("swg_logs") for l in m.value.splitlines())), Place("objects", objects(s3))):
             place.check(disk)
         expect("nothing was refused", not kafka.read("swg_errors"))

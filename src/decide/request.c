@@ -448,7 +448,8 @@ void request_hash(const uint64_t key[2], const void *p, size_t len, uint64_t out
 		h[1] = fold(h[1] ^ last[1], key[0] ^ last[0] ^ 0xe7037ed1a0b428dbull);
 	}
 	last[0] = last[1] = 0;
-	memcpy(last, at, len);
+	if (len) // of a message without a key there is no `at` either
+		memcpy(last, at, len);
 	out[0] = fold(h[0] ^ last[0], key[1] ^ last[1] ^ 0xa0761d6478bd642full);
 	out[1] = fold(h[1] ^ last[1], key[0] ^ out[0] ^ 0x8ebc6af09c88c6e3ull);
 }

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 
+from gateway import QUIET
 from servers import Kafka, expect, main, port, until
 
 SLUICE = str(pathlib.Path(sys.argv[1]).resolve())
@@ -41,7 +42,7 @@ class Box:
 
     def start(self):
         self.log = open(self.folder / "log", "a")
-        self.process = subprocess.Popen([SLUICE, "run", "-c", str(self.config)], stderr=self.log)
+        self.process = subprocess.Popen([SLUICE, "run", "-c", str(self.config)], stderr=self.log, env={**os.environ, **QUIET})
         until(lambda: "forwarding" in self.said(), 60, "%s forwards: %s" % (self.node, self.said()[-500:]))
         return self
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// C11's threads as pthreads, linked where ThreadSanitizer is: it knows only these, and librdkafka uses those (a thread of
-// thrd_create has no state of the sanitizer's and dies in its first calloc). glibc's types of both are the same thing.
+// C11's threads as pthreads, linked where ThreadSanitizer is: it knows only these, and librdkafka uses those (a thread
+// of thrd_create has no state of the sanitizer's and dies in its first calloc). glibc's types of both are the same
+// thing.
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -16,7 +16,7 @@
 #              2,700 rules from Kafka, and publishing them; 1,000 the client of Kafka, and groups of a configuration whose keys are another program's;
 #              2,100 the spool; 2,200 requests over Kafka; 1,900 the second face (OCSF), redaction, filters;
 #              270 for pcapng as a sink among the others: written in whole blocks, rotated, tried again
-#              310 so that a kill takes no more of the spool while its disk is slow
+#              330 so that a kill takes no more of the spool while its disk is slow
 #              330 a doctor for the spool's folder and for buckets, S3 that writes over nobody, and which way a flow goes;
 #              610 so that an edit from Kafka waits for nobody, machines' versions are kept, and hostile keys cost nothing;
 #              230 so that an end waits for no silent broker and says what it waits for, one group of a configuration is read, and sinks say what they write on with;

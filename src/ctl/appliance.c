@@ -333,6 +333,11 @@ static void say_recovered(struct appliance *a)
 		STATE_SAY(a, "recovered", STATE_NUMBER("of_boot", left[i].boot),
 			  STATE_NUMBER("of_worker", left[i].worker), STATE_NUMBER("last_seq", left[i].seq),
 			  STATE_TEXT("end", left[i].clean ? "closed" : "crashed"));
+	struct spool_look look = {0};
+	if (a->records.spool)
+		spool_look(a->records.spool, &look);
+	if (look.aside)
+		STATE_SAY(a, "recovered", STATE_NUMBER("segments", look.aside), STATE_TEXT("end", "damaged"));
 }
 
 static int open_records(struct appliance *a)

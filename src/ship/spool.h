@@ -74,8 +74,8 @@ struct spool_config {       // strings are copied
 	bool wait;        // replay: nothing is lost, who appends waits for disk and sinks
 };
 
-// Opens, or makes, and reads what is there; starts its threads. A sink without a cursor begins with what this boot
-// appends. A disk that cannot be written now is no error: that is said in the log and tried again. NULL: another
+// Opens, or makes, and reads what is there; starts its threads. A sink without a cursor is given all there is. A disk
+// that cannot be written now is no error: that is said in the log and tried again. NULL: another
 // process has it, it is of a later version, its folder cannot be made or read: `error` says which.
 struct spool *spool_open(const struct spool_config *config, char error[SPOOL_ERROR]);
 // Writes what waits (a disk that does not take it: once more, then it is lost and said), ends the threads, frees.
@@ -151,6 +151,7 @@ struct spool_look {
 	uint64_t durable;          // position that the next durable frame will have at least
 	uint64_t records;          // appended since the start
 	uint64_t flushes, thinned; // thinned: segments rewritten
+	uint64_t aside;            // files that were damaged at the start, and are not read
 	uint64_t lost[SPOOL_LOSS_COUNT][SPOOL_LOSABLE];
 	uint64_t lost_unknown; // damaged, class not known
 	uint64_t errors;       // attempts to write, flush or thin that failed

@@ -5,8 +5,8 @@
 //
 //   | head, state | ... 32 KiB ... | head, state |
 //
-// One that cannot be read (both slots damaged) is as if there were none but for what the log says: its sink is given
-// all there is.
+// Where there is none, or none that can be read, its sink is given all there is: a new one, too. Rejected: that a new
+// sink begins with what comes. Nobody can tell it from one whose cursor is gone, and what waits for that one would go.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,7 +87,6 @@ static int take_slots(struct cursor *c, struct slot *t)
 int spool_cursor_load(struct spool *s, struct cursor *c)
 {
 	char name[SPOOL_FILE_MAX], unused[SPOOL_FILE_MAX];
-	struct stat st;
 	file_name(name, c->name, "");
 	file_name(unused, c->name, UNUSED);
 	if (faccessat(s->dir, name, F_OK, 0) != 0 && errno == ENOENT)
@@ -100,12 +99,7 @@ int spool_cursor_load(struct spool *s, struct cursor *c)
 		return -ENOMEM;
 	rc = take_slots(c, t);
 	free(t);
-	if (rc == -EBADMSG && fstat(c->fd, &st) == 0 && st.st_size == 0)
-		return 0; // made, and nothing written
-	if (rc == -EBADMSG)
-		log_say(LOG_ERROR, "ship", "spool: cursor %s is damaged: sink=%s is given all there is once more", name,
-			c->name);
-	return rc == -EPROTO ? rc : 1;
+	return rc == -EPROTO ? rc : rc == 0;
 }
 
 // The file is still the one of that name.

@@ -192,7 +192,7 @@ enum spool_attempt { SPOOL_WRITE, SPOOL_THIN };
 void spool_failed(struct spool *s, enum spool_attempt what, int error);
 
 // spool_cursor.c
-int spool_cursor_load(struct spool *s, struct cursor *c); // 1: there was one; 0: none; -errno
+int spool_cursor_load(struct spool *s, struct cursor *c); // 1: there was one; 0: none that can be read; -errno
 int spool_cursor_save(struct spool *s, struct cursor *c, uint64_t pos, const void *state, uint32_t len);
 void spool_look_behind(const struct spool *s, const struct cursor *c, struct spool_reader_look *to); // under lock
 bool spool_cursor_unused(struct spool *s, const char *file); // moved aside, if it is one that no sink has

@@ -5,8 +5,9 @@
 //
 // A segment that cannot be read on (a flipped bit, a file gone) is left at its last whole frame. What it had is
 // missing: each segment begins with the seq that workers had come to, so the next one of that boot says who misses
-// what, and the sink is given a gap in its place. Rejected: to look for whole frames behind the damage (what a client
-// sent could be made to look like one).
+// what, and the sink is given a gap in its place. So it is with one that is not there at all: within a boot a segment
+// begins where the one before it ends. Rejected: to look for whole frames behind the damage (what a client sent could
+// be made to look like one).
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +31,9 @@ struct spool_reader {
 	// what workers had come to, and have to be at where the segment begins
 	struct begin_worker worker[BEGIN_WORKERS_MAX], now[BEGIN_WORKERS_MAX];
 	unsigned workers, nnow, said; // said: of `now`, how many have been looked at
-	uint64_t lost_pos;            // where the segment before could not be read on
-	uint64_t lost_boot;
-	bool lost, known; // known: `worker` is of this boot
+	uint64_t lost_pos;            // from there to the next segment nothing could be read
+	uint64_t boot;
+	bool lost, known; // known: `worker` is of `boot`, and all of it has been seen
 	struct record gap;
 };
 
@@ -108,6 +109,15 @@ static bool find(struct spool_reader *r, unsigned *at)
 	return s->nsegments > 0;
 }
 
+// From its place to pos nothing can be read. Between two boots there may be nothing; BEGIN says.
+static void lose_to(struct spool_reader *r, uint64_t pos)
+{
+	if (!r->lost)
+		r->lost_pos = r->pos;
+	r->lost = true;
+	r->pos = pos;
+}
+
 static void damaged(struct spool_reader *r, int error)
 {
 	struct spool *s = r->spool;
@@ -120,10 +130,7 @@ static void damaged(struct spool_reader *r, int error)
 			"spool: segment %020llu cannot be read on from byte %llu: %s; what follows in it is lost",
 			(unsigned long long)r->at->base, (unsigned long long)r->scan.at,
 			error == -EBADMSG ? "damaged" : strerror(-error));
-	if (!r->lost)
-		r->lost_pos = r->pos;
-	r->lost = true;
-	r->lost_boot = r->at->head.boot;
+	lose_to(r, r->pos);
 }
 
 // What more() has seen, so that nothing that comes after it is slept over. By lock held.
@@ -144,7 +151,7 @@ static bool enter(struct spool_reader *r)
 		r->at = s->segment[i];
 		r->at->refs++;
 		if (r->pos < r->at->base)
-			r->pos = r->at->base;
+			lose_to(r, r->at->base);
 		fd = spool_segment_open(s, r->at);
 	}
 	seen(r);
@@ -184,7 +191,7 @@ static bool pass(struct spool_reader *r)
 		return false;
 	leave(r);
 	if (r->pos < next)
-		r->pos = next;
+		lose_to(r, next);
 	return true;
 }
 
@@ -201,16 +208,15 @@ static void begin(struct spool_reader *r, const struct begin *b)
 	size_t size = b->nworkers * sizeof(b->worker[0]);
 	memcpy(r->node, (const uint8_t *)b->worker + size, b->node_len);
 	r->node[b->node_len] = 0;
-	r->nnow = 0;
-	if (r->lost && r->lost_boot == r->at->head.boot) {
-		memcpy(r->now, b->worker, size);
-		r->nnow = b->nworkers;
-		r->said = 0;
-	} else {
-		memcpy(r->worker, b->worker, size);
+	if (r->boot != r->at->head.boot) {
+		memset(r->worker, 0, sizeof(r->worker));
+		r->known = false;
 	}
+	memcpy(r->lost ? r->now : r->worker, b->worker, size);
+	r->nnow = r->lost ? b->nworkers : 0;
+	r->said = 0;
 	r->workers = b->nworkers;
-	r->lost = r->nnow != 0;
+	r->boot = r->at->head.boot;
 	r->known = !r->lost || r->known;
 }
 
@@ -235,9 +241,14 @@ static const struct spool_frame *say_lost(struct spool_reader *r)
 		if (n == 0)
 			continue;
 		count_lost(r, n);
+		log_say(LOG_ERROR, "ship",
+			"spool: sink=%s: %u records of worker=%u that stood before segment %020llu are not there: a "
+			"gap says which",
+			r->cursor->name, n, i, (unsigned long long)r->at->base);
 		r->gap = frame_gap(GAP_DAMAGED, (uint16_t)i, SPOOL_LOSABLE, first, first + n - 1, n,
 				   r->at->head.time_ns);
-		give(r, r->lost_pos++, SPOOL_GAP);
+		give(r, r->lost_pos, SPOOL_GAP);
+		r->lost_pos += r->lost_pos + 1 < r->at->base; // not known how many: no more than there is room for
 		r->frame.record = &r->gap;
 		return &r->frame;
 	}
@@ -364,6 +375,7 @@ void spool_seek(struct spool_reader *r, uint64_t pos)
 	leave(r);
 	r->pos = pos;
 	r->lost = r->known = false;
+	r->boot = 0;
 	memset(r->worker, 0, sizeof(r->worker));
 }
 

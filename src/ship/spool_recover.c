@@ -44,6 +44,7 @@ static void set_aside(struct spool *s, const char *name, const char *suffix, con
 	log_say(LOG_ERROR, "ship", "spool: %s is not read: %s; %s %s", name, why,
 		rc == 0 ? "it is kept as" : "it cannot be moved to", to);
 	s->counts.errors++;
+	s->counts.aside += suffix[0] == 'd';
 }
 
 static int read_head(int fd, struct segment_head *h)
@@ -370,7 +371,7 @@ static int load_cursors(struct spool *s, char error[SPOOL_ERROR])
 				 rc == -EPROTO ? "written by a later version of this program" : strerror(-rc));
 			return rc;
 		}
-		c->taken = rc == 0; // for now: it is new
+		c->taken = rc == 0; // for now: there is none
 		if (s->durable < c->pos)
 			s->durable = c->pos;
 	}
@@ -406,7 +407,12 @@ int spool_recover(struct spool *s, char error[SPOOL_ERROR])
 	for (unsigned i = 0; i < s->ncursors; i++) {
 		struct cursor *c = &s->cursor[i];
 		if (s->memory || c->taken)
-			spool_cursor_save(s, c, s->begun, NULL, 0);
+			spool_cursor_save(s, c, s->nsegments ? s->segment[0]->base : s->begun, NULL, 0);
+		if (c->taken && s->nsegments)
+			log_say(LOG_WARNING, "ship",
+				"spool: there is no cursor of sink=%s, or none that can be read: it is given all that "
+				"is there",
+				c->name);
 		c->taken = false;
 		c->read = c->pos = c->pos < end ? c->pos : s->begun;
 	}

@@ -268,23 +268,32 @@ static void one_process_has_it(void **unused)
 
 // ---- in the middle -----------------------------------------------------------------------------------------------
 
-// A bit of a segment that others follow: what is behind it in that segment is missing, and a gap names just that.
-static void damaged_in_the_middle(void **unused)
+#define MANY 2000
+
+static struct spool *append_many(char (*segments)[300])
 {
 	struct spool *s = world_open();
-	for (uint32_t i = 0; i < 2000; i++)
+	for (uint32_t i = 0; i < MANY; i++)
 		world_append(s, 0, i);
 	assert_int_equal(spool_flush_wait(s, 20000), 0);
-	char names[64][300];
-	unsigned n = world_files(".seg", names, 64);
-	assert_true(n > 5);
+	assert_true(world_files(".seg", segments, 64) > 5);
+	return s;
+}
+
+static void flip(const char *name, size_t at)
+{
 	static uint8_t bytes[1 << 20];
-	size_t len = read_file(names[3], bytes, sizeof(bytes));
-	bytes[len / 2] ^= 4;
-	write_file(names[3], bytes, len);
+	size_t len = read_file(name, bytes, sizeof(bytes));
+	bytes[at ? at : len / 2] ^= 4;
+	write_file(name, bytes, len);
+}
+
+// All come, or are in as many gaps, which name just those that do not.
+static void judge_many(struct spool *s, unsigned expected)
+{
 	struct spool_reader *r = world_reader(s, "a");
 	uint32_t seq = 0, gaps = 0;
-	while (seq < 2000) {
+	while (seq < MANY) {
 		const struct spool_frame *f = world_next(r, 20000);
 		assert_non_null(f);
 		assert_int_equal(f->record->seq, seq);
@@ -298,9 +307,45 @@ static void damaged_in_the_middle(void **unused)
 			seq++;
 		}
 	}
-	assert_int_equal(gaps, 1);
+	assert_int_equal(gaps, expected);
 	spool_reader_close(r);
 	spool_close(s);
+}
+
+// A bit of a segment that others follow: what is behind it in that segment is missing.
+static void damaged_in_the_middle(void **unused)
+{
+	char names[64][300];
+	struct spool *s = append_many(names);
+	flip(names[3], 0);
+	judge_many(s, 1);
+}
+
+// Segments are gone, or their heads are damaged, when the spool is opened.
+static void segments_gone(void **unused)
+{
+	static const unsigned which[][2] = {{0, 0}, {3, 3}, {0, 1}, {0, 3}};
+	char names[64][300];
+	for (unsigned i = 0; i < 8; i++) {
+		bool head = i % 2;
+		const unsigned *at = which[i / 2];
+		config.boot = 1;
+		spool_close(append_many(names));
+		for (unsigned k = 0; k < 2 && (k == 0 || at[1] != at[0]); k++) {
+			if (head)
+				flip(names[at[k]], 4);
+			else
+				assert_int_equal(unlink(names[at[k]]), 0);
+		}
+		config.boot = 2;
+		struct spool *s = world_open();
+		struct spool_look look;
+		spool_look(s, &look);
+		assert_int_equal(look.aside, head ? 1 + (at[1] != at[0]) : 0);
+		judge_many(s, at[1] > at[0] + 1 ? 2 : 1);
+		remove_folder(folder);
+		mkdir(folder, 0700);
+	}
 }
 
 // The folder is removed under us: it is made anew, what comes then is in it, and a new process finds that.
@@ -360,6 +405,35 @@ static void sink_left_out(void **unused)
 
 // ---- cursors -----------------------------------------------------------------------------------------------------
 
+// It is removed, or emptied: what waited for its sink is given, and what comes then.
+static void cursors_lost(void **unused)
+{
+	char name[300];
+	for (unsigned emptied = 0; emptied < 2; emptied++) {
+		config.boot = 1;
+		struct spool *s = world_open();
+		for (uint32_t i = 0; i < 20; i++)
+			world_append(s, 0, i);
+		spool_close(s);
+		world_only_file(".cur", name);
+		assert_int_equal(emptied ? truncate(name, 0) : unlink(name), 0);
+		config.boot = 2;
+		s = world_open();
+		world_append(s, 0, 20);
+		assert_int_equal(spool_flush_wait(s, 20000), 0);
+		spool_close(s); // nor is it deleted before it is given
+		config.boot = 3;
+		s = world_open();
+		struct spool_reader *r = world_reader(s, "a");
+		for (uint32_t i = 0; i <= 20; i++)
+			world_expect(r, 0, i);
+		spool_reader_close(r);
+		spool_close(s);
+		remove_folder(folder);
+		mkdir(folder, 0700);
+	}
+}
+
 // Each byte of either slot flipped: the other one holds, or this one.
 static void cursors_damaged(void **unused)
 {
@@ -416,8 +490,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(foreign_files_are_set_aside, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(one_process_has_it, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(damaged_in_the_middle, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(segments_gone, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(folder_gone, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(sink_left_out, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(cursors_lost, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(cursors_damaged, world_setup, world_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

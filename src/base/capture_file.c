@@ -24,7 +24,7 @@
 
 #define BLOCK (128 * 1024)
 
-volatile sig_atomic_t capture_stop;
+_Atomic int capture_stop;
 static int woken = -1; // readable once capture_interrupt was called
 
 enum packing { PLAIN, GZIP, ZSTD };

@@ -18,7 +18,7 @@ struct capture_file;
 // the signal. After capture_interruptible, which answers 0 or -errno.
 int capture_interruptible(void);
 void capture_interrupt(int sig);
-extern volatile sig_atomic_t capture_stop;
+extern _Atomic int capture_stop; // other threads look at it, too
 
 // Opens path ("-": standard input) and looks at its first bytes. NULL: err says why, in words after "path: ".
 struct capture_file *capture_file_open(const char *path, char *err, size_t err_len);

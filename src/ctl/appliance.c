@@ -333,11 +333,8 @@ static void say_recovered(struct appliance *a)
 		STATE_SAY(a, "recovered", STATE_NUMBER("of_boot", left[i].boot),
 			  STATE_NUMBER("of_worker", left[i].worker), STATE_NUMBER("last_seq", left[i].seq),
 			  STATE_TEXT("end", left[i].clean ? "closed" : "crashed"));
-	struct spool_look look = {0};
-	if (a->records.spool)
-		spool_look(a->records.spool, &look);
-	if (look.aside)
-		STATE_SAY(a, "recovered", STATE_NUMBER("segments", look.aside), STATE_TEXT("end", "damaged"));
+	if ((n = records_aside(&a->records)))
+		STATE_SAY(a, "recovered", STATE_NUMBER("segments", n), STATE_TEXT("end", "damaged"));
 }
 
 static int open_records(struct appliance *a)
@@ -619,6 +616,7 @@ void appliance_totals(const struct appliance *a, struct totals *t)
 			t->anomalies[j] += w->anomalies[j];
 		t->rx += w->rx; // last: what is inside is never less than nothing
 	}
+	t->counters[COUNTER_RECORDS_LOST] += records_lost(&a->records);
 }
 
 uint64_t appliance_inside(const struct totals *t)

@@ -27,7 +27,6 @@
 #include "remote/kafka.h"
 #endif
 
-#define SPOOL_FULL_PERCENT 95
 #define RULES_MAX 10000 // of which hits are told: beyond it a scrape would be all of the work
 
 // name without _total and unit, as OpenMetrics has it: the unit is part of the name.
@@ -342,7 +341,7 @@ unsigned metrics_ready(struct appliance *a, FILE *out)
 	if (a->records.spool)
 		spool_look(a->records.spool, &l);
 	// records are lost: who can choose, sends elsewhere
-	bool failing = l.failing || l.bytes > l.max_bytes / 100 * SPOOL_FULL_PERCENT;
+	bool failing = l.failing || l.losing;
 	bool ready = policy && beats && !stopped && !failing;
 	fprintf(out, "{\"ready\":%s,\"data_path\":\"%s\",\"policy\":\"%s\",\"spool\":\"%s\"}\n",
 		ready ? "true" : "false",

@@ -66,7 +66,8 @@ static int open_spool(struct records *r, const struct config *c, const struct de
 				      .sinks = names,
 				      .nsinks = d->nsinks,
 				      .workers = by->workers,
-				      .wait = by->wait};
+				      .wait = by->wait,
+				      .stop = by->stop};
 	r->spool = spool_open(&config, error);
 	if (r->spool)
 		return 0;
@@ -104,6 +105,26 @@ int records_open(struct records *r, const struct config *c, const struct records
 		if (c->sinks[i].type == SINK_FILE)
 			privilege_give(c, c->sinks[i].path);
 	return 0;
+}
+
+uint64_t records_lost(const struct records *r)
+{
+	struct spool_look l;
+	uint64_t n = 0;
+	if (!r->spool)
+		return 0;
+	spool_look(r->spool, &l);
+	for (unsigned c = 0; c < SPOOL_LOSABLE; c++)
+		n += l.lost[SPOOL_LOSS_BOUND][c] + l.lost[SPOOL_LOSS_MEMORY][c];
+	return n;
+}
+
+unsigned records_aside(const struct records *r)
+{
+	struct spool_look l = {0};
+	if (r->spool)
+		spool_look(r->spool, &l);
+	return (unsigned)l.aside;
 }
 
 bool records_close(struct records *r, uint64_t deadline_ns)

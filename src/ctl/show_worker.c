@@ -126,7 +126,10 @@ static json_t *spool(struct appliance *a)
 		json_object_set_new(lost, spool_class_names[c], json_integer((json_int_t)n));
 	}
 	return json_pack("{s:s,s:s,s:I,s:I,s:f,s:I,s:I,s:o,s:I,s:s}", "path", a->config->spool.path, "state",
-			 l.failing ? "failing" : "writing", "bytes", (json_int_t)l.bytes, "max_bytes",
+			 l.failing  ? "failing"
+			 : l.losing ? "full"
+				    : "writing",
+			 "bytes", (json_int_t)l.bytes, "max_bytes",
 			 (json_int_t)l.max_bytes, "percent", 100.0 * (double)l.bytes / (double)l.max_bytes, "segments",
 			 (json_int_t)l.segments, "in_memory_bytes", (json_int_t)l.waits, "lost", lost, "errors",
 			 (json_int_t)l.errors, "last_error", l.error ? strerror(l.error) : "");

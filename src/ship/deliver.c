@@ -261,8 +261,6 @@ static bool record(struct delivery *d, const struct spool_frame *f)
 		return false;
 	pthread_mutex_lock(&d->lock);
 	d->counts.units += item.len > 0;
-	if (rec->kind == RECORD_GAP && rec->tx_kind >= GAP_BOUND)
-		d->counts.lost += rec->pkts[0];
 	pthread_mutex_unlock(&d->lock);
 	return true;
 }
@@ -510,6 +508,7 @@ bool deliver_counts(const struct deliver *all, const char *sink, struct sink_cou
 		spool_look_sink(all->spool, d->name, &look);
 		to->behind_bytes = look.behind_bytes;
 		to->oldest_ns = look.oldest_ns;
+		to->lost = look.lost;
 		return true;
 	}
 	return false;

@@ -71,7 +71,8 @@ struct spool_config {       // strings are copied
 	const char *const *sinks; // names of those that will read; others' cursors hold nothing any more
 	unsigned nsinks;
 	unsigned workers; // records' worker is below it
-	bool wait;        // replay: nothing is lost, who appends waits for disk and sinks
+	bool wait;        // replay: nothing is lost, who appends waits for disk and sinks ...
+	const _Atomic int *stop; // ... NULL, or until it is not 0
 };
 
 // Opens, or makes, and reads what is there; starts its threads. A sink without a cursor is given all there is. A disk
@@ -157,11 +158,13 @@ struct spool_look {
 	uint64_t errors;       // attempts to write, flush or thin that failed
 	int error;             // the last one's errno, 0: none
 	bool failing;          // nothing can be written now
+	bool losing;           // within the last minute something was lost, over the bound or for want of memory
 };
 void spool_look(struct spool *s, struct spool_look *to);
 
 struct spool_reader_look {
 	uint64_t cursor, read; // acknowledged, given out (next position)
+	uint64_t lost;         // since the start, of what it had yet to be given
 	uint64_t behind_bytes; // of the segments from the cursor on, about
 	uint64_t oldest_ns;    // wall clock when the first frame behind the cursor was written, to 1 s; 0: all is done
 };

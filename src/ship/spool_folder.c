@@ -204,6 +204,14 @@ void spool_failed(struct spool *s, enum spool_attempt what, int error)
 		log_say(LOG_NOTICE, "ship", "spool: again possible: %s path=%s", names[what], where);
 }
 
+uint64_t spool_refused(const struct spool *s)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
+		n += s->tail.lost[i];
+	return n;
+}
+
 uint64_t spool_bound(const struct spool *s)
 {
 	return s->ceiling && s->ceiling < s->config.max_bytes ? s->ceiling : s->config.max_bytes;

@@ -42,7 +42,7 @@ struct segment {
 struct cursor {
 	char name[SPOOL_NAME_MAX + 1];
 	uint64_t pos, read; // read: of the reader that it has
-	uint64_t generation;
+	uint64_t generation, lost;
 	void *state;
 	uint32_t state_len;
 	int fd;
@@ -120,6 +120,7 @@ struct spool {
 	uint64_t reserve; // bytes set aside for rewriting
 	bool unreserved;  // there cannot be any, or there is nothing to rewrite
 	struct spool_look counts;
+	uint64_t lost, lost_ns; // as they were last looked at, and when they had grown
 	struct failing {
 		bool said;
 		uint64_t next_ns;
@@ -185,6 +186,7 @@ int spool_segment_admit(struct spool *s, uint64_t base);
 int spool_segment_put(struct spool *s, struct segment *g);
 void spool_segment_take(struct spool *s, struct segment *g);
 void spool_segment_unref(struct segment *g); // by lock held
+uint64_t spool_refused(const struct spool *s); // that memory had no room for
 uint64_t spool_bound(const struct spool *s); // by lock held: the configured one, or what the disk has room for
 int spool_write(int fd, const void *p, uint64_t n, uint64_t at);
 // Counted, said the first time; error 0: it works again.

@@ -26,7 +26,9 @@
 #include "ship/spool_in.h"
 
 #define RESERVE "reserve.tmp"
+#define ROOM "ship"
 #define LOOK_NS 1000000000ull
+#define LOSING_NS 60000000000ull
 #define OUT_ROOM (256 * 1024)
 #define LIFT_SEGMENTS 4 // free before more is used of a disk that was full
 
@@ -283,12 +285,17 @@ static int put_in_place(struct spool *s, struct segment *const *old, unsigned n)
 
 static void swap(struct spool *s, struct segment *const *old, unsigned n, struct segment *g, const struct copy *c)
 {
+	uint64_t dropped = 0;
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < n; i++)
 		spool_segment_take(s, old[i]);
 	spool_segment_put(s, g);
-	for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
+	for (unsigned i = 0; i < SPOOL_LOSABLE; i++) {
 		s->counts.lost[SPOOL_LOSS_BOUND][i] += c->dropped[i];
+		dropped += c->dropped[i];
+	}
+	for (unsigned i = 0; i < s->ncursors; i++)
+		s->cursor[i].lost += s->cursor[i].pos <= g->base ? dropped : 0;
 	s->counts.thinned++;
 	pthread_mutex_unlock(&s->lock);
 }
@@ -516,8 +523,32 @@ static void lift(struct spool *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+// Said once, and when for a minute nothing was.
+static void say_losses(struct spool *s)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), lost = spool_refused(s);
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
+		lost += s->counts.lost[SPOOL_LOSS_BOUND][i];
+	bool more = lost > s->lost, was = s->counts.losing;
+	if (more)
+		s->lost_ns = now;
+	s->lost = lost;
+	s->counts.losing = more || (was && now - s->lost_ns < LOSING_NS);
+	bool is = s->counts.losing;
+	pthread_mutex_unlock(&s->lock);
+	if (is && !was)
+		log_say(LOG_ERROR, ROOM,
+			"spool: full: records are lost, flows first, then transactions, alerts, verdicts; gaps say "
+			"which (spool.max_mb, or room on its disk, is more time for sinks)");
+	if (was && !is)
+		log_say(LOG_NOTICE, ROOM, "spool: for a minute nothing was lost; since the start %llu records were",
+			(unsigned long long)lost);
+}
+
 static bool tidy(struct spool *s)
 {
+	say_losses(s);
 	while (delete_passed(s))
 		;
 	bool is_over = !s->config.wait && over(s), thinned = is_over && thin(s);

@@ -224,6 +224,7 @@ static void count_lost(struct spool_reader *r, uint64_t n)
 {
 	pthread_mutex_lock(&r->spool->lock);
 	r->spool->counts.lost_unknown += n;
+	r->cursor->lost += n;
 	pthread_mutex_unlock(&r->spool->lock);
 }
 

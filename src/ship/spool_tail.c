@@ -84,7 +84,7 @@ static bool wait_for_room(struct spool *s, uint32_t len, unsigned class)
 {
 	struct timespec pause = {.tv_nsec = WAIT_NS};
 	while (!has_room(&s->tail, len, s->tail.limit[class])) {
-		if (!s->config.wait)
+		if (!s->config.wait || (s->config.stop && *s->config.stop))
 			return false;
 		spool_tail_call(&s->tail);
 		nanosleep(&pause, NULL);

@@ -86,6 +86,46 @@ def down_and_up(work, captures):
     expect("the next one brings both", again.returncode == 0 and one == two and len({e["boot"] for e in two}) == 2, (len(one), len(two), again.stderr))
 
 
+def crashed(work, captures):
+    """a replay goes on with a spool whose last process crashed, and says where that ended"""
+    c = config(work, {"type": "file", "path": str(work / "away" / "eve.json")})
+    p = subprocess.Popen([SLUICE, "replay", "-c", c, captures[0]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    p.stderr.readline()  # it is down
+    time.sleep(1)
+    p.kill()
+    p.communicate()
+    (work / "away").mkdir()
+    replay("-c", c, captures[0])
+    got = rows(work / "away" / "eve.json")
+    boots = sorted({e["boot"] for e in got})
+    first = [e["seq"] for e in got if e["boot"] == boots[0]]
+    told = [e for e in got if e["event_type"] == "state"]
+    expect("a replay says where a crash ended", len(boots) == 2 and len(told) == 1 and told[0]["boot"] == boots[1] and
+           told[0]["state"] == {"event": "recovered", "of_boot": boots[0], "of_worker": 0, "last_seq": max(first), "end": "crashed"}, told)
+    expect("by a worker of its own", told[0]["worker"] > max(e["worker"] for e in got if e["event_type"] != "state"), told)
+
+
+def full(work, captures):
+    """the spool is full and its sink away: the replay waits, and a signal ends that"""
+    c = config(work, {"type": "file", "path": str(work / "away" / "eve.json")},
+               spool={"path": str(work / "spool"), "max_mb": 8, "segment_mb": 1, "memory_mb": 1})
+    p = subprocess.Popen([SLUICE, "replay", "-c", c, *captures * 700], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    size, still, deadline = 0, 0, time.monotonic() + 60
+    while still < 20 and p.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        now = sum(s.stat().st_size for s in (work / "spool").glob("*.seg")) if (work / "spool").exists() else 0
+        still = still + 1 if now == size > 4 << 20 else 0
+        size = now
+    expect("it waits", p.poll() is None and still == 20, size)
+    p.send_signal(signal.SIGINT)
+    try:
+        said = p.communicate(timeout=60)[1]
+    except subprocess.TimeoutExpired:
+        p.kill()
+        said = p.communicate()[1] + "did not end"
+    expect("a signal ends it, and what is lost is said", p.returncode == 3 and "found no room in the spool" in said and "is down" in said, (p.returncode, said[-500:]))
+
+
 def sight(work, captures):
     (work / "key").write_text("sixteen bytes, or more\n")
     c = config(work, {"type": "file", "path": str(work / "http.json"), "kinds": ["http"], "redact": ["http.uri.query", "http.user_agent"]},
@@ -113,7 +153,7 @@ def mistakes(work, captures):
 def main():
     captures = sorted(CAPTURES.glob("*.pcap"))
     stories = (lambda w: same(w, captures), lambda w: same(w, captures, "--workers", "3"), lambda w: same(w, captures[:5], "--join"),
-               lambda w: down_and_up(w, captures), lambda w: sight(w, captures), lambda w: mistakes(w, captures))
+               lambda w: down_and_up(w, captures), lambda w: crashed(w, captures), lambda w: full(w, [CAPTURES / n for n in ("tour.pcap", "dns.pcap", "browser.pcap")]), lambda w: sight(w, captures), lambda w: mistakes(w, captures))
     for story in stories:
         with tempfile.TemporaryDirectory() as work:
             story(pathlib.Path(work))

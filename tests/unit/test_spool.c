@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 
@@ -145,6 +146,17 @@ static void overfill(uint32_t seqs, unsigned lost, unsigned kept)
 	assert_int_equal(spool_flush_wait(s, 20000), 0);
 	spool_look(s, &look);
 	assert_true(look.bytes <= look.max_bytes);
+	for (unsigned i = 0; i < 100 && !look.losing; i++) { // it is looked at once a second
+		usleep(100000);
+		spool_look(s, &look);
+	}
+	assert_true(look.losing);
+	uint64_t gone = 0;
+	for (unsigned c = 0; c < SPOOL_LOSABLE; c++)
+		gone += look.lost[SPOOL_LOSS_BOUND][c];
+	struct spool_reader_look away;
+	assert_true(spool_look_sink(s, "a", &away));
+	assert_int_equal(away.lost, gone);
 	struct spool_reader *r = world_reader(s, "a");
 	const struct spool_frame *f;
 	while ((f = world_next(r, 20000)) && f->class != SPOOL_STATE)
@@ -181,6 +193,39 @@ static void disk_full(void **unused)
 	log_set("ship", "error");
 	overfill(3000, SPOOL_TRANSACTION, SPOOL_LOSABLE);
 	umount(folder);
+}
+
+// ---- who waits ---------------------------------------------------------------------------------------------------
+
+static _Atomic int asked;
+
+static void *ask_soon(void *unused)
+{
+	usleep(300000);
+	asked = 1;
+	return NULL;
+}
+
+// Nothing is lost while there is no room, until somebody asks: then who waits goes on without.
+static void waits_until_asked(void **unused)
+{
+	pthread_t thread;
+	union any_record room;
+	uint32_t i = 0;
+	config.max_bytes = 1 << 20;
+	config.tail_bytes = 1 << 20;
+	config.wait = true;
+	config.stop = &asked;
+	struct spool *s = world_open();
+	assert_int_equal(pthread_create(&thread, NULL, ask_soon, NULL), 0);
+	while (spool_append(s, class_of(0, i), record_of(&room, 0, i)) == 0)
+		assert_true(i++ < 100000);
+	assert_true(asked);
+	struct spool_look look;
+	spool_look(s, &look);
+	assert_int_equal(look.records, i);
+	pthread_join(thread, NULL);
+	spool_close(s);
 }
 
 // ---- back into what was thinned ----------------------------------------------------------------------------------
@@ -239,6 +284,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(over_the_bound, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(over_the_bound_in_memory, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(back_into_what_was_thinned, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(waits_until_asked, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(disk_full, world_setup, world_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,9 @@
 //
 // A replay that ships: the same spool and the same sinks as the appliance's, offline. It waits for them (nothing is
 // lost to a slow one), and at the end until all has arrived; a signal ends the waiting, and what is left goes out with
-// the next replay or start that has this spool. Where the spool is full or its disk is, the replay itself waits: there a
-// signal ends both, and what found no room is lost and said. Its sinks of type `pcapng` stand beside --mirror's files (mirrors.c).
-// Program's thread.
+// the next replay or start that has this spool. Where the spool is full or its disk is, the replay itself waits: there
+// a signal ends both, and what found no room is lost and said. Its sinks of type `pcapng` stand beside --mirror's files
+// (mirrors.c). Program's thread.
 //
 // Each replay is a start of its node (boot: the time), so that whoever reads the records tells two of them apart.
 #include "replay_ship.h"
@@ -109,8 +109,7 @@ static void say_recovered(struct spool *spool, uint16_t worker)
 bool replay_ship_open(struct replay_ship *s, unsigned workers, struct ship_config *ship)
 {
 	s->boot = clock_ns(CLOCK_REALTIME) / 1000000;
-	const struct records_writer by = {
-		.boot = s->boot, .workers = workers + 1, .wait = true, .stop = &capture_stop};
+	const struct records_writer by = {.boot = s->boot, .workers = workers + 1, .wait = true, .stop = &capture_stop};
 	if (records_open(&s->records, &s->config, &by) < 0)
 		return false;
 	if (s->records.spool)
@@ -179,7 +178,7 @@ bool replay_ship_close(struct replay_ship *s, bool progress)
 			"ended\n",
 			lost);
 	struct sigaction sa = {.sa_handler = capture_interrupt, .sa_flags = (int)SA_RESETHAND};
-	if (!lost) // then it has ended the waiting
+	if (!lost)                // then it has ended the waiting
 		capture_stop = 0; // a signal has ended the replay, another ends the waiting
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);

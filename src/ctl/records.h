@@ -18,8 +18,8 @@ struct records {
 
 struct records_writer {
 	uint64_t boot;
-	unsigned workers; // records' worker is below it
-	bool wait;        // whoever writes waits for the disk and the sinks (replay) ...
+	unsigned workers;        // records' worker is below it
+	bool wait;               // whoever writes waits for the disk and the sinks (replay) ...
 	const _Atomic int *stop; // ... until it is not 0
 };
 

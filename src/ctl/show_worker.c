@@ -129,10 +129,10 @@ static json_t *spool(struct appliance *a)
 			 l.failing  ? "failing"
 			 : l.losing ? "full"
 				    : "writing",
-			 "bytes", (json_int_t)l.bytes, "max_bytes",
-			 (json_int_t)l.max_bytes, "percent", 100.0 * (double)l.bytes / (double)l.max_bytes, "segments",
-			 (json_int_t)l.segments, "in_memory_bytes", (json_int_t)l.waits, "lost", lost, "errors",
-			 (json_int_t)l.errors, "last_error", l.error ? strerror(l.error) : "");
+			 "bytes", (json_int_t)l.bytes, "max_bytes", (json_int_t)l.max_bytes, "percent",
+			 100.0 * (double)l.bytes / (double)l.max_bytes, "segments", (json_int_t)l.segments,
+			 "in_memory_bytes", (json_int_t)l.waits, "lost", lost, "errors", (json_int_t)l.errors,
+			 "last_error", l.error ? strerror(l.error) : "");
 }
 
 json_t *show_sinks(struct appliance *a, struct call *c)

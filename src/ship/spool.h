@@ -70,8 +70,8 @@ struct spool_config {       // strings are copied
 	uint64_t boot;
 	const char *const *sinks; // names of those that will read; others' cursors hold nothing any more
 	unsigned nsinks;
-	unsigned workers; // records' worker is below it
-	bool wait;        // replay: nothing is lost, who appends waits for disk and sinks ...
+	unsigned workers;        // records' worker is below it
+	bool wait;               // replay: nothing is lost, who appends waits for disk and sinks ...
 	const _Atomic int *stop; // ... NULL, or until it is not 0
 };
 

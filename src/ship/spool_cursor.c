@@ -215,8 +215,8 @@ bool spool_cursor_unused(struct spool *s, const char *file)
 	if (bytes)
 		log_say(LOG_WARNING, "ship",
 			"spool: there is no sink=%s any more, and nothing keeps the up to %llu bytes that waited for "
-			"it. If another has its place, stop at once and give that one \"name\": \"%s\": it gets "
-			"what is left, from the cursor that is kept as %s",
+			"it. One that is new here is given all that is still there; with \"name\": \"%s\" it goes on "
+			"at the cursor, which is kept as %s",
 			name, (unsigned long long)bytes, name, unused);
 	else
 		log_say(LOG_NOTICE, "ship", "spool: there is no sink=%s any more; its cursor is kept as %s", name,

@@ -185,9 +185,9 @@ int spool_segment_admit(struct spool *s, uint64_t base);
 // By lock held: into the list in its place; out of it.
 int spool_segment_put(struct spool *s, struct segment *g);
 void spool_segment_take(struct spool *s, struct segment *g);
-void spool_segment_unref(struct segment *g); // by lock held
+void spool_segment_unref(struct segment *g);   // by lock held
 uint64_t spool_refused(const struct spool *s); // that memory had no room for
-uint64_t spool_bound(const struct spool *s); // by lock held: the configured one, or what the disk has room for
+uint64_t spool_bound(const struct spool *s);   // by lock held: the configured one, or what the disk has room for
 int spool_write(int fd, const void *p, uint64_t n, uint64_t at);
 // Counted, said the first time; error 0: it works again.
 enum spool_attempt { SPOOL_WRITE, SPOOL_THIN };

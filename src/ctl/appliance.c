@@ -38,7 +38,6 @@
 #include "path/path.h"
 #include "base/clock.h"
 #include "ship/ship.h"
-#include "ship/spool.h"
 
 #define ROOM "run"
 #define STALLED_NS 800000000ull // with WATCH_MS of run.c, within a second
@@ -324,26 +323,13 @@ static int open_standing(struct appliance *a)
 
 // ---- records -----------------------------------------------------------------------------------------------------
 
-// The first records of a start: what the spool still has of those before, so that a reader can tell what a crash took.
-static void say_recovered(struct appliance *a)
-{
-	unsigned n = 0;
-	const struct spool_left *left = a->records.spool ? spool_recovered(a->records.spool, &n) : NULL;
-	for (unsigned i = 0; i < n; i++)
-		STATE_SAY(a, "recovered", STATE_NUMBER("of_boot", left[i].boot),
-			  STATE_NUMBER("of_worker", left[i].worker), STATE_NUMBER("last_seq", left[i].seq),
-			  STATE_TEXT("end", left[i].clean ? "closed" : "crashed"));
-	if ((n = records_aside(&a->records)))
-		STATE_SAY(a, "recovered", STATE_NUMBER("segments", n), STATE_TEXT("end", "damaged"));
-}
-
 static int open_records(struct appliance *a)
 {
 	const struct records_writer by = {.boot = a->boot, .workers = a->nworkers + decider_workers(a) + 1};
 	int rc = records_open(&a->records, a->config, &by);
 	if (rc < 0)
 		return rc;
-	say_recovered(a);
+	state_recovered(a);
 	if (a->decider)
 		a->sources[a->nworkers].ring = decider_records(a);
 	for (unsigned i = 0; i < a->nports; i++)

@@ -15,6 +15,7 @@
 #include "ctl/decider.h"
 #include "base/clock.h"
 #include "path/record_out.h"
+#include "ship/spool.h"
 
 #define TEXT_MAX 1024
 
@@ -60,4 +61,16 @@ void state_say(struct appliance *a, const char *event, const struct state_fact *
 	for (unsigned i = 0; i < n; i++)
 		say(w, &facts[i]);
 	record_write(w);
+}
+
+void state_recovered(struct appliance *a)
+{
+	unsigned n = 0;
+	const struct spool_left *left = a->records.spool ? spool_recovered(a->records.spool, &n) : NULL;
+	for (unsigned i = 0; i < n; i++)
+		STATE_SAY(a, "recovered", STATE_NUMBER("of_boot", left[i].boot),
+			  STATE_NUMBER("of_worker", left[i].worker), STATE_NUMBER("last_seq", left[i].seq),
+			  STATE_TEXT("end", left[i].clean ? "closed" : "crashed"));
+	if ((n = records_aside(&a->records)))
+		STATE_SAY(a, "recovered", STATE_NUMBER("segments", n), STATE_TEXT("end", "damaged"));
 }

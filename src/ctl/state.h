@@ -29,3 +29,5 @@ void state_say(struct appliance *a, const char *event, const struct state_fact *
 #define STATE_SAY(a, event, ...)                                                                                       \
 	state_say(a, event, (const struct state_fact[]){__VA_ARGS__},                                                  \
 		  sizeof((const struct state_fact[]){__VA_ARGS__}) / sizeof(struct state_fact))
+// The first records of a start: what the spool still has of those before, so that a reader can tell what a crash took.
+void state_recovered(struct appliance *a);

@@ -276,25 +276,37 @@ struct record {
 };
 
 // RECORD_FLOOD: src is a prefix of tx_kind bits, ip_version 0: of what found no other; pkts, bytes are sums, start_ns
-// and end_ns the first and last packet. dst, dport and flow_end are those of all its flows, or 0. Adds another one, or
-// a flow, whose tx_count is 1 then.
-static inline void record_flood_add(struct record *to, const struct record *from)
+// and end_ns the first and last packet. dst, dport and flow_end are those of all its flows, or 0. To such a sum, which
+// is of one flow at least, so many more are added.
+struct record_flood_part {
+	const uint8_t *dst; // 16 bytes
+	uint64_t start_ns, end_ns;
+	uint64_t pkts[2], bytes[2];
+	uint32_t flows;
+	uint16_t dport;
+	uint8_t tcp_flags[2], flow_end, direction;
+};
+static inline void record_flood_add(struct record *to, const struct record_flood_part *p)
 {
 	static const uint8_t none[16];
-	bool first = to->tx_count == 0;
 	for (unsigned dir = 0; dir < 2; dir++) {
-		to->pkts[dir] += from->pkts[dir];
-		to->bytes[dir] += from->bytes[dir];
-		to->tcp_flags[dir] |= from->tcp_flags[dir];
+		to->pkts[dir] += p->pkts[dir];
+		to->bytes[dir] += p->bytes[dir];
+		to->tcp_flags[dir] |= p->tcp_flags[dir];
 	}
-	to->tx_count += from->tx_count;
-	to->start_ns = first || from->start_ns < to->start_ns ? from->start_ns : to->start_ns;
-	to->end_ns = first || from->end_ns > to->end_ns ? from->end_ns : to->end_ns;
-	if (memcmp(to->dst, from->dst, sizeof(to->dst)) != 0)
+	to->tx_count += p->flows;
+	if (p->start_ns < to->start_ns)
+		to->start_ns = p->start_ns;
+	if (p->end_ns > to->end_ns)
+		to->end_ns = p->end_ns;
+	if (memcmp(to->dst, p->dst, sizeof(to->dst)) != 0)
 		memcpy(to->dst, none, sizeof(to->dst));
-	to->dport = to->dport == from->dport ? to->dport : 0;
-	to->flow_end = to->flow_end == from->flow_end ? to->flow_end : 0;
-	to->direction = to->direction == from->direction ? to->direction : DIRECTION_UNKNOWN;
+	if (to->dport != p->dport)
+		to->dport = 0;
+	if (to->flow_end != p->flow_end)
+		to->flow_end = 0;
+	if (to->direction != p->direction)
+		to->direction = DIRECTION_UNKNOWN;
 }
 
 #define FRAME_BITS 48

@@ -29,7 +29,7 @@
 static void tell(struct worker *w, const struct flow *f, const struct acting *g, struct acting_rule *r)
 {
 	struct record *rec = record_begin(w, RECORD_ANOMALY);
-	flow_record(w, f, rec, RECORD_ANOMALY);
+	flow_record(w, f, rec);
 	rec->reason = REASON_LIMIT_EXCEEDED;
 	rec->policy = g->version;
 	rec->rule = r->rule;

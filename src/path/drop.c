@@ -89,7 +89,7 @@ static __rte_noinline void say(struct worker *w, struct rte_mbuf *m)
 	struct flow *f = p->flow;
 	struct record *r = record_begin(w, RECORD_ANOMALY);
 	if (f) {
-		flow_record(w, f, r, RECORD_ANOMALY);
+		flow_record(w, f, r);
 		r->dir = p->dir;
 	} else {
 		addresses(r, m);

@@ -28,14 +28,14 @@
 #include "flood.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
 
 #include "base/eal.h"
+#include "flow_table.h"
 #include "record_out.h"
-#include "ruleset.h"
-#include "steer.h"
 
 #define NS 1000000000ull
 #define BUCKETS 1024
@@ -46,22 +46,19 @@
 #define WORK 8   // records written a call
 #define LOOKS 64 // sums looked at a call
 
+// What the flows of a sum have in common, in words: all of it is hashed and compared.
 struct key {
-	uint64_t tenant, prefix;
-	uint32_t rule, would;
-	uint16_t policy;
-	uint8_t bits, version, proto, layer, port, action, response, judged, would_action, pad;
+	uint64_t tenant;
+	uint64_t word[2]; // what the policy says, as a record has it
+	uint64_t of;      // version, protocol, layer, port
+	uint64_t prefix;  // in its lowest byte how many bits it has
 };
-static_assert(sizeof(struct key) == 40, "hashed by words, and none is left out");
+#define WORD offsetof(struct record, reason)
+static_assert(offsetof(struct record, start_ns) - WORD == sizeof(((struct key *)0)->word), "it stands in one place");
 
 struct sum {
 	struct record r;
 	struct key key;
-};
-
-// Of a sum, what says whether it is the one: looked at a thousand times for once that the sum is touched.
-struct slot {
-	uint64_t hash, second; // + 1; 0: free
 };
 
 struct flood {
@@ -71,7 +68,9 @@ struct flood {
 	uint32_t most;                 // open of a bucket
 	unsigned used, sweep;          // sums that hold something; the next to be looked at
 	uint64_t swept;                // second of which earlier ones were written
-	struct slot slots[SUMS];
+	uint64_t second_now, began_ns; // that which it was last, and its beginning
+	// of a sum: its key's hash in its second, and that + 1. 0: it is free
+	uint64_t hash[SUMS], second[SUMS];
 	struct sum sums[SUMS];
 };
 
@@ -93,6 +92,15 @@ void flood_fini(struct worker *w)
 	w->flood = NULL;
 }
 
+static inline uint64_t second_of(struct flood *d, uint64_t time_ns)
+{
+	if (unlikely(time_ns - d->began_ns >= NS)) {
+		d->second_now = time_ns / NS;
+		d->began_ns = d->second_now * NS;
+	}
+	return d->second_now;
+}
+
 // ---- what is many -----------------------------------------------------------------------------------------------
 
 static struct flood_bucket *bucket_of(struct flood *d, uint32_t hash, bool outer)
@@ -105,7 +113,7 @@ bool flood_begins(struct worker *w, uint32_t hash, bool outer, uint64_t time_ns)
 	if (!w->flood)
 		return false;
 	struct flood_bucket *b = bucket_of(w->flood, hash, outer);
-	uint32_t second = (uint32_t)(time_ns / NS);
+	uint32_t second = (uint32_t)second_of(w->flood, time_ns);
 	if (b->second != second)
 		*b = (struct flood_bucket){.second = second};
 	return b->open++ >= w->flood->most;
@@ -126,120 +134,136 @@ static void write_sum(struct worker *w, unsigned i)
 {
 	struct flood *d = w->flood;
 	struct record *r = &d->sums[i].r;
-	r->time_ns = RTE_MIN(d->slots[i].second * NS, RTE_MAX(w->now_ns, r->end_ns));
+	r->time_ns = RTE_MIN(d->second[i] * NS, RTE_MAX(w->now_ns, r->end_ns));
 	record_put(w, r);
-	d->slots[i].second = 0;
+	d->second[i] = d->hash[i] = 0;
 	d->used--;
 }
 
-static struct key key_of(const struct record *r)
+// A slot that is free, or whose sum is of an earlier second.
+static struct record *take(struct worker *w, unsigned i, uint64_t hash, const struct flow *f)
 {
-	return (struct key){.tenant = r->tenant,
-			    .rule = r->rule,
-			    .would = r->would,
-			    .policy = r->policy,
-			    .version = r->ip_version,
-			    .proto = r->proto,
-			    .layer = r->layer,
-			    .port = r->port,
-			    .action = r->action,
-			    .response = r->response,
-			    .judged = r->judged,
-			    .would_action = r->would_action};
+	struct flood *d = w->flood;
+	struct record *r = &d->sums[i].r;
+	if (d->second[i])
+		write_sum(w, i);
+	d->hash[i] = hash;
+	d->second[i] = d->second_now + 1;
+	d->used++;
+	record_clear(w, r, RECORD_FLOOD);
+	r->packet = hash & ((1ull << FRAME_BITS) - 1); // the shipper's sort key: of no packet
+	r->start_ns = f->start_ns;
+	r->end_ns = f->last_ns;
+	return r;
 }
 
-// Of all but the source.
-static uint64_t key_hash(const struct worker *w, const struct key *key)
-{
-	uint64_t k[5];
-	memcpy(k, key, sizeof(k));
-	uint64_t h = steer_mix(k[0] ^ w->steer.k[0], k[2] ^ w->steer.k[1]);
-	return steer_mix(h ^ k[3], k[4] ^ w->steer.k[2]);
-}
-
-static void begin_sum(struct worker *w, unsigned i, const struct key *key, const struct record *r, struct slot slot)
+static __rte_noinline struct sum *begin_sum(struct worker *w, unsigned i, uint64_t hash, const struct key *key,
+					    const struct flow *f, enum flow_end why)
 {
 	struct sum *s = &w->flood->sums[i];
-	uint64_t prefix_be = rte_cpu_to_be_64(key->prefix);
-	if (w->flood->slots[i].second)
-		write_sum(w, i);
-	w->flood->slots[i] = slot;
-	w->flood->used++;
+	struct record *r = take(w, i, hash, f);
+	uint64_t prefix_be = rte_cpu_to_be_64(key->prefix & ~0xffull);
 	s->key = *key;
-	s->r = *r;
-	s->r.kind = RECORD_FLOOD;
-	s->r.len = sizeof(s->r);
-	s->r.nfacts = 0;
-	s->r.flow_id = 0;
-	s->r.packet = slot.hash & ((1ull << FRAME_BITS) - 1); // the shipper's sort key: of no packet
-	memset(s->r.src, 0, sizeof(s->r.src));
-	memcpy(s->r.src, &prefix_be, key->version == 4 ? 4 : 8);
-	s->r.sport = 0;
-	s->r.app = APP_NONE;
-	s->r.icmp_type = s->r.icmp_code = s->r.tcp_state = 0;
-	s->r.tx_kind = key->bits;
-	s->r.weight = 0;
-	s->r.tx_count = 0;
-	s->r.pkts[0] = s->r.pkts[1] = s->r.bytes[0] = s->r.bytes[1] = 0;
+	flow_record(w, f, r);
+	memcpy((uint8_t *)r + WORD, key->word, sizeof(key->word));
+	r->flow_id = 0;
+	memset(r->src, 0, sizeof(r->src));
+	memcpy(r->src, &prefix_be, r->ip_version == 4 ? 4 : 8);
+	r->sport = 0;
+	r->app = APP_NONE;
+	r->icmp_type = r->icmp_code = 0;
+	r->tx_kind = (uint8_t)key->prefix;
+	r->flow_end = (uint8_t)why;
+	return s;
 }
 
-// The sum of a key in its set, begun anew where there is none. NULL: others have the set.
-static struct sum *sum_of(struct worker *w, unsigned level, const struct key *key, uint64_t apart,
-			  const struct record *r, uint64_t now)
+static __rte_noinline struct sum *sum_of_all(struct worker *w, const struct flow *f)
 {
-	static const uint16_t first[LEVELS] = {0, 512, 768}, sets[LEVELS] = {128, 64, 64};
-	struct flood *d = w->flood;
-	uint64_t hash = steer_mix(apart ^ key->prefix ^ key->bits, w->steer.k[3]);
-	unsigned from = first[level] + (unsigned)(hash & (sets[level] - 1u)) * WAYS, old = SUMS;
-	for (unsigned i = from; i < from + WAYS; i++) {
-		if (d->slots[i].second != now)
-			old = i;
-		else if (d->slots[i].hash == hash && likely(memcmp(&d->sums[i].key, key, sizeof(*key)) == 0))
-			return &d->sums[i];
-	}
-	if (old == SUMS)
-		return NULL;
-	begin_sum(w, old, key, r, (struct slot){hash, now});
-	return &d->sums[old];
-}
-
-static struct sum *sum_of_all(struct worker *w, const struct record *r, uint64_t now)
-{
-	struct record all = {.rule = RULE_NONE, .would = RULE_NONE, .start_ns = r->start_ns, .end_ns = r->end_ns};
-	if (w->flood->slots[LAST].second != now)
-		begin_sum(w, LAST, &(struct key){0}, &all, (struct slot){0, now});
+	if (w->flood->second[LAST] != w->flood->second_now + 1)
+		take(w, LAST, 0, f);
 	return &w->flood->sums[LAST];
 }
 
-void flood_sum(struct worker *w, struct record *flow)
+// Of the slots of a set those that are as `want`, as bits.
+#define ALL_WAYS ((1u << WAYS) - 1)
+static inline unsigned alike(const uint64_t set[WAYS], uint64_t want)
 {
-	static const uint8_t bits[2][LEVELS] = {{24, 16, 8}, {48, 32, 16}};
-	uint64_t now = w->now_ns / NS + 1;
-	struct key key = key_of(flow);
-	struct sum *s = NULL;
-	uint64_t apart = key_hash(w, &key);
-	uint64_t address = rte_be_to_cpu_64(steer_load64(flow->src)); // of IPv4 the rest is 0
-	for (unsigned level = 0; level < LEVELS && !s; level++) {
-		key.bits = bits[flow->ip_version != 4][level];
-		key.prefix = address & ~0ull << (64 - key.bits);
-		s = sum_of(w, level, &key, apart, flow, now);
+	__m256i like =
+		_mm256_cmpeq_epi64(_mm256_loadu_si256((const __m256i *)set), _mm256_set1_epi64x((long long)want));
+	return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(like));
+}
+
+static inline bool same_key(const struct key *a, const struct key *b)
+{
+	return ((a->tenant ^ b->tenant) | (a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->of ^ b->of) |
+		(a->prefix ^ b->prefix)) == 0;
+}
+
+// Of all but the source, in this second: one of an earlier is no other's.
+static inline uint64_t key_hash(const struct worker *w, const struct key *key, uint64_t now)
+{
+	uint64_t h = steer_mix(key->tenant ^ w->steer.k[0], key->word[0] ^ w->steer.k[1]);
+	return steer_mix(h ^ key->word[1] ^ now, key->of ^ w->steer.k[2]);
+}
+
+// The sum of a flow, begun anew where there is none: of its prefix, or a shorter one where others have the set.
+static __rte_noinline struct sum *sum_of(struct worker *w, const struct flow *f, const struct record *judged,
+					 enum flow_end why)
+{
+	static const uint16_t first[LEVELS] = {0, 512, 768}, sets[LEVELS] = {128, 64, 64};
+	struct flood *d = w->flood;
+	uint64_t now = second_of(d, w->now_ns) + 1;
+	uint64_t address = rte_be_to_cpu_64(steer_load64(flow_ends(f).src)); // of IPv4 the rest is 0
+	unsigned step = f->key.version == 4 ? 8 : 16, bits = LEVELS * step;
+	struct key key = {.tenant = f->key.tenant,
+			  .of = f->key.version | f->key.proto << 8 | flow_layer(f) << 16 | flow_port(w, f) << 24};
+	memcpy(key.word, (const uint8_t *)judged + WORD, sizeof(key.word));
+	uint64_t apart = key_hash(w, &key, now);
+#pragma GCC unroll 3
+	for (unsigned level = 0; level < LEVELS; level++, bits -= step) {
+		key.prefix = (address & ~0ull << (64 - bits)) | bits;
+		uint64_t hash = steer_mix(apart ^ key.prefix, w->steer.k[3]);
+		unsigned from = first[level] + (unsigned)(hash & (sets[level] - 1u)) * WAYS;
+		unsigned is = alike(&d->hash[from], hash);
+		if (is && likely(same_key(&d->sums[from + (unsigned)__builtin_ctz(is)].key, &key)))
+			return &d->sums[from + (unsigned)__builtin_ctz(is)];
+		unsigned old = alike(&d->second[from], now) ^ ALL_WAYS;
+		if (unlikely(old))
+			return begin_sum(w, from + (unsigned)__builtin_ctz(old), hash, &key, f, why);
 	}
-	if (unlikely(!s))
-		s = sum_of_all(w, flow, now);
-	flow->tx_count = 1;
-	record_flood_add(&s->r, flow);
+	return sum_of_all(w, f);
+}
+
+void flood_sum(struct worker *w, const struct flow *f, const struct record *judged, enum flow_end why)
+{
+	struct sum *s = sum_of(w, f, judged, why);
+	struct flow_ends e = flow_ends(f);
+	bool tcp = f->key.proto == IPPROTO_TCP;
+	struct record_flood_part one = {
+		.dst = e.dst,
+		.start_ns = f->start_ns,
+		.end_ns = f->last_ns,
+		.pkts = {f->pkts[0], f->pkts[1]},
+		.bytes = {f->bytes[0], f->bytes[1]},
+		.flows = 1,
+		.dport = e.dport,
+		.tcp_flags = {tcp ? f->side[0].tcp_flags : 0, tcp ? f->side[1].tcp_flags : 0},
+		.flow_end = (uint8_t)why,
+		.direction = judged->direction,
+	};
+	record_flood_add(&s->r, &one);
 	count(w, COUNTER_FLOWS_SUMMED);
 }
 
 bool flood_age(struct worker *w, uint64_t time_ns)
 {
 	struct flood *d = w->flood;
-	uint64_t now = time_ns / NS + 1;
+	uint64_t now = d ? second_of(d, time_ns) + 1 : 0;
 	unsigned work = WORK, looks = LOOKS;
 	if (likely(!d || !d->used || d->swept == now))
 		return false;
 	for (; d->sweep < SUMS && work && looks; d->sweep++, looks--) {
-		if (!d->slots[d->sweep].second || d->slots[d->sweep].second == now)
+		if (!d->second[d->sweep] || d->second[d->sweep] == now)
 			continue;
 		write_sum(w, d->sweep);
 		work--;
@@ -257,7 +281,7 @@ void flood_drain(struct worker *w)
 	if (!d)
 		return;
 	for (unsigned i = 0; i < SUMS && d->used; i++)
-		if (d->slots[i].second)
+		if (d->second[i])
 			write_sum(w, i);
 	memset(d->buckets, 0, sizeof(d->buckets));
 	d->swept = d->sweep = 0;

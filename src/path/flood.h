@@ -17,9 +17,10 @@ void flood_fini(struct worker *w);
 bool flood_begins(struct worker *w, uint32_t hash, bool outer, uint64_t time_ns);
 // One that began in this second was answered.
 void flood_answered(struct worker *w, uint32_t hash, bool outer, uint64_t start_ns);
-// Adds a flow, as its RECORD_FLOW would tell it (which is not told after it), to the sum of where it came from. Now is
-// w->now_ns.
-void flood_sum(struct worker *w, struct record *flow);
+// Adds a flow, which is told by no RECORD_FLOW then, to the sum of where it came from. judged: what the policy says of
+// it, and its direction; nothing else. Now is w->now_ns.
+struct flow;
+void flood_sum(struct worker *w, const struct flow *f, const struct record *judged, enum flow_end why);
 // Writes what earlier seconds came to. True: more is due than was done.
 bool flood_age(struct worker *w, uint64_t time_ns);
 void flood_drain(struct worker *w);

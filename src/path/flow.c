@@ -34,7 +34,6 @@
 #include "flow_tcp.h"
 #include "judge.h"
 #include "mirror.h"
-#include "record_out.h"
 #include "rooms.h"
 #include "settle.h"
 #include "shed.h"
@@ -87,18 +86,15 @@ static void key_fill(struct flow_key *k, uint64_t tenant, const struct tuple *t,
 
 static_assert(LAYERS_MAX < 8 && EGRESS_PORTS <= 32, "record.layer and record.port have the bits");
 
-void flow_record(const struct worker *w, const struct flow *f, struct record *r, uint16_t kind)
+void flow_record(const struct worker *w, const struct flow *f, struct record *r)
 {
-	bool swapped = f->flags & FLOW_SWAPPED;
-	r->kind = kind;
-	r->packet = w->frame;
-	r->time_ns = w->now_ns;
+	struct flow_ends e = flow_ends(f);
 	r->flow_id = f->id;
 	r->tenant = f->key.tenant;
-	memcpy(r->src, swapped ? f->key.b : f->key.a, 16);
-	memcpy(r->dst, swapped ? f->key.a : f->key.b, 16);
-	r->sport = rte_be_to_cpu_16(swapped ? f->key.bport_be : f->key.aport_be);
-	r->dport = rte_be_to_cpu_16(swapped ? f->key.aport_be : f->key.bport_be);
+	memcpy(r->src, e.src, 16);
+	memcpy(r->dst, e.dst, 16);
+	r->sport = e.sport;
+	r->dport = e.dport;
 	r->proto = f->key.proto;
 	r->ip_version = f->key.version;
 	r->app = f->app;
@@ -106,18 +102,11 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r,
 		r->icmp_type = f->icmp_type;
 		r->icmp_code = f->icmp_code;
 	}
-	r->layer = f->key.outer ? (uint8_t)(1 + (f->id & 7)) : 0;
-	r->port = w->came ? w->came[flow_table_number(w->flows, f)] & 31 : 0;
+	r->layer = flow_layer(f);
+	r->port = flow_port(w, f) & 31;
 	r->start_ns = f->start_ns;
-	r->rule = r->would = RULE_NONE;
 	if (w->rules)
 		judge_direct(w, r);
-}
-
-// Nothing is known of it but that it came.
-static bool half_open(const struct flow *f)
-{
-	return f->age_class == AGE_CLASS_NEW && !f->tx_count && !(f->policy & POLICY_ALERTED);
 }
 
 void flow_end(struct worker *w, struct flow *f, enum flow_end why)
@@ -137,27 +126,7 @@ void flow_end(struct worker *w, struct flow *f, enum flow_end why)
 		why = ((f->side[0].flags | f->side[1].flags) & SIDE_RST) || (f->flags & FLOW_RST_UNSURE)
 			      ? FLOW_END_RESET
 			      : FLOW_END_CLOSED;
-	bool sum = f->unsaid && half_open(f);
-	if (unlikely(f->unsaid) && !sum)
-		flow_say_late(w, f);
-	struct record *r = record_begin(w, RECORD_FLOW);
-	flow_record(w, f, r, RECORD_FLOW);
-	r->end_ns = f->last_ns;
-	for (unsigned dir = 0; dir < 2; dir++) {
-		r->pkts[dir] = f->pkts[dir];
-		r->bytes[dir] = f->bytes[dir];
-		r->tcp_flags[dir] = f->key.proto == IPPROTO_TCP ? f->side[dir].tcp_flags : 0;
-	}
-	r->tcp_state = f->key.proto == IPPROTO_TCP ? f->tcp_state : TCP_NONE;
-	r->flow_end = (uint8_t)why;
-	r->tx_count = f->tx_count;
-	bool write = true;
-	if (unlikely(w->rules))
-		write = judge_flow(w, f, r);
-	if (sum && write)
-		flood_sum(w, r);
-	else if (likely(write && judge_sampled(r->weight, f->id << 20)))
-		record_write(w);
+	flow_say_end(w, f, why);
 	ring_unlink(w->flows, f);
 	flow_table_remove(w->flows, f);
 }

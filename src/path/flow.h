@@ -163,8 +163,8 @@ bool flow_rest(struct worker *w, struct burst *b);
 // Ends a flow: what is known of it is said, RECORD_FLOW is written, its place is free.
 void flow_end(struct worker *w, struct flow *f, enum flow_end why);
 
-// Fills head, tuple and ids of a record from a flow; direction 0 is source. kind: enum record_kind.
-void flow_record(const struct worker *w, const struct flow *f, struct record *r, uint16_t kind);
+// Fills tuple and ids of a record from a flow; direction 0 is source.
+void flow_record(const struct worker *w, const struct flow *f, struct record *r);
 
 // Called by flow when a flow ends, before its record is written; in stream.c and inspect.c.
 // inspect_end lets the parsers say what they still know (a request without its answer), then stream_end frees.

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What frames say about a flow besides its tuple: VLANs, network ids, the addresses around it. Comes in with the first
-// frame of each direction, goes out as a record. Worker's thread.
+// What is said of a flow. At its beginning, what frames show besides its tuple: VLANs, network ids, the addresses
+// around it, with the first frame of each direction. At its end what it was: its own record, or a part of a flood's
+// sum. Worker's thread.
 #include "flow_say.h"
 
 #include <netinet/in.h>
 
+#include "flood.h"
+#include "flow_age.h"
 #include "flow_table.h"
+#include "judge.h"
 #include "record_out.h"
 #include "rooms.h"
 
@@ -44,7 +48,7 @@ static uint16_t tags_fold(const struct pkt *p)
 static void say_deeper(struct worker *w, struct flow *f, unsigned dir)
 {
 	struct record *r = record_begin(w, RECORD_ANOMALY);
-	flow_record(w, f, r, RECORD_ANOMALY);
+	flow_record(w, f, r);
 	r->anomaly = ANOMALY_DECAP_DEEPER;
 	r->dir = (uint8_t)dir;
 	w->anomalies[ANOMALY_DECAP_DEEPER]++;
@@ -65,7 +69,7 @@ void flow_say_start(struct worker *w, struct flow *f, const struct pkt *p, unsig
 	if (w->config->quiet_starts && !p->nvlans && !p->nvnis && !(p->flags & PKT_DEEPER))
 		return;
 	struct record *r = record_begin(w, RECORD_FLOW_START);
-	flow_record(w, f, r, RECORD_FLOW_START);
+	flow_record(w, f, r);
 	r->dir = (uint8_t)dir;
 	if (f->pkts[0] + f->pkts[1] == 1 || unsaid)
 		record_num(w, FACT_FLOW, 1, o);
@@ -83,17 +87,6 @@ void flow_say_start(struct worker *w, struct flow *f, const struct pkt *p, unsig
 		say_deeper(w, f, dir);
 }
 
-void flow_say_late(struct worker *w, struct flow *f)
-{
-	struct record *r = record_begin(w, RECORD_FLOW_START);
-	flow_record(w, f, r, RECORD_FLOW_START);
-	r->packet = f->id >> 3;
-	r->time_ns = f->start_ns;
-	record_num(w, FACT_FLOW, 1, (struct origin){.frame = r->packet});
-	record_write(w);
-	f->unsaid = 0;
-}
-
 void flow_say_tags(struct worker *w, const struct burst *b)
 {
 	w->tagged = w->flows->rest.n > 0;
@@ -106,4 +99,57 @@ void flow_say_tags(struct worker *w, const struct burst *b)
 		worker_at(w, p);
 		flow_say_start(w, f, p, p->nlayers - 1u, p->dir, pkt_data(b->m[i]));
 	}
+}
+
+// Of a flow that flood.c kept quiet about, and is no flood's after all.
+static void say_late(struct worker *w, struct flow *f)
+{
+	struct record *r = record_begin(w, RECORD_FLOW_START);
+	flow_record(w, f, r);
+	r->packet = f->id >> 3;
+	r->time_ns = f->start_ns;
+	record_num(w, FACT_FLOW, 1, (struct origin){.frame = r->packet});
+	record_write(w);
+	f->unsaid = 0;
+}
+
+// Nothing is known of it but that it came.
+static bool half_open(const struct flow *f)
+{
+	return f->age_class == AGE_CLASS_NEW && !f->tx_count && !(f->policy & POLICY_ALERTED);
+}
+
+void flow_say_end(struct worker *w, struct flow *f, enum flow_end why)
+{
+	static const struct record unjudged = {.rule = RULE_NONE, .would = RULE_NONE};
+	bool sum = f->unsaid && half_open(f);
+	if (sum && !w->rules) {
+		flood_sum(w, f, &unjudged, why);
+		return;
+	}
+	if (unlikely(f->unsaid) && !sum)
+		say_late(w, f);
+	struct record *r = record_begin(w, RECORD_FLOW);
+	if (unlikely(w->rules) && !judge_flow(w, f, r))
+		return;
+	flow_record(w, f, r);
+	if (sum) {
+		flood_sum(w, f, r, why);
+		return;
+	}
+	if (unlikely(!judge_sampled(r->weight, f->id << 20)))
+		return;
+	r->end_ns = f->last_ns;
+	for (unsigned dir = 0; dir < 2; dir++) {
+		r->pkts[dir] = f->pkts[dir];
+		r->bytes[dir] = f->bytes[dir];
+	}
+	if (f->key.proto == IPPROTO_TCP) {
+		r->tcp_flags[0] = f->side[0].tcp_flags;
+		r->tcp_flags[1] = f->side[1].tcp_flags;
+		r->tcp_state = f->tcp_state;
+	}
+	r->flow_end = (uint8_t)why;
+	r->tx_count = f->tx_count;
+	record_write(w);
 }

@@ -123,6 +123,34 @@ static inline bool key_equal(const struct flow_key *a, const struct flow_key *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) | (x[5] ^ y[5])) == 0;
 }
 
+// Addresses and ports as the initiator sends: without a branch, since either order is as likely.
+struct flow_ends {
+	const uint8_t *src, *dst;
+	uint16_t sport, dport;
+};
+static_assert(offsetof(struct flow_key, b) == offsetof(struct flow_key, a) + 16 &&
+		      offsetof(struct flow_key, bport_be) == offsetof(struct flow_key, aport_be) + 2,
+	      "the ends of a key lie side by side");
+static inline struct flow_ends flow_ends(const struct flow *f)
+{
+	unsigned swapped = f->flags / FLOW_SWAPPED & 1;
+	const uint8_t *a = (const uint8_t *)&f->key + offsetof(struct flow_key, a);
+	uint32_t ports = steer_load32((const uint8_t *)&f->key + offsetof(struct flow_key, aport_be));
+	ports = rte_be_to_cpu_32(swapped ? ports << 16 | ports >> 16 : ports);
+	return (struct flow_ends){
+		.src = a + 16 * swapped, .dst = a + 16 - 16 * swapped, .sport = ports >> 16, .dport = (uint16_t)ports};
+}
+
+// As records have them: where a layer stands, 0 the innermost; by which port the first packet came.
+static inline uint8_t flow_layer(const struct flow *f)
+{
+	return f->key.outer ? (uint8_t)(1 + (f->id & 7)) : 0;
+}
+static inline uint8_t flow_port(const struct worker *w, const struct flow *f)
+{
+	return w->came ? w->came[flow_table_number(w->flows, f)] : 0;
+}
+
 // Rings. Flows are numbered from 0, ring heads from table size on.
 static inline struct flow_link *ring_link(struct flow_table *t, uint32_t n)
 {

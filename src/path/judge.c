@@ -169,7 +169,7 @@ void judge_would(struct worker *w, struct record *r)
 static void would_flow(struct worker *w, const struct flow *f, struct record *r)
 {
 	struct judge *j = w->judge;
-	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns + w->wall_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, f->start_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	if (!(r->judged & RECORD_OPEN))
 		judge_facts_opaque(&j->facts, f->app);

@@ -51,9 +51,8 @@ static void alert_flow(struct worker *w, const struct flow *f, uint32_t rule)
 {
 	struct judge *j = w->judge;
 	struct record *r = &j->alert.record;
-	memset(r, 0, sizeof(*r));
-	flow_record(w, f, r, RECORD_FLOW);
-	r->len = sizeof(*r);
+	record_clear(w, r, RECORD_FLOW);
+	flow_record(w, f, r);
 	judge_flow_word(w, f, r);
 	alert_of(w, r, rule);
 }
@@ -171,11 +170,11 @@ void judge_fired_flow(struct worker *w, const struct flow *f, struct record *r)
 	struct judge *j = w->judge;
 	if (!j->policy->names)
 		return;
-	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns + w->wall_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, f->start_ns + w->wall_ns);
 	judge_first_facts(w, f);
 	if (name_known(w, r, true) || f->tx_count || (r->judged & RECORD_OPEN))
 		return;
-	judge_facts_clear(&j->facts, j->policy->fields, r->start_ns + w->wall_ns);
+	judge_facts_clear(&j->facts, j->policy->fields, f->start_ns + w->wall_ns);
 	judge_flow_facts(w, f);
 	judge_facts_opaque(&j->facts, f->app);
 	name_known(w, r, false);

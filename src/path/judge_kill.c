@@ -21,7 +21,7 @@ static void say(struct worker *w, const struct flow *f, const struct judge_word 
 {
 	static const char text[] = "by the command flow kill";
 	struct record *r = record_begin(w, RECORD_ANOMALY);
-	flow_record(w, f, r, RECORD_ANOMALY);
+	flow_record(w, f, r);
 	r->anomaly = ANOMALY_POLICY_KILLED;
 	w->anomalies[ANOMALY_POLICY_KILLED]++;
 	judge_flow_word(w, f, r);

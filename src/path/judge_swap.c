@@ -191,7 +191,7 @@ static void say(struct worker *w, const struct flow *f, const struct again *a, b
 	static const char *const words[] = {"was denied", "was allowed", "was allowed, what would decide was not kept"};
 	const char *text = words[denied ? 1 + a->unknown : 0];
 	struct record *r = record_begin(w, RECORD_ANOMALY);
-	flow_record(w, f, r, RECORD_ANOMALY);
+	flow_record(w, f, r);
 	r->anomaly = ANOMALY_POLICY_REJUDGED;
 	w->anomalies[ANOMALY_POLICY_REJUDGED]++;
 	judge_flow_word(w, f, r);

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Records leave the corridor here: a ring of 64-byte cells, one producer (the worker), one consumer (the shipper).
-// The record is copied in once, and handed over by one store.
+// The record is copied in once, and handed over by one store. Behind the ring's last cell lies room for a whole
+// record, so that none is ever cut: one that begins before the end goes on there, and the cells at the ring's beginning
+// that have the numbers of its rest stay as they are.
+//
+//   | cell 0 | 1 | ...  size - 1 | room for RECORD_MAX |
+//                      ^ a record of 5 cells    ^       the next one begins at cell 3
 //
 // In replay a full ring waits for its reader (nothing may be lost); live the record is counted as lost.
-// Rejected: a ring of pointers (something would have to be allocated), records built in place in the ring (a record's
-// length is known only at its end), and rte_ring's zero-copy calls (100 instructions a record, for cases we have not).
+// Rejected: a ring of pointers (something would have to be allocated), records built in place in the ring (while one is
+// under construction its alerts leave, and they are records), and rte_ring's zero-copy calls (100 instructions a
+// record, for cases we have not).
 #include "record_out.h"
 
 #include <errno.h>
@@ -22,18 +28,25 @@ struct cell {
 	__m256i half[RECORD_CELL / 32];
 };
 
-// Cells are counted from the start, without end; where one lies is its number modulo the ring's size.
+#define AHEAD 24                                                             // cells: four records
+#define HEAD_CELLS ((sizeof(struct record) + RECORD_CELL - 1) / RECORD_CELL) // of the shortest record
+
+// Cells are counted from the start, without end; where one lies is its number modulo the ring's size. Lines by who
+// writes them, so that neither end waits for the other's.
 struct record_out {
 	struct cell *cells;
 	size_t bytes;
-	uint64_t size; // cells, a power of two
+	uint64_t mask; // cells, a power of two, less one
+	// the worker's
+	uint64_t at __rte_aligned(64); // written, as it knows
+	uint64_t room;                 // cells up to this number are known to be free
 	uint32_t seq;
-	uint64_t room; // the worker's: cells up to this number are known to be free
 	_Atomic uint64_t written __rte_aligned(64);
+	// the reader's
 	_Atomic uint64_t read __rte_aligned(64);
-	// the record being put together, and the far end's copy of one that lies over the ring's end
+	uint64_t there; // written, as it was looked at last
+	// the record being put together
 	uint8_t build[RECORD_MAX] __rte_aligned(64);
-	uint8_t seen[RECORD_MAX] __rte_aligned(64);
 };
 
 int record_out_init(struct worker *w)
@@ -42,8 +55,9 @@ int record_out_init(struct worker *w)
 	if (!o)
 		return -ENOMEM;
 	w->records = o;
-	o->size = o->room = rte_align64pow2(RTE_MAX(w->config->record_cells, 2u * RECORD_MAX / RECORD_CELL));
-	o->bytes = o->size * sizeof(struct cell);
+	o->room = rte_align64pow2(RTE_MAX(w->config->record_cells, 2u * RECORD_MAX / RECORD_CELL));
+	o->mask = o->room - 1;
+	o->bytes = o->room * sizeof(struct cell) + RECORD_MAX;
 	o->cells = mem_take(o->bytes);
 	return o->cells ? 0 : -ENOMEM;
 }
@@ -61,15 +75,12 @@ void record_out_fini(struct worker *w)
 struct record *record_begin(struct worker *w, enum record_kind kind)
 {
 	struct record *r = (struct record *)w->records->build;
-	memset(r, 0, sizeof(*r));
-	r->len = sizeof(*r);
-	r->kind = kind;
-	r->packet = w->frame;
-	r->time_ns = w->now_ns;
+	record_clear(w, r, kind);
 	return r;
 }
 
-struct fact *record_add_cut(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
+// As much of a value as a fact may have, and the record has room for; or nothing. NULL: nothing.
+static struct fact *add_cut(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
 			    struct origin o)
 {
 	uint32_t kept = RTE_MIN(len, (uint32_t)FACT_VALUE_MAX);
@@ -84,17 +95,34 @@ struct fact *record_add_cut(struct record *r, uint32_t room, enum fact_field fie
 	return f;
 }
 
-void record_fact(struct worker *w, enum fact_field f, const void *value, uint32_t len, struct origin o)
+struct fact *record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
+			struct origin o)
+{
+	if (unlikely(len > FACT_VALUE_MAX || r->len + FACT_SIZE(len) > room))
+		return add_cut(r, room, field, value, len, o);
+	struct fact *f = record_place(r, field, len, o);
+	memcpy(f->value, value, len);
+	return f;
+}
+
+static __rte_noinline void add_any(struct worker *w, enum fact_field f, const void *value, uint32_t len,
+				   struct origin o)
 {
 	const struct fact *added = record_add((struct record *)w->records->build, RECORD_MAX, f, value, len, o);
 	if (unlikely(!added || added->len < len))
 		count(w, COUNTER_RECORDS_CUT);
 }
 
+void record_fact(struct worker *w, enum fact_field f, const void *value, uint32_t len, struct origin o)
+{
+	if (unlikely(!record_add_short((struct record *)w->records->build, RECORD_MAX, f, value, len, o)))
+		add_any(w, f, value, len, o);
+}
+
 void record_num(struct worker *w, enum fact_field f, uint64_t value, struct origin o)
 {
-	if (unlikely(!record_add((struct record *)w->records->build, RECORD_MAX, f, &value, sizeof(value), o)))
-		count(w, COUNTER_RECORDS_CUT);
+	if (unlikely(!record_add_short((struct record *)w->records->build, RECORD_MAX, f, &value, sizeof(value), o)))
+		add_any(w, f, &value, sizeof(value), o);
 }
 
 void record_write(struct worker *w)
@@ -102,80 +130,90 @@ void record_write(struct worker *w)
 	record_put(w, (struct record *)w->records->build);
 }
 
-static unsigned cells_of(const struct record *r)
+// What is shown to nobody has the number of the next one: what is shown has no holes.
+static inline bool is_numbered(const struct record *r)
+{
+	return r->kind != RECORD_FLOW_START;
+}
+
+static inline uint32_t cells_of(const struct record *r)
 {
 	return (r->len + RECORD_CELL - 1) / RECORD_CELL;
 }
 
-// Cells up to number `end` are to be written: has the reader left them?
-static bool room_until(struct worker *w, struct record_out *o, uint64_t end)
-{
-	while (unlikely(end > o->room)) {
-		o->room = atomic_load_explicit(&o->read, memory_order_acquire) + o->size;
-		if (end <= o->room)
-			break;
-		if (!w->wait)
-			return false;
-		w->wait(w);
-	}
-	return true;
-}
-
-// Whole cells: the last may bring what lies behind the record.
-static inline void write_cells(struct record_out *o, uint64_t at, uint64_t end, const struct record *r)
+// Whole cells: the last may bring what lies behind the record. Those behind them are asked for, since the reader had
+// them last.
+static inline void write_cells(struct cell *to, const struct record *r, uint32_t n)
 {
 	const __m256i *from = (const __m256i *)r;
-	struct cell *cells = o->cells;
-	uint64_t mask = o->size - 1;
-	for (; at < end; at++, from += 2) {
-		struct cell *c = &cells[at & mask];
-		_mm256_store_si256(&c->half[0], _mm256_loadu_si256(from));
-		_mm256_store_si256(&c->half[1], _mm256_loadu_si256(from + 1));
+	uint32_t i = 0;
+#define CELL                                                                                                           \
+	_mm256_store_si256(&to[i].half[0], _mm256_loadu_si256(&from[2 * i]));                                          \
+	_mm256_store_si256(&to[i].half[1], _mm256_loadu_si256(&from[2 * i + 1]));                                      \
+	__asm__ volatile("prefetchw %0" ::"m"(to[i + AHEAD]))
+	for (; i < HEAD_CELLS; i++) {
+		CELL;
 	}
+	for (; i < n; i++) {
+		CELL;
+	}
+#undef CELL
 }
 
-static void shift_times(struct record *r, uint64_t by_ns)
+// Time of day, where the ring's record has the worker's.
+static inline void shift_times(struct record *r, const struct record *from, uint64_t by_ns)
 {
-	r->time_ns += by_ns;
-	r->start_ns += r->start_ns ? by_ns : 0;
-	r->end_ns += r->end_ns ? by_ns : 0;
+	r->time_ns = from->time_ns + by_ns;
+	r->start_ns = from->start_ns ? from->start_ns + by_ns : 0;
+	r->end_ns = from->end_ns ? from->end_ns + by_ns : 0;
 }
 
-void record_put(struct worker *w, struct record *r)
+// The ring is full, as far as is known: has the reader left so many cells?
+static __rte_noinline void put_late(struct worker *w, const struct record *r)
 {
 	struct record_out *o = w->records;
-	uint64_t at = atomic_load_explicit(&o->written, memory_order_relaxed), end = at + cells_of(r);
-	r->order = w->order;
-	r->seq = o->seq;
-	o->seq += r->kind != RECORD_FLOW_START; // which is shown to nobody: what is shown has no holes
-	r->worker = w->id;
-	if (!room_until(w, o, end)) {
-		count(w, COUNTER_RECORDS_LOST);
+	for (;;) {
+		o->room = atomic_load_explicit(&o->read, memory_order_acquire) + o->mask + 1;
+		if (o->at + cells_of(r) <= o->room)
+			break;
+		if (!w->wait) {
+			count(w, COUNTER_RECORDS_LOST);
+			o->seq += is_numbered(r);
+			return;
+		}
+		w->wait(w);
+	}
+	record_put(w, r);
+}
+
+void record_put(struct worker *w, const struct record *r)
+{
+	struct record_out *o = w->records;
+	uint32_t n = cells_of(r);
+	uint64_t end = o->at + n;
+	if (unlikely(end > o->room)) {
+		put_late(w, r);
 		return;
 	}
-	if (unlikely(w->wall_ns)) {
-		shift_times(r, w->wall_ns);
-		write_cells(o, at, end, r);
-		shift_times(r, -w->wall_ns); // it may go on under construction
-	} else {
-		write_cells(o, at, end, r);
-	}
+	struct cell *to = &o->cells[o->at & o->mask];
+	struct record *out = (struct record *)to;
+	write_cells(to, r, n);
+	shift_times(out, r, w->wall_ns);
+	out->order = w->order;
+	out->seq = o->seq;
+	out->worker = w->id;
+	o->seq += is_numbered(r);
+	o->at = end;
 	atomic_store_explicit(&o->written, end, memory_order_release);
 	count(w, COUNTER_RECORDS);
 }
 
 const struct record *record_peek(struct record_out *o)
 {
-	uint64_t read = atomic_load_explicit(&o->read, memory_order_relaxed), at = read & (o->size - 1);
-	if (atomic_load_explicit(&o->written, memory_order_acquire) == read)
-		return NULL;
-	const struct record *r = (const struct record *)&o->cells[at];
-	if (at + cells_of(r) <= o->size)
-		return r;
-	size_t first = (o->size - at) * RECORD_CELL; // the head's first cell has the length
-	memcpy(o->seen, r, first);
-	memcpy(o->seen + first, o->cells, r->len - first);
-	return (const struct record *)o->seen;
+	uint64_t read = atomic_load_explicit(&o->read, memory_order_relaxed);
+	if (read == o->there)
+		o->there = atomic_load_explicit(&o->written, memory_order_acquire);
+	return read == o->there ? NULL : (const struct record *)&o->cells[read & o->mask];
 }
 
 void record_done(struct record_out *o, const struct record *r)

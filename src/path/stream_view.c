@@ -16,7 +16,7 @@
 void stream_anomaly(struct worker *w, struct flow *f, unsigned dir, enum anomaly a, struct origin o)
 {
 	struct record *r = record_begin(w, RECORD_ANOMALY);
-	flow_record(w, f, r, RECORD_ANOMALY);
+	flow_record(w, f, r);
 	r->anomaly = a;
 	r->dir = dir;
 	w->anomalies[a]++;

@@ -124,7 +124,18 @@ static void ship_record(void *arg, const struct record *rec)
 	bool whole = s->config.live || s->config.spool; // with a number of its own, which nobody may miss
 	bool flood = !whole && rec->kind == RECORD_FLOOD && rec->len == sizeof(*rec);
 	if (flood && was->kind && was->order == rec->order && was->packet == rec->packet) {
-		record_flood_add(&s->flood, rec);
+		record_flood_add(&s->flood, &(struct record_flood_part){
+						    .dst = rec->dst,
+						    .start_ns = rec->start_ns,
+						    .end_ns = rec->end_ns,
+						    .pkts = {rec->pkts[0], rec->pkts[1]},
+						    .bytes = {rec->bytes[0], rec->bytes[1]},
+						    .flows = rec->tx_count,
+						    .dport = rec->dport,
+						    .tcp_flags = {rec->tcp_flags[0], rec->tcp_flags[1]},
+						    .flow_end = rec->flow_end,
+						    .direction = rec->direction,
+					    });
 		return;
 	}
 	end_flood(s);

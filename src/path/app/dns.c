@@ -76,8 +76,7 @@ static void open_record(struct reading *r)
 {
 	struct app_in *in = r->in;
 	struct record *rec = r->record = record_begin(in->w, RECORD_DNS);
-	flow_record(in->w, in->f, rec, RECORD_DNS);
-	rec->time_ns = in->w->now_ns;
+	flow_record(in->w, in->f, rec);
 	rec->dir = in->dir;
 	rec->app = APP_DNS;
 	rec->tx_id = in->f->tx_count;

@@ -125,11 +125,8 @@ txn_t txn_begin(const struct app_in *in, enum record_kind kind, uint32_t max_byt
 	uint32_t room = RTE_MIN(RTE_ALIGN_CEIL(max_bytes, 8u), (uint32_t)(RECORD_MAX - sizeof(struct record)));
 	struct block *b = take(in->w, RTE_ALIGN_CEIL((uint32_t)sizeof(struct block) + room, BLOCK_ALIGN));
 	struct record *r = &b->record;
-	memset(r, 0, sizeof(*r));
-	r->kind = kind;
-	flow_record(in->w, in->f, r, kind);
-	r->len = sizeof(*r);
-	r->time_ns = in->w->now_ns;
+	record_clear(in->w, r, kind);
+	flow_record(in->w, in->f, r);
 	r->dir = in->dir;
 	r->tx_id = in->f->tx_count;
 	if (in->f->tx_count < UINT16_MAX)
@@ -157,10 +154,7 @@ static inline void add(const struct app_in *in, txn_t t, enum fact_field f, cons
 		       struct origin o)
 {
 	const struct txn_pen *pen = &in->pen;
-	if (likely(t && t == pen->t && len <= RECORD_SHORT && pen->record->len + FACT_SIZE(RECORD_SHORT) <= pen->room &&
-		   !in->after_gap))
-		record_copy(record_place(pen->record, f, len, o)->value, value, len);
-	else
+	if (unlikely(!t || t != pen->t || in->after_gap || !record_add_short(pen->record, pen->room, f, value, len, o)))
 		add_any(in, t, f, value, len, o);
 }
 
@@ -236,7 +230,7 @@ void app_anomaly_from(const struct app_in *in, enum anomaly a, const void *value
 	if (unlikely(in->since))
 		return;
 	struct record *r = record_begin(in->w, RECORD_ANOMALY);
-	flow_record(in->w, in->f, r, RECORD_ANOMALY);
+	flow_record(in->w, in->f, r);
 	r->anomaly = a;
 	r->dir = in->dir;
 	in->w->anomalies[a]++;

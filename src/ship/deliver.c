@@ -146,6 +146,17 @@ void sink_troubled(struct sink *k, const char *why)
 	pthread_mutex_unlock(&k->delivery->lock);
 }
 
+int sink_wait(struct sink *k, int most_ms)
+{
+	struct delivery *d = k->delivery;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), left_ms = UINT64_MAX;
+	pthread_mutex_lock(&d->lock);
+	if (d->stop)
+		left_ms = d->deadline_ns > now ? (d->deadline_ns - now) / 1000000 : 0;
+	pthread_mutex_unlock(&d->lock);
+	return left_ms < (uint64_t)most_ms ? (int)left_ms : most_ms;
+}
+
 void sink_sent(struct sink *k, uint64_t bytes)
 {
 	pthread_mutex_lock(&k->delivery->lock);

@@ -69,5 +69,7 @@ void sink_fails(struct sink *k, const char *why, ...) __attribute__((format(prin
 void sink_works(struct sink *k);
 // Something is wrong, and it goes on all the same: counted, and shown as its last error.
 void sink_troubled(struct sink *k, const char *why);
+// So long its place may be waited for: at the end no longer than the drain.
+int sink_wait(struct sink *k, int most_ms);
 // Bytes that went there.
 void sink_sent(struct sink *k, uint64_t bytes);

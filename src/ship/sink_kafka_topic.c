@@ -76,8 +76,9 @@ static void no_broker(struct sink *k, rd_kafka_resp_err_t err)
 }
 
 // With as many partitions and replicas as the brokers give to one that says nothing of it.
-static rd_kafka_resp_err_t make_topic(struct sink_kafka *o, const char *name)
+static rd_kafka_resp_err_t make_topic(struct sink *k, const char *name)
 {
+	struct sink_kafka *o = k->own;
 	char text[KAFKA_WHY];
 	size_t n = 0;
 	rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(name, -1, -1, text, sizeof(text));
@@ -85,7 +86,7 @@ static rd_kafka_resp_err_t make_topic(struct sink_kafka *o, const char *name)
 	if (!t)
 		return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
 	rd_kafka_CreateTopics(o->client.rk, &t, 1, NULL, q);
-	rd_kafka_event_t *e = rd_kafka_queue_poll(q, MAKE_MS);
+	rd_kafka_event_t *e = rd_kafka_queue_poll(q, sink_wait(k, MAKE_MS));
 	rd_kafka_resp_err_t err = e ? rd_kafka_event_error(e) : RD_KAFKA_RESP_ERR__TIMED_OUT;
 	const rd_kafka_CreateTopics_result_t *r = e ? rd_kafka_event_CreateTopics_result(e) : NULL;
 	const rd_kafka_topic_result_t **of = r ? rd_kafka_CreateTopics_result_topics(r, &n) : NULL;
@@ -98,10 +99,11 @@ static rd_kafka_resp_err_t make_topic(struct sink_kafka *o, const char *name)
 	return err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS ? RD_KAFKA_RESP_ERR_NO_ERROR : err;
 }
 
-static rd_kafka_resp_err_t ask(struct sink_kafka *o, rd_kafka_topic_t *topic, int *partitions, int *leaderless)
+static rd_kafka_resp_err_t ask(struct sink *k, rd_kafka_topic_t *topic, int *partitions, int *leaderless)
 {
+	const struct sink_kafka *o = k->own;
 	const struct rd_kafka_metadata *m;
-	rd_kafka_resp_err_t err = rd_kafka_metadata(o->client.rk, 0, topic, &m, ASK_MS);
+	rd_kafka_resp_err_t err = rd_kafka_metadata(o->client.rk, 0, topic, &m, sink_wait(k, ASK_MS));
 	if (err)
 		return err == RD_KAFKA_RESP_ERR__TIMED_OUT ? RD_KAFKA_RESP_ERR__TRANSPORT : err;
 	*partitions = m->topic_cnt ? m->topics[0].partition_cnt : 0;
@@ -135,11 +137,11 @@ bool sink_kafka_look(struct sink *k)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	if (now - o->looked_ns < ASK_NS)
 		return false;
-	rd_kafka_resp_err_t err = ask(o, o->topic, &partitions, &leaderless);
+	rd_kafka_resp_err_t err = ask(k, o->topic, &partitions, &leaderless);
 	if (k->config->create_topics && err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-		err = make_topic(o, k->config->topic);
+		err = make_topic(k, k->config->topic);
 		if (!err && *k->config->errors_topic)
-			make_topic(o, k->config->errors_topic);
+			make_topic(k, k->config->errors_topic);
 		made = err == 0; // its leader is there in a moment
 	}
 	o->looked_ns = clock_ns(CLOCK_MONOTONIC);

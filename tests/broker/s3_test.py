@@ -338,12 +338,20 @@ def portal(s):
     for word in ("cannot be listed: the server answers 405", "no InitiateMultipartUploadResult", "no ETag", "no CompleteMultipartUploadResult"):
         expect(word, word in ship.said(), ship.said())
     whole("a page once", ship.objects())
-    other = {"put": lambda h: {**h, "x-amz-checksum-sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}}
-    proxy = Proxy(s, lambda q: other.pop(q["kind"], None))
+    said = []
+
+    def other(h):
+        if "etag" in {k.lower() for k in h} and not said:
+            said.append(1)
+            return {**{k: v for k, v in h.items() if k.lower() != "x-amz-checksum-sha256"}, "x-amz-checksum-sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}
+        return h
+
+    proxy = Proxy(s, lambda q: other if q["kind"] == "put" else None)
     ship = Ship(s, bucket(s), proxy.url)
     expect("ships", ship.run(capture("few", 100)) == 0, ship.said())
     expect("another checksum is none of ours", "is down: what S3 has is not what was sent: its checksum is 47DEQ" in ship.said(), ship.said())
-    expect("it was put again", len(proxy.kinds("put")) == 1 + len(ship.objects()), len(proxy.kinds("put")))
+    taken = [q for q in proxy.kinds("put") if q["status"] == 200]
+    expect("it was put again", len(taken) == 1 + len(ship.objects()), len(taken))
     whole("another checksum", ship.objects())
     endless = b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>%s</NextKeyMarker></ListMultipartUploadsResult>"
     for what, most in (("the same", 2), ("ever others", 1000)):

@@ -131,6 +131,40 @@ def left_behind(w):
            {t["of_worker"]: t["last_seq"] for t in told} == last, (told, last))
 
 
+def spool_full(w):
+    """a replay has filled the spool while its sink is away; what the appliance loses of it is said everywhere"""
+    config = json.loads((w.folder / "config.json").read_text())
+    config["sinks"] = [{"type": "file", "path": str(w.folder / "gone" / "eve.json"), "format": "eve"}]
+    config["spool"] = {"path": str(w.folder / "spool3"), "max_mb": 8, "segment_mb": 1, "memory_mb": 1}
+    path = w.folder / "full.json"
+    path.write_text(json.dumps(config))
+    captures = [str(pathlib.Path(__file__).parents[1] / "captures" / name) for name in ("tour.pcap", "dns.pcap", "browser.pcap")]
+    p = subprocess.Popen([w.sluice, "replay", "-c", str(path), *captures * 700], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: sum(s.stat().st_size for s in (w.folder / "spool3").glob("*.seg")) > 5 << 20, 60)
+    time.sleep(2)
+    p.kill()
+    p.wait()
+    w.up(config)
+    expect("it is not ready while it loses", until(lambda: ready(w).get("spool") == "full", 20) and ready(w)["ready"] is False, ready(w))
+    expect("the log says so", "spool: full: records are lost" in w.log.read_text(), w.log.read_text()[-800:])
+    shown = w.ctl("show", "sinks")["result"]
+    lost = sum(shown["spool"]["lost"].values())
+    expect("so do the sink, the counter and the state", shown["spool"]["state"] == "full" and lost > 0 and
+           shown["records_lost"] == shown["sinks"][0]["lost"] == lost, shown)
+    page = w.run("box", "curl", "-sS", "http://127.0.0.1:9180/metrics").stdout
+    expect("and the metrics", 'event="records_lost"} %d\n' % lost in page, [l for l in page.splitlines() if "records_lost" in l])
+    w.down()
+    first = sorted((w.folder / "spool3").glob("*.seg"))
+    for segment in first:  # of all the head is damaged: whose they were nobody knows
+        segment.write_bytes(segment.read_bytes()[:4] + b"xx" + segment.read_bytes()[6:])
+    (w.folder / "gone").mkdir()
+    w.up(config)
+    told = lambda: [e["state"] for e in rows(w.folder / "gone" / "eve.json") if e["event_type"] == "state" and e["state"]["event"] == "recovered"]
+    until(lambda: (w.folder / "gone" / "eve.json").exists() and told())
+    expect("files with a damaged head are said", told() == [{"event": "recovered", "segments": len(first), "end": "damaged"}], told())
+    w.down()
+
+
 def main():
     w = World(sys.argv[1])
     schema = json.loads((pathlib.Path(sys.argv[2]) / "eve.schema.json").read_text())
@@ -186,6 +220,7 @@ def main():
                any(r["value"] == "casino.example" for r in rows(w.folder / "facts")))
         states(w, schema)
         left_behind(w)
+        spool_full(w)
     finally:
         w.close()
         subprocess.run(["umount", str(small)], check=False)

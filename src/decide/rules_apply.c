@@ -104,7 +104,7 @@ static bool only_autos(struct rules *r, const struct complaints *c, bool drop)
 
 static void left_out(struct rules *r, struct turn *t)
 {
-	rules_say_status(r, &t->sum, &t->c, "machine-written rules were left out");
+	rules_say_status(r, RULES_GOES_ON, &t->sum, &t->c, "machine-written rules were left out");
 	rules_table_sum(r->table, t->force, &t->sum);
 }
 
@@ -173,7 +173,7 @@ static void stands(struct rules *r, const struct turn *t, uint64_t began_ns)
 		"publish_ms=%.1f all_ms=%.1f",
 		version, r->commit.author, t->sum.rules, t->sum.autos, t->sum.sets, t->sum.items, t->done.read_ms,
 		t->done.compile_ms, t->done.publish_ms, l->apply_ms);
-	rules_say_status(r, &t->sum, NULL, NULL);
+	rules_say_status(r, RULES_STANDS, &t->sum, NULL, NULL);
 	if (r->config.in_force && t->done.version)
 		r->config.in_force(r->config.arg, version, &t->done);
 }
@@ -192,7 +192,7 @@ static void refuse(struct rules *r, const struct turn *t, const char *why)
 	pthread_mutex_unlock(&r->lock);
 	log_say(LOG_ERROR, "rules", "refused version=%" PRIu64 ".%" PRIu64 ": %s; what was in force stays",
 		r->commit.version, r->minor, r->look.said);
-	rules_say_status(r, &t->sum, &t->c, why);
+	rules_say_status(r, RULES_REFUSED, &t->sum, &t->c, why);
 }
 
 static void version(struct rules *r, bool first)

@@ -84,7 +84,9 @@ void rules_keep(struct rules *r, uint64_t version, uint64_t minor, const struct 
 bool rules_say_open(struct rules *r, char why[KAFKA_WHY]);
 // Waits for what was said, a second at most.
 void rules_say_flush(struct rules *r);
-// Version and what became of it, to swg_rules_status: c NULL: it is in force; else why not.
-void rules_say_status(struct rules *r, const struct rules_sum *sum, const struct complaints *c, const char *why);
+// Version and what became of it, to swg_rules_status. c, why: what was wrong; else NULL.
+enum rules_became { RULES_STANDS, RULES_REFUSED, RULES_GOES_ON }; // GOES_ON: another status of the version follows
+void rules_say_status(struct rules *r, enum rules_became became, const struct rules_sum *sum,
+		      const struct complaints *c, const char *why);
 // A record that cannot be read, to swg_errors.
 void rules_say_unread(struct rules *r, const rd_kafka_message_t *m, const char *why);

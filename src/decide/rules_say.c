@@ -74,7 +74,8 @@ static double ms(double v)
 	return round(v * 1000) / 1000;
 }
 
-void rules_say_status(struct rules *r, const struct rules_sum *sum, const struct complaints *c, const char *why)
+void rules_say_status(struct rules *r, enum rules_became became, const struct rules_sum *sum,
+		      const struct complaints *c, const char *why)
 {
 	json_t *errors = json_array();
 	pthread_mutex_lock(&r->lock);
@@ -85,8 +86,9 @@ void rules_say_status(struct rules *r, const struct rules_sum *sum, const struct
 			json_array_append_new(errors, error(r, &c->list[i]));
 	if (why && !json_array_size(errors))
 		json_array_append_new(errors, json_pack("{s:n,s:s,s:s}", "rule", "path", "", "message", why));
-	json_t *o = json_pack("{s:s,s:I,s:I,s:b,s:o,s:I}", "node", r->config.node, "version",
-			      (json_int_t)r->commit.version, "minor", (json_int_t)r->minor, "ok", !why, "errors",
+	json_t *o = json_pack("{s:s,s:I,s:I,s:o,s:o,s:I}", "node", r->config.node, "version",
+			      (json_int_t)r->commit.version, "minor", (json_int_t)r->minor, "ok",
+			      became == RULES_GOES_ON ? json_null() : json_boolean(became == RULES_STANDS), "errors",
 			      errors, "errors_in_all", (json_int_t)(c ? c->nerrors : why != NULL));
 	json_object_update_new(o, json_pack("{s:{s:I,s:I,s:s}}", "in_force", "version", (json_int_t)l.version, "minor",
 					    (json_int_t)l.minor, "hash", l.hash));

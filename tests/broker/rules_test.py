@@ -175,7 +175,7 @@ def status(k, node, version, minor=0):
     found = []
 
     def told():
-        found[:] = [s for s in statuses(k, node) if (s["version"], s["minor"] > 0) == (version, minor > 0)]
+        found[:] = [s for s in statuses(k, node) if (s["version"], s["minor"] > 0) == (version, minor > 0) and s["ok"] is not None]
         return found
     until(told, 60, lambda: "%s tells of version %d.%d: %s" % (node, version, minor, statuses(k, node)[-2:]))
     return found[-1]

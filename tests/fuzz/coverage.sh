@@ -20,6 +20,9 @@ declare -A parsers=(
 	[answers]="src/remote/xml.c src/remote/credentials_file.c src/remote/credentials_profile.c src/remote/credentials_host.c src/remote/credentials_sts.c"
 	[redact]="src/ship/redact.c src/ship/url.c"
 	[rules]="src/decide/rules_key.c src/decide/rules_table.c src/decide/canonical.c"
+	[config]="src/ctl/config_value.c src/ctl/config_free.c src/ctl/config_say.c src/base/pairs.c"
+	[control]="src/ctl/command.c"
+	[spool]="src/ship/spool_frame.c"
 	[request]="src/decide/request.c src/decide/jin.c src/decide/decision.c src/decide/unread.c src/path/judge_ask.c"
 )
 no_parser="$app/txn.c" # writes what parsers say

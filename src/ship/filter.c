@@ -39,12 +39,6 @@ static const uint32_t kinds_of[] = {
 };
 #define COUNT (sizeof(names) / sizeof(names[0]))
 
-unsigned filter_words(const char *const **words)
-{
-	*words = names;
-	return COUNT;
-}
-
 int filter_kind(struct filter *f, const char *word, const char **near)
 {
 	unsigned i = word_find(names, COUNT, word, strlen(word));

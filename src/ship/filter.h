@@ -22,9 +22,8 @@ struct filter {         // all zero: takes everything
 	uint64_t tenants[FILTER_TENANTS]; // 0: records of none
 };
 
-// Words of `kinds`: those of records, and groups of them ("transaction", "verdict"). Returns how many.
-unsigned filter_words(const char *const **words);
-// Adds a kind. 0; -EINVAL: no such word, and *near is what may have been meant, or NULL.
+// Adds one of the words of `kinds`: a record's kind, or a group of them ("transaction", "verdict"). 0; -EINVAL: no such
+// word, and *near is what may have been meant, or NULL.
 int filter_kind(struct filter *f, const char *word, const char **near);
 // 0; -ENOSPC: there are FILTER_TENANTS already.
 int filter_tenant(struct filter *f, uint64_t tenant);

@@ -23,6 +23,7 @@
 #include "remote/kafka.h"
 #endif
 #ifdef HAVE_S3
+#include "remote/credentials.h"
 #include "remote/s3.h"
 #endif
 
@@ -136,6 +137,8 @@ static void objects(const struct checking *k, const struct sink_config *all, uns
 		      "ends");
 	if (!s3_takes_endpoint(s->endpoint))
 		WRONG(k, config_spot("sinks", i, "endpoint"), S3_ENDPOINT_EXPECTED);
+	if (*s->region && !credentials_takes_region(s->region))
+		WRONG(k, config_spot("sinks", i, "region"), CREDENTIALS_REGION_EXPECTED);
 #endif
 	kms(k, i);
 	for (unsigned j = 0; j < i; j++)

@@ -272,3 +272,10 @@ const char *credentials_region(const struct credentials *c)
 {
 	return c->region_found;
 }
+
+bool credentials_takes_region(const char *text)
+{
+	static const char label[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t n = strspn(text, label);
+	return n && n < 64 && !text[n];
+}

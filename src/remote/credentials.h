@@ -32,3 +32,6 @@ const char *credentials_source(const struct credentials *c); // "environment", "
 int64_t credentials_expire(const struct credentials *c);     // seconds since 1970; 0: they do not
 // The region that environment or shared files name; "": none.
 const char *credentials_region(const struct credentials *c);
+// Whether text can be a region: it becomes a label of hosts' names and a part of what is signed.
+bool credentials_takes_region(const char *text);
+#define CREDENTIALS_REGION_EXPECTED "a region is expected, as eu-central-1"

@@ -111,6 +111,8 @@ static int ask(struct credentials *c, const char *region, const struct credentia
 				 .reply_room = REPLY};
 	int rc;
 
+	if (!credentials_takes_region(region))
+		return credentials_fail(c, -EINVAL, "STS: region %.60s: " CREDENTIALS_REGION_EXPECTED, region);
 	endpoint(c, region, origin, sizeof(origin));
 	sigv4_sha256(form, strlen(form), hash);
 	if (sigv4_url(&q, url, sizeof(url)))

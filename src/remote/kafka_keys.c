@@ -114,6 +114,7 @@ void kafka_keys_doc(FILE *out)
 #ifdef HAVE_KAFKA
 #include <librdkafka/rdkafka.h>
 
+#include "remote/credentials.h"
 #include "remote/kafka_token.h"
 
 #define PROPERTIES 256
@@ -214,9 +215,8 @@ static int of_msk(const char *name, const char *value, char *why, size_t size)
 	const unsigned n = sizeof(all) / sizeof(*all);
 	if (word_find(all, n, name, strlen(name)) == n)
 		return snprintf(why, size, "unknown key of kafka \"%.80s\"", name), -ENOENT;
-	bool region = *value && value[strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
-	if (!strcmp(name, all[0]) && !region)
-		return snprintf(why, size, "a region of AWS is expected, as eu-central-1"), -EINVAL;
+	if (!strcmp(name, all[0]) && !credentials_takes_region(value))
+		return snprintf(why, size, CREDENTIALS_REGION_EXPECTED), -EINVAL;
 	return 0;
 }
 

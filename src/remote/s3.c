@@ -276,8 +276,7 @@ static bool correct(struct s3 *s, struct s3_call *c, enum verdict v)
 		snprintf(region, sizeof(region), "%s", header);
 	else
 		xml_text(c->http.reply, "Region", region, sizeof(region));
-	if (!*region || strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(region) ||
-	    !strcmp(region, s->region))
+	if (!credentials_takes_region(region) || !strcmp(region, s->region))
 		return false;
 	log_say(LOG_WARNING, "ship", "the bucket is in another region: bucket=%s region=%s instead of %s", s->bucket,
 		region, s->region);
@@ -453,11 +452,18 @@ bool s3_takes_endpoint(const char *endpoint)
 	return set_endpoint(&s, endpoint);
 }
 
-static void set_region(struct s3 *s, const char *region)
+static bool set_region(struct s3 *s, const char *region, char *why)
 {
-	if (!region || !*region)
+	bool given = region && *region;
+	if (!given)
 		region = credentials_region(s->credentials);
-	snprintf(s->region, sizeof(s->region), "%s", *region ? region : "us-east-1");
+	region = *region ? region : "us-east-1";
+	if (!credentials_takes_region(region))
+		snprintf(why, S3_WHY, "region %.60s%s: " CREDENTIALS_REGION_EXPECTED, region,
+			 given ? "" : " of AWS_REGION, AWS_DEFAULT_REGION or the profile");
+	word_plain(why);
+	snprintf(s->region, sizeof(s->region), "%s", region);
+	return credentials_takes_region(region);
 }
 
 struct s3 *s3_new(const struct s3_config *config, char *why)
@@ -488,8 +494,10 @@ struct s3 *s3_new(const struct s3_config *config, char *why)
 			(config->addressing == S3_AUTO && (s->given || strchr(s->bucket, '.')));
 	s->checksum = config->checksum;
 	s->seed = (unsigned)clock_ns(CLOCK_REALTIME);
-	set_region(s, config->region);
-	return s;
+	if (set_region(s, config->region, why))
+		return s;
+	s3_free(s);
+	return NULL;
 }
 
 void s3_free(struct s3 *s)

@@ -152,13 +152,40 @@ static void get(const char *profile)
 	credentials_free(c);
 }
 
+static const char *const variables[] = {"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE",
+					"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"};
+
+// Nothing of an input stays for the next one: what is found is found again.
+static void forget(void)
+{
+	for (unsigned i = 0; i < sizeof(variables) / sizeof(*variables); i++)
+		unsetenv(variables[i]);
+}
+
+static void region_is_plain(const struct s3 *s)
+{
+	if (!plain(s3_region(s)) || strlen(s3_region(s)) >= 64) {
+		fprintf(stderr, "region \"%s\"\n", s3_region(s));
+		abort();
+	}
+}
+
+// The region of a file
+static void region_of(const char *profile)
+{
+	char why[S3_WHY];
+	struct s3 *s = s3_new(&(struct s3_config){.bucket = "b", .endpoint = server.url, .profile = profile}, why);
+	if (s)
+		region_is_plain(s);
+	else if (!*why || !plain(why))
+		abort();
+	s3_free(s);
+}
+
 static void credentials_of(unsigned who)
 {
-	static const char *const variables[] = {"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE",
-						"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"};
 	static int fds[3];
-	for (unsigned i = 0; i < 4; i++)
-		unsetenv(variables[i]);
+	forget();
 	setenv("HOME", "/nonexistent", 1);
 	setenv("AWS_ENDPOINT_URL_STS", server.url, 1);
 	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url, 1);
@@ -175,11 +202,14 @@ static void credentials_of(unsigned who)
 			abort();
 	}
 	get(who == 0 ? "p" : NULL);
+	if (who == 0)
+		region_of("p");
 }
 
 static void bucket(void)
 {
 	char why[S3_WHY];
+	forget();
 	setenv("AWS_ACCESS_KEY_ID", "id", 1);
 	setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
 	struct s3 *s = s3_new(&(struct s3_config){.bucket = "b", .endpoint = server.url}, why);
@@ -188,8 +218,9 @@ static void bucket(void)
 	s3_abort_begin(a, "n");
 	for (unsigned i = 0; i < 30 && !s3_abort_ready(a) && !all_given(); i++)
 		s3_run(s, 1);
-	if ((s3_down(s) && !plain(s3_down(s))) || !plain(s3_region(s)) || strlen(s3_region(s)) >= 64)
+	if (s3_down(s) && !plain(s3_down(s)))
 		abort();
+	region_is_plain(s);
 	s3_abort_free(a);
 	s3_free(s);
 	unsetenv("AWS_ACCESS_KEY_ID");

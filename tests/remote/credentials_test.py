@@ -239,6 +239,10 @@ s3 =
 [profile both]
 aws_access_key_id = AKIAOTHER
 aws_secret_access_key = other
+[profile nowhere]
+role_arn = arn:aws:iam::123456789012:role/nowhere
+source_profile = fixed
+region = eu/west?1
 [profile taker]
 role_arn = arn:aws:iam::123456789012:role/taker
 source_profile = fixed
@@ -321,7 +325,8 @@ aws_access_key_id = AKIAHALF
             expect("botocore asks for the same", forms(theirs) == forms(ours), (forms(theirs), forms(ours), them.stderr[-300:]))
     del env["AWS_DEFAULT_REGION"]
     expect("a region", ask([0], AWS_PROFILE="taker", **env)[0]["region"] == "ap-south-1")
-    for profile, word in (("loop", "in a row"), ("person", "mfa_serial"), ("odd", "no header can carry"), ("half", "no aws_secret_access_key")):
+    for profile, word in (("loop", "in a row"), ("person", "mfa_serial"), ("odd", "no header can carry"), ("half", "no aws_secret_access_key"),
+                          ("nowhere", "region eu/west?1: a region is expected")):
         got, = ask([0], AWS_PROFILE=profile, **env)
         expect("profile %s is refused" % profile, got["rc"] and word in got["why"], got)
     for profile, word in (("process", "process: credential_process"), ("sso", "sso: sso_session"), ("old-sso", "old-sso: sso_start_url"),

@@ -222,8 +222,9 @@ static const struct frame *whole(struct scan *c)
 	if (len < sizeof(*f) || len > FRAME_MAX || len & 7 || reach(c, len) < len)
 		return NULL;
 	f = (const struct frame *)(c->buf + (c->at - c->from));
-	return f->crc == frame_crc(f, c->seed) && f->pos >= c->pos && f->pos < FRAME_POS_MAX && body_valid(f) ? f
-													      : NULL;
+	bool stray = frame_class(f) == FRAME_BEGIN && c->at != sizeof(struct segment_head); // it begins nothing
+	bool good = f->crc == frame_crc(f, c->seed) && f->pos >= c->pos && f->pos < FRAME_POS_MAX;
+	return good && !stray && body_valid(f) ? f : NULL;
 }
 
 const struct frame *scan_next(struct scan *c)

@@ -3,7 +3,8 @@
 // The input is a program of segments: what a sender that means harm, a receiver that acknowledges, and a parser do,
 // in any order. The oracle: whatever overlap policy a receiver has, of what left the room it reassembles the
 // bytes that the parser was shown. Every third program is of an open flow: what is beyond the line waits, the parser
-// moves the line, and no byte leaves that lies beyond it. Policies after Ptacek and Newsham (1998) and Novak and
+// moves the line, and no byte leaves that lies beyond it. Some programs are of a flow that is seen from its midst on,
+// so that what comes first need not be what stands first. Policies after Ptacek and Newsham (1998) and Novak and
 // Sturges (2007).
 #include <stdio.h>
 
@@ -37,6 +38,8 @@ static bool differing, cutting;      // never both: what nobody captured cannot 
 static bool losing;                  // some segment was lost between the room and the receivers
 static struct stream_pool *pools[2]; // plenty of chunks, and few
 static bool holding;                 // the flow is open: verdicts are what `parse` says
+static bool midstream;               // its SYN was not seen: the program's first segment is at MIDST
+#define MIDST 20000
 
 static void broken(const char *what, uint32_t at)
 {
@@ -78,6 +81,15 @@ static void receive(uint32_t at, uint32_t len, const uint8_t *data)
 		while (r->next < top && r->have[r->next])
 			r->next++;
 	}
+}
+
+// The program's offset of the stream's offset 0.
+static uint32_t origin(void)
+{
+	const struct stream *st = stream_of(&t.w, &t.f);
+	if (!midstream || !st || !(st->side[DIR].flags & (STREAM_BASED | STREAM_ASKED)))
+		return midstream ? MIDST : 0;
+	return st->side[DIR].base_seq - (t.isn[DIR] + 1);
 }
 
 // The lists are sound: ascending, sums right, marks where they belong.
@@ -161,9 +173,9 @@ static void give(uint32_t at, uint32_t len, uint8_t variant, uint8_t bits)
 	static uint8_t bytes[SPACE];
 	struct segment_in in = {.at = at, .data = bytes, .len = len, .tcp_flags = RTE_TCP_ACK_FLAG};
 	const struct stream *st = stream_of(&t.w, &t.f);
-	uint64_t highest = st ? st->side[DIR].highest : 0;
+	uint64_t highest = origin() + (st ? st->side[DIR].highest : 0);
 	bool lost = (variant & LOST) && !holding;
-	variant = cutting ? 0 : variant & ~LOST;
+	variant = cutting || midstream ? 0 : variant & ~LOST; // receivers of a midst know nothing final
 	top = RTE_MAX(top, at + len);
 	given += len;
 	for (uint32_t i = 0; i < len; i++)
@@ -213,7 +225,7 @@ static void parse(uint8_t how, uint32_t n)
 			broken("origin", (uint32_t)v.offset);
 	}
 	n = how & 1 ? v.len : RTE_MIN(n, v.len);
-	look((uint32_t)v.offset, v.data, n); // what is skipped instead is no evidence
+	look(origin() + (uint32_t)v.offset, v.data, n); // what is skipped instead is no evidence
 	stream_consume(&t.w, &t.f, DIR, n);
 	if (!holding)
 		return;
@@ -253,6 +265,9 @@ static void begin(uint32_t isn)
 	memset(&t.f.side, 0, sizeof(t.f.side));
 	holding = isn % 3 == 2;
 	t.f.flags = holding ? FLOW_APP_DONE : 0; // nobody but this program reads
+	midstream = !holding && isn % 7 == 3;
+	if (midstream)
+		t.f.flags |= FLOW_MIDSTREAM;
 	t.f.policy = holding ? POLICY_JUDGED | POLICY_OPEN : 0;
 	fin_at = SPACE;
 	differing = cutting = losing = false;
@@ -260,7 +275,7 @@ static void begin(uint32_t isn)
 	t.isn[0] = isn;
 	for (unsigned d = 0; d < 2; d++) {
 		t.f.side[d].isn = t.isn[d];
-		t.f.side[d].flags = SIDE_SEEN | SIDE_SYN;
+		t.f.side[d].flags = midstream ? SIDE_SEEN : SIDE_SEEN | SIDE_SYN;
 	}
 }
 
@@ -276,7 +291,8 @@ static void step(const uint8_t **p, const uint8_t *end)
 {
 	struct stream *st = stream_of(&t.w, &t.f);
 	uint8_t op = number(p, end, 1);
-	uint32_t highest = st ? (uint32_t)st->side[DIR].highest : 0, next = st ? (uint32_t)st->side[DIR].next : 0;
+	uint32_t highest = origin() + (st ? (uint32_t)st->side[DIR].highest : 0);
+	uint32_t next = origin() + (st ? (uint32_t)st->side[DIR].next : 0);
 	uint32_t at = next, len;
 	switch (op & 7) {
 	case 0: // in order
@@ -299,7 +315,8 @@ static void step(const uint8_t **p, const uint8_t *end)
 				give(highest + 2 * n, 1, 0, 0);
 		return;
 	case 6: {
-		struct segment_in in = {.dir = !DIR, .tcp_flags = RTE_TCP_ACK_FLAG, .ack = receivers[0].next};
+		struct segment_in in = {
+			.dir = !DIR, .tcp_flags = RTE_TCP_ACK_FLAG, .ack = midstream ? MIDST : receivers[0].next};
 		in.ack -= RTE_MIN(in.ack, (uint32_t)(op >> 3));
 		segments_send(&t, &in, &out);
 		return;

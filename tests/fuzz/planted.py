@@ -76,7 +76,7 @@ def put(path, data):
 
 
 def copy_tree():
-    listing = ["git", "ls-files", "-zco", "--exclude-standard", "src", "include", "tests", "meson*"]
+    listing = ["git", "ls-files", "-zco", "--exclude-standard", "bpf", "src", "include", "tests", "meson*"]
     names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
     names = set(names.decode().rstrip("\0").split("\0"))
     for name in names:

@@ -113,6 +113,19 @@ def greedy():
     yield give(0, 1) * 400 + give(1, 400, 3) + read
 
 
+def midst():
+    """programs of a flow that is seen from its midst on: what comes first is not what stands first; 3 modulo 7 and not 2 modulo 3 says so"""
+    data = lambda n: b"\0" + struct.pack("!HB", n, 0)
+    before = lambda back, n: b"\1" + struct.pack("!HHB", back, n, 0)
+    behind, read, flush, ack, late_ack = b"\2\xc8" + struct.pack("!HB", 500, 0), b"\x0c\xff\xff", b"\x47", b"\x06", b"\xfe"
+    programs = [data(300) + before(900, 600) + read, data(300) + before(900, 400) + before(900, 400) + data(100) + read * 2 + flush + read,
+                data(300) + behind + before(700, 300) + read + flush + read, data(300) + read + before(700, 300) + read + ack + before(900, 100) + read,
+                ack + data(300) + before(900, 300) + data(300) + read, late_ack + data(300) + data(100) + flush + read * 2 + data(90) + read,
+                data(300) + before(19000, 9) + before(18000, 8) + read, data(100) * 30 + before(4000, 300) + read,
+                data(300) + before(700, 300)[:-1] + b"\0" + before(1400, 700) + behind + read + b"\x0f" + before(2000, 100)]
+    return [struct.pack("!I", 2**32 - 904 + 7 * k) + p for k in (0, 1, 3) for p in programs]
+
+
 def pcap_files(path):
     """the file itself, small, in each form that the reader knows"""
     data = pathlib.Path(path).read_bytes()
@@ -208,20 +221,27 @@ def topic():
 
 
 def segments():
-    """a spool's segment: head, BEGIN of two workers, a META, records; checksums are made right by the target"""
-    def frame(kind, pos, body):
-        body += b"\0" * (-len(body) % 8)
-        return struct.pack("<IIQ", (16 + len(body)) << 8 | kind, 0, pos) + body
-
-    def record(kind, seq, facts=b"", n=0):
-        return (struct.pack("<IHHQQQIH", 184 + len(facts), kind, n, 0, 0, 0, seq, 0) + b"\0" * 184)[:184] + facts
-
-    uri = struct.pack("<HHI", 33, 0, 5) + b"\0" * 16 + b"/path\0\0\0"
-    head = b"\0" * 16 + struct.pack("<QQQQ", 1, 1, 0, 0) + b"\0" * 16
-    begin = frame(7, 1, struct.pack("<IIIIII", 2, 4, 0, 0, 0, 0) + b"node")
-    meta = frame(6, 1, struct.pack("<QII", 7, 6, 1) + b"names!")
-    body = begin + meta + frame(0, 1, record(2, 0)) + frame(1, 2, record(5, 1, uri, 1)) + frame(5, 3, record(10, 2)) + frame(8, 4, b"")
-    return [bytes([how]) + head + body for how in (3, 1, 0, 0xF3, 0xF1)] + [b"\xf4SLUSCURS" + b"\1" + b"\0" * 60]
+    """programs of fuzz_spool: what a spool writes, and each thing in it that is then made wrong; cursors; bytes that are none of it"""
+    text = (pathlib.Path(__file__).parent / "../../include/record.h").read_text()
+    fields = [line.split("(")[1].split(",")[0] for line in text[text.index("#define FACTS(X)"):text.index("#define RULE_OF")].splitlines()[1:] if "X(" in line]
+    record = lambda kind, *facts: bytes([2, kind, len(facts)]) + b"".join(bytes([fields.index(f)]) + struct.pack(">H", len(v)) + v for f, v in facts)
+    change = lambda at, low, high=0: struct.pack(">BHBB", 4, at, high, low)  # op 4, as `take2` reads it
+    begin, meta, end = bytes([0, 2, 4]) + bytes(16) + b"node", b"\1\7\1\6names!", b"\5"
+    uri, number, address = ("HTTP_URI", b"/path"), ("FLOW", b"\1" + bytes(7)), ("OUTER_IP", bytes(16))
+    head = begin + meta + b"\1\7\0\4more" + b"\1\7\2\0"
+    body = record(1, uri) + record(0, number, address, uri) + record(4) + b"".join(bytes([3, cause, cause, 5, 9]) for cause in range(5)) + end
+    many = record(2, *[uri] * 200) * 12  # more than is read at once
+    whole = head + body
+    wrong = [begin + change(0, 0xFF), begin + change(4, 0xFF, 0xFF), meta + change(8, 0xFF, 0xFF), meta + change(12, 9), b"\3\1\1\5\5" + change(4, 2)]
+    wrong += [record(1, uri) + b"\xff" + word for word in (b"\0\x18\x08", b"\0\0\x03", b"\xff\xff\0", b"\0\x11\x01")]
+    places = range(0, 260, 2)  # a record's head (include/record.h) and its first fact
+    wrong += [record(1, fact) + change(at, *to) for fact in (uri, number, address) for at in places for to in ((0xFF, 0xFF), (0, 0), (7, 0))]
+    wrong += [record(1) + change(4, kind) + change(at, 0xFF, 0xFF) for kind in (8, 9, 10) for at in places[:32]]
+    out = [bytes([how]) + whole for how in (8, 0x28, 0x48, 0xF8)] + [b"\x08" + begin + many, b"\xf8" + begin + many]
+    out += [b"\x08" + head + w + body for w in wrong] + [b"\x08" + whole[:n] for n in range(0, len(whole), 16)]
+    raw = struct.pack("<8sIIQQQQ12sI", b"SLUSPOOL", 1, 0, 1, 1, 7, 0, b"", 0) + struct.pack("<IIQ", 16 << 8 | 8, 0, 1)
+    out += [bytes([how]) + raw for how in (3, 1, 0, 0xF3, 0xF1)] + [b"\x03" + raw + raw[64:] * 40, b"\0" + bytes(64), b"\xf0" + bytes(64)]
+    return out + [b"\xf4SLUSCURS" + b"\1" + b"\0" * 60]
 
 
 # how each target reads its input is said in the first screen of fuzz_<target>.c
@@ -230,7 +250,7 @@ TARGETS = {
     "http": lambda p: conversations.seeds(map(l4, frames(p)), p == CAPTURES[0]),
     "tls": lambda p: hellos.seeds(streams(p).values(), p == CAPTURES[0]),
     "quic": lambda p: quic_packets.seeds(list(streams(p).values()), datagrams(p), p == CAPTURES[0]),
-    "stream": lambda p: list(programs(p)) + [struct.pack("!I", 2**32 - 900) + g for g in greedy() if p == CAPTURES[0]],
+    "stream": lambda p: list(programs(p)) + [struct.pack("!I", 2**32 - 900) + g for g in greedy() if p == CAPTURES[0]] + (midst() if p == CAPTURES[0] else []),
     "pcap": pcap_files,
     "policy": lambda p: policies.seeds() if p == CAPTURES[0] else [],
     "config": lambda p: configs.seeds() if p == CAPTURES[0] else [],

@@ -35,6 +35,7 @@
 #define SMALL_AGAIN 1000 // messages alone that arrive before batches are tried again
 #define PACKS_BYTES (64u << 20)
 #define BATCH_BYTES 1000000u
+#define REQUESTS 5 // under way to a broker: what idempotence allows
 #define KEY_ROOM 256    // of a message; a longer user is not told from an address
 #define HEAD_BYTES 4096 // of a refused record, in errors_topic
 
@@ -326,12 +327,25 @@ static size_t pack_room(const struct sink_kafka *o)
 	return room < bound ? room : bound;
 }
 
+// As many packs as can be under way, or reports of them are waited for: librdkafka's thread of a broker does not sleep
+// while a message waits for a request before it (2.0.2), and takes the processor that makes the next pack.
+static bool may_go(struct sink *k)
+{
+	struct sink_kafka *o = k->own;
+	size_t most = REQUESTS * ((batch_bytes(o) - 1) / pack_room(o)); // with heads the batch holds one less
+	if (o->waiting >= most)
+		serve(k, SETTLE_MS);
+	return o->waiting < most && !o->failed;
+}
+
 static bool send_pack(struct sink *k, int partition)
 {
 	struct sink_kafka *o = k->own;
 	struct sink_kafka_pack *p = &o->packs[partition];
 	if (p->records == 0)
 		return true;
+	if (!may_go(k))
+		return false;
 	rd_kafka_resp_err_t err =
 		produce(o, o->topic, p->key, p->key_len, p->text, p->len - 1,
 			headers_of(p->node, p->boot, p->worker, p->seq, p->records), PRIVATE(p->first, partition));

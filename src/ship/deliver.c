@@ -40,6 +40,7 @@
 #define BUSY_NS 2000000ull
 #define KEY_MAX 4096 // bytes of a redact_key
 #define IDLE_NS (SINK_IDLE_MS * 1000000ull)
+#define LOOK_EACH 16 // records, to a look at what is asked and at the clock
 
 struct delivery {
 	struct sink sink;
@@ -54,6 +55,7 @@ struct delivery {
 	pthread_t thread;
 	bool runs;
 	_Atomic bool ended;
+	_Atomic uint64_t units; // of counts; written by the thread alone
 	char name[SINK_NAME];
 
 	uint64_t acked, cursor; // arrived; written
@@ -270,9 +272,7 @@ static bool record(struct delivery *d, const struct spool_frame *f)
 	item.text = outlet_take(&d->render.out, &item.len);
 	if (item.len && !put(d, &item))
 		return false;
-	pthread_mutex_lock(&d->lock);
-	d->counts.units += item.len > 0;
-	pthread_mutex_unlock(&d->lock);
+	atomic_store_explicit(&d->units, d->units + (item.len > 0), memory_order_relaxed);
 	return true;
 }
 
@@ -326,15 +326,19 @@ static void *run(void *arg)
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
-	bool on = true;
-	while (on && goes_on(d)) {
-		bool last = asked_to_stop(d); // before the look: what was flushed by then is seen
+	bool on = true, last = false;
+	for (unsigned turn = 0; on;) {
+		if (turn == 0 && !goes_on(d))
+			break;
+		if (turn == 0)
+			last = asked_to_stop(d); // before the look: what was flushed by then is seen
 		if (d->rewind)
 			back(d);
 		const struct spool_frame *f = spool_next(d->reader, last ? 0 : SINK_IDLE_MS);
 		if (f)
 			on = frame(d, f);
-		if (!f || clock_ns(CLOCK_MONOTONIC) - d->idle_ns > IDLE_NS)
+		turn = f ? (turn + 1) % LOOK_EACH : 0;
+		if (!f || (turn == 0 && clock_ns(CLOCK_MONOTONIC) - d->idle_ns > IDLE_NS))
 			idle(d);
 		if (!f && last) {
 			drain(d);
@@ -514,6 +518,7 @@ bool deliver_counts(const struct deliver *all, const char *sink, struct sink_cou
 			continue;
 		pthread_mutex_lock(&d->lock);
 		*to = d->counts;
+		to->units = atomic_load(&d->units);
 		pthread_mutex_unlock(&d->lock);
 		struct spool_reader_look look = {0};
 		spool_look_sink(all->spool, d->name, &look);

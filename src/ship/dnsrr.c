@@ -434,9 +434,10 @@ static void flags(struct jsonl *j, uint16_t v)
 		uint16_t bit;
 		const char *name;
 	} bits[] = {{0x8000, "qr"}, {0x0400, "aa"}, {0x0200, "tc"}, {0x0100, "rd"}, {0x0080, "ra"}, {0x0040, "z"}};
-	char text[8];
-	snprintf(text, sizeof(text), "%x", v);
-	jsonl_member_text(j, "flags", text);
+	char text[4], *end = text_hex(text, (const uint8_t[]){v >> 8, v & 255}, 2), *at = text;
+	while (at + 1 < end && *at == '0')
+		at++;
+	jsonl_member_bytes(j, "flags", at, (size_t)(end - at));
 	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (v & bits[i].bit)
 			jsonl_member_bool(j, bits[i].name, true);

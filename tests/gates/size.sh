@@ -54,7 +54,7 @@ done <<-END
 	deciding 7230
 	protocols 7700
 	policy 8520
-	all 83500
+	all 83700
 END
 echo "lines of .c: ${said#, }"
 exit $bad

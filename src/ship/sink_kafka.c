@@ -35,7 +35,7 @@
 #define SMALL_AGAIN 1000 // messages alone that arrive before batches are tried again
 #define PACKS_BYTES (64u << 20)
 #define BATCH_BYTES 1000000u
-#define REQUESTS 5 // under way to a broker: what idempotence allows
+#define REQUESTS 5      // under way to a broker: what idempotence allows
 #define KEY_ROOM 256    // of a message; a longer user is not told from an address
 #define HEAD_BYTES 4096 // of a refused record, in errors_topic
 

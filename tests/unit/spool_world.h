@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "spool_fixture.h"
 
+#define PATIENCE_MS 100000 // a machine that does much else gives the spool's thread nothing for tens of seconds
+
 static char folder[64];
 static struct spool_config config;
 static uint8_t state[SPOOL_STATE_MAX];
@@ -74,7 +76,7 @@ static inline const struct spool_frame *world_next(struct spool_reader *r, unsig
 
 static inline void world_expect(struct spool_reader *r, uint16_t worker, uint32_t seq)
 {
-	const struct spool_frame *f = world_next(r, 20000);
+	const struct spool_frame *f = world_next(r, PATIENCE_MS);
 	assert_non_null(f);
 	assert_int_equal(f->record->worker, worker);
 	assert_int_equal(f->record->seq, seq);

@@ -682,7 +682,7 @@ static void start_live(struct live *l)
 static void stop_live(struct live *l)
 {
 	ship_stop(l->ship);
-	assert_int_equal(spool_flush_wait(l->spool, 10000), 0);
+	assert_int_equal(spool_flush_wait(l->spool, 100000), 0);
 	assert_true(deliver_stop(l->deliver, clock_ns(CLOCK_MONOTONIC) + 30000000000ull));
 	spool_close(l->spool);
 }

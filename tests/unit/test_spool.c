@@ -25,7 +25,7 @@ static void comes_out_in_order(void **unused)
 		for (uint32_t i = 0; i < 5000; i++) // many segments
 			world_append(s, i % FIXTURE_WORKERS, i / FIXTURE_WORKERS);
 		for (uint32_t i = 0; i < 5000; i++) {
-			const struct spool_frame *f = world_next(r, 20000);
+			const struct spool_frame *f = world_next(r, PATIENCE_MS);
 			assert_non_null(f);
 			assert_true(f->pos > last);
 			last = f->pos;
@@ -51,7 +51,7 @@ static void goes_on_where_it_was(void **unused)
 		world_append(s, 0, i);
 	for (uint32_t i = 0; i < 600; i++)
 		world_expect(r, 0, i);
-	const struct spool_frame *f = world_next(r, 20000);
+	const struct spool_frame *f = world_next(r, PATIENCE_MS);
 	assert_int_equal(f->record->seq, 600);
 	assert_int_equal(spool_ack(r, f->pos, "abc", 3), 0);
 	spool_reader_close(r);
@@ -140,10 +140,10 @@ static void overfill(uint32_t seqs, unsigned lost, unsigned kept)
 		for (uint16_t w = 0; w < FIXTURE_WORKERS; w++)
 			world_append(s, w, seq);
 		if (seq % 50 == 0)
-			assert_int_equal(spool_flush_wait(s, 20000), 0);
+			assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 	}
 	append_end(s);
-	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 	spool_look(s, &look);
 	assert_true(look.bytes <= look.max_bytes);
 	for (unsigned i = 0; i < 100 && !look.losing; i++) { // it is looked at once a second
@@ -159,7 +159,7 @@ static void overfill(uint32_t seqs, unsigned lost, unsigned kept)
 	assert_int_equal(away.lost, gone);
 	struct spool_reader *r = world_reader(s, "a");
 	const struct spool_frame *f;
-	while ((f = world_next(r, 20000)) && f->class != SPOOL_STATE)
+	while ((f = world_next(r, PATIENCE_MS)) && f->class != SPOOL_STATE)
 		lose_note(f, 400); // more than its segment has
 	assert_non_null(f);
 	spool_look(s, &look);
@@ -238,7 +238,7 @@ static void judge_back(struct spool_reader *r, const uint64_t *pos, uint32_t fro
 	bool has[GIVEN] = {0};
 	const struct spool_frame *f;
 	spool_seek(r, pos[from]);
-	while ((f = world_next(r, 20000)) && f->class != SPOOL_STATE) {
+	while ((f = world_next(r, PATIENCE_MS)) && f->class != SPOOL_STATE) {
 		const struct record *n = f->record;
 		bool gap = n->kind == RECORD_GAP;
 		for (uint32_t i = n->seq; i <= (gap ? n->tx_id : n->seq) && i < GIVEN; i++)
@@ -260,14 +260,14 @@ static void back_into_what_was_thinned(void **unused)
 	for (uint32_t i = 0; i < GIVEN; i++)
 		world_append(s, 0, i);
 	for (uint32_t i = 0; i < GIVEN; i++) {
-		const struct spool_frame *f = world_next(r, 20000);
+		const struct spool_frame *f = world_next(r, PATIENCE_MS);
 		assert_int_equal(f->record->seq, i);
 		pos[i] = f->pos;
 	}
 	for (uint32_t i = GIVEN; i < 8 * GIVEN; i++)
 		world_append(s, 0, i);
 	append_end(s);
-	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 	spool_look(s, &look);
 	assert_true(look.thinned > 0);
 	for (uint32_t i = 0; i < GIVEN; i += 50)

@@ -54,7 +54,7 @@ static void image_take(void)
 	image.cursor_len = read_file(image.cursor_name, image.cursor, sizeof(image.cursor));
 	for (uint32_t i = 0; i < RECORDS; i++)
 		world_append(s, 0, i);
-	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 	world_only_file(".seg", image.name);
 	image.bytes = malloc(1 << 20);
 	image.len = read_file(image.name, image.bytes, 1 << 20);
@@ -119,7 +119,7 @@ static unsigned given(const uint8_t *bytes, size_t len)
 	const struct spool_left *was = spool_recovered(s, &left);
 	world_append(s, 1, 7);
 	for (n = 0;; n++) {
-		const struct spool_frame *f = world_next(r, 20000);
+		const struct spool_frame *f = world_next(r, PATIENCE_MS);
 		assert_non_null(f);
 		assert_true(same_record(f->record));
 		if (f->record->worker == 1)
@@ -275,7 +275,7 @@ static struct spool *append_many(char (*segments)[300])
 	struct spool *s = world_open();
 	for (uint32_t i = 0; i < MANY; i++)
 		world_append(s, 0, i);
-	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 	assert_true(world_files(".seg", segments, 64) > 5);
 	return s;
 }
@@ -294,7 +294,7 @@ static void judge_many(struct spool *s, unsigned expected)
 	struct spool_reader *r = world_reader(s, "a");
 	uint32_t seq = 0, gaps = 0;
 	while (seq < MANY) {
-		const struct spool_frame *f = world_next(r, 20000);
+		const struct spool_frame *f = world_next(r, PATIENCE_MS);
 		assert_non_null(f);
 		assert_int_equal(f->record->seq, seq);
 		if (f->record->kind == RECORD_GAP) {
@@ -362,8 +362,8 @@ static void folder_gone(void **unused)
 		world_append(s, 0, i);
 	for (uint32_t i = 10; i < 15; i++)
 		world_expect(r, 0, i);
-	uint64_t pos = world_next(r, 20000)->pos;
-	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	uint64_t pos = world_next(r, PATIENCE_MS)->pos;
+	assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 	assert_int_equal(spool_ack(r, pos, NULL, 0), 0);
 	spool_reader_close(r);
 	spool_close(s);
@@ -384,7 +384,7 @@ static void sink_left_out(void **unused)
 	config.nsinks = 2;
 	struct spool *s = world_open();
 	world_append(s, 0, 0);
-	assert_int_equal(spool_flush_wait(s, 20000), 0);
+	assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 	spool_close(s);
 	config.sinks = only_b;
 	config.nsinks = 1;
@@ -420,7 +420,7 @@ static void cursors_lost(void **unused)
 		config.boot = 2;
 		s = world_open();
 		world_append(s, 0, 20);
-		assert_int_equal(spool_flush_wait(s, 20000), 0);
+		assert_int_equal(spool_flush_wait(s, PATIENCE_MS), 0);
 		spool_close(s); // nor is it deleted before it is given
 		config.boot = 3;
 		s = world_open();
@@ -445,9 +445,9 @@ static void cursors_damaged(void **unused)
 		world_append(s, 0, i);
 	for (uint32_t i = 0; i < 10; i++)
 		world_expect(r, 0, i);
-	pos[0] = world_next(r, 20000)->pos;
+	pos[0] = world_next(r, PATIENCE_MS)->pos;
 	assert_int_equal(spool_ack(r, pos[0], "one", 3), 0);
-	pos[1] = world_next(r, 20000)->pos;
+	pos[1] = world_next(r, PATIENCE_MS)->pos;
 	assert_int_equal(spool_ack(r, pos[1], "two", 3), 0);
 	spool_reader_close(r);
 	spool_close(s);

@@ -212,6 +212,30 @@ uint64_t spool_refused(const struct spool *s)
 	return n;
 }
 
+#define LOSING_NS 60000000000ull
+
+void spool_say_losses(struct spool *s)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), lost = spool_refused(s);
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
+		lost += s->counts.lost[SPOOL_LOSS_BOUND][i];
+	bool more = lost > s->lost, was = s->counts.losing;
+	if (more)
+		s->lost_ns = now;
+	s->lost = lost;
+	s->counts.losing = more || (was && now - s->lost_ns < LOSING_NS);
+	bool is = s->counts.losing;
+	pthread_mutex_unlock(&s->lock);
+	if (is && !was)
+		log_say(LOG_ERROR, "ship",
+			"spool: full: records are lost, flows first, then transactions, alerts, verdicts; gaps say "
+			"which (spool.max_mb, or room on its disk, is more time for sinks)");
+	if (was && !is)
+		log_say(LOG_NOTICE, "ship", "spool: for a minute nothing was lost; since the start %llu records were",
+			(unsigned long long)lost);
+}
+
 uint64_t spool_bound(const struct spool *s)
 {
 	return s->ceiling && s->ceiling < s->config.max_bytes ? s->ceiling : s->config.max_bytes;

@@ -7,8 +7,9 @@
 //   sync     the flusher's while it is idle or done, the syncer's while it is asked
 //   rest     under `lock`, which nobody holds across a system call that may wait for a disk
 //
-// Segments do not change once they are closed: a thinned one is another struct segment in its place, and who still
-// reads the old one has it to the end.
+// Segments do not change once they are closed: a thinned one is another struct segment in its place. Who reads one may
+// be given what it says before, SPOOL_LEASE positions at a time, and asks for more under the lock: where somebody
+// stands the keeper thins what lies behind, and who has come so far waits, and goes on in the new one.
 #pragma once
 
 #include <pthread.h>
@@ -20,17 +21,21 @@
 #define SPOOL_FILE_MAX 96 // of a name in its folder
 #define SPOOL_MARKS 4096
 #define SPOOL_THREADS 3
+#define SPOOL_LEASE 32
 #define SPOOL_AHEAD ".ahead"
 
 struct segment {
 	uint64_t base, bytes;            // bytes: that can be read
 	uint64_t losable[SPOOL_LOSABLE]; // frames that may be in it; UINT64_MAX: not counted yet
+	uint64_t thinned[SPOOL_LOSABLE]; // of this class nothing is left from there on; 0: nothing went
 	struct segment_head head;
-	int fd; // -1: opened again by its name
+	uint64_t fence; // it is being thinned from there on, which nobody is given meanwhile; 0: it is not
+	int fd;         // -1: opened again by its name
 	unsigned refs;
 	bool live;    // the flusher writes it
 	bool ahead;   // found at the start: it may not count
 	bool barred;  // readers wait: it becomes another
+	bool became;  // another one
 	bool spared;  // it could not be
 	bool damaged; // that has been counted
 	// the flusher's, until all of it is durable
@@ -41,7 +46,7 @@ struct segment {
 
 struct cursor {
 	char name[SPOOL_NAME_MAX + 1];
-	uint64_t pos, read; // read: of the reader that it has
+	uint64_t pos, read, given; // of the reader that it has: where it stands at least, before which it is at most
 	uint64_t generation, lost;
 	void *state;
 	uint32_t state_len;
@@ -187,6 +192,7 @@ int spool_segment_put(struct spool *s, struct segment *g);
 void spool_segment_take(struct spool *s, struct segment *g);
 void spool_segment_unref(struct segment *g);   // by lock held
 uint64_t spool_refused(const struct spool *s); // that memory had no room for
+void spool_say_losses(struct spool *s);        // once, and when for a minute nothing was lost
 uint64_t spool_bound(const struct spool *s);   // by lock held: the configured one, or what the disk has room for
 int spool_write(int fd, const void *p, uint64_t n, uint64_t at);
 // Counted, said the first time; error 0: it works again.

@@ -2,9 +2,9 @@
 //
 // The keeper's thread: segments that all sinks have passed are deleted; where the spool comes near its bound, or its
 // disk is full, segments are written anew without what is worth least. First all flows, oldest first, then
-// transactions, alerts, verdicts; never what a sink is reading. In the place of the last that went stands a gap, by
-// worker and class: from which seq to which, and how many. In that of the first a sink whose cursor comes to stand
-// between them, and that has to go back there, would not be told.
+// transactions, alerts, verdicts; of the segment that a sink stands in what lies behind it. In the place of the last
+// that went stands a gap, by worker and class: from which seq to which, and how many. In that of the first a sink whose
+// cursor comes to stand between them, and that has to go back there, would not be told.
 //
 //   20.seg  f t f v t f      20.tmp  - t - v t g      rename(2): 20.seg is one or the other
 //
@@ -21,14 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_common.h>
+
 #include "base/clock.h"
-#include "base/log.h"
 #include "ship/spool_in.h"
 
 #define RESERVE "reserve.tmp"
-#define ROOM "ship"
 #define LOOK_NS 1000000000ull
-#define LOSING_NS 60000000000ull
 #define OUT_ROOM (256 * 1024)
 #define LIFT_SEGMENTS 4 // free before more is used of a disk that was full
 
@@ -47,6 +46,7 @@ struct copy {
 	size_t have;
 	uint64_t at; // place of out[0]
 	unsigned drop;
+	uint64_t from;     // what is before it stays as it is
 	bool counts;       // nothing is written, `lost` is made
 	bool bare;         // of this segment nothing stays that rules have names for
 	struct lost *lost; // by worker and class
@@ -140,7 +140,7 @@ static void copy_one(struct copy *c, const struct frame *f, bool first)
 	unsigned class = frame_class(f);
 	const struct record *r = (const struct record *)f->body;
 	const struct meta *m = (const struct meta *)f->body;
-	bool fits = frame_counts(f) && r->worker < BEGIN_WORKERS_MAX;
+	bool fits = frame_counts(f) && r->worker < BEGIN_WORKERS_MAX && f->pos >= c->from;
 	if (class < SPOOL_LOSABLE && c->drop & 1u << class && fits) {
 		c->dropped[class] += c->counts;
 		lose(c, f, class, r->seq, r->seq, 1);
@@ -169,7 +169,7 @@ static int copy_segment(struct copy *c, struct segment *g, uint64_t until, bool 
 	int fd = spool_segment_open(c->spool, g), rc = fd < 0 ? fd : scan_open(&in, fd, &g->head, g->bytes);
 	if (rc == 0) {
 		in.until = until;
-		c->bare = true;
+		c->bare = c->from <= g->base;
 		for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
 			c->bare = c->bare && (g->losable[i] == 0 || c->drop & 1u << i);
 		while (c->error == 0 && (f = scan_next(&in)))
@@ -262,21 +262,24 @@ static struct segment *replacement(const struct copy *c, struct segment *const *
 		return NULL;
 	*g = (struct segment){.base = old[0]->base, .bytes = c->at, .head = c->head, .fd = c->spool->memory ? fd : -1};
 	memcpy(g->losable, c->kept, sizeof(g->losable));
+	for (unsigned i = 0; i < SPOOL_LOSABLE && c->drop; i++)
+		g->thinned[i] = c->drop & 1u << i ? c->from : old[0]->thinned[i];
 	return g;
 }
 
 // Durable: first the copy under the first one's name, then the others' end. A crash between leaves some of them over:
-// the copy's head says so.
-static int put_in_place(struct spool *s, struct segment *const *old, unsigned n)
+// the copy's head says so. *named: it is durable.
+static int put_in_place(struct spool *s, struct segment *const *old, unsigned n, bool *named)
 {
 	char name[SPOOL_FILE_MAX];
 	spool_segment_name(name, old[0]->base, ".seg");
+	*named = s->memory;
 	if (s->memory)
 		return 0;
 	if (renameat(s->dir, RESERVE, s->dir, name) != 0)
 		return -errno;
-	bool named = fsync(s->dir) == 0;
-	for (unsigned i = 1; i < n && named; i++) {
+	*named = fsync(s->dir) == 0;
+	for (unsigned i = 1; i < n && *named; i++) {
 		spool_segment_name(name, old[i]->base, ".seg");
 		unlinkat(s->dir, name, 0);
 	}
@@ -287,15 +290,17 @@ static void swap(struct spool *s, struct segment *const *old, unsigned n, struct
 {
 	uint64_t dropped = 0;
 	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		old[i]->became = true;
 		spool_segment_take(s, old[i]);
+	}
 	spool_segment_put(s, g);
 	for (unsigned i = 0; i < SPOOL_LOSABLE; i++) {
 		s->counts.lost[SPOOL_LOSS_BOUND][i] += c->dropped[i];
 		dropped += c->dropped[i];
 	}
 	for (unsigned i = 0; i < s->ncursors; i++)
-		s->cursor[i].lost += s->cursor[i].pos <= g->base ? dropped : 0;
+		s->cursor[i].lost += s->cursor[i].pos <= c->from ? dropped : 0;
 	s->counts.thinned++;
 	pthread_mutex_unlock(&s->lock);
 }
@@ -314,11 +319,39 @@ static bool bar(struct spool *s, struct segment *const *old, unsigned n)
 	return free_of;
 }
 
+// Who reads it would keep the blocks of the old one, and there may be no others: an fd that can empty it, or -1. What
+// its reader may be given and has not read it finds in the new one.
+static int held(struct spool *s, const struct segment *g)
+{
+	char name[SPOOL_FILE_MAX];
+	pthread_mutex_lock(&s->lock);
+	bool read = g->refs > 2; // the list's and ours
+	pthread_mutex_unlock(&s->lock);
+	if (!read || g->fd >= 0)
+		return read ? fcntl(g->fd, F_DUPFD_CLOEXEC, 0) : -1;
+	spool_segment_name(name, g->base, ".seg");
+	return openat(s->dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int replace(struct spool *s, struct segment *const *old, unsigned n, struct segment *g, const struct copy *c)
+{
+	bool named;
+	int was = held(s, old[0]), rc = put_in_place(s, old, n, &named);
+	if (rc == 0)
+		swap(s, old, n, g, c);
+	if (was >= 0 && rc == 0 && named && ftruncate(was, 0) != 0)
+		spool_failed(s, SPOOL_THIN, errno);
+	if (was >= 0)
+		close(was);
+	return rc;
+}
+
 static void unref_all(struct spool *s, struct segment *const *old, unsigned n)
 {
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < n; i++) {
 		old[i]->barred = false;
+		old[i]->fence = 0;
 		spool_segment_unref(old[i]);
 	}
 	s->changes++;
@@ -334,6 +367,7 @@ static int rewrite(struct spool *s, struct segment *const *old, unsigned n, cons
 	struct segment *g = NULL;
 	int fd = copy_fd(s), rc = fd < 0 ? fd : copy_open(&c, s, old[0], fd, drop, n > 1 ? until[n - 1] : 0);
 	uint64_t dropped = 0;
+	c.from = old[0]->fence;
 	c.counts = true;
 	for (unsigned i = 0; i < n && rc == 0; i++)
 		rc = copy_segment(&c, old[i], until[i], i == 0);
@@ -342,6 +376,8 @@ static int rewrite(struct spool *s, struct segment *const *old, unsigned n, cons
 	if (rc == 0 && n == 1 && dropped == 0) {
 		rc = -EALREADY;
 		memcpy(old[0]->losable, c.kept, sizeof(c.kept));
+		for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
+			old[0]->thinned[i] = drop & 1u << i ? c.from : old[0]->thinned[i];
 	}
 	c.counts = false;
 	for (unsigned i = 0; i < n && rc == 0; i++)
@@ -353,10 +389,8 @@ static int rewrite(struct spool *s, struct segment *const *old, unsigned n, cons
 	if (rc == 0 && !bar(s, old, n))
 		rc = -EBUSY;
 	if (rc == 0)
-		rc = put_in_place(s, old, n);
-	if (rc == 0)
-		swap(s, old, n, g, &c);
-	else
+		rc = replace(s, old, n, g, &c);
+	if (rc < 0)
 		free(g);
 	copy_close(&c);
 	if (fd >= 0 && (rc < 0 || !s->memory))
@@ -373,17 +407,21 @@ static uint64_t end_of(const struct spool *s, unsigned i)
 	return i + 1 < s->nsegments ? s->segment[i + 1]->base : UINT64_MAX;
 }
 
-// Does a sink stand in it, or, strictly, has it not acknowledged what it was given of it?
-static bool stands(const struct spool *s, unsigned i, bool strictly)
+// The place behind all sinks that stand in it, 0: none does. Strictly: what they have not acknowledged is before it.
+static uint64_t stands(const struct spool *s, unsigned i, bool strictly)
 {
-	uint64_t from = s->segment[i]->base, to = end_of(s, i);
+	uint64_t from = s->segment[i]->base, to = end_of(s, i), at = 0;
 	for (unsigned k = 0; k < s->ncursors; k++) {
 		const struct cursor *c = &s->cursor[k];
-		if ((c->pos >= from && c->pos < to) || (c->taken && c->read >= from && c->read < to) ||
-		    (strictly && c->taken && c->pos < to && c->read >= from))
-			return true;
+		bool here = c->taken && c->read >= from && c->read < to;
+		if (c->pos >= from && c->pos < to && c->pos > at)
+			at = c->pos;
+		if (here && RTE_MAX(c->read, c->given) > at)
+			at = RTE_MAX(c->read, c->given);
+		if (strictly && c->taken && c->pos < to && c->read >= to)
+			at = to;
 	}
-	return false;
+	return at;
 }
 
 static bool over(struct spool *s)
@@ -398,10 +436,13 @@ static struct segment *victim(struct spool *s, unsigned class, bool strictly, ui
 {
 	for (unsigned i = 0; i < s->nsegments; i++) {
 		struct segment *g = s->segment[i];
-		if (g->live || g->spared || g->losable[class] == 0 || stands(s, i, strictly))
+		uint64_t end = end_of(s, i), from = RTE_MAX(stands(s, i, strictly), g->base);
+		bool none = g->losable[class] == 0 || (g->thinned[class] && g->thinned[class] <= from);
+		if (g->live || g->spared || none || from >= end)
 			continue;
 		g->refs++;
-		*until = end_of(s, i);
+		g->fence = from;
+		*until = end;
 		return g;
 	}
 	return NULL;
@@ -475,6 +516,7 @@ static bool merge(struct spool *s)
 	for (unsigned i = 0; i < MERGE && any; i++) {
 		old[i] = s->segment[first + i];
 		old[i]->refs++;
+		old[i]->fence = old[i]->base; // else gaps that somebody is given meanwhile are given again in one
 		until[i] = end_of(s, first + i);
 		if (until[i] > s->durable)
 			until[i] = s->durable;
@@ -523,32 +565,9 @@ static void lift(struct spool *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-// Said once, and when for a minute nothing was.
-static void say_losses(struct spool *s)
-{
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), lost = spool_refused(s);
-	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < SPOOL_LOSABLE; i++)
-		lost += s->counts.lost[SPOOL_LOSS_BOUND][i];
-	bool more = lost > s->lost, was = s->counts.losing;
-	if (more)
-		s->lost_ns = now;
-	s->lost = lost;
-	s->counts.losing = more || (was && now - s->lost_ns < LOSING_NS);
-	bool is = s->counts.losing;
-	pthread_mutex_unlock(&s->lock);
-	if (is && !was)
-		log_say(LOG_ERROR, ROOM,
-			"spool: full: records are lost, flows first, then transactions, alerts, verdicts; gaps say "
-			"which (spool.max_mb, or room on its disk, is more time for sinks)");
-	if (was && !is)
-		log_say(LOG_NOTICE, ROOM, "spool: for a minute nothing was lost; since the start %llu records were",
-			(unsigned long long)lost);
-}
-
 static bool tidy(struct spool *s)
 {
-	say_losses(s);
+	spool_say_losses(s);
 	while (delete_passed(s))
 		;
 	bool is_over = !s->config.wait && over(s), thinned = is_over && thin(s);

@@ -24,6 +24,7 @@ struct spool_reader {
 	struct segment *at; // NULL: none is open
 	struct scan scan;
 	uint64_t pos;     // of what is given next, at least
+	uint64_t given;   // what is before it may be
 	uint64_t changes; // as last seen
 	_Atomic bool woken;
 	char node[BEGIN_NODE_MAX + 1];
@@ -133,6 +134,14 @@ static void damaged(struct spool_reader *r, int error)
 	lose_to(r, r->pos);
 }
 
+static bool became(struct spool_reader *r)
+{
+	pthread_mutex_lock(&r->spool->lock);
+	bool is = r->at->became;
+	pthread_mutex_unlock(&r->spool->lock);
+	return is;
+}
+
 // What more() has seen, so that nothing that comes after it is slept over. By lock held.
 static void seen(struct spool_reader *r)
 {
@@ -147,11 +156,12 @@ static bool enter(struct spool_reader *r)
 	unsigned i;
 	int fd = -ENOENT;
 	pthread_mutex_lock(&s->lock);
-	if (find(r, &i) && !s->segment[i]->barred) {
+	if (find(r, &i) && !s->segment[i]->barred && (!s->segment[i]->fence || r->pos < s->segment[i]->fence)) {
 		r->at = s->segment[i];
 		r->at->refs++;
 		if (r->pos < r->at->base)
 			lose_to(r, r->at->base);
+		r->given = r->cursor->given = r->pos;
 		fd = spool_segment_open(s, r->at);
 	}
 	seen(r);
@@ -183,11 +193,12 @@ static const struct segment *follower(const struct spool_reader *r)
 static bool pass(struct spool_reader *r)
 {
 	pthread_mutex_lock(&r->spool->lock);
-	const struct segment *g = follower(r);
+	bool became = r->at->became;
+	const struct segment *g = became ? NULL : follower(r);
 	uint64_t next = g ? g->base : 0;
 	seen(r);
 	pthread_mutex_unlock(&r->spool->lock);
-	if (!g)
+	if (!g && !became)
 		return false;
 	leave(r);
 	if (r->pos < next)
@@ -258,9 +269,29 @@ static const struct spool_frame *say_lost(struct spool_reader *r)
 	return NULL;
 }
 
+// May it be given what stands at pos, and some more? Else it is another segment's now, or soon.
+static bool lease(struct spool_reader *r, uint64_t pos)
+{
+	const struct segment *g = r->at;
+	pthread_mutex_lock(&r->spool->lock);
+	bool may = !g->became && (!g->fence || pos < g->fence);
+	if (may) {
+		r->given = g->fence && g->fence < pos + SPOOL_LEASE ? g->fence : pos + SPOOL_LEASE;
+		r->cursor->read = pos;
+		r->cursor->given = r->given;
+	}
+	pthread_mutex_unlock(&r->spool->lock);
+	return may;
+}
+
 static const struct spool_frame *give_record(struct spool_reader *r, const struct frame *f)
 {
 	const struct record *rec = (const struct record *)f->body;
+	if (f->pos >= r->pos && f->pos >= r->given && !lease(r, f->pos)) {
+		r->pos = f->pos;
+		leave(r);
+		return NULL;
+	}
 	if (rec->worker < r->workers)
 		begin_note(&r->worker[rec->worker], rec);
 	if (f->pos < r->pos)
@@ -309,7 +340,7 @@ static bool more(struct spool_reader *r)
 		return enter(r);
 	pthread_mutex_lock(&s->lock);
 	const struct segment *next = follower(r);
-	bool live = r->at->live, unread = r->at->bytes > r->scan.end;
+	bool live = r->at->live && !r->at->became, unread = !r->at->became && r->at->bytes > r->scan.end;
 	r->scan.end = r->at->bytes;
 	r->scan.until = next ? next->base : UINT64_MAX;
 	seen(r);
@@ -329,7 +360,7 @@ static const struct spool_frame *step(struct spool_reader *r, bool *stuck)
 	if (f)
 		return look(r, f);
 	if (r->at && (r->scan.fd < 0 || r->scan.error < 0)) {
-		if (r->scan.fd >= 0)
+		if (r->scan.fd >= 0 && !became(r))
 			damaged(r, r->scan.error);
 		*stuck = !pass(r);
 		return NULL;

@@ -189,7 +189,8 @@ def asked():
              b'{"id":"\\u00e9\\ud83d\\ude00","method":"POST","url":"https://u@[2001:db8::1]/t/../x","src":"::ffff:192.0.2.1","user":null}',
              b'{"method":"CONNECT","url":"bad.example:443","id":"c","headers":{"host":"bad.example:443","content-length":"1",'
              b'"transfer-encoding":"chunked"},"more":[{"a":-1.5e3},true,null]}', b'{"id":"d","id":"e"}', b'[{"id":1}]', b"\xff"]
-    return whole + [w[:len(w) * k // 8] for w in whole for k in range(1, 8)]
+    escape = whole[1].index(b"\\u") + 2
+    return whole + [w[:len(w) * k // 8] for w in whole for k in range(1, 8)] + [whole[1][:escape + k] for k in range(5)]
 
 
 def topic():

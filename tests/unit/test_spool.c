@@ -130,13 +130,65 @@ static void append_end(struct spool *s)
 	assert_int_equal(spool_append(s, SPOOL_STATE, &end), 0);
 }
 
-// The sink is away: it takes nothing until all is appended. Its own segment, the first, stays whole.
-static void overfill(uint32_t seqs, unsigned lost, unsigned kept)
+// So many of the first `taken` that the sink takes before it is away; then it stands there.
+static struct spool_reader *stand(struct spool *s, unsigned taken)
+{
+	struct spool_reader *r = world_reader(s, "a");
+	for (unsigned i = 0; i < taken; i++) {
+		const struct spool_frame *f = world_next(r, PATIENCE_MS);
+		assert_non_null(f);
+		lose_note(f, UINT64_MAX);
+	}
+	return r;
+}
+
+// Bytes of files that are no more in the folder and that somebody still has open.
+static uint64_t held_bytes(void)
+{
+	uint64_t n = 0;
+	char link[32], to[300];
+	for (int fd = 0; fd < 256; fd++) {
+		struct stat st;
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		ssize_t len = readlink(link, to, sizeof(to) - 1);
+		to[len > 0 ? len : 0] = 0;
+		if (strstr(to, folder) && strstr(to, ".seg (deleted)") && fstat(fd, &st) == 0)
+			n += (uint64_t)st.st_size;
+	}
+	return n;
+}
+
+static uint64_t lost_of(struct spool *s)
+{
+	uint64_t n = 0;
+	struct spool_look look;
+	spool_look(s, &look);
+	for (unsigned c = 0; c < SPOOL_LOSABLE; c++)
+		n += look.lost[SPOOL_LOSS_BOUND][c];
+	return n;
+}
+
+// When nothing goes any more.
+static uint64_t lost_of_sink(struct spool *s)
+{
+	struct spool_reader_look away = {0};
+	for (unsigned i = 0; i < 100 && away.lost != lost_of(s); i++) {
+		usleep(i ? 20000 : 0);
+		assert_true(spool_look_sink(s, "a", &away));
+	}
+	return away.lost;
+}
+
+// The sink is away: after the first `taken` it takes nothing until all is appended.
+static void overfill(uint32_t seqs, unsigned lost, unsigned kept, unsigned taken)
 {
 	struct spool_look look;
 	memset(&loss, 0, sizeof(loss));
 	struct spool *s = world_open();
+	struct spool_reader *r = NULL;
 	for (uint32_t seq = 0; seq < seqs; seq++) {
+		if (taken && seq == 1 + taken / FIXTURE_WORKERS)
+			r = stand(s, taken);
 		for (uint16_t w = 0; w < FIXTURE_WORKERS; w++)
 			world_append(s, w, seq);
 		if (seq % 50 == 0)
@@ -151,16 +203,15 @@ static void overfill(uint32_t seqs, unsigned lost, unsigned kept)
 		spool_look(s, &look);
 	}
 	assert_true(look.losing);
-	uint64_t gone = 0;
-	for (unsigned c = 0; c < SPOOL_LOSABLE; c++)
-		gone += look.lost[SPOOL_LOSS_BOUND][c];
-	struct spool_reader_look away;
-	assert_true(spool_look_sink(s, "a", &away));
-	assert_int_equal(away.lost, gone);
-	struct spool_reader *r = world_reader(s, "a");
+	for (unsigned i = 0; i < 100 && held_bytes(); i++) // it is at it
+		usleep(20000);
+	assert_int_equal(held_bytes(), 0);
+	uint64_t gone = lost_of_sink(s);
+	assert_int_equal(gone, lost_of(s));
+	r = r ? r : world_reader(s, "a");
 	const struct spool_frame *f;
 	while ((f = world_next(r, PATIENCE_MS)) && f->class != SPOOL_STATE)
-		lose_note(f, 400); // more than its segment has
+		lose_note(f, taken ? taken + 32 : 0); // what it may be given at once
 	assert_non_null(f);
 	spool_look(s, &look);
 	judge_loss(&look, seqs);
@@ -171,27 +222,74 @@ static void overfill(uint32_t seqs, unsigned lost, unsigned kept)
 	spool_close(s);
 }
 
+#define MANY 15000
+
+static void *append_many(void *spool)
+{
+	union any_record room;
+	for (uint32_t seq = 0; seq < MANY; seq++)
+		for (uint16_t w = 0; w < FIXTURE_WORKERS; w++)
+			spool_append(spool, class_of(w, seq), record_of(&room, w, seq)); // memory has room for all
+	append_end(spool);
+	return NULL;
+}
+
+// The sink is slow: it stands now here, now there, while what is before it is thinned. What it was given it is not told
+// to have lost.
+static void thinned_while_it_reads(void **unused)
+{
+	pthread_t thread;
+	struct spool_look look;
+	const struct spool_frame *f;
+	config.max_bytes = 8 << 20;
+	config.segment_bytes = 1 << 20; // a rewrite takes some milliseconds
+	config.tail_bytes = 128 << 20;
+	memset(&loss, 0, sizeof(loss));
+	struct spool *s = world_open();
+	struct spool_reader *r = world_reader(s, "a");
+	assert_int_equal(pthread_create(&thread, NULL, append_many, s), 0);
+	for (unsigned n = 0; (f = world_next(r, PATIENCE_MS)) && f->class != SPOOL_STATE; n++) {
+		lose_note(f, UINT64_MAX);
+		if (n % 64 == 0)
+			usleep(200);
+	}
+	assert_non_null(f);
+	pthread_join(thread, NULL);
+	spool_look(s, &look);
+	assert_true(look.thinned > 0);
+	judge_loss(&look, MANY);
+	spool_reader_close(r);
+	spool_close(s);
+}
+
 static void over_the_bound(void **unused)
 {
 	config.max_bytes = 3 << 20;
-	overfill(1500, SPOOL_FLOW, SPOOL_ALERT);
+	for (unsigned taken = 0; taken <= 40; taken += 20) { // of 90 in a segment
+		overfill(1500, SPOOL_FLOW, SPOOL_ALERT, taken);
+		world_teardown(NULL);
+		world_setup(NULL);
+		config.max_bytes = 3 << 20;
+	}
 }
 
 static void over_the_bound_in_memory(void **unused)
 {
 	config.path = NULL;
 	config.max_bytes = 2 << 20;
-	overfill(5000, SPOOL_ALERT, SPOOL_LOSABLE);
+	overfill(5000, SPOOL_ALERT, SPOOL_LOSABLE, 0);
+	overfill(5000, SPOOL_ALERT, SPOOL_LOSABLE, 30);
 }
 
-// Of its disk there is less than it may use. Without the right to mount one: skipped.
+// Of its disk there is less than it may use, and what a sink stands in is on it twice. Without the right to mount one:
+// skipped.
 static void disk_full(void **unused)
 {
 	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("none", folder, "tmpfs", 0, "size=2m") != 0)
 		skip();
 	log_set("ship", "error");
-	overfill(3000, SPOOL_TRANSACTION, SPOOL_LOSABLE);
+	overfill(3000, SPOOL_TRANSACTION, SPOOL_LOSABLE, 30);
 	umount(folder);
 }
 
@@ -283,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(goes_on_where_it_was, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(over_the_bound, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(over_the_bound_in_memory, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(thinned_while_it_reads, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(back_into_what_was_thinned, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(waits_until_asked, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(disk_full, world_setup, world_teardown),

@@ -117,7 +117,21 @@ def decided(sluice, capture):
         marked = [(r["class_uid"], r["action_id"], r["severity_id"]) for r in rows if r.get("is_alert")]
         if sorted(set(marked)) != [(2004, 2, 4), (4001, 2, 1), (4002, 2, 1)] or any(r["action_id"] == 2 and "is_alert" not in r for r in rows):
             faults.append("is_alert is of the alert, the request and the flow: %s" % marked)
+        faults += ["a denied request does not say %s" % what for what in unsaid([r for r in rows if r["class_uid"] in (4002, 2004)])]
     return faults
+
+
+def unsaid(rows):
+    """what the event of a denied transaction has to say by itself, since no finding stands beside it, and does not"""
+    denied = next(r for r in rows if r["class_uid"] == 4002 and r["action_id"] == 2)
+    incident = "%x.%d" % (int(denied["connection_info"]["uid"]), denied["unmapped"]["tx_id"])
+    rule, policy = denied.get("firewall_rule", {}), denied.get("policy", {})
+    says = {"action": denied.get("action") == "Denied", "disposition": (denied.get("disposition_id"), denied.get("disposition")) == (2, "Blocked"),
+            "profile": "security_control" in denied["metadata"]["profiles"], "rule": (rule.get("uid"), rule.get("type")) == ("no", "deny"),
+            "policy": len(policy.get("uid", "")) == 64 and policy.get("version") == "1" and policy.get("is_applied") is True,
+            "status": denied.get("status") == "Failure",
+            "incident, as the alert does": {r["metadata"].get("correlation_uid") for r in rows if r["action_id"] == 2} == {incident}}
+    return [what for what, true in says.items() if not true]
 
 
 WAYS = {0: None, 1: "Inbound", 2: "Outbound", 3: "Lateral", 99: "Outside"}

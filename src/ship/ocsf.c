@@ -342,6 +342,7 @@ static void metadata(struct jsonl *j, struct ocsf *o, const struct ocsf_event *e
 				  rec->reason ? reason_event(rec->reason, event) : anomaly_names[rec->anomaly]);
 	if (is_cut(rec))
 		jsonl_member_bool(j, "is_truncated", true);
+	ocsf_incident(j, e);
 	labels(j, e);
 	profiles(j, o, e, class);
 	jsonl_close(j, '}');

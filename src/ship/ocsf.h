@@ -50,6 +50,7 @@ void ocsf_app_unmapped(struct jsonl *j, const struct ocsf_event *e);
 bool ocsf_is_controlled(const struct ocsf_event *e);
 unsigned ocsf_severity(const struct ocsf_event *e);
 void ocsf_control(struct jsonl *j, const struct ocsf_event *e);
+void ocsf_incident(struct jsonl *j, const struct ocsf_event *e); // of metadata: which denial it is, if it is one
 void ocsf_finding(struct jsonl *j, const struct ocsf_event *e, const char *uid, size_t uid_len);
 
 // ocsf_where.c: src_endpoint, dst_endpoint, connection_info, and what a reader may want to search for.

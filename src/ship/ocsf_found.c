@@ -5,6 +5,7 @@
 #include "ship/ocsf.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ship/judged.h"
@@ -50,6 +51,18 @@ static unsigned refused(const struct record *rec)
 		       : rec->proto == IPPROTO_TCP                 ? D_RESET
 								   : D_REJECTED;
 	}
+}
+
+// What a page says to who was refused (path/answer_text.c), so that his words find it; an alert about it has the same.
+void ocsf_incident(struct jsonl *j, const struct ocsf_event *e)
+{
+	const struct record *rec = e->rec;
+	bool transaction = e->kind >= RECORD_TLS && e->kind <= RECORD_SSH;
+	char text[32];
+	if (!transaction || !rec->flow_id || !judged(e) || rec->action != ACTION_DENY)
+		return;
+	snprintf(text, sizeof(text), "%llx.%u", (unsigned long long)rec->flow_id, rec->tx_id);
+	jsonl_member_text(j, "correlation_uid", text);
 }
 
 static unsigned disposition(const struct ocsf_event *e, unsigned *action)

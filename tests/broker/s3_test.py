@@ -526,7 +526,7 @@ def looked(s):
 def query(s):
     """the queries of docs/s3.md, by DuckDB from the server"""
     page = (pathlib.Path(__file__).resolve().parents[2] / "docs/s3.md").read_text()
-    ask, pack = [q for q in re.findall(r"```sql\n(.*?)```", page, re.S) if "read_json" in q]
+    ask, ask_denied, pack = [q for q in re.findall(r"```sql\n(.*?)```", page, re.S) if "read_json" in q]
     ship = Ship(s, bucket(s))
     expect("ships", ship.run(capture("day", 500, spread_s=5 * 3600)) == 0, ship.said())
     import duckdb
@@ -541,6 +541,13 @@ def query(s):
                (s.key, s.secret, s.region, s.port))
     rows = db.execute(ask.replace("BUCKET", ship.bucket)).fetchall()
     expect("the query finds all", sum(r[3] for r in rows) == 500 and len(rows) >= 5, rows[:3])
+    policy = ship.folder / "policy.json"
+    policy.write_text(json.dumps({"rules": [{"id": "no", "action": "deny", "when": {"dns.qname": {"suffix": ".example"}}}]}))
+    deny = Ship(s, bucket(s), format="ocsf")
+    expect("ships what was denied", deny.run("-p", policy, capture("denied", 100)) == 0, deny.said())
+    rows = db.execute(ask_denied.replace("BUCKET", deny.bucket)).fetchall()
+    expect("each denied transaction once, by its rule", len(rows) == len({r[7] for r in rows}) == 100 and
+           {(r[1], r[2], r[3], r[6].split(".")[1]) for r in rows} == {("DNS Activity", "Blocked", "no", "example")}, rows[:3])
     db.execute(pack.replace("BUCKET", ship.bucket))
     n = db.execute("SELECT count(*), count(DISTINCT hour) FROM read_parquet('s3://%s/parquet/class=dns/*/*/*/*.parquet', hive_partitioning = true)"
                    % ship.bucket).fetchone()

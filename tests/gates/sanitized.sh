@@ -26,7 +26,7 @@ some() { # FORMAT, more options..., -- CAPTURE...
 }
 sluice=$1/sluice
 for c in "$here"/../captures/*.pcap; do some facts -w "$work/out.pcap" --trace "$work/trace" -- "$c"; done
-for f in table eve facts; do some $f -- "$here"/../captures/*.pcap "$here"/../golden/*/in.pcap; done
+for f in table eve facts ocsf; do some $f -- "$here"/../captures/*.pcap "$here"/../golden/*/in.pcap; done
 if [ -d "$corpora" ]; then
 	mapfile -t all < <(find "$corpora"/*/pcap -type f | sort)
 	formats=(facts eve table)

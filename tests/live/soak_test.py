@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A policy reload a second, a command ten times a second, and clients that never rest: at the end the ledger holds, memory is
-what it was, and each flow's record has the frames and bytes that tcpdump saw at both ends. usage: soak_test.py SLUICE [SECONDS]"""
+what it was, and each flow's record has the frames and bytes that tcpdump saw at both ends. usage: soak_test.py SLUICE [SECONDS]
+SECONDS: 30, and 60 with SLUICE_FULL=1"""
 import collections
+import os
 import pathlib
 import signal
 import struct
@@ -82,7 +84,7 @@ def frames(path, sent_by):
 
 
 def main():
-    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 60 if os.environ.get("SLUICE_FULL") == "1" else 30
     w = World(sys.argv[1])
     w.up(w.config(policy(0), workers={"cores": [0, 1], "idle": "adaptive"}))
     dumps = {e: w.start(e, "tcpdump", "-i", "eth0", "-s", "96", "-U", "-B", "32768", "-w", str(w.folder / (e + ".pcap")),

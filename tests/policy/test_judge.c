@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "../poison.h"
 #include "differ.h"
 
 // Of all: whether a small policy's second database is there still depends on when the thread that rebuilds has run.
@@ -24,17 +25,17 @@ static void agree(uint64_t cases, uint64_t seed, uint32_t rules, uint32_t facts)
 
 static void test_small(void **state)
 {
-	agree(200000, 1, 6, 400);
+	agree(rounds(200000), 1, 6, 400);
 }
 
 static void test_middling(void **state)
 {
-	agree(100000, 2, 40, 1000);
+	agree(rounds(100000), 2, 40, 1000);
 }
 
 static void test_many(void **state)
 {
-	agree(10000, 3, 400, 1000);
+	agree(rounds(10000), 3, 400, 1000);
 	assert_true(pieces > 0);
 }
 

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../poison.h"
 #include "path/delta.h"
 #include "path/policy.h"
 #include "path/policy_set.h"
@@ -282,7 +283,7 @@ static void same(const struct made *live, const struct made *fresh)
 static void test_as_compiled(void **state)
 {
 	srand(7);
-	for (unsigned round = 0; round < 60; round++) {
+	for (unsigned round = 0; round < rounds(60); round++) {
 		struct model m = {0};
 		for (unsigned set = 0; set < SETS; set++)
 			for (unsigned k = below(24); k; k--) {

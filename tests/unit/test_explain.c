@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../poison.h"
 #include "../policy/random.h"
 #include "path/policy.h"
 #include "policy/compile.h"
@@ -103,12 +104,12 @@ static void random_cases(uint64_t seed, unsigned policies, uint32_t rules, unsig
 
 static void test_small(void **state)
 {
-	random_cases(11, 2000, 6, 10);
+	random_cases(11, rounds(2000), 6, 10);
 }
 
 static void test_many(void **state)
 {
-	random_cases(12, 100, 300, 10);
+	random_cases(12, rounds(100), 300, 10);
 }
 
 // ---- arguments --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../poison.h"
 #include "base/word.h"
 #include "decide/canonical.h"
 #include "decide/rules_keyed.h"
@@ -247,7 +248,7 @@ static void test_gone(void **state)
 	put(t, "set:s!:no", "{}");
 	put(t, "set:s:yes", "{}");
 	put(t, "set:s;", "{\"type\":\"string\"}");
-	for (unsigned i = 0; i < 70000; i++) {
+	for (unsigned i = 0; i < rounds(70000); i++) {
 		int n = sprintf(key, "set:s:%u", i);
 		key[n] = 'k';
 		assert_int_equal(rules_table_put(t, key, RULES_KEY_MAX, "{}", 2, &kind, why), 0);

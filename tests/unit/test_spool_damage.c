@@ -13,6 +13,7 @@
 
 #include <rte_hash_crc.h>
 
+#include "../poison.h"
 #include "ship/spool_disk.h"
 #include "spool_world.h"
 
@@ -136,10 +137,11 @@ static unsigned given(const uint8_t *bytes, size_t len)
 
 static void cut_at_every_byte(void **unused)
 {
+	const size_t step = rounds(8) == 8 ? 1 : 7;
 	image_take();
 	int fd = memfd_create("cut", 0);
 	assert_int_equal(write(fd, image.bytes, image.len), image.len);
-	for (size_t len = image.len; len > image.len - WINDOW; len--) {
+	for (size_t len = image.len; len > image.len - WINDOW; len -= step) {
 		assert_int_equal(ftruncate(fd, (off_t)len), 0);
 		assert_int_equal(scanned(fd, len), whole(len));
 	}

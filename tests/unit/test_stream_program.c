@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../fuzz/fuzz_stream.c"
+#include "../poison.h"
 
 static uint64_t seed = 88172645463325252ull;
 
@@ -24,7 +25,7 @@ static uint32_t any(uint32_t below)
 static void programs(void **state)
 {
 	uint8_t bytes[1024];
-	for (unsigned n = 0; n < 800; n++) {
+	for (unsigned n = 0; n < rounds(800); n++) {
 		uint32_t len = 16 + any(sizeof(bytes) - 16), clean = any(3) == 0;
 		for (uint32_t i = 0; i < len; i++)
 			bytes[i] = clean && any(2) ? (uint8_t)(any(7) | any(4) << 3) : (uint8_t)any(256);

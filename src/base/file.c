@@ -70,6 +70,15 @@ static void right(struct file *f, enum wrong w)
 	look(f);
 }
 
+bool file_trouble(const struct file *f, uint64_t *shown, char *why, size_t room)
+{
+	bool news = f->said && !f->failing && f->errors != *shown;
+	if (news)
+		snprintf(why, room, "%.150s: %.60s; the old file is written on", f->config.path, strerror(f->error));
+	*shown = f->errors;
+	return news;
+}
+
 // ---- opening -----------------------------------------------------------------------------------------------------
 
 static uint64_t period(const struct file *f, time_t when)

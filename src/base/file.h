@@ -40,6 +40,8 @@ struct file {
 
 void file_open(struct file *f, const struct file_config *config);
 void file_close(struct file *f);
+// Has something gone wrong since *shown that leaves it written, under whatever name it has? Then why it did.
+bool file_trouble(const struct file *f, uint64_t *shown, char *why, size_t room);
 // Lines (units) to its end. How many bytes were taken; of what is left over it is asked again later. Also without any
 // now and then, for what is due. last: now or never.
 size_t file_write(struct file *f, const void *lines, size_t n, bool last);

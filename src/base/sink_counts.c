@@ -26,11 +26,16 @@ void sink_counts_begin(struct sink_counts *c, const char *name)
 	turn(c, true);
 }
 
+void sink_counts_troubled(struct sink_counts *c, const char *why)
+{
+	c->errors++;
+	snprintf(c->error, sizeof(c->error), "%s", why);
+}
+
 bool sink_counts_fails(struct sink_counts *c, const char *why)
 {
 	bool news = c->up || strcmp(why, c->error) != 0;
-	c->errors++;
-	snprintf(c->error, sizeof(c->error), "%s", why);
+	sink_counts_troubled(c, why);
 	if (c->up)
 		turn(c, false);
 	return news;

@@ -23,6 +23,8 @@ void sink_counts_begin(struct sink_counts *c, const char *name);
 // Its place takes nothing, takes again. True: that is news, to be said.
 bool sink_counts_fails(struct sink_counts *c, const char *why);
 bool sink_counts_works(struct sink_counts *c);
+// Something went wrong that its place takes all the same.
+void sink_counts_troubled(struct sink_counts *c, const char *why);
 // How long to wait after one more failure: 0.1 s, doubled up to 10 s, by chance down to half of that, so that a fleet
 // does not come back at once. *pause_ns: 0 when it works.
 uint64_t sink_counts_pause(uint64_t *pause_ns);

@@ -72,10 +72,14 @@ static void note(struct mirror_file *f, uint64_t now, size_t done, size_t left)
 {
 	bool failing = f->file.failing;
 	const char *why = strerror(f->file.error);
+	char text[SINK_TEXT];
+	bool trouble = file_trouble(&f->file, &f->shown, text, sizeof(text));
 	pthread_mutex_lock(&f->lock);
 	f->counts.bytes += done;
 	f->counts.behind_bytes = left;
 	bool news = failing ? sink_counts_fails(&f->counts, why) : sink_counts_works(&f->counts);
+	if (trouble)
+		sink_counts_troubled(&f->counts, text);
 	pthread_mutex_unlock(&f->lock);
 	f->pause_ns = failing ? f->pause_ns : 0;
 	f->due_ns = failing ? now + sink_counts_pause(&f->pause_ns) : 0;

@@ -28,6 +28,7 @@ struct mirror_file {
 	struct file file;
 	size_t rest;               // of a block whose beginning a pipe has had
 	uint64_t pause_ns, due_ns; // when it is tried again
+	uint64_t shown;            // errors of the file
 	uint64_t tenants[SINK_LIST];
 	pthread_mutex_t lock; // of what follows
 	struct sink_counts counts;

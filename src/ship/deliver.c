@@ -141,10 +141,8 @@ void sink_works(struct sink *k)
 
 void sink_troubled(struct sink *k, const char *why)
 {
-	struct sink_counts *c = &k->delivery->counts;
 	pthread_mutex_lock(&k->delivery->lock);
-	c->errors++;
-	snprintf(c->error, sizeof(c->error), "%s", why);
+	sink_counts_troubled(&k->delivery->counts, why);
 	pthread_mutex_unlock(&k->delivery->lock);
 }
 

@@ -26,7 +26,7 @@ struct own {
 	uint64_t put;          // the end of the last record that is in lines, or has gone
 	uint64_t gone, synced; // all up to here was written; and is durable
 	uint64_t unsynced, since_ns;
-	uint64_t errors; // of the file, that were shown
+	uint64_t shown; // errors of the file
 };
 
 static int file_sink_open(struct sink *k)
@@ -61,13 +61,9 @@ static bool write_out(struct sink *k, bool last)
 		return false;
 	}
 	sink_works(k);
-	if (o->file.said && o->file.errors != o->errors) {
-		char why[SINK_TEXT];
-		snprintf(why, sizeof(why), "%.150s: %.60s; the old file is written on", k->config->path,
-			 strerror(o->file.error));
+	char why[SINK_TEXT];
+	if (file_trouble(&o->file, &o->shown, why, sizeof(why)))
 		sink_troubled(k, why);
-	}
-	o->errors = o->file.errors;
 	return true;
 }
 

@@ -176,6 +176,19 @@ def moved(w, name):
     until(lambda: sink(w, "any")["frames"] > before and not sink(w, "any")["behind_bytes"])
     s = sink(w, "any")
     expect("the two have all", (packets_of(name.with_suffix(".moved")), packets_of(name)) == (before, s["frames"] - before) and s["frames"] > before, s)
+    errors, held = s["errors"], name.with_suffix(".held")
+    os.rename(name, held)
+    name.mkdir()
+    w.box.send_signal(1)
+    until(lambda: sink(w, "any")["errors"] > errors)
+    s, size = sink(w, "any"), held.stat().st_size
+    expect("one that cannot be made again is shown, and the old one written on", s["state"] == "up" and s["errors"] > errors and
+           s["last_error"] == "%s: Is a directory; the old file is written on" % name, s)
+    ask(w, "flood.example")
+    expect("it is", until(lambda: held.stat().st_size > size), (size, sink(w, "any")))
+    packets_of(held)
+    name.rmdir()
+    expect("it is tried again", until(name.is_file))
 
 
 def of_rules(kind):

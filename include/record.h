@@ -250,8 +250,13 @@ struct record {
 	uint16_t sport, dport;    // host order
 	uint8_t proto, ip_version, app, dir;
 	uint8_t icmp_type, icmp_code; // of the flow's first packet
-	uint8_t layer : 3;            // 0: innermost (inspected); else outer
-	uint8_t port : 5;             // live: by which its first packet came in; of a frame without a flow the frame
+	union {
+		struct {
+			uint8_t layer : 3; // 0: innermost (inspected); else outer
+			uint8_t port : 5;  // live: by which its first packet came in; without a flow: the frame
+		};
+		uint8_t place; // both
+	};
 	uint8_t tx_kind; // protocol's own: dns 0 query 1 answer; tls 0 TLS 1 DTLS; flow 1: there were alerts;
 			 // RECORD_GAP: enum gap_cause
 	uint32_t tx_id;  // number of the transaction in its flow, from 0; RECORD_GAP: the last that is missing

@@ -102,8 +102,7 @@ void flow_record(const struct worker *w, const struct flow *f, struct record *r)
 		r->icmp_type = f->icmp_type;
 		r->icmp_code = f->icmp_code;
 	}
-	r->layer = flow_layer(f);
-	r->port = flow_port(w, f) & 31;
+	r->place = (uint8_t)(flow_layer(f) | flow_port(w, f) << 3);
 	r->start_ns = f->start_ns;
 	if (w->rules)
 		judge_direct(w, r);

@@ -129,7 +129,7 @@ void flow_say_end(struct worker *w, struct flow *f, enum flow_end why)
 	}
 	if (unlikely(f->unsaid) && !sum)
 		say_late(w, f);
-	struct record *r = record_begin(w, RECORD_FLOW);
+	struct record *r = sum ? record_begin_aside(w, RECORD_FLOW) : record_begin(w, RECORD_FLOW);
 	if (unlikely(w->rules) && !judge_flow(w, f, r))
 		return;
 	flow_record(w, f, r);

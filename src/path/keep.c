@@ -222,7 +222,7 @@ const struct record *keep_read(struct worker *w, uint32_t flow, uint32_t *header
 	const struct block *b = block_of(w->judge->keep, flow);
 	if (!b)
 		return NULL;
-	struct record *r = record_begin(w, b->kind);
+	struct record *r = record_begin_aside(w, b->kind);
 	r->app = b->app;
 	r->tx_kind = b->tx_kind;
 	*headers = b->headers;

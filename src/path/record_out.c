@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Records leave the corridor here: a ring of 64-byte cells, one producer (the worker), one consumer (the shipper).
-// The record is copied in once, and handed over by one store. Behind the ring's last cell lies room for a whole
-// record, so that none is ever cut: one that begins before the end goes on there, and the cells at the ring's beginning
-// that have the numbers of its rest stay as they are.
+// A record is put together where the reader will find it, and handed over by one store; what is put together elsewhere
+// (a transaction in the arena, a flood's sum, and what others may overtake) is copied in once. Behind the ring's last
+// cell lies room for a whole record, so that none is ever cut: one that begins before the end goes on there, and the
+// cells at the ring's beginning that have the numbers of its rest stay as they are.
 //
 //   | cell 0 | 1 | ...  size - 1 | room for RECORD_MAX |
 //                      ^ a record of 5 cells    ^       the next one begins at cell 3
 //
 // In replay a full ring waits for its reader (nothing may be lost); live the record is counted as lost.
-// Rejected: a ring of pointers (something would have to be allocated), records built in place in the ring (while one is
-// under construction its alerts leave, and they are records), and rte_ring's zero-copy calls (100 instructions a
-// record, for cases we have not).
+// Rejected: a ring of pointers (something would have to be allocated), and rte_ring's zero-copy calls (100 instructions
+// a record, for cases we have not).
 #include "record_out.h"
 
 #include <errno.h>
-#include <immintrin.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -25,11 +24,11 @@
 #include "record_ring.h"
 
 struct cell {
-	__m256i half[RECORD_CELL / 32];
+	uint8_t bytes[RECORD_CELL];
 };
 
-#define AHEAD 24                                                             // cells: four records
-#define HEAD_CELLS ((sizeof(struct record) + RECORD_CELL - 1) / RECORD_CELL) // of the shortest record
+#define AHEAD 24                                                     // cells: four records
+#define BEFORE_SHORT (RECORD_MAX - (int32_t)FACT_SIZE(RECORD_SHORT)) // bytes of a record
 
 // Cells are counted from the start, without end; where one lies is its number modulo the ring's size. Lines by who
 // writes them, so that neither end waits for the other's.
@@ -40,13 +39,13 @@ struct record_out {
 	// the worker's
 	uint64_t at __rte_aligned(64); // written, as it knows
 	uint64_t room;                 // cells up to this number are known to be free
+	struct record *now;            // being put together: in the ring, or aside
 	uint32_t seq;
 	_Atomic uint64_t written __rte_aligned(64);
 	// the reader's
 	_Atomic uint64_t read __rte_aligned(64);
 	uint64_t there; // written, as it was looked at last
-	// the record being put together
-	uint8_t build[RECORD_MAX] __rte_aligned(64);
+	uint8_t aside[RECORD_MAX] __rte_aligned(64);
 };
 
 int record_out_init(struct worker *w)
@@ -72,11 +71,21 @@ void record_out_fini(struct worker *w)
 	w->records = NULL;
 }
 
-struct record *record_begin(struct worker *w, enum record_kind kind)
+struct record *record_begin_aside(struct worker *w, enum record_kind kind)
 {
-	struct record *r = (struct record *)w->records->build;
+	struct record *r = w->records->now = (struct record *)w->records->aside;
 	record_clear(w, r, kind);
 	return r;
+}
+
+struct record *record_begin(struct worker *w, enum record_kind kind)
+{
+	struct record_out *o = w->records;
+	if (unlikely(o->at + RECORD_MAX / RECORD_CELL > o->room))
+		return record_begin_aside(w, kind);
+	o->now = (struct record *)&o->cells[o->at & o->mask];
+	record_clear(w, o->now, kind);
+	return o->now;
 }
 
 // As much of a value as a fact may have, and the record has room for; or nothing. NULL: nothing.
@@ -98,7 +107,7 @@ static struct fact *add_cut(struct record *r, uint32_t room, enum fact_field fie
 struct fact *record_add(struct record *r, uint32_t room, enum fact_field field, const void *value, uint32_t len,
 			struct origin o)
 {
-	if (unlikely(len > FACT_VALUE_MAX || r->len + FACT_SIZE(len) > room))
+	if (len > FACT_VALUE_MAX || r->len + FACT_SIZE(len) > room)
 		return add_cut(r, room, field, value, len, o);
 	struct fact *f = record_place(r, field, len, o);
 	memcpy(f->value, value, len);
@@ -108,26 +117,21 @@ struct fact *record_add(struct record *r, uint32_t room, enum fact_field field, 
 static __rte_noinline void add_any(struct worker *w, enum fact_field f, const void *value, uint32_t len,
 				   struct origin o)
 {
-	const struct fact *added = record_add((struct record *)w->records->build, RECORD_MAX, f, value, len, o);
+	const struct fact *added = record_add(w->records->now, RECORD_MAX, f, value, len, o);
 	if (unlikely(!added || added->len < len))
 		count(w, COUNTER_RECORDS_CUT);
 }
 
 void record_fact(struct worker *w, enum fact_field f, const void *value, uint32_t len, struct origin o)
 {
-	if (unlikely(!record_add_short((struct record *)w->records->build, RECORD_MAX, f, value, len, o)))
+	if (unlikely(!record_add_short(w->records->now, BEFORE_SHORT, f, value, len, o)))
 		add_any(w, f, value, len, o);
 }
 
 void record_num(struct worker *w, enum fact_field f, uint64_t value, struct origin o)
 {
-	if (unlikely(!record_add_short((struct record *)w->records->build, RECORD_MAX, f, &value, sizeof(value), o)))
+	if (unlikely(!record_add_short(w->records->now, BEFORE_SHORT, f, &value, sizeof(value), o)))
 		add_any(w, f, &value, sizeof(value), o);
-}
-
-void record_write(struct worker *w)
-{
-	record_put(w, (struct record *)w->records->build);
 }
 
 // What is shown to nobody has the number of the next one: what is shown has no holes.
@@ -141,31 +145,16 @@ static inline uint32_t cells_of(const struct record *r)
 	return (r->len + RECORD_CELL - 1) / RECORD_CELL;
 }
 
-// Whole cells: the last may bring what lies behind the record. Those behind them are asked for, since the reader had
-// them last.
-static inline void write_cells(struct cell *to, const struct record *r, uint32_t n)
+// The reader had them last: as many as were written are asked for before they are.
+static inline void ask_ahead(const struct cell *from, uint32_t n)
 {
-	const __m256i *from = (const __m256i *)r;
-	uint32_t i = 0;
-#define CELL                                                                                                           \
-	_mm256_store_si256(&to[i].half[0], _mm256_loadu_si256(&from[2 * i]));                                          \
-	_mm256_store_si256(&to[i].half[1], _mm256_loadu_si256(&from[2 * i + 1]));                                      \
-	__asm__ volatile("prefetchw %0" ::"m"(to[i + AHEAD]))
-	for (; i < HEAD_CELLS; i++) {
-		CELL;
-	}
-	for (; i < n; i++) {
-		CELL;
-	}
-#undef CELL
-}
-
-// Time of day, where the ring's record has the worker's.
-static inline void shift_times(struct record *r, const struct record *from, uint64_t by_ns)
-{
-	r->time_ns = from->time_ns + by_ns;
-	r->start_ns = from->start_ns ? from->start_ns + by_ns : 0;
-	r->end_ns = from->end_ns ? from->end_ns + by_ns : 0;
+#define ASK(cell) __asm__ volatile("prefetchw %0" ::"m"(from[AHEAD + (cell)]))
+	ASK(0);
+	ASK(1);
+	ASK(2);
+	for (uint32_t i = 3; unlikely(i < n); i++)
+		ASK(i);
+#undef ASK
 }
 
 // The ring is full, as far as is known: has the reader left so many cells?
@@ -190,22 +179,31 @@ void record_put(struct worker *w, const struct record *r)
 {
 	struct record_out *o = w->records;
 	uint32_t n = cells_of(r);
-	uint64_t end = o->at + n;
-	if (unlikely(end > o->room)) {
+	if (unlikely(o->at + n > o->room)) {
 		put_late(w, r);
 		return;
 	}
 	struct cell *to = &o->cells[o->at & o->mask];
 	struct record *out = (struct record *)to;
-	write_cells(to, r, n);
-	shift_times(out, r, w->wall_ns);
+	for (uint32_t i = 0; r != out && i < n; i++) // the last may bring what lies behind the record
+		to[i] = ((const struct cell *)r)[i];
+	// time of day, where the worker has its own
+	out->time_ns += w->wall_ns;
+	out->start_ns += out->start_ns ? w->wall_ns : 0;
+	out->end_ns += out->end_ns ? w->wall_ns : 0;
 	out->order = w->order;
 	out->seq = o->seq;
 	out->worker = w->id;
-	o->seq += is_numbered(r);
-	o->at = end;
-	atomic_store_explicit(&o->written, end, memory_order_release);
+	o->seq += is_numbered(out);
+	o->at += n;
+	atomic_store_explicit(&o->written, o->at, memory_order_release);
 	count(w, COUNTER_RECORDS);
+	ask_ahead(to, n);
+}
+
+void record_write(struct worker *w)
+{
+	record_put(w, w->records->now);
 }
 
 const struct record *record_peek(struct record_out *o)

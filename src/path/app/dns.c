@@ -75,7 +75,8 @@ static bool on_port(const struct flow *f, uint16_t port)
 static void open_record(struct reading *r)
 {
 	struct app_in *in = r->in;
-	struct record *rec = r->record = record_begin(in->w, RECORD_DNS);
+	struct record *rec = in->w->rules ? record_begin_aside(in->w, RECORD_DNS) : record_begin(in->w, RECORD_DNS);
+	r->record = rec;
 	flow_record(in->w, in->f, rec);
 	rec->dir = in->dir;
 	rec->app = APP_DNS;

@@ -154,7 +154,8 @@ static inline void add(const struct app_in *in, txn_t t, enum fact_field f, cons
 		       struct origin o)
 {
 	const struct txn_pen *pen = &in->pen;
-	if (unlikely(!t || t != pen->t || in->after_gap || !record_add_short(pen->record, pen->room, f, value, len, o)))
+	int32_t before = (int32_t)(pen->room - (uint32_t)FACT_SIZE(len));
+	if (unlikely(!t || t != pen->t || in->after_gap || !record_add_short(pen->record, before, f, value, len, o)))
 		add_any(in, t, f, value, len, o);
 }
 

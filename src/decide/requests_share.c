@@ -13,6 +13,7 @@
 // transaction, which make each decision wait for the transaction's end (27 ms, platform measure).
 #include "decide/requests_in.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@
 #define SETTLE_MS 3000
 #define ASK_TRIES 5
 #define ASK_MS 1000
+#define LOOK_NS 5000000ull
 
 static struct progress *progress_of(struct requests *r, int32_t partition)
 {
@@ -134,25 +136,78 @@ void requests_share_commit(struct requests *r, bool leaving)
 
 // ---- shares ------------------------------------------------------------------------------------------------------
 
-static rd_kafka_topic_partition_list_t *where_they_stand(struct requests *r,
-							 const rd_kafka_topic_partition_list_t *parts)
+// What is asked of a group that gives us a share.
+struct question {
+	struct requests *r;
+	const rd_kafka_topic_partition_list_t *parts;
+	// the group's commits; the first and the last of what the topic holds. Each its own offset, none: INVALID
+	rd_kafka_topic_partition_list_t *stand, *low, *high;
+};
+
+static void unknown(rd_kafka_topic_partition_list_t *list)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(parts);
-	for (unsigned i = 0; i < ASK_TRIES && !atomic_load(&r->stop); i++) {
-		requests_policy(r);
-		if (rd_kafka_committed(r->reader.rk, list, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
-			return list;
-	}
 	for (int i = 0; i < list->cnt; i++)
 		list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+}
+
+static rd_kafka_topic_partition_list_t *where_they_stand(const struct question *q)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(q->parts);
+	for (unsigned i = 0; i < ASK_TRIES && !atomic_load(&q->r->stop); i++)
+		if (rd_kafka_committed(q->r->reader.rk, list, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			return list;
+	unknown(list);
 	return list;
 }
 
-// Reading goes on where the group left it, or so far before that the ids of what was answered are known.
-static void come(struct requests *r, rd_kafka_topic_partition_t *part, const rd_kafka_topic_partition_t *at)
+// All of them at once. rd_kafka_query_watermark_offsets asks one by one, and waits for socket.timeout.ms.
+static rd_kafka_topic_partition_list_t *where_it_ends(const struct question *q, int64_t end)
 {
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(q->parts);
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = end;
+	if (atomic_load(&q->r->stop) ||
+	    rd_kafka_offsets_for_times(q->r->reader.rk, list, ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		unknown(list);
+	for (int i = 0; i < list->cnt; i++)
+		if (list->elems[i].err)
+			list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+	return list;
+}
+
+static void *ask(void *arg)
+{
+	struct question *q = arg;
+	q->stand = where_they_stand(q);
+	q->low = where_it_ends(q, RD_KAFKA_OFFSET_BEGINNING);
+	q->high = where_it_ends(q, RD_KAFKA_OFFSET_END);
+	return NULL;
+}
+
+// On a thread of its own: nobody knows when a broker answers, and a policy waits for this one.
+static void ask_beside(struct question *q)
+{
+	pthread_t thread;
+	struct timespec until;
+	if (pthread_create(&thread, NULL, ask, q) != 0) {
+		ask(q);
+		return;
+	}
+	do {
+		requests_policy(q->r);
+		requests_send_poll(q->r, 0);
+		uint64_t ns = clock_ns(CLOCK_MONOTONIC) + LOOK_NS;
+		until = (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+	} while (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0);
+}
+
+// Reading goes on where the group left it, or so far before that the ids of what was answered are known.
+static void come(const struct question *q, int i, rd_kafka_topic_partition_t *part)
+{
+	struct requests *r = q->r;
+	const rd_kafka_topic_partition_t *at = &q->stand->elems[i];
 	struct progress *p = progress_of(r, part->partition);
-	int64_t low = 0, high = 0;
+	int64_t low = q->low->elems[i].offset, high = q->high->elems[i].offset;
 	if (!p) {
 		log_say(LOG_ERROR, ROOM, "partition %d is beyond the %u that are looked at", part->partition,
 			REQUESTS_PARTITIONS);
@@ -167,9 +222,7 @@ static void come(struct requests *r, rd_kafka_topic_partition_t *part, const rd_
 	p->committed = p->next;
 	p->known_below = p->again_below = 0;
 	atomic_fetch_add(&r->owned, 1);
-	if (ours || atomic_load(&r->stop) ||
-	    rd_kafka_query_watermark_offsets(r->reader.rk, r->config.requests, p->partition, &low, &high, ASK_MS) !=
-		    RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (ours || low < 0 || high < 0)
 		return;
 	if (at->offset < 0) { // nobody has read it before: from now on
 		part->offset = p->next = high;
@@ -185,10 +238,13 @@ static void come(struct requests *r, rd_kafka_topic_partition_t *part, const rd_
 
 static void take_over(struct requests *r, rd_kafka_topic_partition_list_t *parts)
 {
-	rd_kafka_topic_partition_list_t *stand = where_they_stand(r, parts);
-	for (int i = 0; i < parts->cnt; i++, requests_policy(r))
-		come(r, &parts->elems[i], &stand->elems[i]);
-	rd_kafka_topic_partition_list_destroy(stand);
+	struct question q = {.r = r, .parts = parts};
+	ask_beside(&q);
+	for (int i = 0; i < parts->cnt; i++)
+		come(&q, i, &parts->elems[i]);
+	rd_kafka_topic_partition_list_destroy(q.stand);
+	rd_kafka_topic_partition_list_destroy(q.low);
+	rd_kafka_topic_partition_list_destroy(q.high);
 }
 
 static void said(rd_kafka_error_t *e)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+from mock_cluster import Mock
 from servers import Kafka, Missing, expect, main, tool, until
 import story
 from story import identity
@@ -285,34 +286,11 @@ def msk():
             whole(s, "MSK, a token of our signer", k.read("swg_logs"))
 
 
-class Mock:
-    def __init__(self):
-        self.process = subprocess.Popen([MOCK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.brokers = self.process.stdout.readline().strip()
-
-    def say(self, text):
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline() == "ok\n", text
-
-    def client(self):
-        return {"bootstrap.servers": self.brokers}
-
-    each, read = Kafka.each, Kafka.read
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(20)
-
-
 OUT_OF_ORDER = 45
 
 
 def fatal():
-    with Mock() as m:
+    with Mock(MOCK) as m:
         m.say("topic swg_logs 3")
         m.say("topic swg_errors 1")
         m.say("produce 10 %d" % OUT_OF_ORDER)
@@ -325,7 +303,7 @@ def fatal():
 
 
 def leaderless():
-    with Mock() as m:
+    with Mock(MOCK) as m:
         m.say("topic swg_logs 3")
         m.say("topic swg_errors 1")
         m.say("leader swg_logs 1 -1")

@@ -20,15 +20,16 @@ static void produce_fails(rd_kafka_mock_cluster_t *m, int after, int err)
 	rd_kafka_mock_push_request_errors(m, PRODUCE, 1, (rd_kafka_resp_err_t)err);
 }
 
-int main(void)
+// usage: mock_broker [BROKERS]
+int main(int argc, char **argv)
 {
 	char line[256], topic[128], why[256];
-	int a, b;
+	int a, b, brokers = argc > 1 ? atoi(argv[1]) : 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	rd_kafka_conf_t *c = rd_kafka_conf_new();
 	rd_kafka_conf_set(c, "log_level", "0", NULL, 0);
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, c, why, sizeof(why));
-	rd_kafka_mock_cluster_t *m = rk ? rd_kafka_mock_cluster_new(rk, 1) : NULL;
+	rd_kafka_mock_cluster_t *m = rk ? rd_kafka_mock_cluster_new(rk, brokers) : NULL;
 	if (!m)
 		return 1;
 	puts(rd_kafka_mock_cluster_bootstraps(m));
@@ -37,6 +38,10 @@ int main(void)
 			rd_kafka_mock_topic_create(m, topic, a, 1);
 		else if (sscanf(line, "leader %127s %d %d", topic, &a, &b) == 3)
 			rd_kafka_mock_partition_set_leader(m, topic, a, b);
+		else if (sscanf(line, "coordinator %127s %d", topic, &a) == 2) // of a group
+			rd_kafka_mock_coordinator_set(m, "group", topic, a);
+		else if (sscanf(line, "slow %d %d", &a, &b) == 2) // answers of a broker, by milliseconds
+			rd_kafka_mock_broker_set_rtt(m, a, b);
 		else if (sscanf(line, "refuse %127s %d", topic, &a) == 2)
 			rd_kafka_mock_topic_set_error(m, topic, (rd_kafka_resp_err_t)a);
 		else if (sscanf(line, "produce %d %d", &a, &b) == 2)

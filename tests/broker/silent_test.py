@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """A broker that says nothing any more (stopped, not gone: connections stand). The appliance ends in time all the same, and what
-it has written is safe; it starts with its last good policy, at once, and says what it stands on. usage: silent_test.py SLUICE"""
+it has written is safe; it starts with its last good policy, at once, and says what it stands on. A policy waits for no leader of
+requests' partitions. usage: silent_test.py SLUICE MOCK_BROKER"""
+import atexit
 import json
 import pathlib
 import subprocess
@@ -11,24 +13,26 @@ import time
 import urllib.error
 import urllib.request
 
+from mock_cluster import Mock
 from servers import Kafka, expect, main, port, until
 
 SLUICE = str(pathlib.Path(sys.argv[1]).resolve())
 POLICY = {"rules": [{"id": "no-gambling", "action": "deny", "when": {"host": "casino.example"}}]}
 DRAIN_S = 5
+ANSWER_MS = 900 # less than what is waited for one (requests_share.c)
 
 
 class Box:
     """answers requests by the policy of swg_rules; no ports"""
 
-    def __init__(self, folder, kafka, sinks):
+    def __init__(self, folder, kafka, sinks, policy=None):
         self.folder = folder
         folder.mkdir()
         self.http = "127.0.0.1:%d" % port()
         self.config = folder / "sluice.json"
         self.eve = folder / "eve.json"
         self.config.write_text(json.dumps({
-            "node": folder.name, "policy": {"kafka": True, "history": str(folder / "history")}, "decide": {"enabled": True},
+            "node": folder.name, "policy": policy or {"kafka": True, "history": str(folder / "history")}, "decide": {"enabled": True},
             "kafka": {"bootstrap.servers": kafka.bootstrap, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
             "sinks": [{"type": "file", "path": str(self.eve), "format": "eve"}, *sinks],
             "spool": {"path": str(folder / "spool")}, "memory": {"flows": 1024, "pages": "small"}, "workers": {"drain_ms": DRAIN_S * 1000},
@@ -37,6 +41,7 @@ class Box:
     def start(self):
         with open(self.folder / "log", "w") as log:
             self.process = subprocess.Popen([SLUICE, "run", "-c", str(self.config)], stderr=log)
+        atexit.register(self.process.kill)
         self.says("forwarding")
         return self
 
@@ -120,7 +125,36 @@ def no_requests(k, box):
     box.ends()
 
 
+def slow_leader(box, m):
+    """partitions come, and their leader takes its time to say where they begin and end"""
+    file = box.folder / "policy.json"
+    file.write_text(json.dumps(POLICY))
+    box.start()
+    until(lambda: box.ctl("show", "policy"), 30, "it can be asked")
+    took, partitions = [], 0
+    while partitions < 4 and sum(took) < 60:
+        at = time.monotonic()
+        r = subprocess.run([SLUICE, "ctl", "-s", str(box.folder / "ctl.sock"), "policy", "load", str(file)], capture_output=True, text=True, timeout=60)
+        if r.returncode:
+            raise RuntimeError(r.stdout + r.stderr + box.said()[-800:])
+        took.append(time.monotonic() - at)
+        partitions = box.ctl("show", "decisions").get("partitions", 0)
+    expect("the partitions come", partitions == 4, box.said()[-800:])
+    # what is between takes a few milliseconds; a look that waits takes an answer's time
+    expect("a policy waits for no leader: %d came, %.3f s at most" % (len(took), max(took)), max(took) < ANSWER_MS / 2e3, took)
+    m.say("slow 2 0")
+    box.ends()
+
+
 def all_of_it():
+    with Mock(sys.argv[2], 2) as m, tempfile.TemporaryDirectory() as folder:
+        for name in ("swg_requests", "swg_decisions", "swg_errors"):
+            m.say("topic %s 4" % name)
+        for i in range(4):
+            m.say("leader swg_requests %d 2" % i)
+        m.say("coordinator sluice 1")
+        m.say("slow 2 %d" % ANSWER_MS)
+        slow_leader(Box(pathlib.Path(folder) / "slow", m, [], {"file": "policy.json"}), m)
     with Kafka() as k, tempfile.TemporaryDirectory() as folder:
         for name, n in (("swg_decisions", 4), ("swg_errors", 1), ("swg_rules_status", 1), ("swg_logs", 1)):
             k.topic(name, n)

@@ -119,7 +119,8 @@
 	X(PAYLOAD_ANEW, "payload_anew", "flows whose payload is searched from its next byte on, by another policy")    \
 	X(KEPT_EVICTED, "kept_evicted", "live flows whose facts gave way to others', for want of memory")              \
 	X(RECORDS, "records", "records written")                                                                       \
-	X(RECORDS_LOST, "records_lost", "records that found the ring full")                                            \
+	X(RECORDS_LOST, "records_lost",                                                                                \
+	  "records that found no room: in a worker's ring, or in the spool (its bound, its disk, its memory)")         \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")                                              \
 	X(ACTS_EVICTED, "acts_evicted",                                                                                \
 	  "limits and mirrors that did not begin: more of them are true for a flow than it has room for")              \

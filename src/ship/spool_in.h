@@ -120,10 +120,10 @@ struct spool {
 		uint64_t pos, time_ns;
 	} * mark; // when what was written
 	unsigned nmarks;
-	bool tight;       // the flusher waits for room on disk
-	uint64_t ceiling; // of bytes: the disk was full with so many; 0: it was not
-	uint64_t reserve; // bytes set aside for rewriting
-	bool unreserved;  // there cannot be any, or there is nothing to rewrite
+	bool tight;              // the flusher waits for room on disk
+	uint64_t ceiling;        // of bytes: the disk was full with so many; 0: it was not
+	uint64_t reserve, aside; // bytes set aside for rewriting; counted in bytes for that
+	bool unreserved;         // there cannot be any, or there is nothing to rewrite
 	struct spool_look counts;
 	uint64_t lost, lost_ns; // as they were last looked at, and when they had grown
 	struct failing {

@@ -216,27 +216,26 @@ static int copy_end(struct copy *c)
 
 // ---- the reserve -------------------------------------------------------------------------------------------------
 
-// Not having it is no error: then a copy needs room that is free.
+// Not having it is no error: then a copy needs room that is free. It counts as taken from one to the next, while what
+// was set aside becomes a segment, too: else what is written meanwhile has its room.
 static void reserve(struct spool *s)
 {
 	if (s->memory || s->reserve)
 		return;
 	int fd = spool_own(s->dir, openat(s->dir, RESERVE, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+	uint64_t size = s->config.segment_bytes + FRAME_MAX;
+	bool is = fd >= 0 && fallocate(fd, 0, 0, (off_t)size) == 0;
+	bool never = !is && errno != ENOSPC && errno != EDQUOT;
+	pthread_mutex_lock(&s->lock);
+	s->reserve = is ? size : 0;
+	s->bytes += s->reserve - s->aside;
+	s->aside = s->reserve;
+	s->unreserved = fd >= 0 && !is ? never : s->unreserved;
+	pthread_mutex_unlock(&s->lock);
 	if (fd < 0)
 		return;
-	uint64_t size = s->config.segment_bytes + FRAME_MAX;
-	if (fallocate(fd, 0, 0, (off_t)size) == 0) {
-		pthread_mutex_lock(&s->lock);
-		s->reserve = size;
-		s->bytes += size;
-		pthread_mutex_unlock(&s->lock);
-	} else {
-		bool never = errno != ENOSPC && errno != EDQUOT;
-		pthread_mutex_lock(&s->lock);
-		s->unreserved = never;
-		pthread_mutex_unlock(&s->lock);
+	if (!is)
 		unlinkat(s->dir, RESERVE, 0);
-	}
 	close(fd);
 }
 
@@ -246,7 +245,6 @@ static int copy_fd(struct spool *s)
 	if (s->memory)
 		return spool_segment_create(s, 0, ".tmp");
 	pthread_mutex_lock(&s->lock);
-	s->bytes -= s->reserve;
 	s->reserve = 0;
 	pthread_mutex_unlock(&s->lock);
 	int fd = spool_own(s->dir, openat(s->dir, RESERVE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));

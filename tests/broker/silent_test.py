@@ -19,7 +19,7 @@ from servers import Kafka, expect, main, port, until
 SLUICE = str(pathlib.Path(sys.argv[1]).resolve())
 POLICY = {"rules": [{"id": "no-gambling", "action": "deny", "when": {"host": "casino.example"}}]}
 DRAIN_S = 5
-ANSWER_MS = 900 # less than what is waited for one (requests_share.c)
+ANSWER_MS = 4000 # of a leader: far beyond what a busy machine takes for a load, and what is waited for an answer (requests_share.c)
 
 
 class Box:
@@ -140,7 +140,7 @@ def slow_leader(box, m):
         took.append(time.monotonic() - at)
         partitions = box.ctl("show", "decisions").get("partitions", 0)
     expect("the partitions come", partitions == 4, box.said()[-800:])
-    # what is between takes a few milliseconds; a look that waits takes an answer's time
+    # by a call that waits for the answer it was four seconds and more
     expect("a policy waits for no leader: %d came, %.3f s at most" % (len(took), max(took)), max(took) < ANSWER_MS / 2e3, took)
     m.say("slow 2 0")
     box.ends()

@@ -48,6 +48,7 @@ struct s3 {
 	unsigned seed, active;
 	struct s3_call *waiting;
 	char down[S3_WHY + 160];
+	const struct s3_call *troubled; // whose trouble that is, which no other's success ends; NULL: anybody's
 };
 
 enum verdict { YES, GONE, REFUSED, LATER, WAIT, CLOCK, KEYS, REGION };
@@ -333,13 +334,17 @@ static void on_answer(struct http_call *h)
 	if (v == WAIT && c->may_fail)
 		v = REFUSED;
 	if (v == LATER || v == WAIT) {
-		if (v == WAIT || c->attempts) // one SlowDown is no outage
+		if (v == WAIT || (c->attempts && !s->troubled)) // one SlowDown is no outage
 			s3_why(c, s->down, sizeof(s->down));
+		if (v == WAIT)
+			s->troubled = c;
 		c->corrected = 0;
 		later(s, c, v == LATER ? c->http.retry_s : 0);
 		return;
 	}
-	s->down[0] = '\0';
+	s->troubled = s->troubled == c ? NULL : s->troubled;
+	if (!s->troubled)
+		s->down[0] = '\0';
 	c->active = false;
 	c->done(c, v == YES ? S3_OK : v == GONE ? S3_GONE : S3_REFUSED);
 }
@@ -365,6 +370,7 @@ void s3_cancel(struct s3_call *c)
 	if (!c->active)
 		return;
 	c->active = false;
+	c->s3->troubled = c->s3->troubled == c ? NULL : c->s3->troubled;
 	if (c->http.active) {
 		c->http.done = NULL;
 		http_cancel(c->s3->http, &c->http);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Live tests that failed beside others, each once more and alone: a machine that is busy or slow fails some of them now and then,
+"""Live tests, and those of real servers, that failed beside others, each once more and alone: a machine that is busy or slow fails some of them now and then,
 and a failure that a second run does not have is still to be found (CONTRIBUTING.md). At most three, else something is broken.
 usage: again.py BUILD LOG; out: the names of those that passed now, one a line; LOG: what both runs said"""
 import json
@@ -15,9 +15,9 @@ SAYS = re.compile(r"^ *(FAIL|NOT|Error|\w+Error|Timeout|Sanitizer)\b.*", re.M)
 
 
 def ran(path):
-    """{name: what meson's log has of that live test}"""
+    """{name: what meson's log has of that test}"""
     lines = path.read_text().splitlines() if path.exists() else []
-    return {t["name"].split(" / ")[1]: t for t in map(json.loads, lines) if t["name"].startswith("sluice:live / ")}
+    return {t["name"].split(" / ")[1]: t for t in map(json.loads, lines) if t["name"].startswith(("sluice:live / ", "sluice:broker / "))}
 
 
 def main():

@@ -15,6 +15,12 @@ static inline uint64_t clock_ns(clockid_t id)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
+// The same as what system calls take, for a moment or as long.
+static inline struct timespec clock_time(uint64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+}
+
 // The time of live workers: never back, never in steps.
 uint64_t clock_steady_ns(void);
 // Modulo 2^64: what the time of day has over it.

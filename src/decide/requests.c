@@ -366,14 +366,12 @@ int requests_start(struct requests *r, void (*begun)(void))
 
 bool requests_stop(struct requests *r, unsigned within_ms)
 {
-	struct timespec until;
 	if (!r || !r->runs)
 		return true;
 	r->until_ns = clock_ns(CLOCK_MONOTONIC) + within_ms * 1000000ull;
 	atomic_store(&r->stop, true);
 	// it may stand in a call of librdkafka's, some of which wait for socket.timeout.ms
-	uint64_t late_ns = r->until_ns + LATE_MS * 1000000ull;
-	until = (struct timespec){(time_t)(late_ns / 1000000000), (long)(late_ns % 1000000000)};
+	struct timespec until = clock_time(r->until_ns + LATE_MS * 1000000ull);
 	r->runs = pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
 	return !r->runs && r->left;
 }

@@ -144,19 +144,14 @@ struct question {
 	rd_kafka_topic_partition_list_t *stand, *low, *high;
 };
 
-static void unknown(rd_kafka_topic_partition_list_t *list)
-{
-	for (int i = 0; i < list->cnt; i++)
-		list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
-}
-
 static rd_kafka_topic_partition_list_t *where_they_stand(const struct question *q)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(q->parts);
 	for (unsigned i = 0; i < ASK_TRIES && !atomic_load(&q->r->stop); i++)
 		if (rd_kafka_committed(q->r->reader.rk, list, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
 			return list;
-	unknown(list);
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
 	return list;
 }
 
@@ -166,11 +161,10 @@ static rd_kafka_topic_partition_list_t *where_it_ends(const struct question *q, 
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(q->parts);
 	for (int i = 0; i < list->cnt; i++)
 		list->elems[i].offset = end;
-	if (atomic_load(&q->r->stop) ||
-	    rd_kafka_offsets_for_times(q->r->reader.rk, list, ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		unknown(list);
+	bool told = !atomic_load(&q->r->stop) &&
+		    rd_kafka_offsets_for_times(q->r->reader.rk, list, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
 	for (int i = 0; i < list->cnt; i++)
-		if (list->elems[i].err)
+		if (!told || list->elems[i].err)
 			list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
 	return list;
 }
@@ -196,8 +190,7 @@ static void ask_beside(struct question *q)
 	do {
 		requests_policy(q->r);
 		requests_send_poll(q->r, 0);
-		uint64_t ns = clock_ns(CLOCK_MONOTONIC) + LOOK_NS;
-		until = (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+		until = clock_time(clock_ns(CLOCK_MONOTONIC) + LOOK_NS);
 	} while (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0);
 }
 

@@ -391,7 +391,7 @@ static void nap(const struct s3 *s, unsigned wait_ms)
 		uint64_t left = c->again_ns > now ? c->again_ns - now : 0;
 		ns = left < ns ? left : ns;
 	}
-	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+	struct timespec t = clock_time(ns);
 	nanosleep(&t, NULL);
 }
 
@@ -464,12 +464,13 @@ static bool set_region(struct s3 *s, const char *region, char *why)
 	if (!given)
 		region = credentials_region(s->credentials);
 	region = *region ? region : "us-east-1";
-	if (!credentials_takes_region(region))
+	bool is = credentials_takes_region(region);
+	if (!is)
 		snprintf(why, S3_WHY, "region %.60s%s: " CREDENTIALS_REGION_EXPECTED, region,
 			 given ? "" : " of AWS_REGION, AWS_DEFAULT_REGION or the profile");
 	word_plain(why);
 	snprintf(s->region, sizeof(s->region), "%s", region);
-	return credentials_takes_region(region);
+	return is;
 }
 
 struct s3 *s3_new(const struct s3_config *config, char *why)

@@ -169,13 +169,11 @@ void sink_sent(struct sink *k, uint64_t bytes)
 // Until so long is over, or somebody asks for something.
 static void nap(struct delivery *d, uint64_t ns)
 {
-	struct timespec t;
 	uint64_t at = clock_ns(CLOCK_MONOTONIC) + ns;
 	pthread_mutex_lock(&d->lock);
 	if (d->stop && d->deadline_ns < at)
 		at = d->deadline_ns;
-	t.tv_sec = (time_t)(at / 1000000000);
-	t.tv_nsec = (long)(at % 1000000000);
+	struct timespec t = clock_time(at);
 	if (!d->again && (!d->stop || clock_ns(CLOCK_MONOTONIC) < d->deadline_ns))
 		pthread_cond_timedwait(&d->wake, &d->lock, &t);
 	pthread_mutex_unlock(&d->lock);
@@ -326,10 +324,11 @@ static void *run(void *arg)
 	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 	bool on = true, last = false;
 	for (unsigned turn = 0; on;) {
-		if (turn == 0 && !goes_on(d))
-			break;
-		if (turn == 0)
+		if (turn == 0) {
+			if (!goes_on(d))
+				break;
 			last = asked_to_stop(d); // before the look: what was flushed by then is seen
+		}
 		if (d->rewind)
 			back(d);
 		const struct spool_frame *f = spool_next(d->reader, last ? 0 : SINK_IDLE_MS);

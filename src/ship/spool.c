@@ -198,7 +198,7 @@ int spool_flush_wait(struct spool *s, unsigned timeout_ms)
 {
 	uint64_t head = atomic_load_explicit(&s->tail.head, memory_order_acquire);
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + timeout_ms * 1000000ull;
-	struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+	struct timespec t = clock_time(until);
 	int rc = 0;
 	spool_tail_call(&s->tail);
 	pthread_mutex_lock(&s->lock);

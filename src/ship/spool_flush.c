@@ -443,7 +443,7 @@ static void wait_for_work(struct spool *s)
 	struct flush *w = &s->flush;
 	bool failing = w->retry_ns > clock_ns(CLOCK_MONOTONIC);
 	uint64_t until = failing ? w->retry_ns : w->due_ns;
-	struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+	struct timespec t = clock_time(until);
 	while (sem_clockwait(&s->tail.call, CLOCK_MONOTONIC, &t) == 0 && failing && !s->stop && !roomy(s) &&
 	       s->sync.state != SYNC_DONE)
 		;

@@ -589,7 +589,7 @@ void *spool_keep_run(void *spool)
 	struct spool *s = spool;
 	while (!s->stop) {
 		uint64_t until = clock_ns(CLOCK_MONOTONIC) + LOOK_NS;
-		struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+		struct timespec t = clock_time(until);
 		lift(s);
 		while (!s->stop && tidy(s))
 			reserve(s);

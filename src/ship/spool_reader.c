@@ -373,7 +373,7 @@ static const struct spool_frame *step(struct spool_reader *r, bool *stuck)
 static bool sleep_until(struct spool_reader *r, uint64_t until)
 {
 	struct spool *s = r->spool;
-	struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+	struct timespec t = clock_time(until);
 	pthread_mutex_lock(&s->lock);
 	int rc = 0;
 	while (rc == 0 && !r->woken && !s->stop && r->changes == s->changes)

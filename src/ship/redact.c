@@ -311,7 +311,7 @@ static bool is_url_header(const uint8_t *name, uint32_t len)
 struct spans {
 	struct span s[SPANS_MAX];
 	unsigned n;
-	uint32_t from; // what stands before is no value: a header's name
+	uint32_t from; // what stands before is no value: a header's name, and the colon behind it
 };
 
 static void span_add(struct spans *to, uint32_t at, uint32_t len, unsigned word, bool name)
@@ -327,19 +327,20 @@ static void span_add(struct spans *to, uint32_t at, uint32_t len, unsigned word,
 static void header_spans(const struct redact *x, const struct fact *f, struct spans *to)
 {
 	const uint8_t *colon = memchr(f->value, ':', f->len), *end = f->value + f->len;
-	uint32_t n = colon ? (uint32_t)(colon - f->value) : 0;
-	to->from = n && end - colon > 1 && colon[1] == ' ' ? n + 2 : n ? n + 1 : 0;
+	uint32_t n = colon ? (uint32_t)(colon - f->value) : 0, at;
+	to->from = n ? n + 1 : 0;
+	at = n && end - colon > 1 && colon[1] == ' ' ? n + 2 : to->from;
 	for (unsigned i = 0; i < x->nheaders && to->n == 0; i++)
 		if (x->header[i].len == n && !strncasecmp(x->header[i].name, (const char *)f->value, n))
-			span_add(to, to->from, f->len - to->from, x->header[i].word, false);
+			span_add(to, at, f->len - at, x->header[i].word, false);
 	if (to->n || !is_url_header(f->value, n))
 		return;
 	for (unsigned i = 0; i < x->nrules; i++) {
 		const struct rule *rule = &x->rule[i];
 		if (rule->field != FACT_HTTP_REFERER || rule->part == WHOLE)
 			continue;
-		struct url_part u = part_of(f->value + to->from, f->len - to->from, rule->part);
-		span_add(to, to->from + u.at, u.len, rule->word, false);
+		struct url_part u = part_of(f->value + at, f->len - at, rule->part);
+		span_add(to, at + u.at, u.len, rule->word, false);
 	}
 }
 
@@ -389,9 +390,12 @@ static void secret_add(struct redact *x, const uint8_t *p, uint32_t len, const s
 {
 	if (len < least)
 		return;
-	for (unsigned i = 0; i < x->nsecrets; i++)
-		if (x->secret[i].len == len && !memcmp(x->secret[i].p, p, len))
-			return;
+	for (unsigned i = 0; i < x->nsecrets; i++) {
+		if (x->secret[i].len != len || memcmp(x->secret[i].p, p, len) != 0)
+			continue;
+		x->secret[i].name |= s->name; // a header may have said it first
+		return;
+	}
 	x->flood |= x->nsecrets == SECRETS_MAX;
 	if (!x->flood)
 		x->secret[x->nsecrets++] = (struct secret){p, len, s->word, s->name};
@@ -403,6 +407,8 @@ static void secrets_of(struct redact *x, const struct fact *f, const struct span
 	if (fact_types[f->field] == FACT_TYPE_NUM || (f->field == FACT_DNS_RR && !s->name))
 		return;
 	secret_add(x, p, s->len, s, SECRET_MIN);
+	if (s->name && s->len > SECRET_MIN && end[-1] == '.') // the root's dot is not always said
+		secret_add(x, p, s->len - 1, s, SECRET_MIN);
 	while (p < end && !s->name && f->field != FACT_ANOMALY) {
 		const uint8_t *over = url_find(p, end, "&;=, ?#");
 		secret_add(x, p, (uint32_t)(over - p), s, TOKEN_MIN);
@@ -466,25 +472,43 @@ static uint32_t mark(struct redact *x, const uint8_t *p, uint32_t len, unsigned 
 	return MARK_MAX;
 }
 
+// What begins at that byte and has to go: by its place, or as something that was found elsewhere; len 0: nothing.
+static struct span gone_at(const struct redact *x, const struct fact *f, const struct spans *of, uint32_t at)
+{
+	for (unsigned i = 0; i < of->n; i++)
+		if (of->s[i].at == at)
+			return of->s[i];
+	const struct secret *s = NULL;
+	if (x->nsecrets && at >= of->from && is_text(f->field))
+		s = secret_at(x, f->field, f->value + at, f->len - at);
+	return s ? (struct span){.at = at, .len = s->len, .word = s->word, .name = s->name} : (struct span){0};
+}
+
+// The same, and what begins within it and reaches further: no half of a value stays.
+static struct span gone_from(const struct redact *x, const struct fact *f, const struct spans *of, uint32_t at)
+{
+	struct span s = gone_at(x, f, of, at), more;
+	for (uint32_t i = at + 1; i < at + s.len; i++) {
+		more = gone_at(x, f, of, i);
+		if (i + more.len > at + s.len)
+			s.len = i + more.len - at;
+	}
+	return s;
+}
+
 // The value with marks in it, at most `most` bytes. Returns its length, 0: that is not enough.
 static uint32_t rewrite(struct redact *x, const struct fact *f, const struct spans *of, uint8_t *out, uint32_t most)
 {
 	uint32_t n = 0;
 	for (uint32_t at = 0; at < f->len;) {
-		const struct span *s = NULL;
-		const struct secret *again = NULL;
-		for (unsigned i = 0; i < of->n && !s; i++)
-			s = of->s[i].at == at ? &of->s[i] : NULL;
-		if (!s && x->nsecrets && at >= of->from && is_text(f->field))
-			again = secret_at(x, f->field, f->value + at, f->len - at);
+		struct span s = gone_from(x, f, of, at);
 		if (n + MARK_MAX > most)
 			return 0;
-		uint32_t len = s ? s->len : again ? again->len : 1;
-		if (s || again)
-			n += mark(x, f->value + at, len, s ? s->word : again->word, s ? s->name : again->name, out + n);
+		if (s.len)
+			n += mark(x, f->value + at, s.len, s.word, s.name, out + n);
 		else
 			out[n++] = f->value[at];
-		at += len;
+		at += s.len ? s.len : 1;
 	}
 	return n;
 }
@@ -504,7 +528,7 @@ static uint32_t rewrite_rr(struct redact *x, const struct fact *f, const struct 
 	uint32_t owner = owner_len(f), n = sizeof(head), rest = f->len - n - owner;
 	const uint8_t *rdata = f->value + n + owner;
 	memcpy(&head, f->value, sizeof(head));
-	if (head.name_len != owner) // cut
+	if (head.name_len != owner || x->flood) // cut, or not all that is sought is known
 		return 0;
 	for (unsigned i = 0; i < x->nsecrets; i++)
 		if (contains(rdata, rest, &x->secret[i]))

@@ -2,8 +2,8 @@
 //
 // A record that is to be redacted. In: its kind, which words, with or without a key; then facts: field, length of two
 // bytes, value. Checked beyond the sanitizers: the copy can be walked, and has room; a field that a word is all of is
-// not there with its value; a name that had to go stands in no text any more, whatever its case. (Of names with no
-// letter in common with what takes their place: that may spell another.)
+// not there with its value; a name that had to go stands in no text any more, nor in a record of DNS, whatever its
+// case. (Of names with no letter in common with what takes their place: that may spell another.)
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +63,8 @@ static bool says(const struct fact *f, const struct fact *name)
 {
 	const uint8_t *colon =
 		f->field == FACT_HTTP_HEADER ? memchr(f->value, ':', f->len) : NULL; // its own name stays
-	for (uint32_t at = colon ? (uint32_t)(colon - f->value) : 0; at + name->len <= f->len; at++)
+	uint32_t from = f->field == FACT_DNS_RR ? sizeof(struct dns_rr) : colon ? (uint32_t)(colon - f->value) : 0;
+	for (uint32_t at = from; at + name->len <= f->len; at++)
 		if (!strncasecmp((const char *)f->value + at, (const char *)name->value, name->len))
 			return true;
 	return false;
@@ -76,8 +77,9 @@ static void no_name_in(const struct record *was, const struct record *is)
 		if (!is_name(n->field) || !distinct(n))
 			continue;
 		RECORD_EACH(f, is)
-			if (fact_types[f->field] == FACT_TYPE_STR && f->field != FACT_TAG && f->field != FACT_STATE &&
-			    f->field != FACT_REDACTED && f->field != FACT_HTTP_AMBIGUOUS && says(f, n))
+			if ((fact_types[f->field] == FACT_TYPE_STR || f->field == FACT_DNS_RR) &&
+			    f->field != FACT_TAG && f->field != FACT_STATE && f->field != FACT_REDACTED &&
+			    f->field != FACT_HTTP_AMBIGUOUS && says(f, n))
 				abort();
 	}
 }

@@ -295,6 +295,34 @@ static void too_many_hide_everything(void **state)
 	assert_false(has(r, "abcd"));
 }
 
+// A name that a header says first, that begins with a space, or lies over another's end.
+static void a_name_goes_however_it_is_met(void **state)
+{
+	begin(RECORD_HTTP);
+	say(FACT_HTTP_HEADER, "cookie: secret.example");
+	say(FACT_HOST, "secret.example");
+	say(FACT_HTTP_METHOD, "secret.example");
+	const struct record *r = redacted("http.header.cookie,host", false);
+	is(r, FACT_HTTP_METHOD, "redacted");
+	begin(RECORD_DNS);
+	say(FACT_DNS_QNAME, " secret.example");
+	say(FACT_HTTP_HEADER, "x-of: secret.example");
+	assert_false(has(redacted("dns.qname", false), "secret"));
+	begin(RECORD_HTTP);
+	say(FACT_HOST, "secret.example.");
+	say(FACT_HTTP_REFERER, "a secret.example, said");
+	is(redacted("host", false), FACT_HTTP_REFERER, "a redacted, said");
+	begin(RECORD_HTTP);
+	say(FACT_HOST, "mail.secret");
+	say(FACT_HTTP_HOST, "secret.example");
+	say(FACT_HTTP_USER_AGENT, "at mail.secret.example.net");
+	is(redacted("host", false), FACT_HTTP_USER_AGENT, "at redacted.net");
+	begin(RECORD_HTTP);
+	say(FACT_HOST, "://mail");
+	say(FACT_HTTP_URI, "http://mail.secret.example/x");
+	is(redacted("host", false), FACT_HTTP_URI, "httpredacted/x");
+}
+
 static void unknown_words_are_refused(void **state)
 {
 	const char *near;
@@ -397,6 +425,7 @@ int main(void)
 		cmocka_unit_test(names_of_dns_go_from_its_records),
 		cmocka_unit_test(too_many_hide_everything),
 		cmocka_unit_test(random_records_stay_records),
+		cmocka_unit_test(a_name_goes_however_it_is_met),
 		cmocka_unit_test(unknown_words_are_refused),
 		cmocka_unit_test(filters_take_kinds_and_tenants),
 	};

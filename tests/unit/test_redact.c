@@ -283,6 +283,13 @@ static void too_many_hide_everything(void **state)
 	const struct record *r = redacted("http.header.cookie", false);
 	assert_true(sound(r));
 	assert_false(has(r, "number"));
+	begin(RECORD_DNS);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(text, sizeof(text), "number%06u.example", i);
+		say(FACT_DNS_QNAME, text);
+	}
+	add_rr("other.example", "\0\1number000199.example", 22, DNS_RDATA_MX);
+	assert_false(has(redacted("dns.qname", false), "number"));
 	char many[4001];
 	for (unsigned i = 0; i < 4000; i++)
 		many[i] = "abcd"[i % 4];

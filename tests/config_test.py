@@ -180,7 +180,7 @@ def copies():
         for more, says in ((["sinks.0.format=ocsf"], "format"), (["sinks.1.others=true"], "others"), (["sinks.0.kinds=flow"], "kinds"),
                            (["sinks.1.type=pcapng", "sinks.1.path=m.pcapng"], "sinks/0 writes there already"),
                            (["sinks.0.name="], 'needs "name", which rules mirror to, or "others"'),
-                           (["sinks.0.path="], 'a pcapng sink needs "path"'), (["sinks.0.tenants=x"], 'unknown word "x"'),
+                           (["sinks.0.path="], 'a pcapng sink needs "path"'), (["sinks.0.tenants=x"], 'x: a number is expected'),
                            (["sinks.0.others=true", "sinks.2.type=pcapng", "sinks.2.others=true", "sinks.2.path=o"], "sinks/0 takes these already"),
                            (["mirrors.0.path=m"], 'there is no "mirrors" any more: copies of frames go to "sinks": {"type": "pcapng"')):
             rc, out = check("c.json", *[w for m in more for w in ("--set", m)], cwd=work)

@@ -12,7 +12,7 @@ enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_BAD };
 struct finding {
 	enum doctor_level level;
 	const char *check;
-	char text[256], fix[192]; // what it means; the command that mends it, "": nothing to do
+	char text[512], fix[192]; // what it means; the command that mends it, "": nothing to do
 	bool safe, fixed;         // --fix may run it; did, and it helped
 };
 

@@ -346,7 +346,11 @@ static void outputs(struct doctor *d)
 	for (unsigned i = 0; i < c->nsinks; i++) {
 		char folder[CONFIG_FILE];
 		snprintf(folder, sizeof(folder), "%s", c->sinks[i].path);
-		if (*folder && strcmp(folder, "-"))
+		struct stat st;
+		if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
+			doctor_say(d, DOCTOR_BAD, "sink", false, "", "%s is a folder: a file's name is expected",
+				   folder);
+		else if (*folder && strcmp(folder, "-"))
 			place(d, "sink", dirname(folder), true);
 	}
 }

@@ -8,13 +8,15 @@
 #ifdef HAVE_KAFKA
 #include <string.h>
 
+#include "decide/rules_in.h"
 #include "remote/kafka.h"
 
 #define CHECK "kafka"
 #define ANSWER_MS 5000
 
-// k NULL: nobody to ask.
-static void topic(struct doctor *d, struct kafka_client *k, const char *name, bool made, const char *who)
+// k NULL: nobody to ask. acl: what we do there.
+static void topic(struct doctor *d, struct kafka_client *k, const char *name, bool made, const char *who,
+		  const char *acl)
 {
 	const struct rd_kafka_metadata *m = NULL;
 	char fix[192] = "";
@@ -30,12 +32,14 @@ static void topic(struct doctor *d, struct kafka_client *k, const char *name, bo
 	if (gone && !made)
 		snprintf(fix, sizeof(fix), "kafka-topics.sh --bootstrap-server %.50s --create --topic %.80s",
 			 kafka_brokers(&d->config.kafka.pairs), name);
+	if (gone && !strcmp(name, RULES_TOPIC)) // compacted, one partition
+		snprintf(fix, sizeof(fix), "sluice ctl policy publish FILE");
 	unsigned leaderless = 0;
 	for (int i = 0; found && i < found->partition_cnt; i++)
 		leaderless += found->partitions[i].leader < 0;
 	if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
-		doctor_say(d, DOCTOR_BAD, CHECK, false, "", "%s: topic %s: an ACL has to allow Describe%s", who, name,
-			   ", and Write or Read");
+		doctor_say(d, DOCTOR_BAD, CHECK, false, "", "%s: topic %s: an ACL has to allow Describe and %s", who,
+			   name, acl);
 	else if (err)
 		doctor_say(d, gone && made ? DOCTOR_WARN : DOCTOR_BAD, CHECK, false, fix, "%s: topic %s: %s%s", who,
 			   name, gone ? "is not there" : rd_kafka_err2str(err),
@@ -58,7 +62,7 @@ static bool answers(struct doctor *d, struct kafka_client *k)
 	if (err) {
 		rd_kafka_poll(k->rk, 0); // what went wrong is told there
 		kafka_error(k, error);
-		doctor_say(d, DOCTOR_BAD, CHECK, false, "", "%.80s: no broker answers within %u s: %.120s", at,
+		doctor_say(d, DOCTOR_BAD, CHECK, false, "", "%.80s: no broker answers within %u s: %.400s", at,
 			   ANSWER_MS / 1000, *error ? error : rd_kafka_err2str(err));
 		return false;
 	}
@@ -84,9 +88,15 @@ void doctor_kafka(struct doctor *d)
 		const struct sink_config *s = &d->config.sinks[i];
 		if (s->type != SINK_KAFKA)
 			continue;
-		topic(d, answer ? &k : NULL, s->topic, s->create_topics, s->name);
-		topic(d, answer ? &k : NULL, s->errors_topic, s->create_topics, s->name);
+		topic(d, answer ? &k : NULL, s->topic, s->create_topics, s->name, "Write");
+		topic(d, answer ? &k : NULL, s->errors_topic, s->create_topics, s->name, "Write");
 	}
+	const struct config_decide *a = &d->config.decide;
+	const char *const asked[][2] = {{a->requests, "Read"}, {a->decisions, "Write"}, {a->errors, "Write"}};
+	for (unsigned i = 0; a->enabled && i < 3; i++)
+		topic(d, answer ? &k : NULL, asked[i][0], false, "decide", asked[i][1]);
+	if (d->config.policy.kafka)
+		topic(d, answer ? &k : NULL, RULES_TOPIC, false, "policy", "Read");
 	kafka_close(&k);
 }
 #else

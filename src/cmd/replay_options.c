@@ -132,6 +132,8 @@ static const struct option_row rows[] = {
 	 .help = "ship to the sinks of this configuration: records by way of its spool, and frames that mirror rules "
 		 "copy; its policy judges, unless -p says another",
 	 .example = "-c configs/routed.json"},
+	{"set", 0, "KEY=VALUE", OPTION_LIST, O(sets), offsetof(struct options, nsets), .high = SETS_MAX,
+	 .help = "of -c: instead of what the file says", .example = "--set spool.path=/tmp/spool"},
 	{"policy", 'p', "FILE", OPTION_TEXT, O(policy),
 	 .twice = "--policy is given twice; at another time: --policy-at; without effect: --shadow",
 	 .help = "judge by this policy: what it denies does not leave", .example = "-p policy.json"},
@@ -330,6 +332,8 @@ static int check(struct options *o)
 		return option_mistake("replay", "--fast-path needs --workers 1");
 	if (o->nmirrors && !o->policy && !o->nswaps)
 		return option_mistake("replay", "--mirror needs a policy, whose rules say what is copied");
+	if (o->nsets && !o->config)
+		return option_mistake("replay", "--set is of a configuration: -c CONFIG");
 	if (o->npaths == 0)
 		return option_mistake("replay", "no capture given");
 	unsigned ins = (o->policy && !strcmp(o->policy, "-")) + (o->shadow && !strcmp(o->shadow, "-"));

@@ -8,6 +8,7 @@
 #include "replay_policy.h"
 
 #define WORKERS_MAX 32
+#define SETS_MAX 32
 
 struct options {
 	char **paths;
@@ -16,7 +17,9 @@ struct options {
 	const char *write;   // -w
 	const char *summary; // NULL: words on standard error
 	const char *trace;
-	const char *config;      // -c: whose sinks get the records; NULL: none
+	const char *config; // -c: whose sinks get the records; NULL: none
+	const char *sets[SETS_MAX];
+	unsigned nsets;          // --set, over it
 	const char *policy;      // -p; NULL: none
 	struct guard guard;      // --guard
 	const char *shadow;      // --shadow; NULL: none

@@ -32,7 +32,7 @@
 int replay_ship_read(struct replay_ship *s, struct options *o)
 {
 	struct complaints c = {0};
-	int rc = config_read(&s->config, o->config, NULL, 0, false, &c);
+	int rc = config_read(&s->config, o->config, o->sets, o->nsets, false, &c);
 	if (rc < 0) // what `run` would warn of is no matter here
 		complaints_print(&c, stderr);
 	complaints_clear(&c);

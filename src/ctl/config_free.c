@@ -89,6 +89,8 @@ static void read_members(struct reading *r, const struct config_group *g, const 
 		if ((size_t)snprintf(name, sizeof(name), "%s%s%.*s", prefix, *prefix ? "." : "", (int)key.len, key.p) >=
 		    sizeof(name))
 			reading_wrong(r, d->node[m].key, "longer than any key is");
+		else if (type == DOC_OBJECT && doc_first(d, m) == doc_end(d, m)) // "msk_iam": {} would be plain text
+			reading_wrong(r, m, "keys are expected in it");
 		else if (type == DOC_OBJECT)
 			read_members(r, g, name, m, c);
 		else if (type == DOC_ARRAY || type == DOC_NULL || memchr(text.p, 0, text.len))

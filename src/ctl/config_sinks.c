@@ -154,7 +154,10 @@ static void words(const struct checking *k, unsigned sink, const char *key, cons
 {
 	for (unsigned i = 0; i < n; i++) {
 		const char *near = NULL;
-		if (judge(list + i * stride, &near) < 0)
+		int rc = judge(list + i * stride, &near);
+		if (rc == -EDOM)
+			WRONG(k, config_spot("sinks", sink, key), "%s: a number is expected", list + i * stride);
+		else if (rc < 0)
 			WRONG(k, config_spot("sinks", sink, key), "unknown word \"%s\"%s%s%s", list + i * stride,
 			      near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 	}
@@ -168,7 +171,9 @@ static int judge_kind(const char *word, const char **near)
 
 static int judge_tenant(const char *word, const char **near)
 {
-	return *word && strspn(word, "0123456789") == strlen(word) && strlen(word) < 20 ? 0 : -EINVAL;
+	errno = 0;
+	strtoull(word, NULL, 10);
+	return *word && strspn(word, "0123456789") == strlen(word) && !errno ? 0 : -EDOM;
 }
 
 // The key of redaction: too little of one would be guessed.

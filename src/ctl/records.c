@@ -134,11 +134,6 @@ bool records_close(struct records *r, uint64_t deadline_ns)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), left_ms = deadline_ns > now ? (deadline_ns - now) / 1000000 : 0;
 	spool_flush_wait(r->spool, left_ms < FLUSH_MS ? FLUSH_MS : (unsigned)left_ms);
 	bool all = !r->deliver || deliver_stop(r->deliver, deadline_ns);
-	if (!all)
-		log_say(LOG_WARNING, ROOM,
-			"not all sinks have taken all: what has not arrived stays in the spool, and goes out after the "
-			"next "
-			"start");
 	spool_close(r->spool);
 	*r = (struct records){0};
 	return all;

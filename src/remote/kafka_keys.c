@@ -180,21 +180,42 @@ bool kafka_of_role(const char *name, enum kafka_role role)
 // Bytes of a client's name: librdkafka 2.0.2 writes longer ones over what is not its own (2.5.0, #4689).
 #define CLIENT_ID 100
 
+static bool whole(const char *p)
+{
+	p += *p == '-';
+	return *p && p[strspn(p, "0123456789")] == 0;
+}
+
+// librdkafka passes over an empty list and another program's URL, and takes port 99999 for 34463.
+static bool brokers(const char *list)
+{
+	char copy[4096], *rest = copy;
+	unsigned n = 0;
+	snprintf(copy, sizeof(copy), "%s", list);
+	for (char *at; (at = strsep(&rest, ", "));) {
+		char *scheme = strstr(at, "://"), *host = scheme ? scheme + 3 : at, *colon = strrchr(host, ':');
+		bool port = colon && !strchr(colon, ']');
+		if (scheme && strncasecmp(at, "plaintext:", 10) && strncasecmp(at, "ssl:", 4) &&
+		    strncasecmp(at, "sasl_", 5))
+			return false;
+		if (port && (colon == host || !whole(colon + 1) || atol(colon + 1) < 1 || atol(colon + 1) > UINT16_MAX))
+			return false;
+		n += *host != 0;
+	}
+	return n > 0;
+}
+
 static int own_rule(const char *name, const char *value, char *why, size_t size)
 {
 	if (!strcmp(name, "client.id") && strlen(value) > CLIENT_ID)
 		return snprintf(why, size, "longer than %u bytes", CLIENT_ID), -EINVAL;
+	if ((!strcmp(name, "bootstrap.servers") || !strcmp(name, "metadata.broker.list")) && !brokers(value))
+		return snprintf(why, size, "\"host:9092\" is expected, of more than one with commas"), -EINVAL;
 	for (unsigned i = 0; i < kafka_key_count; i++) {
 		if (kafka_keys[i].why && called(&kafka_keys[i], name))
 			return snprintf(why, size, "\"%s\" is not to be set: %s", name, kafka_keys[i].why), -ENOENT;
 	}
 	return 0;
-}
-
-static bool whole(const char *p)
-{
-	p += *p == '-';
-	return *p && p[strspn(p, "0123456789")] == 0;
 }
 
 static int unknown(const char *name, char *why, size_t size)

@@ -493,6 +493,15 @@ bool deliver_done(const struct deliver *d)
 	return true;
 }
 
+static void say_waits(const struct delivery *d, struct spool *spool)
+{
+	struct spool_reader_look look = {0};
+	spool_look_sink(spool, d->name, &look);
+	log_say(LOG_WARNING, ROOM, "sink=%s has not taken all: %lu bytes %s", d->name, look.behind_bytes,
+		spool_in_memory(spool) ? "are lost: the spool is in memory (spool.path)"
+				       : "stay in the spool, and go out after the next start");
+}
+
 bool deliver_stop(struct deliver *d, uint64_t deadline_ns)
 {
 	bool all = true;
@@ -501,6 +510,8 @@ bool deliver_stop(struct deliver *d, uint64_t deadline_ns)
 		if (d->of[i].runs)
 			pthread_join(d->of[i].thread, NULL);
 		all &= d->of[i].drained;
+		if (d->of[i].runs && !d->of[i].drained)
+			say_waits(&d->of[i], d->spool);
 		close_one(&d->of[i]);
 	}
 	free(d);

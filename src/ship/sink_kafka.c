@@ -117,12 +117,15 @@ static void serve(struct sink *k, int ms)
 	uint64_t end = in_flight_passed(&o->flight);
 	if (end)
 		sink_acked(k, end, false);
-	if (rd_kafka_fatal_error(o->client.rk, NULL, 0) && !o->anew) {
-		char text[160];
-		rd_kafka_fatal_error(o->client.rk, text, sizeof(text));
-		o->failed = o->anew = true;
+	char text[160];
+	rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(o->client.rk, text, sizeof(text));
+	if (!fatal || o->anew)
+		return;
+	o->failed = o->anew = true;
+	if (fatal == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED)
+		sink_kafka_words(k, fatal, o->why);
+	else
 		snprintf(o->why, sizeof(o->why), "made anew after a fatal error: %s", text);
-	}
 }
 
 // ---- the producer ------------------------------------------------------------------------------------------------

@@ -13,6 +13,9 @@
 #define ASK_NS 250000000ull
 #define MAKE_MS 5000
 #define FIRST_NS 5000000000ull
+#define NOT_AUTHORISED                                                                                                 \
+	"not authorised for topic %s: an ACL has to allow Describe and Write on it (brokers before 2.8: "              \
+	"IdempotentWrite on the cluster, too)"
 
 static const struct words {
 	rd_kafka_resp_err_t err;
@@ -22,10 +25,9 @@ static const struct words {
 	 "topic %s is not there: create it, or let the sink do it (create_topics)"},
 	{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "topic %s is not there: create it, or let the sink do it (create_topics)"},
 	{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "topic %s has lost partitions: it is looked at again"},
-	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-	 "not authorised for topic %s: an ACL has to allow Describe and Write on it"},
+	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NOT_AUTHORISED},
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
-	 "not authorised to write to %s without repeats: an ACL has to allow IdempotentWrite on the cluster"},
+	 NOT_AUTHORISED}, // whoever may write to no topic has no numbers
 	{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "%s can be no topic's name"},
 	{RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
 	 "topic %s: fewer replicas are in sync than min.insync.replicas asks for: bring their brokers back"},
@@ -103,9 +105,10 @@ static rd_kafka_resp_err_t ask(struct sink *k, rd_kafka_topic_t *topic, int *par
 {
 	const struct sink_kafka *o = k->own;
 	const struct rd_kafka_metadata *m;
-	rd_kafka_resp_err_t err = rd_kafka_metadata(o->client.rk, 0, topic, &m, sink_wait(k, ASK_MS));
+	const int ms = sink_wait(k, ASK_MS);
+	rd_kafka_resp_err_t err = rd_kafka_metadata(o->client.rk, 0, topic, &m, ms);
 	if (err)
-		return err == RD_KAFKA_RESP_ERR__TIMED_OUT ? RD_KAFKA_RESP_ERR__TRANSPORT : err;
+		return err == RD_KAFKA_RESP_ERR__TIMED_OUT && ms == ASK_MS ? RD_KAFKA_RESP_ERR__TRANSPORT : err;
 	*partitions = m->topic_cnt ? m->topics[0].partition_cnt : 0;
 	*leaderless = 0;
 	for (int i = 0; i < *partitions; i++)
@@ -149,6 +152,8 @@ bool sink_kafka_look(struct sink *k)
 		return false;
 	if (err == RD_KAFKA_RESP_ERR__TRANSPORT) {
 		no_broker(k, err);
+	} else if (err == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+		return false; // the end has cut the question short: what was wrong before is what is
 	} else if (err) {
 		sink_kafka_words(k, err, why);
 		sink_kafka_fails(k, why);

@@ -249,6 +249,11 @@ void spool_look_behind(const struct spool *s, const struct cursor *c, struct spo
 			to->behind_bytes += s->segment[i]->bytes;
 }
 
+bool spool_in_memory(const struct spool *s)
+{
+	return s->memory;
+}
+
 bool spool_look_sink(struct spool *s, const char *name, struct spool_reader_look *to)
 {
 	bool found = false;

@@ -145,6 +145,8 @@ void spool_wake(struct spool_reader *r);
 
 // ---- any thread ----
 
+bool spool_in_memory(const struct spool *s);
+
 struct spool_look {
 	uint64_t bytes, max_bytes; // of all segments
 	unsigned segments;

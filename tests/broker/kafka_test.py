@@ -237,6 +237,7 @@ def unauthorised(k):
         time.sleep(1)  # it may look and not write yet: no other story than the one before
         expect("not authorised: the sink stays down", "is up again" not in s.log(), s.log()[-1000:])
         k.allow("WRITE", "swg_logs")
+        expect("not authorised: said once, by what mends it", s.log().count("is down") == 1, s.log()[-1000:])
         expect("not authorised: replay ends well", s.ends() == 0, s.log()[-1000:])
         whole(s, "authorised, SCRAM over TLS", k.read("swg_logs"))
 

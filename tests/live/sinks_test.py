@@ -115,7 +115,7 @@ def left_behind(w):
     w.up(config)
     ask(w, 3)
     expect("a sink that is down holds up no end", w.down() == 0, w.log.read_text()[-800:])
-    expect("and what is left is said", "stays in the spool" in w.log.read_text())
+    expect("and what is left is said", "stay in the spool" in w.log.read_text())
     (w.folder / "left").mkdir()
     w.up(config)
     until(lambda: any(e["event_type"] == "state" and e["state"]["event"] == "policy" and e["boot"] != rows(w.folder / "left" / "eve.json")[0]["boot"]

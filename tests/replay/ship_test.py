@@ -79,7 +79,7 @@ def down_and_up(work, captures):
     expect("it waits for a sink that is down", p.poll() is None)
     p.send_signal(signal.SIGTERM)
     said = p.communicate(timeout=60)[1]
-    expect("a signal ends that, and says what is left", p.returncode == 3 and "stays in the spool" in said, (p.returncode, said))
+    expect("a signal ends that, and says what is left", p.returncode == 3 and "sink=late has not taken all" in said and "stay in the spool" in said, (p.returncode, said))
     late.mkdir()
     again = replay("-c", c, captures[0])
     one, two = rows(work / "all.json"), rows(late / "eve.json")
@@ -145,9 +145,18 @@ def mistakes(work, captures):
     expect("no sinks", replay("-c", c, captures[0]).returncode == 1)
     c = config(work, {"type": "file", "path": str(work / "x"), "kinds": ["htpp"], "redact": ["http.hoost"], "tenants": ["7a"]})
     r = replay("-c", c, captures[0])
-    expect("words that are none", r.returncode == 1 and 'did you mean "http"' in r.stderr and 'did you mean "http.host"' in r.stderr and '"7a"' in r.stderr, r.stderr)
+    expect("words that are none", r.returncode == 1 and 'did you mean "http"' in r.stderr and 'did you mean "http.host"' in r.stderr and '7a: a number is expected' in r.stderr, r.stderr)
     c = config(work, {"type": "file", "path": str(work / "x"), "redact": ["user"], "redact_key": str(work / "nothing")})
     expect("a key that is not there", replay("-c", c, captures[0]).returncode == 3)
+    c = config(work, {"type": "file", "path": str(work / "nowhere/x")})
+    p = subprocess.Popen([SLUICE, "replay", "-c", c, "--set", "spool.path=", captures[0]], stderr=subprocess.PIPE, text=True)
+    said = next(line for line in p.stderr if "is down" in line)
+    p.send_signal(signal.SIGTERM)
+    said += p.communicate(timeout=60)[1]
+    expect("--set holds; of a spool in memory the rest is lost, and that is said", p.returncode == 3 and "are lost: the spool is in memory" in said, said)
+    r = replay("-c", c, "--set", "spol.path=", captures[0])
+    expect("a key of --set that is none", r.returncode == 1 and 'did you mean "spool"' in r.stderr, r.stderr)
+    expect("--set without -c", replay("--set", "spool.path=", captures[0]).returncode == 2)
 
 
 def main():

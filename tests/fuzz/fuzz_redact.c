@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A record that is to be redacted. In: its kind, which words, with or without a key; then facts: field, length of two
-// bytes, value. Checked beyond the sanitizers: the copy can be walked, and has room; a field that a word is all of is
-// not there with its value; a name that had to go stands in no text any more, nor in a record of DNS, whatever its
-// case. (Of names with no letter in common with what takes their place: that may spell another.)
+// A record that is to be redacted. In: its kind, which words, with or without a key; then facts: field (its top bit:
+// cut), length of two bytes, value. Checked beyond the sanitizers: the copy can be walked, and has room; a field that a
+// word is all of is not there with its value; a name that had to go stands in no text any more, nor in a record of DNS,
+// whatever its case. (Of names with no letter in common with what takes their place: that may spell another.)
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,14 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static uint64_t room[RECORD_MAX / 8];
 static struct record *const record = (struct record *)room;
 
-static void add(unsigned field, const uint8_t *p, uint32_t len)
+static void add(unsigned field, const uint8_t *p, uint32_t len, bool cut)
 {
 	struct fact *f = (struct fact *)((uint8_t *)record + record->len);
 	if (fact_types[field] == FACT_TYPE_NUM)
 		len = len < 8 ? 0 : 8;
 	if (!len || record->len + FACT_SIZE(len) > RECORD_MAX)
 		return;
-	*f = (struct fact){.field = (uint16_t)field, .len = len};
+	*f = (struct fact){.field = (uint16_t)field, .flags = cut ? FACT_CUT : 0, .len = len};
 	memcpy(f->value, p, len);
 	record->len += FACT_SIZE(len);
 	record->nfacts++;
@@ -38,9 +38,10 @@ static void read_record(const uint8_t *p, const uint8_t *end)
 	while (end - p > 3) {
 		unsigned field = 1 + p[0] % (FACT_COUNT - 1u);
 		size_t len = (size_t)(p[1] << 8 | p[2]) % FACT_VALUE_MAX;
+		bool cut = p[0] & 0x80;
 		p += 3;
 		len = len < (size_t)(end - p) ? len : (size_t)(end - p);
-		add(field, p, (uint32_t)len);
+		add(field, p, (uint32_t)len, cut);
 		p += len;
 	}
 }

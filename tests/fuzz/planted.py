@@ -48,8 +48,8 @@ PLANTED = [
      "if (n >= c->reply_room - c->reply_len)", "if (n > c->reply_room - c->reply_len)"),
     ("answers", "a line's end in a token is handed on", "src/remote/credentials.c",
      "if (*text < ' ' || *text > '~')", "if (*text > '~')"),
-    ("redact", "a name that begins with another case is let through", "src/ship/redact.c",
-     "lower((char)*p) == lower((char)*s->p)", "*p == *s->p"),
+    ("redact", "a name that begins with another case is let through", "src/ship/redact_seek.c",
+     "(v | (uint32_t)EACH(0x20))", "v"),
     ("rules", "a backslash is not escaped", "src/decide/canonical.c",
      "if (c == '\"' || c == '\\\\')", "if (c == '\"')"),
 ]

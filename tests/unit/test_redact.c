@@ -284,11 +284,11 @@ static void too_many_hide_everything(void **state)
 	assert_true(sound(r));
 	assert_false(has(r, "number"));
 	begin(RECORD_DNS);
-	for (unsigned i = 0; i < 200; i++) {
+	for (unsigned i = 0; i < 300; i++) {
 		snprintf(text, sizeof(text), "number%06u.example", i);
 		say(FACT_DNS_QNAME, text);
 	}
-	add_rr("other.example", "\0\1number000199.example", 22, DNS_RDATA_MX);
+	add_rr("other.example", "\0\1number000299.example", 22, DNS_RDATA_MX);
 	assert_false(has(redacted("dns.qname", false), "number"));
 	char many[4001];
 	for (unsigned i = 0; i < 4000; i++)
@@ -328,6 +328,125 @@ static void a_name_goes_however_it_is_met(void **state)
 	say(FACT_HOST, "://mail");
 	say(FACT_HTTP_URI, "http://mail.secret.example/x");
 	is(redacted("host", false), FACT_HTTP_URI, "httpredacted/x");
+}
+
+static void add_cut(enum fact_field field, const char *text)
+{
+	struct fact *f = (struct fact *)((uint8_t *)record + record->len);
+	say(field, text);
+	f->flags = FACT_CUT;
+}
+
+// A client fills its cookie: what names it, and what it asked for, stand in the log all the same.
+static void a_full_cookie_hides_no_name(void **state)
+{
+	char cookie[4000] = "cookie: ", query[4000] = "/path?";
+	for (unsigned i = 0; i < 250; i++) {
+		sprintf(cookie + strlen(cookie), "word%06u;", i);
+		sprintf(query + strlen(query), "term%06u&", i);
+	}
+	begin(RECORD_HTTP);
+	say(FACT_HTTP_URI, "/evil");
+	say(FACT_HTTP_HEADER, cookie);
+	say(FACT_HOST, "evil.example");
+	say(FACT_HTTP_REFERER, "http://a.example/word000249");
+	const struct record *r = redacted("http.header.cookie", false);
+	is(r, FACT_HTTP_URI, "/evil");
+	is(r, FACT_HOST, "evil.example");
+	is(r, FACT_HTTP_REFERER, NULL);
+	begin(RECORD_HTTP);
+	say(FACT_HTTP_URI, query);
+	say(FACT_HOST, "secret.example");
+	say(FACT_HTTP_PATH, "/path");
+	say(FACT_HTTP_USER_AGENT, "secret.example");
+	r = redacted("http.uri.query,host", false);
+	is(r, FACT_HTTP_PATH, "/path");
+	is(r, FACT_HTTP_URI, "/path?redacted");
+}
+
+// Where a record has no room for all of a value, its rest, or its beginning, may stand elsewhere.
+static void what_was_cut_goes_with_its_rest(void **state)
+{
+	begin(RECORD_HTTP);
+	add_cut(FACT_HTTP_URI, "/a?token=S3cretTok");
+	say(FACT_HTTP_USER_AGENT, "curl S3cretToken4711");
+	add_cut(FACT_HTTP_REFERER, "http://b.example/token=S3cre");
+	say(FACT_HTTP_XFF, "token=S3cre");
+	const struct record *r = redacted("http.uri.query", false);
+	is(r, FACT_HTTP_USER_AGENT, "curl redacted");
+	is(r, FACT_HTTP_REFERER, "http://b.example/redacted");
+	is(r, FACT_HTTP_XFF, "token=S3cre");
+}
+
+// A rule asks for the line, whose value is not what the fact has: folded, encoded, cut at another place.
+static void a_field_goes_from_its_header(void **state)
+{
+	begin(RECORD_HTTP);
+	say(FACT_HTTP_USER_AGENT, "Secr3t/1\r\n agent");
+	say(FACT_HTTP_HEADER, "user-agent: Secr3t/1");
+	say(FACT_HTTP_HOST, "secret.example");
+	say(FACT_HOST, "secret.example");
+	say(FACT_HTTP_HEADER, "host: s%65cret.example");
+	const struct record *r = redacted("http.user_agent,host", false);
+	assert_false(has(r, "Secr3t") || has(r, "cret.example"));
+	assert_true(has(r, "host: redacted"));
+	begin(RECORD_TLS);
+	say(FACT_HOST, "secret.example");
+	say(FACT_HTTP_HEADER, "host: another.example");
+	assert_true(has(redacted("tls.sni", false), "another.example"));
+	begin(RECORD_HTTP);
+	say(FACT_HTTP_HOST, "alice:pw@a.example");
+	say(FACT_HOST, "alice@a.example");
+	r = redacted("user", false);
+	is(r, FACT_HTTP_HOST, "redacted@a.example");
+	is(r, FACT_HOST, "redacted@a.example");
+}
+
+// A face shows the strings of a TXT as one, and names inside other data as on the wire.
+static void a_name_in_pieces_goes(void **state)
+{
+	static const struct {
+		uint16_t type;
+		uint8_t form;
+		const char *rdata;
+		bool stays;
+	} data[] = {{16, DNS_RDATA_RAW, "\7secret.\7example", false},
+		    {16, DNS_RDATA_RAW, "\016secret.example", false},
+		    {16, DNS_RDATA_RAW, "\7other.x\7example", true},
+		    {46, DNS_RDATA_RAW, "\1\6secret\7example", false},
+		    {33, DNS_RDATA_SRV, "\1\1\1\1\1\1secret.example", false}};
+	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
+		begin(RECORD_DNS);
+		say(FACT_DNS_QNAME, "secret.example.");
+		struct fact *f = (struct fact *)((uint8_t *)record + record->len);
+		add_rr("elsewhere", data[i].rdata, (uint16_t)strlen(data[i].rdata), data[i].form);
+		((struct dns_rr *)(void *)f->value)->type = data[i].type;
+		const struct record *r = redacted("dns.qname", false);
+		assert_int_equal(record_find(r, FACT_DNS_RR) != NULL, data[i].stays);
+	}
+}
+
+// Seeking takes steps by the length of a text, whatever stands in it: then it goes whole.
+static void a_text_made_to_be_slow_goes_whole(void **state)
+{
+	char text[7001], query[7000] = "/?", *p = query + 2;
+	memset(text, 'a', 7000);
+	text[7000] = 0;
+	for (unsigned i = 0; i < 50; i++, p += 111) {
+		memset(p, 'a', 110);
+		p[109] = (char)('b' + i % 20);
+		p[108] = (char)('B' + i / 20);
+		p[110] = '&';
+	}
+	*p = 0;
+	begin(RECORD_HTTP);
+	say(FACT_HTTP_URI, query);
+	say(FACT_HTTP_USER_AGENT, text);
+	say(FACT_HTTP_PATH, text);
+	const struct record *r = redacted("http.uri.query", false);
+	is(r, FACT_HTTP_USER_AGENT, "redacted");
+	is(r, FACT_HTTP_PATH, text);
+	is(r, FACT_HTTP_URI, "/?redacted");
 }
 
 static void unknown_words_are_refused(void **state)
@@ -433,6 +552,11 @@ int main(void)
 		cmocka_unit_test(too_many_hide_everything),
 		cmocka_unit_test(random_records_stay_records),
 		cmocka_unit_test(a_name_goes_however_it_is_met),
+		cmocka_unit_test(a_full_cookie_hides_no_name),
+		cmocka_unit_test(what_was_cut_goes_with_its_rest),
+		cmocka_unit_test(a_field_goes_from_its_header),
+		cmocka_unit_test(a_name_in_pieces_goes),
+		cmocka_unit_test(a_text_made_to_be_slow_goes_whole),
 		cmocka_unit_test(unknown_words_are_refused),
 		cmocka_unit_test(filters_take_kinds_and_tenants),
 	};

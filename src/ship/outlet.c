@@ -30,10 +30,24 @@ void outlet_close(struct outlet *o)
 	o->base = NULL;
 }
 
+// In memory all lines of a record stay until they are taken.
+static void more_room(struct outlet *o)
+{
+	size_t n = (size_t)(o->at - o->base), room = 2 * (size_t)(o->end - o->base);
+	char *more = realloc(o->base, room);
+	if (!more)
+		return; // what does not fit is counted
+	o->base = more;
+	o->at = more + n;
+	o->end = more + room;
+}
+
 struct jsonl outlet_line(struct outlet *o)
 {
-	if (o->at - o->base >= OUTLET_WRITE)
+	if (o->fd >= 0 && o->at - o->base >= OUTLET_WRITE)
 		outlet_flush(o);
+	if (o->end - o->at < OUTLET_LINE_MAX)
+		more_room(o);
 	return (struct jsonl){.at = o->at, .end = o->end};
 }
 

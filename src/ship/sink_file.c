@@ -21,8 +21,8 @@
 
 struct own {
 	struct file file;
-	char *lines; // GATHER + OUTLET_LINE_MAX
-	size_t n;
+	char *lines;
+	size_t n, room;
 	uint64_t put;          // the end of the last record that is in lines, or has gone
 	uint64_t gone, synced; // all up to here was written; and is durable
 	uint64_t unsynced, since_ns;
@@ -33,7 +33,8 @@ static int file_sink_open(struct sink *k)
 {
 	struct own *o = k->own;
 	const struct sink_config *c = k->config;
-	o->lines = malloc(GATHER + OUTLET_LINE_MAX);
+	o->room = GATHER + OUTLET_LINE_MAX;
+	o->lines = malloc(o->room);
 	if (!o->lines)
 		return -ENOMEM;
 	file_open(&o->file, &(struct file_config){.path = c->path,
@@ -97,6 +98,13 @@ static enum sink_took file_sink_put(struct sink *k, const struct sink_item *item
 			return up ? SINK_BUSY : SINK_DOWN;
 		if (!sync_out(k, false))
 			return SINK_DOWN;
+	}
+	if (o->n + item->len > o->room) { // facts: many lines of one record
+		char *more = realloc(o->lines, o->n + item->len);
+		if (!more)
+			return SINK_BUSY;
+		o->lines = more;
+		o->room = o->n + item->len;
 	}
 	memcpy(o->lines + o->n, item->text, item->len);
 	o->n += item->len;

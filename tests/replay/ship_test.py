@@ -12,6 +12,10 @@ import tempfile
 import time
 
 SLUICE, CAPTURES, CONFIGS = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
+from cases_dns import framed, head, name, question, rr, stream
+from packets import pcap
+
 OWN = ("node", "boot", "worker", "seq")
 failed = 0
 
@@ -140,6 +144,19 @@ def sight(work, captures):
     expect("or its hash stands there", agents and all(a.startswith("redacted:") for a in agents) and len(set(agents)) < len(agents), agents)
 
 
+def many_lines(work):
+    """facts are as many lines as a record has: none is lost where they are more than a buffer"""
+    deep = work.joinpath(*["d" * 250] * 15)
+    deep.mkdir(parents=True)
+    answers = [rr(b"\0", 5, name("a%d" % i)) for i in range(280)]
+    (deep / "in.pcap").write_bytes(pcap(stream([framed(head(0x8180, 1, len(answers)) + question("many.example") + b"".join(answers))])))
+    c = config(work, {"type": "file", "path": str(work / "facts.json"), "format": "facts"})
+    r = replay("-c", c, deep / "in.pcap")
+    printed = [json.loads(line) for line in replay(deep / "in.pcap", "--format", "facts", "-o", "-").stdout.splitlines()]
+    shipped = [e for e in rows(work / "facts.json") if e["field"] != "verdict"]
+    expect("many lines of one record", r.returncode == 0 and sum(e["field"] == "dns.answer" for e in printed) == 280 and shipped == printed, (len(printed), len(shipped), r.stderr))
+
+
 def mistakes(work, captures):
     c = config(work)
     expect("no sinks", replay("-c", c, captures[0]).returncode == 1)
@@ -162,7 +179,7 @@ def mistakes(work, captures):
 def main():
     captures = sorted(CAPTURES.glob("*.pcap"))
     stories = (lambda w: same(w, captures), lambda w: same(w, captures, "--workers", "3"), lambda w: same(w, captures[:5], "--join"),
-               lambda w: down_and_up(w, captures), lambda w: crashed(w, captures), lambda w: full(w, [CAPTURES / n for n in ("tour.pcap", "dns.pcap", "browser.pcap")]), lambda w: sight(w, captures), lambda w: mistakes(w, captures))
+               lambda w: down_and_up(w, captures), lambda w: crashed(w, captures), lambda w: full(w, [CAPTURES / n for n in ("tour.pcap", "dns.pcap", "browser.pcap")]), lambda w: sight(w, captures), many_lines, lambda w: mistakes(w, captures))
     for story in stories:
         with tempfile.TemporaryDirectory() as work:
             story(pathlib.Path(work))

@@ -42,6 +42,7 @@
 // A message's _private: slot, partition where it was packed, and whether it is one of errors_topic.
 #define PRIVATE(slot, partition) ((void *)((uintptr_t)(slot) | (uintptr_t)(partition) << 32))
 #define PRIVATE_ERROR ((uintptr_t)1 << 63)
+#define ALONE 0x7fffffff // it goes where its key says, packs or not
 #define SLOT_OF(p) ((uint32_t)(uintptr_t)(p))
 #define PARTITION_OF(p) ((int32_t)((uintptr_t)(p) >> 32 & 0x7fffffff))
 
@@ -312,8 +313,9 @@ static enum sink_took put_one(struct sink *k, const struct sink_item *item)
 	char key[KEY_ROOM];
 	size_t key_len = key_of(item, key), len = item->len - (item->len && item->text[item->len - 1] == '\n');
 	uint32_t slot = in_flight_add(&o->flight, item->end);
-	rd_kafka_resp_err_t err = produce(o, o->topic, key, key_len, item->text, len,
-					  headers_of(item->node, item->boot, r->worker, r->seq, 0), PRIVATE(slot, 0));
+	rd_kafka_resp_err_t err =
+		produce(o, o->topic, key, key_len, item->text, len,
+			headers_of(item->node, item->boot, r->worker, r->seq, 0), PRIVATE(slot, ALONE));
 	if (!err)
 		return SINK_TOOK;
 	o->flight.head--;

@@ -102,6 +102,12 @@ def packed(k):
         messages = k.read("swg_logs")
         whole(s, "packed", messages, packed=True)
         expect("packed: many in one", len(messages) * 4 < len(s.written()), (len(messages), len(s.written())))
+    fresh(k)
+    with Story({**k.client(), "message.max.bytes": 1172}, {"pack_kb": 32}, records=500) as s:
+        expect("some too long for a pack: replay ends well", s.start().ends() == 0, s.log()[-1000:])
+        sizes = collections.Counter(len(line) for line in s.written())
+        expect("some too long for a pack: they are", min(sizes) < 586 <= max(sizes), sizes)
+        whole(s, "some too long for a pack", k.read("swg_logs"), packed=True)
 
 
 def killed(k, pack=0):

@@ -7,10 +7,10 @@
 //   slot[hash of the item] -> item: set, text, in?        two memory accesses a question, none while nothing has
 //   changed
 //
-// Written by one thread, read by workers without a lock, a wait or a word to say when they are done: an item that was
-// once written never moves and never goes away, only its `in` turns, by one store. So nothing needs to be freed before
-// the rule set is, which publish.c knows when to do. What a worker finds in a slot it compares byte by byte: a set
-// never has what is not in it.
+// Written by one thread, read by workers without a lock or a word to say when they are done (where edits come faster
+// than a judgement ends, the next edit waits for it): an item that was once written never moves nor goes away, only its
+// `in` turns, by one store. So nothing is freed before the rule set is, which publish.c knows when to do. What a worker
+// finds in a slot it compares byte by byte: a set never has what is not in it.
 //
 // The memory is taken with the rule set and does not grow: DELTA_ITEMS different items; then the policy must be loaded
 // again. The one exception is 8 KiB for each set of ports that is changed, taken by who changes it: ranges cannot be
@@ -21,6 +21,8 @@
 #include "delta.h"
 
 #include <string.h>
+
+#include <rte_pause.h>
 
 #include "base/eal.h"
 
@@ -155,6 +157,8 @@ static void tell(struct delta *d, const struct delta_item *item, bool in)
 // Before and after a change there is a number that tells who reads that something changed meanwhile.
 static void begin(struct delta *d, uint64_t fields)
 {
+	for (unsigned i = 0; i < DELTA_WAIT && atomic_load(&d->asked); i++)
+		rte_pause();
 	atomic_fetch_or(&d->fields, fields);
 	atomic_fetch_add(&d->begun, 1);
 }

@@ -33,6 +33,7 @@ struct delta {
 	_Atomic uint64_t bits[3];     // prefix lengths of networks, as in struct ruleset
 	_Atomic uint64_t labels;      // as in struct names
 	_Atomic uint32_t begun, done; // changes
+	_Atomic uint32_t asked;       // workers for whom the next change waits
 	_Atomic uint64_t fields;      // that rules ask changed sets about
 	_Atomic uint32_t nports;
 	uint32_t *ports;                      // sets of ports that have changed
@@ -64,6 +65,20 @@ static inline bool delta_some(const struct delta *d, enum set_kind kind)
 static inline uint32_t delta_edits(const struct delta *d)
 {
 	return d ? atomic_load_explicit(&d->done, memory_order_acquire) : 0;
+}
+
+// Has something changed since delta_edits said so, and what was read meanwhile may be half of a change? Then it is read
+// once more. Edits may follow each other faster than it is read: after some tries the next edit waits for this one.
+#define DELTA_WAIT 100000 // pauses, milliseconds: for a judgement's microsecond, not for a worker that stands still
+#define DELTA_TRIES 4     // a judgement takes a microsecond, an edit on its way through the socket ten
+static inline bool delta_changed(struct delta *d, uint32_t edits, unsigned *tries)
+{
+	bool changed = atomic_load_explicit(&d->begun, memory_order_acquire) != edits;
+	if (changed && ++*tries == DELTA_TRIES)
+		atomic_fetch_add(&d->asked, 1);
+	else if (!changed && *tries >= DELTA_TRIES)
+		atomic_fetch_sub(&d->asked, 1);
+	return changed;
 }
 
 // Items with this key, one after the other, others among them. *i: from the key's lower half on. NULL: no more.

@@ -263,19 +263,16 @@ static void judge_once(const struct ruleset *rs, struct policy_scratch *s, const
 		v->waits = 0;
 }
 
-#define TRIES 8 // a judgement takes a microsecond, an edit on its way through the socket ten
-
 // A set may change while it is asked. Nothing is judged by half of a change: it is judged once more, then.
 static void judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, bool would,
 		  uint64_t waits, struct verdict *v)
 {
-	const struct delta *d = rs->delta;
-	for (unsigned i = 0; i < TRIES; i++) {
-		uint32_t done = likely(!d) ? 0 : atomic_load_explicit(&d->done, memory_order_acquire);
+	unsigned tries = 0;
+	uint32_t edits;
+	do {
+		edits = delta_edits(rs->delta);
 		judge_once(rs, s, facts, would, waits, v);
-		if (likely(!d) || likely(atomic_load_explicit(&d->begun, memory_order_acquire) == done))
-			return;
-	}
+	} while (unlikely(rs->delta != NULL) && unlikely(delta_changed(rs->delta, edits, &tries)));
 }
 
 void policy_judge(const struct ruleset *rs, struct policy_scratch *s, const struct facts *facts, struct verdict *v)

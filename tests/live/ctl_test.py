@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 
-from world import end, expect, until
+from world import QUIET, end, expect, until
 
 SLUICE, CAPTURES, DOCS = (os.path.abspath(p) for p in sys.argv[1:4])
 HTTP = "127.0.0.1:%d" % (20000 + os.getpid() % 20000)
@@ -261,7 +261,7 @@ with tempfile.TemporaryDirectory() as folder:
         "spool": {"path": ""}, "sinks": [{"type": "file", "path": "/dev/null"}], "control": {"socket": SOCKET, "http": HTTP}}, indent=1))
     os.chdir(HERE)
     with open("log", "w") as log:
-        run = subprocess.Popen([SLUICE, "run", "-c", "config.json"], stderr=log)
+        run = subprocess.Popen([SLUICE, "run", "-c", "config.json"], stderr=log, env={**os.environ, **QUIET})
     until(lambda: "policy.json" in ctl("show", "policy").stdout or run.poll() is not None)
     try:
         for story in (words_and_codes, drops, monitors, dashboards, prompt, documented, hostile):

@@ -443,6 +443,8 @@ static void people(const struct checking *k)
 void config_check(struct config *c, bool here, struct complaints *to)
 {
 	struct checking k = {c, to, here};
+	if (!*c->node) // else two appliances would sign alike
+		gethostname(c->node, sizeof(c->node) - 1);
 	elements(&k);
 	cores(&k);
 	for (unsigned i = 0; i < c->nports; i++) {

@@ -6,6 +6,7 @@ usage: ship_test.py SLUICE CAPTURES CONFIGS"""
 import json
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -134,9 +135,10 @@ def sight(work, captures):
     (work / "key").write_text("sixteen bytes, or more\n")
     c = config(work, {"type": "file", "path": str(work / "http.json"), "kinds": ["http"], "redact": ["http.uri.query", "http.user_agent"]},
                {"type": "file", "path": str(work / "hash.json"), "kinds": ["http"], "redact": ["http.user_agent"], "redact_key": str(work / "key")},
-               {"type": "file", "path": str(work / "denied.json"), "kinds": ["verdict"]})
+               {"type": "file", "path": str(work / "denied.json"), "kinds": ["verdict"]}, node="")
     r = replay("-c", c, *captures)
     http, hashed, denied = (rows(work / name) for name in ("http.json", "hash.json", "denied.json"))
+    expect("the host's name signs", {e["node"] for e in http} == {socket.gethostname()}, http[:1])
     expect("kinds", http and all(e["event_type"] == "http" for e in http), r.stderr)
     expect("what was refused", denied and all(e["verdict"]["action"] == "deny" for e in denied), denied[:1])
     expect("a value goes", not any("http_user_agent" in e["http"] and e["http"]["http_user_agent"] != "redacted" for e in http), http[:1])

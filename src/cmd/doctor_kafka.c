@@ -35,6 +35,7 @@ static void topic(struct doctor *d, struct kafka_client *k, const char *name, bo
 	if (gone && !strcmp(name, RULES_TOPIC)) // compacted, one partition
 		snprintf(fix, sizeof(fix), "sluice ctl policy publish FILE");
 	unsigned leaderless = 0;
+	bool many = found && found->partition_cnt > 1 && !strcmp(name, RULES_TOPIC);
 	for (int i = 0; found && i < found->partition_cnt; i++)
 		leaderless += found->partitions[i].leader < 0;
 	if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
@@ -45,9 +46,12 @@ static void topic(struct doctor *d, struct kafka_client *k, const char *name, bo
 			   name, gone ? "is not there" : rd_kafka_err2str(err),
 			   gone && made ? ", is made at start" : "");
 	else
-		doctor_say(d, leaderless ? DOCTOR_BAD : DOCTOR_OK, CHECK, false, "", "%s: topic %s has %d partitions%s",
-			   who, name, found->partition_cnt,
-			   leaderless ? ", not all with a leader: bring their brokers back" : "");
+		doctor_say(d, leaderless || many ? DOCTOR_BAD : DOCTOR_OK, CHECK, false, "",
+			   "%s: topic %s has %d partition%s%s", who, name, found->partition_cnt,
+			   found->partition_cnt == 1 ? "" : "s",
+			   many         ? ": its records have no order, make one with one"
+			   : leaderless ? ", not all with a leader: bring their brokers back"
+					: "");
 	if (m)
 		rd_kafka_metadata_destroy(m);
 	rd_kafka_topic_destroy(t);
@@ -96,7 +100,9 @@ void doctor_kafka(struct doctor *d)
 	for (unsigned i = 0; a->enabled && i < 3; i++)
 		topic(d, answer ? &k : NULL, asked[i][0], false, "decide", asked[i][1]);
 	if (d->config.policy.kafka)
-		topic(d, answer ? &k : NULL, RULES_TOPIC, false, "policy", "Read");
+		for (unsigned i = 0; i < 2; i++)
+			topic(d, answer ? &k : NULL, i ? RULES_STATUS : RULES_TOPIC, false, "policy",
+			      i ? "Write" : "Read");
 	kafka_close(&k);
 }
 #else

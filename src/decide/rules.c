@@ -54,7 +54,10 @@ static void turn(struct rules *r, enum rules_state state)
 	pthread_mutex_unlock(&r->lock);
 	if (news)
 		log_say(state == RULES_LIVE || state == RULES_READING ? LOG_NOTICE : LOG_WARNING, "rules",
-			RULES_TOPIC " %s", rules_states[state]);
+			RULES_TOPIC " %s%s", rules_states[state],
+			state == RULES_NO_TOPIC     ? ": `sluice ctl policy publish FILE` makes it"
+			: state == RULES_PARTITIONS ? ": its records have no order, make one with one"
+						    : "");
 }
 
 // ---- records -----------------------------------------------------------------------------------------------------

@@ -70,35 +70,39 @@ static bool did(struct publishing *x, const char *what, rd_kafka_error_t *e)
 
 static void created(struct publishing *x, rd_kafka_event_t *e)
 {
-	size_t n;
+	size_t n = 0, i = 0;
 	const rd_kafka_CreateTopics_result_t *r = e ? rd_kafka_event_CreateTopics_result(e) : NULL;
 	const rd_kafka_topic_result_t **list = r ? rd_kafka_CreateTopics_result_topics(r, &n) : NULL;
-	rd_kafka_resp_err_t err = !list || !n ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_topic_result_error(list[0]);
+	while (i < n && strcmp(rd_kafka_topic_result_name(list[i]), TOPIC))
+		i++;
+	rd_kafka_resp_err_t err = i == n ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_topic_result_error(list[i]);
 	x->done->created = !err;
 	if (err && err != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
 		kafka_wrong(x, "the topic " TOPIC " cannot be created",
-			    list && n && rd_kafka_topic_result_error_string(list[0])
-				    ? rd_kafka_topic_result_error_string(list[0])
+			    i < n && rd_kafka_topic_result_error_string(list[i])
+				    ? rd_kafka_topic_result_error_string(list[i])
 				    : rd_kafka_err2str(err));
 }
 
-// Compacted, of one partition.
+// Compacted, of one partition; and the one in which appliances say what became of a version.
 static void create(struct publishing *x)
 {
 	char why[256];
-	rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(TOPIC, 1, -1, why, sizeof(why));
+	rd_kafka_NewTopic_t *t[] = {rd_kafka_NewTopic_new(TOPIC, 1, -1, why, sizeof(why)),
+				    rd_kafka_NewTopic_new(TOPIC "_status", 1, -1, why, sizeof(why))};
 	rd_kafka_queue_t *q = rd_kafka_queue_new(x->writer.rk);
 	rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(x->writer.rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-	rd_kafka_NewTopic_set_config(t, "cleanup.policy", "compact");
+	rd_kafka_NewTopic_set_config(t[0], "cleanup.policy", "compact");
+	rd_kafka_NewTopic_set_config(t[1], "cleanup.policy", "compact");
 	rd_kafka_AdminOptions_set_operation_timeout(o, 10000, why, sizeof(why));
-	rd_kafka_CreateTopics(x->writer.rk, &t, 1, o, q);
+	rd_kafka_CreateTopics(x->writer.rk, t, 2, o, q);
 	rd_kafka_event_t *e = rd_kafka_queue_poll(q, WAIT_MS);
 	created(x, e);
 	if (e)
 		rd_kafka_event_destroy(e);
 	rd_kafka_AdminOptions_destroy(o);
 	rd_kafka_queue_destroy(q);
-	rd_kafka_NewTopic_destroy(t);
+	rd_kafka_NewTopic_destroy_array(t, 2);
 }
 
 // Its partitions; 0: it is not there; -1 was said.
@@ -110,6 +114,7 @@ static int partitions(struct publishing *x)
 	rd_kafka_topic_destroy(t);
 	if (err) {
 		char why[KAFKA_WHY];
+		rd_kafka_poll(x->reader.rk, 0); // what went wrong is told there
 		kafka_error(&x->reader, why);
 		return kafka_wrong(x, "no broker answers", *why ? why : rd_kafka_err2str(err));
 	}

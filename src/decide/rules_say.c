@@ -53,7 +53,8 @@ static void tell(struct rules *r, const char *topic, const char *key, json_t *o)
 		r->writer.rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, strlen(key)),
 		RD_KAFKA_V_VALUE(text, strlen(text)), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 	if (err)
-		log_say(LOG_WARNING, "rules", "%s is not told: %s", topic, rd_kafka_err2str(err));
+		log_say(LOG_WARNING, "rules", "%s is not told: %s%s", topic, rd_kafka_err2str(err),
+			err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ? ": create it" : "");
 	free(text);
 	rd_kafka_poll(r->writer.rk, 0);
 }

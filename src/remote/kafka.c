@@ -66,7 +66,7 @@ static void logged(const rd_kafka_t *rk, int level, const char *facility, const 
 
 static void silent(const rd_kafka_t *rk, int level, const char *facility, const char *text) {}
 
-static void turned(struct kafka_client *k, bool up)
+void kafka_turned(struct kafka_client *k, bool up)
 {
 	if (atomic_exchange(&k->up, up) == up && k->since_ns)
 		return;
@@ -89,7 +89,7 @@ static void failed(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	pthread_mutex_unlock(&lock);
 	atomic_fetch_add(&k->errors, 1);
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-		turned(k, false);
+		kafka_turned(k, false);
 	else if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL)
 		logged(rk, 3, "FAIL", reason);
 }
@@ -121,8 +121,10 @@ static int counted(rd_kafka_t *rk, char *json, size_t len, void *opaque)
 	uint64_t up = 0, rtt = 0;
 	json_object_foreach(json_object_get(o, "brokers"), name, b) {
 		const char *state = json_string_value(json_object_get(b, "state"));
+		const char *source = json_string_value(json_object_get(b, "source"));
 		uint64_t own = number(json_object_get(b, "rtt"), "avg");
-		up += state && !strcmp(state, "UP");
+		up += state && !strcmp(state, "UP") &&
+		      !(source && !strcmp(source, "logical")); // a group's is one of the others
 		rtt = own > rtt ? own : rtt;
 	}
 	const struct {
@@ -137,7 +139,7 @@ static int counted(rd_kafka_t *rk, char *json, size_t len, void *opaque)
 	atomic_store(&k->lag, behind(json_object_get(o, "topics")));
 	json_decref(o);
 	if (up)
-		turned(k, true);
+		kafka_turned(k, true);
 	return 0;
 }
 

@@ -63,6 +63,8 @@ int kafka_try(const struct pairs *config, char why[KAFKA_WHY], char lacks[KAFKA_
 // What went wrong by what it gave its reader, beside what librdkafka tells by itself.
 void kafka_note(struct kafka_client *k, const char *why);
 // The last thing that went wrong; "": nothing yet.
+// It is connected, or no broker can be reached: of statistics and errors; of who has had an answer, at once.
+void kafka_turned(struct kafka_client *k, bool up);
 void kafka_error(struct kafka_client *k, char out[KAFKA_WHY]);
 
 // All that are open, each under the lock.

@@ -90,6 +90,8 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 		in_flight_arrived(&o->flight, SLOT_OF(m->_private));
 		o->sent_bytes += m->len;
 		o->trial &= m->err != 0;
+		if (!m->err && !o->client.up)
+			kafka_turned(&o->client, true);
 		if (o->step == SINK_KAFKA_SMALLEST && ++o->small == SMALL_AGAIN && !o->failed) {
 			o->step--;
 			o->failed = o->anew = true;

@@ -453,9 +453,21 @@ def anew(k, box):
 
 
 def partitions(k, box):
-    k.admin.delete_topics([TOPIC])[TOPIC].result(30)
-    until(lambda: TOPIC not in k.admin.list_topics(timeout=5).topics, 60, "the topic is gone")
+    def gone(*topics):
+        for f in k.admin.delete_topics(list(topics)).values():
+            f.result(30)
+        until(lambda: not set(topics) & set(k.admin.list_topics(timeout=5).topics), 60, "the topics are gone")
+    gone(TOPIC, TOPIC + "_status")
+    until(lambda: "swg_rules no topic: `sluice ctl policy publish FILE` makes it" in box.said(), 60, "what makes the topic is said")
+    r, topics = publish(box, POLICY), k.admin.list_topics(timeout=5).topics
+    expect("publishing makes the topic, and the one of statuses", r.returncode == 0 and len(topics[TOPIC].partitions) == len(topics[TOPIC + "_status"].partitions) == 1,
+           r.stdout + r.stderr)
+    gone(TOPIC)
     k.topic(TOPIC, 3)
+    found = json.loads(subprocess.run([SLUICE, "doctor", "-j", "-c", str(box.config)], capture_output=True, text=True, timeout=120).stdout)
+    expect("the doctor says which topics of the policy are right", {c["text"]: c["level"] for c in found["checks"] if c["check"] == "kafka" and "policy:" in c["text"]} == {
+        "policy: topic swg_rules has 3 partitions: its records have no order, make one with one": "bad",
+        "policy: topic swg_rules_status has 1 partition": "ok"}, found)
     until(lambda: box.kafka()["state"] == "more than one partition", 90, "a topic of three partitions is refused: %s" % box.kafka())
     r = publish(box, POLICY)
     expect("for publishing, too", r.returncode and "more than one partition" in r.stderr, r.stderr)

@@ -209,7 +209,9 @@ void publish_view(struct view *v, const json_t *result)
 	}
 	json_int_t version = json_integer_value(json_object_get(result, "version"));
 	if (json_is_true(json_object_get(result, "topic_created")))
-		fputs("the topics swg_rules (one partition) and swg_rules_status were created, compacted\n", v->out);
+		fputs("the topic swg_rules was created: compacted, one partition; and swg_rules_status, where it was "
+		      "not there\n",
+		      v->out);
 	if (json_is_true(json_object_get(result, "published")))
 		fprintf(v->out, "version %lld published: %lld rules, %lld sets, hash %.12s\n", version,
 			json_integer_value(json_object_get(result, "rules")),

@@ -43,6 +43,7 @@ struct requests {
 	struct unsent *unsent, **unsent_end;
 	size_t unsent_bytes;
 	uint64_t unsent_at_ns, back_off_ns;
+	uint64_t anew_ns, anew_pause_ns; // when a producer that cannot go on may be made anew
 	uint64_t committed_at_ns;
 	uint64_t now_ns, wall_ns; // of the batch: CLOCK_MONOTONIC, CLOCK_REALTIME
 	pthread_t thread;

@@ -18,6 +18,8 @@
 #define ROOM "decide"
 #define BACK_OFF_MIN_NS 100000000ull
 #define BACK_OFF_MAX_NS 5000000000ull
+#define ANEW_MIN_NS 200000000ull
+#define ANEW_MAX_NS 10000000000ull
 #define WARM_MS 10
 #define WARM_TRIES 10
 
@@ -132,7 +134,7 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 	if (!o)
 		return;
 	if (!m->err) {
-		r->back_off_ns = 0;
+		r->back_off_ns = r->anew_pause_ns = 0;
 		count_time(r, clock_ns(CLOCK_MONOTONIC) - o->taken_ns);
 		done(r, token);
 		return;
@@ -249,22 +251,27 @@ void requests_send_warm(struct requests *r)
 	}
 }
 
-// All that it has comes back as not delivered, and is kept.
+// All that it has comes back as not delivered, and is kept. Again only after a pause: an ACL is not there the sooner
+// for 35 handshakes a second.
 static void give_up(struct requests *r)
 {
 	char why[KAFKA_WHY], text[KAFKA_WHY] = "";
 	if (r->writer.rk) {
-		rd_kafka_fatal_error(r->writer.rk, text, sizeof(text));
-		log_say(LOG_WARNING, ROOM, "the producer of decisions cannot go on, another takes its place: %s", text);
+		bool acl = rd_kafka_fatal_error(r->writer.rk, text, sizeof(text)) ==
+			   RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+		log_say(LOG_WARNING, ROOM, "the producer of decisions cannot go on, another takes its place: %s%s",
+			text, acl ? ": an ACL has to allow Describe and Write on the topic of decisions" : "");
 		rd_kafka_purge(r->writer.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 		while (r->flying) // each comes back, here without the broker
 			rd_kafka_poll(r->writer.rk, 10);
 		kafka_close(&r->writer);
 	}
-	if (requests_send_open(r, why) == 0)
-		return;
-	log_say(LOG_ERROR, ROOM, "no producer: %s", why); // as at start, where it could: no memory, or no threads
-	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	if (requests_send_open(r, why) < 0)
+		log_say(LOG_ERROR, ROOM, "no producer: %s",
+			why); // as at start, where it could: no memory, or no threads
+	r->anew_pause_ns = r->anew_pause_ns ? r->anew_pause_ns * 2 : ANEW_MIN_NS;
+	r->anew_pause_ns = r->anew_pause_ns > ANEW_MAX_NS ? ANEW_MAX_NS : r->anew_pause_ns;
+	r->anew_ns = clock_ns(CLOCK_MONOTONIC) + r->anew_pause_ns;
 }
 
 void requests_send_poll(struct requests *r, int wait_ms)
@@ -272,7 +279,10 @@ void requests_send_poll(struct requests *r, int wait_ms)
 	char text[8];
 	if (r->writer.rk)
 		rd_kafka_poll(r->writer.rk, wait_ms);
-	if (!r->writer.rk || rd_kafka_fatal_error(r->writer.rk, text, sizeof(text)))
+	else
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	if ((!r->writer.rk || rd_kafka_fatal_error(r->writer.rk, text, sizeof(text))) &&
+	    clock_ns(CLOCK_MONOTONIC) >= r->anew_ns)
 		give_up(r);
 	if (r->unsent && clock_ns(CLOCK_MONOTONIC) >= r->unsent_at_ns)
 		send_again(r);

@@ -55,7 +55,8 @@ static void turn(struct rules *r, enum rules_state state)
 	if (news)
 		log_say(state == RULES_LIVE || state == RULES_READING ? LOG_NOTICE : LOG_WARNING, "rules",
 			RULES_TOPIC " %s%s", rules_states[state],
-			state == RULES_NO_TOPIC     ? ": `sluice ctl policy publish FILE` makes it"
+			state == RULES_NO_TOPIC ? ": `sluice ctl policy publish FILE` makes it; or an ACL has to allow "
+						  "Describe and Read"
 			: state == RULES_PARTITIONS ? ": its records have no order, make one with one"
 						    : "");
 }
@@ -264,7 +265,8 @@ static void follow(struct rules *r)
 			rd_kafka_message_destroy(m);
 		autos(r, idle);
 		serve_asked(r);
-		rd_kafka_poll(r->writer.rk, 0);
+		if (r->writer.rk)
+			rd_kafka_poll(r->writer.rk, 0);
 		good = good && look(r, idle);
 		if (idle && now_ns() - expired_ns > 1000000000) {
 			expired_ns = now_ns();

@@ -49,14 +49,23 @@ static void tell(struct rules *r, const char *topic, const char *key, json_t *o)
 		log_say(LOG_WARNING, "rules", "%s is not told: the words for it are no UTF-8", topic);
 		return;
 	}
-	rd_kafka_resp_err_t err = rd_kafka_producev(
-		r->writer.rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, strlen(key)),
-		RD_KAFKA_V_VALUE(text, strlen(text)), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+	char why[KAFKA_WHY];
+	if (r->writer.rk && rd_kafka_fatal_error(r->writer.rk, why, sizeof(why)))
+		kafka_close(&r->writer); // the next may go on: an ACL was given
+	if (!r->writer.rk)
+		rules_say_open(r, why);
+	rd_kafka_resp_err_t err =
+		!r->writer.rk
+			? RD_KAFKA_RESP_ERR__DESTROY
+			: rd_kafka_producev(r->writer.rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, strlen(key)),
+					    RD_KAFKA_V_VALUE(text, strlen(text)),
+					    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 	if (err)
-		log_say(LOG_WARNING, "rules", "%s is not told: %s%s", topic, rd_kafka_err2str(err),
-			err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ? ": create it" : "");
+		log_say(LOG_WARNING, "rules", "%s is not told: %s: is the topic there, does an ACL allow Write?", topic,
+			rd_kafka_err2str(err));
 	free(text);
-	rd_kafka_poll(r->writer.rk, 0);
+	if (r->writer.rk)
+		rd_kafka_poll(r->writer.rk, 0);
 }
 
 // "/rules/3/when/host": of which rule, and the way from there.

@@ -56,7 +56,7 @@ const struct kafka_key kafka_keys[] = {
 	{"statistics.interval.ms", NULL, EVERY, "2000", "metrics and `show kafka` are made of them"},
 	{"log_level", NULL, EVERY, "7", "`log level kafka` says how much is said"},
 	// refused
-	{"transactional.id", NULL, 0, NULL, "each publication has one of its own"},
+	{"transactional.id", NULL, 0, NULL, "all publishers share one, so that of two at once one is told"},
 	{"log.queue", NULL, 0, NULL, "its log lines go to Sluice's own"},
 	{"enabled_events", NULL, 0, NULL, "Sluice has callbacks"},
 	{"delivery.report.only.error", NULL, 0, NULL, "a cursor moves by what was delivered"},

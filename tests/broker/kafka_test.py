@@ -234,8 +234,23 @@ def full(k):
         where.rmdir()
 
 
+def decider(k):
+    """one whose producer may not begin asks again after pauses that grow, and says what mends it"""
+    with tempfile.TemporaryDirectory() as work:
+        c = pathlib.Path(work) / "c.json"
+        c.write_text(json.dumps({"kafka": k.client("SCRAM", user="app"), "decide": {"enabled": True}, "memory": {"pages": "small", "flows": 1024},
+                                 "control": {"socket": work + "/ctl.sock", "http": ""}}))
+        p = subprocess.Popen([os.path.abspath(sys.argv[1]), "run", "-c", c], stderr=subprocess.PIPE, text=True)
+        time.sleep(6)
+        p.terminate()
+        said = p.communicate(timeout=60)[1]
+        tries = said.count("cannot go on")
+        expect("not authorised to decide: it is said, and asked again with pauses", 1 <= tries <= 7 and "an ACL has to allow Describe and Write" in said, (tries, said[-1500:]))
+
+
 def unauthorised(k):
     fresh(k)
+    decider(k)
     with Story(k.client("SCRAM", user="app"), records=500) as s:
         s.start()
         expect("not authorised: what to do is said", s.says("not authorised for topic swg_logs: an ACL"), s.log()[-1000:])

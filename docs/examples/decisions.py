@@ -113,13 +113,15 @@ class Decisions:
 
 
 def main():
-    a = argparse.ArgumentParser(description="asks Sluice for one decision over Kafka")
-    a.add_argument("-b", "--brokers", default="127.0.0.1:9092")
-    a.add_argument("-X", action="append", default=[], metavar="KEY=VALUE", help="more settings of librdkafka")
-    a.add_argument("-t", "--timeout", type=float, default=2)
-    a.add_argument("--default", choices=["allow", "deny"], default="deny")
-    a.add_argument("request", nargs="+", metavar="KEY=VALUE", help="user=ann src=10.0.0.7 method=GET url=http://...")
-    a = a.parse_args()
+    p = argparse.ArgumentParser(description="asks Sluice for one decision over Kafka")
+    p.add_argument("-b", "--brokers", default="127.0.0.1:9092")
+    p.add_argument("-X", action="append", default=[], metavar="KEY=VALUE", help="more settings of librdkafka")
+    p.add_argument("-t", "--timeout", type=float, default=2)
+    p.add_argument("--default", choices=["allow", "deny"], default="deny")
+    p.add_argument("request", nargs="+", metavar="KEY=VALUE", help="user=ann src=10.0.0.7 method=GET url=http://...")
+    a = p.parse_args()
+    if not all("=" in x for x in a.X + a.request):
+        p.error("KEY=VALUE is expected")
     d = Decisions({"bootstrap.servers": a.brokers, **dict(x.split("=", 1) for x in a.X)}, a.timeout, a.default)
     d.ready.wait(5)
     got = d.ask(**{"method": "GET", **dict(x.split("=", 1) for x in a.request)})

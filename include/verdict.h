@@ -118,7 +118,7 @@
 	X(PAYLOAD_BLOCK, "payload_block", "segments searched by themselves, for want of stream states")                \
 	X(PAYLOAD_ANEW, "payload_anew", "flows whose payload is searched from its next byte on, by another policy")    \
 	X(KEPT_EVICTED, "kept_evicted", "live flows whose facts gave way to others', for want of memory")              \
-	X(RECORDS, "records", "records written")                                                                       \
+	X(RECORDS, "records", "records written, the beginnings of flows, which are not shown, among them")             \
 	X(RECORDS_LOST, "records_lost",                                                                                \
 	  "records that found no room: in a worker's ring, or in the spool (its bound, its disk, its memory)")         \
 	X(RECORDS_CUT, "records_cut", "values shortened to fit a record")                                              \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What only AddressSanitizer has: bytes that must not be touched, inside memory that is ours; and how long a test is
-// there.
+// What only AddressSanitizer has: bytes that must not be touched, inside memory that is ours; how long a test is
+// there, and what cannot be tried under ThreadSanitizer.
 #pragma once
 
 #include <stdlib.h>
@@ -18,6 +18,9 @@
 #define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
+
+// ThreadSanitizer dies (its own check) of what some of DPDK's drivers, not built for it, do with their descriptors.
+#define THREADS_SANITIZED __has_feature(thread_sanitizer)
 
 // Of many cases an eighth where each takes ten times as long, unless all is asked for: the build beside has them all.
 static inline unsigned rounds(unsigned n)

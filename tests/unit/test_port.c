@@ -25,6 +25,7 @@
 #include <bpf/libbpf.h>
 #include <cmocka.h>
 
+#include "../poison.h"
 #include "base/eal.h"
 #include "base/port.h"
 #include "base/port_hold.h"
@@ -659,6 +660,8 @@ static void memif_carries(void **state)
 {
 	struct port a, b;
 	char dir[] = "/tmp/test_port_XXXXXX";
+	if (THREADS_SANITIZED)
+		skip();
 	assert_non_null(mkdtemp(dir));
 	struct port_config c = {.name = "ma", .type = PORT_MEMIF, .server = true};
 	snprintf(c.device, sizeof(c.device), "%s/m.sock", dir);

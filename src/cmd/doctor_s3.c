@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "remote/credentials.h"
-#include "remote/s3.h"
+#include "ship/s3_object.h"
 
 #define CHECK "s3"
 #define ANSWER_MS 5000
@@ -87,8 +87,9 @@ static void bucket(struct doctor *d, const struct sink_config *k, unsigned sink,
 	if (moved)
 		snprintf(fix, sizeof(fix), "sluice run ... --set sinks.%u.region=%s", sink, s3_region(s));
 	doctor_say(d, moved ? DOCTOR_WARN : DOCTOR_OK, CHECK, false, fix,
-		   "%s: bucket %s answers in %s%s; whether objects may be put is seen at the first", k->name, k->bucket,
-		   s3_region(s), moved ? ", and not where the configuration says" : "");
+		   "%s: bucket %s answers in %s%s; whether objects may be put%s is seen at the first", k->name,
+		   k->bucket, s3_region(s), moved ? ", and not where the configuration says" : "",
+		   *k->kms_key || k->nkms_tenants ? ", and are encrypted by KMS," : "");
 }
 
 static void clock_of(struct doctor *d, const struct sink_config *k, int64_t server_s)
@@ -107,15 +108,7 @@ static void one(struct doctor *d, unsigned sink)
 {
 	const struct sink_config *k = &d->config.sinks[sink];
 	char why[S3_WHY];
-	const struct s3_config config = {.bucket = k->bucket,
-					 .endpoint = k->endpoint,
-					 .region = k->region,
-					 .addressing = k->addressing,
-					 .profile = k->profile,
-					 .role_arn = k->role_arn,
-					 .external_id = k->external_id,
-					 .ca_file = k->ca_file,
-					 .proxy = k->proxy};
+	const struct s3_config config = s3_config_of(k);
 	struct s3 *s = s3_new(&config, why);
 	struct asked *a = calloc(1, sizeof(*a));
 	if (s && a) {

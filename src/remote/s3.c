@@ -12,6 +12,7 @@
 //   refused with the condition that nobody has it yet    again at once without, unless that was why
 //   bucket gone, not allowed, no credentials             said, and again later: an operator has to help
 //   an answer that is not S3's (a portal's page)         the same: what says 200 and no ETag has taken nothing
+//   KMS was asked for, the answer does not say it        the same: what does not know the header lets it lie open
 //
 // Each body is signed with its SHA-256, over TLS too: it costs a fraction of the compression, and the same digest is
 // the checksum that the object keeps. UNSIGNED-PAYLOAD was rejected: a second algorithm, to save nothing that is felt.
@@ -92,6 +93,7 @@ static bool acknowledged(struct s3_call *c)
 {
 	const char *reply = c->http.reply, *type = http_header(&c->http, "content-type"), *end;
 	const char *etag = http_header(&c->http, "etag"), *sum = http_header(&c->http, "x-amz-checksum-sha256");
+	const char *locked = http_header(&c->http, "x-amz-server-side-encryption");
 	bool put = !strcmp(c->method, "PUT"), empty = strspn(reply, " \t\r\n") == c->http.reply_len;
 	const char *lacks = put && !(etag && *etag) ? "ETag" : NULL;
 
@@ -104,6 +106,11 @@ static bool acknowledged(struct s3_call *c)
 	else if (put && sum && strcmp(sum, c->checksum) != 0)
 		snprintf(c->message, sizeof(c->message), "what S3 has is not what was sent: its checksum is %.50s",
 			 sum);
+	else if (c->kms && strcmp(locked ? locked : "", "aws:kms") != 0)
+		snprintf(c->message, sizeof(c->message),
+			 "bucket %s: the server does not do SSE-KMS: aws:kms was asked for, its answer has %.16s: set "
+			 "it up there, or remove kms_key",
+			 c->s3->bucket, locked ? locked : "none");
 	word_plain(c->message);
 	return !*c->message;
 }
@@ -304,7 +311,7 @@ void s3_why(const struct s3_call *c, char *out, size_t size)
 	if (!c->status)
 		snprintf(out, size, "%s", c->http.why);
 	else if (*c->code || *c->message)
-		snprintf(out, size, "%.60s%s%.170s (%d)", c->code, *c->code && *c->message ? ": " : "", c->message,
+		snprintf(out, size, "%.50s%s%.190s (%d)", c->code, *c->code && *c->message ? ": " : "", c->message,
 			 c->status);
 	else
 		snprintf(out, size, "the server answers %d, and not why, as S3 does", c->status);
@@ -338,6 +345,8 @@ static void on_answer(struct http_call *h)
 			s3_why(c, s->down, sizeof(s->down));
 		if (v == WAIT)
 			s->troubled = c;
+		if (c->wasted)
+			c->wasted(c);
 		c->corrected = 0;
 		later(s, c, v == LATER ? c->http.retry_s : 0);
 		return;

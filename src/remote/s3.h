@@ -61,6 +61,8 @@ struct s3_call {
 	// The outermost element of what S3 answers with; NULL: nothing, and to a PUT an ETag. Another answer is not
 	// S3's
 	const char *answer;
+	bool kms; // x-amz-server-side-encryption: aws:kms is among the headers: an answer without it is as bad
+	void (*wasted)(struct s3_call *); // such an answer has come, the call will be made again; NULL: no matter
 	bool only_new; // what is there already is not overwritten: REFUSED, and status is 412. Where the server can
 	void (*done)(struct s3_call *, enum s3_outcome);
 	void *arg;

@@ -24,7 +24,6 @@ struct s3_abort {
 	enum { NOT_YET, LISTING, READY } stage;
 	char node[S3_NAME], prefix[300];
 	struct s3_call call;
-	char *reply;
 	const char *at; // in the list
 	char marker_key[1100], marker_id[512];
 	bool more;
@@ -32,6 +31,7 @@ struct s3_abort {
 	struct lost {
 		char key[1024], upload[512];
 	} now, waiting[WAITING]; // now: is being aborted
+	char reply[REPLY];
 };
 
 static void next(struct s3_abort *a);
@@ -39,14 +39,9 @@ static void next(struct s3_abort *a);
 struct s3_abort *s3_abort_new(const struct s3_target *to)
 {
 	struct s3_abort *a = calloc(1, sizeof(*a));
-	if (!a)
-		return NULL;
-	a->to = to;
-	a->reply = malloc(REPLY);
-	if (a->reply)
-		return a;
-	free(a);
-	return NULL;
+	if (a)
+		a->to = to;
+	return a;
 }
 
 void s3_abort_free(struct s3_abort *a)
@@ -54,7 +49,6 @@ void s3_abort_free(struct s3_abort *a)
 	if (!a)
 		return;
 	s3_cancel(&a->call);
-	free(a->reply);
 	free(a);
 }
 

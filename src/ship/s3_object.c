@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "remote/xml.h"
+#include "ship/s3_abort.h"
 
 #define COMPLETE_EACH 220 // bytes of a part in the list of Complete, and more
 
@@ -89,6 +90,7 @@ static void describe(struct s3_object *o)
 	static const char *const types[PACK_KINDS] = {"application/zstd", "application/gzip", "application/x-ndjson"};
 	const char *kms = o->to->kms(o->to->arg, o->of.tenant, o->refused);
 	header(o, "Content-Type", types[o->to->kind]);
+	o->call.kms = *kms; // said again by their answers; Complete's need not: the upload is what Create made it
 	if (*kms) {
 		header(o, "x-amz-server-side-encryption", "aws:kms");
 		header(o, "x-amz-server-side-encryption-aws-kms-key-id", kms);
@@ -113,8 +115,9 @@ static void begin(struct s3_object *o, const char *method, const struct pack_byt
 static void fresh(struct s3_object *o)
 {
 	o->call.nquery = o->call.nheaders = 0;
-	o->call.only_new = false;
+	o->call.only_new = o->call.kms = false;
 	o->call.answer = NULL;
+	o->call.wasted = NULL;
 }
 
 // True: it arrived. Else what becomes of it has been decided.
@@ -235,6 +238,15 @@ static bool complete(struct s3_object *o)
 	return true;
 }
 
+// It was begun by a server that does not encrypt it: the next try begins another.
+static void give_up(struct s3_call *c)
+{
+	struct s3_object *o = c->arg;
+	char upload[sizeof(o->upload)];
+	if (xml_text(c->http.reply, "UploadId", upload, sizeof(upload)))
+		s3_abort_add(o->to->abort, o->key, upload);
+}
+
 static void create(struct s3_object *o)
 {
 	fresh(o);
@@ -243,6 +255,7 @@ static void create(struct s3_object *o)
 	if (o->to->checksum)
 		header(o, "x-amz-checksum-algorithm", "SHA256");
 	o->call.answer = "InitiateMultipartUploadResult";
+	o->call.wasted = give_up;
 	begin(o, "POST", NULL, created);
 }
 

@@ -5,6 +5,7 @@
 
 #include "remote/s3.h"
 #include "ship/pack.h"
+#include "sink_config.h"
 
 #define S3_PART_MIN (5u << 20) // "Multipart upload: 5 MiB; the last part may be smaller"
 #define S3_PARTS 96            // that an object of ours has at most
@@ -42,6 +43,20 @@ struct s3_object {
 	struct s3_call call;
 };
 
+static inline struct s3_config s3_config_of(const struct sink_config *c)
+{
+	return (struct s3_config){.bucket = c->bucket,
+				  .endpoint = c->endpoint,
+				  .region = c->region,
+				  .addressing = c->addressing,
+				  .checksum = c->checksum,
+				  .profile = c->profile,
+				  .role_arn = c->role_arn,
+				  .external_id = c->external_id,
+				  .ca_file = c->ca_file,
+				  .proxy = c->proxy};
+}
+
 // What all objects of a sink have in common.
 struct s3_target {
 	struct s3 *s3;
@@ -51,7 +66,7 @@ struct s3_target {
 	size_t part_bytes;
 	const char *(*kms)(const void *arg, uint64_t tenant, bool refused); // the key's id; "": as the bucket has it
 	const void *arg;
-	uint64_t sent; // bytes that have arrived
+	struct s3_abort *abort;
 };
 
 // NULL: no memory. first: the position of its first frame, from which it has its name.

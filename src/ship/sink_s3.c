@@ -34,7 +34,6 @@
 
 struct own {
 	struct s3_target to;
-	struct s3_abort *abort;
 	struct s3_object *objects, *last; // last: where the line before went
 	unsigned n;
 	size_t memory, unseen; // of all objects; bytes of lines since the last run
@@ -61,16 +60,7 @@ static int s3_sink_open(struct sink *k)
 	struct own *o = k->own;
 	const struct sink_config *c = k->config;
 	char why[S3_WHY];
-	struct s3_config s3 = {.bucket = c->bucket,
-			       .endpoint = c->endpoint,
-			       .region = c->region,
-			       .addressing = c->addressing,
-			       .checksum = c->checksum,
-			       .profile = c->profile,
-			       .role_arn = c->role_arn,
-			       .external_id = c->external_id,
-			       .ca_file = c->ca_file,
-			       .proxy = c->proxy};
+	struct s3_config s3 = s3_config_of(c);
 	size_t share = ((size_t)c->object_mb << 20) / (S3_PARTS / 2);
 	o->to = (struct s3_target){.s3 = s3_new(&s3, why),
 				   .prefix = c->prefix,
@@ -83,11 +73,11 @@ static int s3_sink_open(struct sink *k)
 		log_say(LOG_ERROR, "ship", "sink=%s: %s", c->name, why);
 		return -EINVAL;
 	}
-	o->abort = s3_abort_new(&o->to);
+	o->to.abort = s3_abort_new(&o->to);
 	cuts_read(&o->cuts, k->state, k->state_len);
 	for (unsigned i = 0; i < o->cuts.n; i++)
 		o->seen = o->cuts.of[i].end > o->seen ? o->cuts.of[i].end : o->seen;
-	return o->abort ? 0 : -ENOMEM;
+	return o->to.abort ? 0 : -ENOMEM;
 }
 
 // ---- which object ------------------------------------------------------------------------------------------------
@@ -282,7 +272,7 @@ static void spoilt(struct sink *k, struct s3_object **at)
 	if (c)
 		c->refused = true;
 	if (*x->upload)
-		s3_abort_add(o->abort, x->key, x->upload);
+		s3_abort_add(o->to.abort, x->key, x->upload);
 	if (x->refused) { // nowhere to go: an operator has to help
 		down(k, x->why);
 		o->pause_ns = clock_ns(CLOCK_MONOTONIC) + PAUSE_NS;
@@ -302,7 +292,7 @@ static void sweep(struct sink *k)
 		o->pause_ns = 0;
 	for (struct s3_object **at = &o->objects, *x; (x = *at);) {
 		size_t before = s3_object_memory(x);
-		if (s3_abort_ready(o->abort) && !o->pause_ns)
+		if (s3_abort_ready(o->to.abort) && !o->pause_ns)
 			s3_object_go(x);
 		weigh(o, x, before);
 		if (x->state == S3_ARRIVED)
@@ -474,7 +464,7 @@ static enum sink_took s3_sink_put(struct sink *k, const struct sink_item *item)
 	}
 	if (!*o->node) {
 		node_of(item, o->node);
-		s3_abort_begin(o->abort, o->node);
+		s3_abort_begin(o->to.abort, o->node);
 	}
 	bool ok = !o->rewound && add_lines(k, item);
 	o->seen = item->end > o->seen ? item->end : o->seen;
@@ -503,7 +493,7 @@ static void s3_sink_close(struct sink *k)
 	struct own *o = k->own;
 	while (o->objects)
 		remove_object(o, &o->objects);
-	s3_abort_free(o->abort);
+	s3_abort_free(o->to.abort);
 	s3_free(o->to.s3);
 }
 

@@ -416,6 +416,36 @@ def tokens(s):
     whole("tokens", ship.objects())
 
 
+def encrypted(how):
+    """the headers of an answer that says so"""
+    return lambda h: {**h, "x-amz-server-side-encryption": how}
+
+
+@story
+def ignored(s):
+    """a server that passes over what it is asked for, SSE-KMS: said once, nothing is acknowledged, and no part goes there"""
+    does = "is down: bucket %s: the server does not do SSE-KMS: aws:kms was asked for, its answer has %s: set it up there, or remove kms_key"
+    for size, kind, answer in (("few", "put", None), ("few", "put", "AES256"), ("many", "create", None)):
+        what = "%s of a server that answers %s" % (kind, answer)
+        proxy = Proxy(s, lambda q: encrypted(answer) if answer and q["kind"] == kind else None)
+        ship = Ship(s, bucket(s), proxy.url, kms_key="my-key", compression="none", object_mb=12)
+        p = ship.start(capture(size, 30000 if size == "many" else 100))
+        until(lambda: len(proxy.kinds(kind)) > 4, 60, ship.said)
+        expect("it waits, and says why, once: " + what, p.poll() is None and ship.said().count(does % (ship.bucket, answer or "none")) == 1, ship.said())
+        expect("no part has gone: " + what, not proxy.kinds("part"), len(proxy.kinds("part")))
+        p.send_signal(signal.SIGTERM)
+        expect("a signal ends it: " + what, p.wait(60) is not None)
+        expect("no upload is left but the last: " + what, len(s.uploads(ship.bucket)) <= 1, s.uploads(ship.bucket))
+        asked = [q["headers"].get("x-amz-server-side-encryption") for k in ("put", "create") for q in proxy.kinds(k)]
+        expect("each time it was asked for: " + what, set(asked) == {"aws:kms"}, asked)
+        proxy.rule = lambda q: encrypted("aws:kms") if q["kind"] in ("put", "create") else None
+        expect("where it is done all arrives: " + what, ship.run(capture("one", 1)) == 0, ship.said()[-800:])
+        whole(what, ship.objects())
+        n = sum(r["event_type"] == "dns" and r["dns"]["type"] == "request" for r in lines(ship.objects()))
+        expect("all of it: " + what, n == (30000 if size == "many" else 100) + 1, n)
+        expect("no upload is left: " + what, not s.uploads(ship.bucket), s.uploads(ship.bucket))
+
+
 @story
 def refused(s):
     """what S3 refuses for itself goes to error/, and keeps nobody back"""
@@ -425,6 +455,7 @@ def refused(s):
             return 400, "KMS.NotFoundException"
         if key and q["headers"].get("x-amz-server-side-encryption") != "aws:kms":
             return 400, "InvalidArgument"
+        return encrypted("aws:kms") if key else None
 
     proxy = Proxy(s, rule)
     for size in ("few", "many"):
@@ -436,9 +467,8 @@ def refused(s):
         why = s.client().head_object(Bucket=ship.bucket, Key=next(iter(got)))["Metadata"].get("why", "")
         expect("with why", "KMS.NotFoundException" in why, why)
         expect("it is said", "KMS.NotFoundException" in ship.said())
-    proxy.rule = lambda q: None
     ship = Ship(s, bucket(s), proxy.url, kms_key="good-key", kms_tenants=["9=other"])
-    ship.run(capture("few", 100))
+    expect("ships", ship.run(capture("few", 100)) == 0, ship.said())
     expect("the key of all others", proxy.seen[-1]["headers"].get("x-amz-server-side-encryption-aws-kms-key-id") == "good-key", proxy.seen[-1])
 
 
@@ -516,6 +546,8 @@ def looked(s):
         ship.env = env
         expect(what, levels == want and re.search(word, text), (levels, text))
         expect("no secret is said", s.secret not in text)
+    levels, text = doctor(ship, "--set", "sinks.0.kms_key=my-key")
+    expect("what is not looked at is said", "whether objects may be put, and are encrypted by KMS, is seen at the first" in text, text)
     answer = (403, "AccessDenied", {"Date": "Sun, 22 Nov 2020 08:00:00 GMT"})
     levels, text = doctor(ship, "--set", "sinks.0.endpoint=" + Proxy(s, lambda q: answer).url)
     expect("not allowed to list, and a clock years away", levels == ["ok", "warn", "warn"] and "s3:ListBucketMultipartUploads" in text

@@ -58,12 +58,12 @@ int64_t credentials_time(const char *text)
 	return timegm(&tm) - sign * (hours * 3600 + minutes * 60);
 }
 
-static int from_environment(struct credentials *c, struct credentials_set *out)
+int credentials_environment(struct credentials *c, struct credentials_set *out)
 {
 	const char *id = credentials_env("AWS_ACCESS_KEY_ID"), *secret = credentials_env("AWS_SECRET_ACCESS_KEY");
 	const char *token = credentials_env("AWS_SESSION_TOKEN");
 
-	if (!id || c->profile_given)
+	if (!id)
 		return -ENOENT;
 	if (!secret)
 		return credentials_fail(c, -EINVAL, "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not");
@@ -71,6 +71,11 @@ static int from_environment(struct credentials *c, struct credentials_set *out)
 	snprintf(out->secret, sizeof(out->secret), "%s", secret);
 	snprintf(out->token, sizeof(out->token), "%s", token ? token : "");
 	return 0;
+}
+
+static int from_environment(struct credentials *c, struct credentials_set *out)
+{
+	return c->profile_given ? -ENOENT : credentials_environment(c, out);
 }
 
 // In the order of AWS's SDKs. The first that is set up is the one, whether it works or not.
@@ -86,20 +91,21 @@ static const struct {
 
 static int load(struct credentials *c, struct credentials_set *out)
 {
-	for (unsigned i = 0; i < SOURCES; i++) {
+	char last[sizeof(c->why)];
+	int rc = -ENOENT;
+	unsigned i = 0;
+	for (; i < SOURCES && rc == -ENOENT; i++) {
 		memset(out, 0, sizeof(*out));
-		int rc = sources[i].load(c, out);
-		if (rc == -ENOENT)
-			continue;
-		bool named = strstr(sources[i].name, "profile");
-		snprintf(c->source, sizeof(c->source), "%s%s%s", sources[i].name, named ? " " : "",
-			 named ? c->profile : "");
-		return rc;
+		rc = sources[i].load(c, out);
 	}
-	return credentials_fail(c, -ENOENT,
-				"no credentials: neither environment nor profile %s, web identity, container or "
-				"instance has any",
-				c->profile);
+	const char *name = sources[i - 1].name, *of = strstr(name, "profile") ? c->profile : "";
+	snprintf(c->source, sizeof(c->source), "%s%s%s", name, *of ? " " : "", of);
+	if (!rc || i < SOURCES)
+		return rc;
+	snprintf(last, sizeof(last), "%s", rc == -ENOENT ? "the instance is not asked" : c->why);
+	return credentials_fail(c, rc, "no credentials in %sprofile %.60s, %scontainer; %.300s",
+				c->profile_given ? "" : "the environment, ", c->profile,
+				c->profile_given ? "" : "web identity, ", last);
 }
 
 static int load_role(struct credentials *c, struct credentials_set *out)

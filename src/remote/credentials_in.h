@@ -39,6 +39,9 @@ static inline const char *credentials_env(const char *name)
 bool credentials_file_value(const char *profile, const char *key, char *out, size_t size);
 bool credentials_file_profile(const char *profile); // is there one?
 
+// credentials.c: whatever the profile
+int credentials_environment(struct credentials *c, struct credentials_set *out);
+
 // credentials_profile.c: keys and roles of profiles.
 int credentials_profile_role(struct credentials *c, struct credentials_set *out);
 int credentials_profile_keys(struct credentials *c, struct credentials_set *out);

@@ -27,20 +27,14 @@ static int keys_of(struct credentials *c, const char *profile, struct credential
 // credential_source: the keys of the environment, the container or the instance.
 static int keys_named(struct credentials *c, const char *profile, const char *name, struct credentials_set *out)
 {
-	const char *id = credentials_env("AWS_ACCESS_KEY_ID"), *secret = credentials_env("AWS_SECRET_ACCESS_KEY");
 	int rc = -ENOENT;
 
-	if (!strcmp(name, "Environment") && id && secret) {
-		const char *token = credentials_env("AWS_SESSION_TOKEN");
-		snprintf(out->key_id, sizeof(out->key_id), "%s", id);
-		snprintf(out->secret, sizeof(out->secret), "%s", secret);
-		snprintf(out->token, sizeof(out->token), "%s", token ? token : "");
-		rc = 0;
-	} else if (!strcmp(name, "EcsContainer")) {
+	if (!strcmp(name, "Environment"))
+		rc = credentials_environment(c, out);
+	else if (!strcmp(name, "EcsContainer"))
 		rc = credentials_container(c, out);
-	} else if (!strcmp(name, "Ec2InstanceMetadata")) {
+	else if (!strcmp(name, "Ec2InstanceMetadata"))
 		rc = credentials_instance(c, out);
-	}
 	if (rc == -ENOENT)
 		return credentials_fail(c, -EINVAL, "profile %s: credential_source %s has none", profile, name);
 	return rc;

@@ -195,8 +195,7 @@ int http_begin(struct http *h, struct http_call *c)
 		return -EINVAL;
 	}
 	c->status = c->error = 0;
-	c->date_s = 0;
-	c->retry_s = 0;
+	c->date_s = c->retry_s = 0;
 	c->again = false;
 	c->reply_len = c->sent = 0;
 	c->reply[0] = c->why[0] = '\0';
@@ -228,8 +227,11 @@ static const struct {
 	{CURLE_ABORTED_BY_CALLBACK, -ECANCELED},
 };
 
+// "https://host:port: Empty reply from server"
 static void say_error(struct http_call *c, const struct transfer *t, CURLcode code)
 {
+	const char *host = strstr(c->url, "://"), *said = t->error[0] ? t->error : curl_easy_strerror(code);
+	size_t n = host ? (size_t)(host - c->url) + 3 + strcspn(host + 3, "/?#") : 0;
 	if (c->error == -EMSGSIZE) {
 		snprintf(c->why, sizeof(c->why), "the answer is longer than %zu bytes", c->reply_room - 1);
 		return;
@@ -238,7 +240,8 @@ static void say_error(struct http_call *c, const struct transfer *t, CURLcode co
 	for (unsigned i = 0; i < sizeof(errors) / sizeof(*errors); i++)
 		if (errors[i].code == code)
 			c->error = errors[i].error;
-	snprintf(c->why, sizeof(c->why), "%s", t->error[0] ? t->error : curl_easy_strerror(code));
+	snprintf(c->why, sizeof(c->why), "%.*s: %.120s%s", (int)(n < 100 ? n : 100), c->url, said,
+		 strstr(said, "wrong version number") ? ": this may be http, without TLS" : "");
 }
 
 static void finish(struct http *h, struct http_call *c, CURLcode code)

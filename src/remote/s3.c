@@ -261,7 +261,7 @@ static void send_now(struct s3 *s, struct s3_call *c)
 static bool correct(struct s3 *s, struct s3_call *c, enum verdict v)
 {
 	char region[sizeof(s->region)] = "";
-	const char *header;
+	const char *header = http_header(&c->http, "x-amz-bucket-region");
 
 	if (c->corrected & 1u << v)
 		return false;
@@ -279,7 +279,6 @@ static bool correct(struct s3 *s, struct s3_call *c, enum verdict v)
 			(long long)s->skew_s);
 		return true;
 	}
-	header = http_header(&c->http, "x-amz-bucket-region");
 	if (header)
 		snprintf(region, sizeof(region), "%s", header);
 	else

@@ -129,8 +129,7 @@ static bool went(struct s3_object *o, enum s3_outcome outcome)
 		if (!o->call.attempts) // else it may have been completed, unheard
 			log_say(LOG_WARNING, "ship",
 				"an upload is gone: does another appliance have the name %s, or the bucket a lifecycle "
-				"rule? "
-				"It is made again: key=%s",
+				"rule? It is made again: key=%s",
 				o->of.node, o->key);
 		o->state = S3_LOST;
 		return false;

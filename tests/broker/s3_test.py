@@ -516,6 +516,14 @@ def secure(s):
         expect("who is not known is not trusted", p.poll() is None)
         p.kill()
         p.wait()
+    for what, url, word in (("TLS to a port without it", s.url.replace("http", "https"), "%s: .*wrong version number.*: this may be http, without TLS"),
+                            ("no answer", Proxy(s, lambda q: "cut").url, "%s: .*(reset|Empty reply)")):
+        ship = Ship(s, "tls-1", url)
+        p = ship.start(capture("few", 100))
+        until(lambda: re.search("is down: " + word % url, ship.said()), 60, ship.said)
+        expect("it is said who: " + what, p.poll() is None)
+        p.kill()
+        p.wait()
 
 
 def doctor(ship, *words):

@@ -167,7 +167,11 @@ def sources():
     got, = ask([0], AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE="IPv6")
     expect("instance over IPv6", got["rc"] == 0 and "fd00:ec2::254" in seen[0][2]["Host"], got)
     got, = ask([0], AWS_EC2_METADATA_DISABLED="true")
-    expect("the metadata can be switched off", got["rc"] == -2 and not seen and "no credentials" in got["why"], got)
+    expect("the metadata can be switched off", got["rc"] == -2 and not seen and got["why"] ==
+           "no credentials in the environment, profile default, web identity, container; the instance is not asked", got)
+    got, = ask([0], how="403", **IMDS)
+    expect("who was looked at before the instance is said", got["why"] ==
+           "no credentials in the environment, profile default, web identity, container; the instance's metadata answers 403", got)
     behave["authorization"] = "Bearer-x"
     for uri in ("http://169.254.170.23/v2/credentials/x", "http://[fd00:ec2::23]/v2/credentials/x", "http://127.0.0.1:8000/v2/credentials/x"):
         got, = ask([0], AWS_CONTAINER_CREDENTIALS_FULL_URI=uri, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=file("bearer", "Bearer-x\n"))

@@ -44,7 +44,7 @@ struct s3 {
 	struct http *http;
 	struct credentials *credentials;
 	char bucket[64], endpoint[256], region[64];
-	bool given, path_style, checksum;
+	bool given, path_style, checksum, encrypts;
 	int64_t skew_s;
 	unsigned seed, active;
 	struct s3_call *waiting;
@@ -112,6 +112,7 @@ static bool acknowledged(struct s3_call *c)
 			 "it up there, or remove kms_key",
 			 c->s3->bucket, locked ? locked : "none");
 	word_plain(c->message);
+	c->s3->encrypts |= c->kms && !*c->message;
 	return !*c->message;
 }
 
@@ -152,6 +153,11 @@ const char *s3_region(const struct s3 *s)
 const char *s3_down(const struct s3 *s)
 {
 	return *s->down ? s->down : NULL;
+}
+
+bool s3_encrypts(const struct s3 *s)
+{
+	return s->encrypts;
 }
 
 // "https://bucket.s3.region.amazonaws.com" or what was given.
@@ -344,8 +350,6 @@ static void on_answer(struct http_call *h)
 			s3_why(c, s->down, sizeof(s->down));
 		if (v == WAIT)
 			s->troubled = c;
-		if (c->wasted)
-			c->wasted(c);
 		c->corrected = 0;
 		later(s, c, v == LATER ? c->http.retry_s : 0);
 		return;

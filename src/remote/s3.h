@@ -61,8 +61,7 @@ struct s3_call {
 	// The outermost element of what S3 answers with; NULL: nothing, and to a PUT an ETag. Another answer is not
 	// S3's
 	const char *answer;
-	bool kms; // x-amz-server-side-encryption: aws:kms is among the headers: an answer without it is as bad
-	void (*wasted)(struct s3_call *); // such an answer has come, the call will be made again; NULL: no matter
+	bool kms;      // a PUT of what SSE-KMS was asked for: an answer that does not say aws:kms is as bad
 	bool only_new; // what is there already is not overwritten: REFUSED, and status is 412. Where the server can
 	void (*done)(struct s3_call *, enum s3_outcome);
 	void *arg;
@@ -91,6 +90,7 @@ void s3_run(struct s3 *s, unsigned wait_ms);
 void s3_why(const struct s3_call *c, char *out, size_t size);
 // What keeps requests from success now; NULL: nothing.
 const char *s3_down(const struct s3 *s);
+bool s3_encrypts(const struct s3 *s); // it has said aws:kms once
 // Server's clock, our own corrected. Seconds since 1970.
 int64_t s3_clock(const struct s3 *s);
 const char *s3_region(const struct s3 *s);

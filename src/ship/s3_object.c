@@ -3,6 +3,9 @@
 // An object and its upload. In: lines. Out: one PUT of what is small, else a multipart upload whose parts leave while
 // the object grows, so that of 64 MiB no more than a part or two is held. The sink's thread.
 //
+// Where SSE-KMS is asked for, and the server has not said yet that it does it, an empty part goes first, and what is
+// small has a Create, too: UploadPart's answers say it everywhere, Create's not (MinIO).
+//
 //   add ... go: [Create] Part Part ...      sealed: go: last Part, then, once `recorded`: Complete, or PUT -> ARRIVED
 //   refused: SPOILT, and where nothing was sent yet the same again under error/; its upload is gone: LOST
 //
@@ -18,7 +21,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "remote/xml.h"
-#include "ship/s3_abort.h"
 
 #define COMPLETE_EACH 220 // bytes of a part in the list of Complete, and more
 
@@ -84,13 +86,17 @@ static void query(struct s3_object *o, const char *name_of, const char *value)
 	o->call.query[o->call.nquery++] = (struct sigv4_pair){name_of, value};
 }
 
+static const char *kms_of(const struct s3_object *o)
+{
+	return o->to->kms(o->to->arg, o->of.tenant, o->refused);
+}
+
 // What is said of an object where it comes into being: PUT and Create.
 static void describe(struct s3_object *o)
 {
 	static const char *const types[PACK_KINDS] = {"application/zstd", "application/gzip", "application/x-ndjson"};
-	const char *kms = o->to->kms(o->to->arg, o->of.tenant, o->refused);
+	const char *kms = kms_of(o);
 	header(o, "Content-Type", types[o->to->kind]);
-	o->call.kms = *kms; // said again by their answers; Complete's need not: the upload is what Create made it
 	if (*kms) {
 		header(o, "x-amz-server-side-encryption", "aws:kms");
 		header(o, "x-amz-server-side-encryption-aws-kms-key-id", kms);
@@ -104,6 +110,7 @@ static void begin(struct s3_object *o, const char *method, const struct pack_byt
 		  void (*done)(struct s3_call *, enum s3_outcome))
 {
 	o->call.method = method;
+	o->call.kms = !strcmp(method, "PUT") && *kms_of(o);
 	o->call.key = o->key;
 	o->call.body = body ? body->p : NULL;
 	o->call.body_len = body ? body->n : 0;
@@ -115,9 +122,8 @@ static void begin(struct s3_object *o, const char *method, const struct pack_byt
 static void fresh(struct s3_object *o)
 {
 	o->call.nquery = o->call.nheaders = 0;
-	o->call.only_new = o->call.kms = false;
+	o->call.only_new = false;
 	o->call.answer = NULL;
-	o->call.wasted = NULL;
 }
 
 // True: it arrived. Else what becomes of it has been decided.
@@ -199,6 +205,21 @@ static void created(struct s3_call *c, enum s3_outcome outcome)
 	s3_object_go(o);
 }
 
+static void probed(struct s3_call *c, enum s3_outcome outcome)
+{
+	if (went(c->arg, outcome))
+		s3_object_go(c->arg);
+}
+
+// Part 1, which the first that has something replaces.
+static void probe(struct s3_object *o)
+{
+	fresh(o);
+	query(o, "partNumber", "1");
+	query(o, "uploadId", o->upload);
+	begin(o, "PUT", NULL, probed);
+}
+
 static void send_part(struct s3_object *o)
 {
 	struct pack_bytes t = o->sending;
@@ -237,15 +258,6 @@ static bool complete(struct s3_object *o)
 	return true;
 }
 
-// It was begun by a server that does not encrypt it: the next try begins another.
-static void give_up(struct s3_call *c)
-{
-	struct s3_object *o = c->arg;
-	char upload[sizeof(o->upload)];
-	if (xml_text(c->http.reply, "UploadId", upload, sizeof(upload)))
-		s3_abort_add(o->to->abort, o->key, upload);
-}
-
 static void create(struct s3_object *o)
 {
 	fresh(o);
@@ -254,7 +266,6 @@ static void create(struct s3_object *o)
 	if (o->to->checksum)
 		header(o, "x-amz-checksum-algorithm", "SHA256");
 	o->call.answer = "InitiateMultipartUploadResult";
-	o->call.wasted = give_up;
 	begin(o, "POST", NULL, created);
 }
 
@@ -263,8 +274,11 @@ void s3_object_go(struct s3_object *o)
 	bool part = o->filling.n >= o->to->part_bytes && o->parts < S3_PARTS - 1;
 	if (o->call.active || o->state != S3_MAKING)
 		return;
-	if (!*o->upload && part && !o->sealed) {
+	bool wary = *kms_of(o) && !s3_encrypts(o->to->s3);
+	if (!*o->upload && (o->sealed ? wary : part)) {
 		create(o);
+	} else if (*o->upload && wary) {
+		probe(o);
 	} else if (*o->upload && (part || (o->sealed && o->filling.n))) {
 		send_part(o);
 	} else if (o->sealed && o->recorded && *o->upload) {

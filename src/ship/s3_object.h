@@ -66,7 +66,6 @@ struct s3_target {
 	size_t part_bytes;
 	const char *(*kms)(const void *arg, uint64_t tenant, bool refused); // the key's id; "": as the bucket has it
 	const void *arg;
-	struct s3_abort *abort;
 };
 
 // NULL: no memory. first: the position of its first frame, from which it has its name.

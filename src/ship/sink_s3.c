@@ -34,6 +34,7 @@
 
 struct own {
 	struct s3_target to;
+	struct s3_abort *abort;
 	struct s3_object *objects, *last; // last: where the line before went
 	unsigned n;
 	size_t memory, unseen; // of all objects; bytes of lines since the last run
@@ -73,11 +74,11 @@ static int s3_sink_open(struct sink *k)
 		log_say(LOG_ERROR, "ship", "sink=%s: %s", c->name, why);
 		return -EINVAL;
 	}
-	o->to.abort = s3_abort_new(&o->to);
+	o->abort = s3_abort_new(&o->to);
 	cuts_read(&o->cuts, k->state, k->state_len);
 	for (unsigned i = 0; i < o->cuts.n; i++)
 		o->seen = o->cuts.of[i].end > o->seen ? o->cuts.of[i].end : o->seen;
-	return o->to.abort ? 0 : -ENOMEM;
+	return o->abort ? 0 : -ENOMEM;
 }
 
 // ---- which object ------------------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ static void spoilt(struct sink *k, struct s3_object **at)
 	if (c)
 		c->refused = true;
 	if (*x->upload)
-		s3_abort_add(o->to.abort, x->key, x->upload);
+		s3_abort_add(o->abort, x->key, x->upload);
 	if (x->refused) { // nowhere to go: an operator has to help
 		down(k, x->why);
 		o->pause_ns = clock_ns(CLOCK_MONOTONIC) + PAUSE_NS;
@@ -292,7 +293,7 @@ static void sweep(struct sink *k)
 		o->pause_ns = 0;
 	for (struct s3_object **at = &o->objects, *x; (x = *at);) {
 		size_t before = s3_object_memory(x);
-		if (s3_abort_ready(o->to.abort) && !o->pause_ns)
+		if (s3_abort_ready(o->abort) && !o->pause_ns)
 			s3_object_go(x);
 		weigh(o, x, before);
 		if (x->state == S3_ARRIVED)
@@ -464,7 +465,7 @@ static enum sink_took s3_sink_put(struct sink *k, const struct sink_item *item)
 	}
 	if (!*o->node) {
 		node_of(item, o->node);
-		s3_abort_begin(o->to.abort, o->node);
+		s3_abort_begin(o->abort, o->node);
 	}
 	bool ok = !o->rewound && add_lines(k, item);
 	o->seen = item->end > o->seen ? item->end : o->seen;
@@ -493,7 +494,7 @@ static void s3_sink_close(struct sink *k)
 	struct own *o = k->own;
 	while (o->objects)
 		remove_object(o, &o->objects);
-	s3_abort_free(o->to.abort);
+	s3_abort_free(o->abort);
 	s3_free(o->to.s3);
 }
 

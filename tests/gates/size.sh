@@ -27,6 +27,7 @@
 #              160 so that what the spool lacks is said: segments and cursors that are gone, its bound, a replay that waits
 #              100 so that seeking what is redacted takes bounded time, whatever stands in a record
 #              36 so that a client whom no ACL lets write asks with pauses, and says what mends it
+#              19 so that no record goes to a server that does not encrypt it as it was asked to
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bad=0
@@ -57,7 +58,7 @@ done <<-END
 	deciding 7230
 	protocols 7700
 	policy 8520
-	all 83906
+	all 83925
 END
 echo "lines of .c: ${said#, }"
 exit $bad

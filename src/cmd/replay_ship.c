@@ -173,13 +173,12 @@ bool replay_ship_close(struct replay_ship *s, bool progress)
 		return true;
 	uint64_t lost = records_lost(&s->records);
 	if (lost)
-		fprintf(stderr,
-			"sluice: %lu records found no room in the spool and are lost: it was full while the replay was "
-			"ended\n",
+		fprintf(stderr, "sluice: %lu records found no room in the spool and are lost: it was full at the end\n",
 			lost);
 	struct sigaction sa = {.sa_handler = capture_interrupt, .sa_flags = (int)SA_RESETHAND};
+	progress |= capture_stop; // who ended it by a signal is told that another ends the waiting
 	if (!lost)                // then it has ended the waiting
-		capture_stop = 0; // a signal has ended the replay, another ends the waiting
+		capture_stop = 0;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	wait_for_all(s, progress);

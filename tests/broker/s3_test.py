@@ -435,8 +435,10 @@ def ignored(s):
         said = ship.said().count(does % (ship.bucket, answer or "none"))  # puts: more than once, where one of the first parts arrives late
         expect("it waits, and says why, once: " + what, p.poll() is None and (said == 1 or said and kind == "put"), ship.said())
         expect("no record has gone there before: " + what, kind == "put" or not any(q["n"] for q in proxy.seen), [q for q in proxy.seen if q["n"]][:1])
-        p.send_signal(signal.SIGTERM)  # it may still read: then one ends that, and another the waiting
-        expect("signals end it: " + what, until(lambda: p.poll() is not None or (p.send_signal(signal.SIGTERM), time.sleep(1))[1], 60, ship.said))
+        size = lambda: sum(f.stat().st_size for f in (ship.folder / "spool").glob("*.seg"))
+        until(lambda: size() == (time.sleep(1), size())[1], 60, ship.said)  # it has read all: a signal ends the waiting, and not the reading
+        p.send_signal(signal.SIGTERM)
+        expect("a signal ends it: " + what, p.wait(60) is not None)
         asked = [q["headers"].get("x-amz-server-side-encryption") for k in ("put", "create") for q in proxy.kinds(k)]
         expect("each time it was asked for: " + what, set(asked) == {"aws:kms"}, asked)
         proxy.rule = lambda q: encrypted("aws:kms") if q["kind"] in ("put", "part") else None

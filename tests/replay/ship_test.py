@@ -171,7 +171,11 @@ def mistakes(work, captures):
     p = subprocess.Popen([SLUICE, "replay", "-c", c, "--set", "spool.path=", captures[0]], stderr=subprocess.PIPE, text=True)
     said = next(line for line in p.stderr if "is down" in line)
     p.send_signal(signal.SIGTERM)
-    said += p.communicate(timeout=60)[1]
+    try:
+        said += p.communicate(timeout=10)[1]
+    except subprocess.TimeoutExpired:  # it still read: that signal ended the reading, another ends the waiting
+        p.send_signal(signal.SIGTERM)
+        said += p.communicate(timeout=60)[1]
     expect("--set holds; of a spool in memory the rest is lost, and that is said", p.returncode == 3 and "are lost: the spool is in memory" in said, said)
     r = replay("-c", c, "--set", "spol.path=", captures[0])
     expect("a key of --set that is none", r.returncode == 1 and 'did you mean "spool"' in r.stderr, r.stderr)

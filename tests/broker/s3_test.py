@@ -435,8 +435,8 @@ def ignored(s):
         said = ship.said().count(does % (ship.bucket, answer or "none"))  # puts: more than once, where one of the first parts arrives late
         expect("it waits, and says why, once: " + what, p.poll() is None and (said == 1 or said and kind == "put"), ship.said())
         expect("no record has gone there before: " + what, kind == "put" or not any(q["n"] for q in proxy.seen), [q for q in proxy.seen if q["n"]][:1])
-        size = lambda: sum(f.stat().st_size for f in (ship.folder / "spool").glob("*.seg"))
-        until(lambda: size() == (time.sleep(1), size())[1], 60, ship.said)  # it has read all: a signal ends the waiting, and not the reading
+        spooled = lambda: sum(f.stat().st_size for f in (ship.folder / "spool").glob("*.seg"))
+        until(lambda: spooled() == (time.sleep(1), spooled())[1], 60, ship.said)  # it has read all: a signal ends the waiting, and not the reading
         p.send_signal(signal.SIGTERM)
         expect("a signal ends it: " + what, p.wait(60) is not None)
         asked = [q["headers"].get("x-amz-server-side-encryption") for k in ("put", "create") for q in proxy.kinds(k)]
